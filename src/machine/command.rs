@@ -1,0 +1,173 @@
+//! What a typed line means. `/` opens a command; `//` says a line that begins with a slash; anything
+//! else is said as it stands. A command that is not known is never sent as text.
+
+use crate::machine::{Refusal, SafeText};
+
+/// What a line, or a program, can ask of the chat machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// Say something.
+    Say {
+        /// What to say.
+        text: &'a str,
+        /// It is something we do (`/me`).
+        action: bool,
+        /// Say it to this person alone: a name, or the beginning of an id.
+        to: Option<&'a str>,
+    },
+    /// Change our name.
+    Nick(&'a str),
+    /// Show who is here.
+    Who,
+    /// Show the commands.
+    Help,
+    /// Leave, once what was said is delivered or given up.
+    Quit,
+}
+
+/// A slash command, for help texts and completion.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandHelp {
+    /// Its name, without the slash.
+    pub name: &'static str,
+    /// How it is typed.
+    pub usage: &'static str,
+    /// What it does.
+    pub what: &'static str,
+}
+
+/// Every slash command, in the order of the help text.
+pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp { name: "help", usage: "/help", what: "show this list" },
+    CommandHelp { name: "me", usage: "/me TEXT", what: "say what you do" },
+    CommandHelp { name: "msg", usage: "/msg NAME TEXT", what: "say it to one person alone" },
+    CommandHelp { name: "nick", usage: "/nick NAME", what: "change your name" },
+    CommandHelp { name: "quit", usage: "/quit", what: "leave" },
+    CommandHelp { name: "say", usage: "/say TEXT", what: "say a text as it stands" },
+    CommandHelp { name: "who", usage: "/who", what: "show who is here" },
+];
+
+impl<'a> Command<'a> {
+    /// Reads a line. A unique prefix of a command's name is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownCommand`] and [`Refusal::Usage`]; the line is not to be sent.
+    pub fn parse(line: &'a str) -> Result<Self, Refusal<'a>> {
+        let Some(rest) = line.strip_prefix('/') else {
+            return Ok(Self::Say { text: line, action: false, to: None });
+        };
+        if rest.starts_with('/') {
+            return Ok(Self::Say { text: rest, action: false, to: None });
+        }
+        let (word, rest) = split_word(rest);
+        let help = lookup(word).ok_or_else(|| Refusal::UnknownCommand {
+            typed: SafeText::new(word),
+            nearest: nearest(word),
+        })?;
+        let usage = Refusal::Usage(help.usage);
+        match help.name {
+            "help" => Ok(Self::Help),
+            "who" => Ok(Self::Who),
+            "quit" => Ok(Self::Quit),
+            "nick" if !rest.is_empty() => Ok(Self::Nick(rest)),
+            "me" if !rest.is_empty() => Ok(Self::Say { text: rest, action: true, to: None }),
+            "say" if !rest.is_empty() => Ok(Self::Say { text: rest, action: false, to: None }),
+            "msg" => match split_word(rest) {
+                (name, text) if !name.is_empty() && !text.is_empty() => {
+                    Ok(Self::Say { text, action: false, to: Some(name) })
+                }
+                _ => Err(usage),
+            },
+            _ => Err(usage),
+        }
+    }
+}
+
+fn split_word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+/// The command of that name, or the only one that begins with it.
+fn lookup(word: &str) -> Option<&'static CommandHelp> {
+    if let Some(exact) = COMMANDS.iter().find(|help| help.name == word) {
+        return Some(exact);
+    }
+    let mut begin = COMMANDS.iter().filter(|help| !word.is_empty() && help.name.starts_with(word));
+    match (begin.next(), begin.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
+/// The command whose name is at most two edits away and nearest to what was typed.
+fn nearest(word: &str) -> Option<&'static str> {
+    let near = COMMANDS.iter().map(|help| (edits(word, help.name), help.name)).min()?;
+    (near.0 <= 2).then_some(near.1)
+}
+
+/// Damerau-Levenshtein distance, adjacent swaps counting one (optimal string alignment).
+fn edits(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(16).collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let same = usize::from(a[i - 1] != b[j - 1]);
+                let mut least =
+                    (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + same);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(text: &str) -> Result<Command<'_>, Refusal<'_>> {
+        Ok(Command::Say { text, action: false, to: None })
+    }
+
+    #[test]
+    fn text_and_slashes() {
+        assert_eq!(Command::parse("hello"), say("hello"));
+        assert_eq!(Command::parse("//nick x"), say("/nick x"));
+        assert_eq!(Command::parse("/say /nick x"), say("/nick x"));
+        assert_eq!(Command::parse(" /nick x"), say(" /nick x"));
+    }
+
+    #[test]
+    fn commands_and_prefixes() {
+        assert_eq!(Command::parse("/nick al"), Ok(Command::Nick("al")));
+        assert_eq!(Command::parse("/w"), Ok(Command::Who));
+        assert_eq!(Command::parse("/q"), Ok(Command::Quit));
+        assert_eq!(
+            Command::parse("/msg bob hi there"),
+            Ok(Command::Say { text: "hi there", action: false, to: Some("bob") })
+        );
+    }
+
+    #[test]
+    fn a_mistyped_command_is_never_text() {
+        let unknown = |line| match Command::parse(line) {
+            Err(Refusal::UnknownCommand { nearest, .. }) => nearest,
+            other => panic!("{line} became {other:?}"),
+        };
+        assert_eq!(unknown("/nikc bob"), Some("nick"));
+        assert_eq!(unknown("/m bob"), Some("me"), "an ambiguous prefix is not guessed");
+        assert_eq!(unknown("/passw0rd"), None);
+        assert_eq!(unknown("/"), Some("me"));
+        assert_eq!(Command::parse("/msg bob"), Err(Refusal::Usage("/msg NAME TEXT")));
+        assert_eq!(Command::parse("/me "), Err(Refusal::Usage("/me TEXT")));
+    }
+}

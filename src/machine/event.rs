@@ -1,0 +1,275 @@
+//! What the chat machine tells the person or program in front of it.
+//!
+//! Every string in here passed the sanitiser ([`SafeText`], [`Name`]): a front end may print it as
+//! it stands.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::machine::{Name, PeerId, SafeText};
+
+/// Somebody in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Which process it is: names may be shared, ids are not.
+    pub id: PeerId,
+    /// What people call them.
+    pub name: Name,
+}
+
+/// One message: its author and a number that only grows for that author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId {
+    /// Who said it.
+    pub author: PeerId,
+    /// Which of the author's messages it is.
+    pub number: u64,
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.author, self.number)
+    }
+}
+
+/// Why somebody is no longer here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// They said goodbye.
+    Quit,
+    /// Nothing was heard from them for as long as a lease lasts.
+    Timeout,
+    /// Another process took their place.
+    Replaced,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quit => "quit",
+            Self::Timeout => "timeout",
+            Self::Replaced => "replaced",
+        })
+    }
+}
+
+/// How the nodeset is doing, as seen from a peer that is already in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Online,
+    /// It does not answer. Those who are here can still talk; nobody new can find them.
+    Silent,
+}
+
+/// One line of `/who`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Who.
+    pub who: Person,
+    /// Where their datagrams come from; `None` while no path to them is known.
+    pub addr: Option<SocketAddr>,
+    /// The smoothed round trip; `None` before the first sample.
+    pub rtt: Option<Duration>,
+    /// Messages of ours that they have not confirmed.
+    pub unacked: u64,
+    /// How long nothing has been heard from them.
+    pub silent: Duration,
+}
+
+/// One line of `chatrpc who`: what the nodeset knows of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Who.
+    pub who: Person,
+    /// The address the nodeset saw them at.
+    pub addr: SocketAddr,
+}
+
+/// Why a line was not carried out. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal<'a> {
+    /// The text is longer than [`crate::machine::TEXT_MAX`] bytes.
+    TooLong {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// Nothing is left of the text once what may not be shown is taken out.
+    Empty,
+    /// There is no such slash command.
+    UnknownCommand {
+        /// What was typed.
+        typed: SafeText<'a>,
+        /// The command that comes nearest.
+        nearest: Option<&'static str>,
+    },
+    /// The command needs more words.
+    Usage(&'static str),
+    /// Nobody here goes by that name or id.
+    NobodyCalled(SafeText<'a>),
+    /// More than one person here goes by that name.
+    SeveralCalled(SafeText<'a>),
+    /// That name cannot be had.
+    Name(NameProblem),
+    /// Too much is still undelivered; say it again when some of it has arrived.
+    Backlog {
+        /// How many messages are undelivered.
+        messages: usize,
+    },
+    /// The machine has not joined yet, or is leaving.
+    NotJoined,
+}
+
+/// Why a name cannot be had in this room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameProblem {
+    /// It is not a name at all.
+    Invalid(crate::machine::NameError),
+    /// Somebody here has it.
+    Taken(Name),
+    /// It looks the same as the name of somebody who is here.
+    LooksLike {
+        /// The name that was asked for.
+        wanted: Name,
+        /// The name of the one who is here.
+        present: Name,
+    },
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The machine has joined: from here on lines are said.
+    Ready {
+        /// Who we are.
+        me: Person,
+        /// The address the nodeset saw us at.
+        addr: SocketAddr,
+        /// The nodeset.
+        nodeset: SocketAddr,
+        /// Who is here besides us.
+        people: Vec<Person>,
+    },
+    /// Somebody entered.
+    Joined(Person),
+    /// Somebody left.
+    Left {
+        /// Who.
+        who: Person,
+        /// Why.
+        why: Why,
+    },
+    /// Somebody, perhaps we, changed their name.
+    Renamed {
+        /// Who, under the new name.
+        who: Person,
+        /// The name before.
+        was: Name,
+    },
+    /// Two people here have names that look the same; front ends show their ids.
+    Alike {
+        /// One of them.
+        one: Person,
+        /// The other.
+        other: Person,
+    },
+    /// Somebody said something.
+    Message {
+        /// Which message.
+        id: MessageId,
+        /// Who said it.
+        from: Person,
+        /// What they said.
+        text: SafeText<'a>,
+        /// It is something they do (`/me`).
+        action: bool,
+        /// It was said to us alone.
+        private: bool,
+        /// It has our name in it.
+        mention: bool,
+    },
+    /// A line of ours was accepted and is on its way.
+    Sent {
+        /// Which message it became.
+        id: MessageId,
+        /// What we said.
+        text: SafeText<'a>,
+        /// It is something we do (`/me`).
+        action: bool,
+        /// The only one it goes to, if it is private.
+        to: Option<Person>,
+        /// How many it goes to.
+        readers: usize,
+    },
+    /// One reader has our message on their screen.
+    Acked {
+        /// Which message.
+        id: MessageId,
+        /// Who has it.
+        by: Person,
+        /// How long that took, there and back.
+        rtt: Duration,
+    },
+    /// Nobody is outstanding any more for our message.
+    Done {
+        /// Which message.
+        id: MessageId,
+        /// How many have it.
+        acked: usize,
+        /// Whom it did not reach, and why.
+        failed: Vec<(Person, Why)>,
+    },
+    /// Messages of somebody did not reach us and will not.
+    Missing {
+        /// Who said them.
+        from: Person,
+        /// How many.
+        count: u64,
+    },
+    /// The nodeset went silent, or came back.
+    Nodeset(Health),
+    /// The answer to `/who`.
+    People(Vec<Presence>),
+    /// The answer of a [`crate::machine::Listing`].
+    Listing(Vec<Listed>),
+    /// The answer to `/help`.
+    Help,
+    /// A line was not carried out.
+    Refused(Refusal<'a>),
+    /// We are leaving, once this many messages are delivered or given up.
+    Leaving {
+        /// How many of our messages are still on their way.
+        unacked: usize,
+    },
+}
+
+/// How a machine ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It left properly.
+    Left {
+        /// How many of our messages did not reach everybody they were for, in all this time.
+        undelivered: u64,
+    },
+    /// No nodeset answered.
+    NoNodeset {
+        /// How often it was asked.
+        tries: u32,
+        /// For how long.
+        waited: Duration,
+    },
+    /// The network says that nobody listens there.
+    NobodyListens,
+    /// Something answered, but it does not speak this protocol.
+    NotChatrpc,
+    /// The nodeset speaks another version.
+    Version {
+        /// Which one.
+        theirs: u8,
+    },
+    /// The nodeset takes no more members.
+    Full,
+    /// The name cannot be had in this room.
+    Name(NameProblem),
+}

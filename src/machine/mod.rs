@@ -1,0 +1,199 @@
+//! The protocol, as pure state machines: no clock, no socket, no thread, no entropy, no environment.
+//!
+//! # The contract
+//!
+//! Whoever owns a machine (the driver, the simulator, a test) does exactly this, through [`drain`]:
+//!
+//! 1. Take an input: a datagram, a line somebody typed, or nothing at all because the time has
+//!    come ([`Input::Tick`]).
+//! 2. Read the clock *after* taking it and call [`Machine::handle`] with that [`Time`].
+//! 3. Call [`Machine::poll`] until it returns `None`, and carry out each [`Action`].
+//! 4. Sleep until [`Machine::next_wake`], or until the next input, whichever comes first.
+//!
+//! ```text
+//! drain(&mut machine, now, input, |action| match action {
+//!     Action::Send { to, bytes } => socket.send_to(bytes, to),
+//!     Action::Show(event) => screen.show(event),
+//!     Action::Exit(exit) => leave(exit),
+//! });
+//! sleep_until(machine.next_wake());
+//! ```
+//!
+//! # The laws
+//!
+//! - Once drained, `next_wake` is `None` or later than the `now` that was handed in. A deadline
+//!   that stays in the past would keep a processor busy for ever; [`drain`] asserts that it never
+//!   does.
+//! - An early, late or repeated `Tick` is harmless. A `now` before the last one counts as the last
+//!   one; a `now` hours later (a closed lid) is an ordinary input.
+//! - Same seed, same inputs: the same actions, byte for byte, on every platform.
+//! - Decoding is total. A datagram that is refused changes nothing but a counter, sorted by blame
+//!   ([`Blame`]).
+//! - Every table has a limit. [`Machine::footprint`] lists them with their sizes.
+//! - In steady state nothing is allocated per packet: [`Action`] borrows from one reused arena.
+//!
+//! # The files
+//!
+//! | file | idea |
+//! |---|---|
+//! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
+//! | `wire`, `beacon` | every byte that crosses the network |
+//! | `text` | what a remote string may hold before anything else sees it |
+//! | `outbox` | the arena of what waits to be polled |
+//! | `path`, `call` | round trips and loss of one path; requests, replies, retries, at most once |
+//! | `client` | the peer's side of the nodeset: find the room, hold a lease |
+//! | `member` | who is here |
+//! | `stream` | what was said, in order, once each, to each reader |
+//! | `command` | what a typed line means |
+//! | `peer` | the chat machine: it routes between the children above |
+//! | `roster`, `cookie`, `registry` | the nodeset machine |
+//! | `listing` | the machine behind `chatrpc who` |
+
+mod beacon;
+mod call;
+mod client;
+mod command;
+mod cookie;
+mod event;
+mod listing;
+mod member;
+mod outbox;
+mod path;
+mod peer;
+mod registry;
+mod rng;
+mod roster;
+mod stream;
+mod text;
+mod time;
+mod timer;
+pub mod wire;
+
+use core::net::SocketAddr;
+
+pub use beacon::{Beacon, PeerId, Tag};
+pub use command::{COMMANDS, Command, CommandHelp};
+pub use event::{
+    Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
+};
+pub use listing::{Listing, ListingConfig};
+pub use peer::{Peer, PeerConfig};
+pub use registry::{Registry, RegistryConfig};
+pub use rng::{Rng, Seed, mix};
+pub use text::{Name, NameError, SafeText, TEXT_MAX, sanitize};
+pub use time::Time;
+
+/// What a machine is told.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived at the machine's socket.
+    Datagram {
+        /// The address it came from, in canonical form (an IPv4 address is never written as IPv6).
+        from: SocketAddr,
+        /// The datagram, whole.
+        bytes: &'a [u8],
+    },
+    /// The network says that nobody listens at this address (ICMP port unreachable).
+    Unreachable(SocketAddr),
+    /// A line somebody typed: text to say, or a slash command.
+    Line(&'a str),
+    /// What a line can ask for, from a front end that does not speak in lines.
+    Command(Command<'a>),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a machine wants done.
+#[derive(Debug)]
+pub enum Action<'a> {
+    /// Send a datagram. One that cannot be sent now is a lost one: the machine copes.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram, at most [`wire::DATAGRAM_MAX`] bytes.
+        bytes: &'a [u8],
+    },
+    /// Tell the person or program in front of the machine.
+    Show(Event<'a>),
+    /// The machine is done. Nothing follows.
+    Exit(Exit),
+}
+
+/// When a machine wants to be woken, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wake {
+    /// The instant.
+    pub at: Time,
+    /// The reason, for logs and traces.
+    pub why: &'static str,
+}
+
+/// One table of a machine: how full it is, and how full it may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// What the table holds.
+    pub name: &'static str,
+    /// How many it holds.
+    pub len: usize,
+    /// How many it may hold.
+    pub limit: usize,
+}
+
+/// Refused datagrams and packets, by who is to blame. None of them changed any other state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Blame {
+    /// Bytes that are not a datagram of this protocol.
+    pub malformed: u64,
+    /// Well formed, from somebody who may not say it.
+    pub unauthenticated: u64,
+    /// Seen before, or too old to tell.
+    pub replayed: u64,
+    /// A reply to a call that was not made, or is over.
+    pub unknown_call: u64,
+    /// A table was full.
+    pub over_limit: u64,
+}
+
+/// A pure state machine. The module documentation has the contract and its laws.
+pub trait Machine {
+    /// Takes one input. `now` is read after the input was.
+    fn handle(&mut self, now: Time, input: Input<'_>);
+
+    /// The next thing to do, until `None`.
+    fn poll(&mut self) -> Option<Action<'_>>;
+
+    /// When to call `handle` with [`Input::Tick`] if nothing else happens before.
+    fn next_wake(&self) -> Option<Wake>;
+
+    /// The size and limit of every table.
+    fn footprint(&self) -> Vec<Table>;
+
+    /// What was refused so far.
+    fn blame(&self) -> Blame;
+
+    /// A hash over the machine's state: equal states, equal digests.
+    fn digest(&self) -> u64;
+
+    /// Panics when an invariant is broken. Costs a scan; for tests and simulation.
+    fn check(&self);
+}
+
+/// Steps 2 and 3 of the contract: one input, then every action it leads to.
+///
+/// # Panics
+///
+/// When the machine breaks the law of wakes: a bug in the machine, never an effect of the input.
+pub fn drain<M: Machine + ?Sized>(
+    machine: &mut M,
+    now: Time,
+    input: Input<'_>,
+    mut act: impl FnMut(Action<'_>),
+) {
+    machine.handle(now, input);
+    while let Some(action) = machine.poll() {
+        act(action);
+    }
+    if let Some(wake) = machine.next_wake() {
+        assert!(wake.at > now, "the wake for {} at {} is not after {now}", wake.why, wake.at);
+    }
+}

@@ -1,0 +1,3 @@
+//! stub
+/// Largest datagram, bytes.
+pub const DATAGRAM_MAX: usize = 1200;

@@ -7,7 +7,7 @@ use core::str::FromStr;
 use crate::machine::Name;
 
 /// How many addresses a beacon may list.
-pub const ADDRS_MAX: usize = 4;
+pub(crate) const ADDRS_MAX: usize = 4;
 
 /// Which process somebody is: 64 bits drawn when it starts.
 ///
@@ -81,7 +81,7 @@ pub struct Beacon {
     pub n: u32,
     /// What people call them.
     pub name: Name,
-    /// Addresses of their own that may work, at most [`ADDRS_MAX`].
+    /// Addresses of their own that may work, at most four.
     pub addrs: Vec<SocketAddr>,
 }
 

@@ -44,6 +44,7 @@ mod queue;
 mod said;
 pub mod scenario;
 pub mod stats;
+pub mod sweep;
 pub mod swarm;
 pub mod teeth;
 #[cfg(test)]

@@ -54,8 +54,7 @@ struct Message {
 impl Speech {
     /// Nothing said yet; the first message is number 1.
     pub(crate) const fn new() -> Self {
-        let (messages, spare) = (VecDeque::new(), Vec::new());
-        Self { first: 1, messages, pieces: 0, spare, undelivered: 0 }
+        Self { first: 1, messages: VecDeque::new(), pieces: 0, spare: Vec::new(), undelivered: 0 }
     }
 
     /// Keeps a message for `readers` readers and returns its number.

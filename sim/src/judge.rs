@@ -204,6 +204,8 @@ pub struct Judge {
     pub(crate) ids: BTreeMap<PeerId, u32>,
     pub(crate) violation: Option<Violation>,
     pub(crate) now: u64,
+    /// The network loses, cuts and delays: what needs an answer in time is excused.
+    pub hostile: bool,
     /// How long each delivery took, if that is wanted.
     pub latencies: Option<Vec<u64>>,
     /// Deliveries so far.
@@ -350,8 +352,9 @@ impl Judge {
         self.seats[seat].status = Status::Leaving;
     }
 
-    /// A machine ended. `excused`: the network was hostile while it joined.
-    pub fn exited(&mut self, seat: usize, exit: &Exit, excused: bool) {
+    /// A machine ended.
+    pub fn exited(&mut self, seat: usize, exit: &Exit) {
+        let excused = self.hostile;
         let me = &self.seats[seat];
         let joined = me.status != Status::Joining;
         let wrong = match exit {

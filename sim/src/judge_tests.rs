@@ -300,7 +300,7 @@ fn name_in_the_room_twice() {
 #[test]
 fn exit_without_being_asked() {
     let mut room = Room::new();
-    room.judge.exited(0, &Exit::Left { undelivered: 0 }, true);
+    room.judge.exited(0, &Exit::Left { undelivered: 0 });
     room.broke("exit");
 }
 
@@ -309,7 +309,7 @@ fn exit_with_a_wrong_count() {
     let mut room = Room::new();
     room.say(1);
     room.judge.expect_line(0, "/quit");
-    room.judge.exited(0, &Exit::Left { undelivered: 0 }, true);
+    room.judge.exited(0, &Exit::Left { undelivered: 0 });
     room.broke("exit");
 }
 

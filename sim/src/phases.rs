@@ -81,6 +81,9 @@ pub fn run(seed: u64, options: &Options, trace: Option<TraceSink>) -> Outcome {
         life.world.trace_to(trace);
     }
     let violation = life.live().err();
+    if violation.is_some() {
+        life.world.trace_blame();
+    }
     let world = life.world;
     Outcome {
         violation,
@@ -129,7 +132,7 @@ impl Life {
     }
 
     fn storm_on(&mut self) {
-        self.world.hostile = true;
+        self.world.judge.hostile = true;
         let swarm = self.swarm;
         self.world.each_link(|from, to, link| link.params = swarm.link_between(from, to));
     }

@@ -43,7 +43,9 @@ pub fn measure(loss: u32) -> Row {
     let mut world = World::new(config);
     let run = |world: &mut World, us| world.run_for(us).unwrap_or_else(|law| panic!("{law}"));
     world.start_registry();
-    (1..=PEOPLE).for_each(|host| drop(world.join(host, &workload::name(host))));
+    for host in 1..=PEOPLE {
+        world.join(host, &workload::name(host));
+    }
     run(&mut world, 5 * SECOND);
     world.each_link(|_, _, link| link.params.loss_ppm = loss * 10_000);
     world.judge.latencies = Some(Vec::new());

@@ -41,8 +41,12 @@ impl Judge {
             self.fail("S7", seat, text);
         }
         if let Some(same) = people.iter().find(|person| person.name == me.name) {
-            let text = format!("ready under the name of {}, who is here", self.label(same.id));
-            self.fail("name", seat, text);
+            let alive = |seat: &Seat| seat.id == same.id && seat.status == Status::Ready;
+            // Somebody who does not answer when asked does not keep a name; nor may loss hide them.
+            if !self.hostile && self.seats.iter().any(alive) {
+                let text = format!("ready under the name of {}, who is here", self.label(same.id));
+                self.fail("name", seat, text);
+            }
         }
         let mut sorted = people.to_vec();
         sorted.sort_by_key(|person| person.id);

@@ -102,10 +102,7 @@ pub struct World {
     pub chain: Chain,
     /// Datagrams delivered to processes are copied here, the newest last, if that is wanted.
     pub captured: Option<Vec<Vec<u8>>>,
-    /// The join of a process is excused when it fails: the network was hostile.
-    pub hostile: bool,
     pub(crate) script: Vec<(u64, crate::faults::Op)>,
-    pub(crate) excused_hosts: Vec<bool>,
     now: u64,
     queue: Queue,
     pool: Pool,
@@ -133,9 +130,7 @@ impl World {
             counters: Counters::default(),
             chain: Chain::default(),
             captured: None,
-            hostile: false,
             script: Vec::new(),
-            excused_hosts: vec![false; n],
             now: 0,
             queue: Queue::default(),
             pool: Pool::default(),
@@ -636,8 +631,7 @@ impl World {
             self.trace_line(host, &format!("exits: {exit:?}"));
         }
         if let Role::Peer(seat) = self.procs[proc].role {
-            let excused = self.hostile || self.excused_hosts[usize::from(host)];
-            self.judge.exited(seat, exit, excused);
+            self.judge.exited(seat, exit);
         }
     }
 
@@ -702,6 +696,15 @@ impl World {
         let key = draw(self.config.seed, LINK, u64::from(from), u64::from(to), 0);
         let at = usize::from(from) * self.config.hosts + usize::from(to);
         self.links[at].fate(key, self.now)
+    }
+
+    /// Traces what each living machine refused so far: often the cause of what failed.
+    pub fn trace_blame(&mut self) {
+        for proc in 0..self.procs.len() {
+            let Some(machine) = &self.procs[proc].machine else { continue };
+            let (host, text) = (self.procs[proc].host, format!("{:?}", machine.blame()));
+            self.trace_line(host, &text);
+        }
     }
 
     pub(crate) fn trace_line(&mut self, host: u16, text: &str) {

@@ -39,8 +39,10 @@ pub(super) fn laptop_sleep(stage: &mut Stage) -> Verdict {
     stage.world().pause(3, 600_000_000, true);
     stage.secs(300)?;
     stage.chat(2, 3, 1_000)?;
-    stage.settle_within(5)?;
-    stage.secs(298)?;
+    stage.secs(2)?;
+    let settled = (1..=2).all(|host| stage.seat(host).said.iter().all(|said| said.done));
+    stage.holds("nobody waits for the sleeper", settled)?;
+    stage.secs(295)?;
     stage.agree_within(30)?;
     let before = stage.delivered();
     stage.chat(5, 2, 1_000)?;

@@ -343,11 +343,12 @@ impl Peer {
     }
 
     fn answered(&mut self, link: LinkKey, purpose: Purpose, incarnation: u64, response: Response) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match (purpose, response) {
             (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
             // Leaving: a lease that comes late must not bring us back in.
-            (Purpose::Nodeset(_), _) if matches!(self.stage, Stage::Parting { .. }) => {}
+            (Purpose::Nodeset(_), _) if parting => {}
             (Purpose::Nodeset(_), response) => {
                 ctx.calls.alive(link);
                 let (now, beacon) = (self.now, wanted(&self.stage, &self.me));
@@ -383,10 +384,11 @@ impl Peer {
     }
 
     fn failed(&mut self, link: LinkKey, purpose: Purpose) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match purpose {
             Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
-            Purpose::Nodeset(_) if matches!(self.stage, Stage::Parting { .. }) => {}
+            Purpose::Nodeset(_) if parting => {}
             Purpose::Nodeset(_) => {
                 let beacon = wanted(&self.stage, &self.me);
                 let Some(client) = &mut self.client else { return };

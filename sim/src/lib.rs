@@ -1,1 +1,57 @@
-//! stub
+//! A deterministic, hostile network for the machines of chatrpc.
+//!
+//! The machines in here are the very ones that talk to real sockets; only their owner differs. A
+//! [`World`] is a heap of instants: it jumps from one to the next, hands inputs to machines through
+//! [`chatrpc::machine::drain`], and decides the fate of every datagram. Nothing reads a clock, and
+//! every random choice is a pure function of the seed and of what it is about ([`draw`]), so that a
+//! run repeats to the byte and a fault that is taken out moves no other.
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`draw`] | random choices as a function of what they are about |
+//! | [`link`] | what one directed link does to a datagram |
+//! | `queue`, [`world`], `host` | the event heap, the network, the computers and their processes |
+//! | [`judge`], `said`, `view` | the reference model and the safety oracles |
+//! | `guard` | the oracles about bytes, rates and tables |
+//! | [`chain`] | the hash over a whole run, and where two runs part |
+//! | [`swarm`], [`faults`], [`workload`] | what one seed means: network, faults, people |
+//! | [`phases`] | boot, chaos, heal, converge, idle, leave |
+//! | [`scenario`] | named, scripted situations with bounds |
+//! | [`faulty`], [`teeth`] | proof that the oracles bite |
+//! | [`stats`] | latency and cost under loss, as a table to check in |
+//!
+//! Anchors: TigerBeetle's VOPR and FoundationDB's simulation for the phases, Firezone's tunnel
+//! harness for the reference model, str0m-netem for the burst model.
+
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::iter_over_hash_type,
+    clippy::float_arithmetic
+)]
+
+pub mod chain;
+pub mod draw;
+pub mod faults;
+pub mod faulty;
+mod guard;
+mod host;
+pub mod judge;
+pub mod link;
+pub mod phases;
+mod queue;
+mod said;
+pub mod scenario;
+pub mod stats;
+pub mod sweep;
+pub mod swarm;
+pub mod teeth;
+#[cfg(test)]
+mod toy;
+mod view;
+pub mod workload;
+pub mod world;
+
+pub use judge::{Kind, Violation};
+pub use world::World;

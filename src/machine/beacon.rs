@@ -81,7 +81,7 @@ pub struct Beacon {
     pub n: u32,
     /// What people call them.
     pub name: Name,
-    /// Addresses of their own that may work, at most [`ADDRS_MAX`].
+    /// Addresses of their own that may work, at most four.
     pub addrs: Vec<SocketAddr>,
 }
 

@@ -56,6 +56,9 @@ pub(crate) struct Calls<T> {
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
     rng: Rng,
+    /// Where the numbers of a new link begin: behind those of every link that was closed, so that a
+    /// peer that still remembers the old one does not take new requests for repeated ones.
+    next_seq: u32,
     pub(crate) blame: Blame,
 }
 
@@ -107,7 +110,8 @@ pub(crate) enum Admission {
 }
 
 impl<T: Copy> Calls<T> {
-    pub(crate) fn new(incarnation: u64, links_max: usize, rng: Rng) -> Self {
+    pub(crate) fn new(incarnation: u64, links_max: usize, mut rng: Rng) -> Self {
+        let next_seq = rng.next_u32();
         Self {
             incarnation,
             links_max,
@@ -118,6 +122,7 @@ impl<T: Copy> Calls<T> {
             dirty: Vec::new(),
             spare: Vec::new(),
             rng,
+            next_seq,
             blame: Blame::default(),
         }
     }
@@ -149,7 +154,7 @@ impl<T: Copy> Calls<T> {
             credit: if introduced { None } else { Some(0) },
             heard: now,
             echo: 0,
-            next_seq: self.rng.next_u32(),
+            next_seq: self.next_seq,
             open: VecDeque::new(),
             requests: Vec::new(),
             responses: Vec::new(),
@@ -163,6 +168,9 @@ impl<T: Copy> Calls<T> {
     /// Forgets a link and every call on it; none of them is reported any more.
     pub(crate) fn close(&mut self, key: LinkKey) {
         let link = self.links.remove(key);
+        if link.next_seq.wrapping_sub(self.next_seq) < u32::MAX / 2 {
+            self.next_seq = link.next_seq;
+        }
         self.by_peer.remove(&(link.addr, link.incarnation));
         for &pending in link.open.iter().filter(|&&pending| pending != NONE) {
             self.release(pending as usize);

@@ -339,9 +339,12 @@ impl Peer {
     }
 
     fn answered(&mut self, link: LinkKey, purpose: Purpose, incarnation: u64, response: Response) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match (purpose, response) {
             (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
+            // Leaving: a lease that comes late must not bring us back in.
+            (Purpose::Nodeset(_), _) if parting => {}
             (Purpose::Nodeset(_), response) => {
                 ctx.calls.alive(link);
                 let (now, beacon) = (self.now, wanted(&self.stage, &self.me));
@@ -377,9 +380,11 @@ impl Peer {
     }
 
     fn failed(&mut self, link: LinkKey, purpose: Purpose) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match purpose {
             Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
+            Purpose::Nodeset(_) if parting => {}
             Purpose::Nodeset(_) => {
                 let beacon = wanted(&self.stage, &self.me);
                 let Some(client) = &mut self.client else { return };
@@ -496,7 +501,10 @@ impl Machine for Peer {
         match input {
             Input::Datagram { from, bytes } => self.datagram(from, bytes),
             Input::Unreachable(addr) => {
-                let joining = !self.client.as_ref().is_some_and(Client::holds_lease);
+                let joining = matches!(
+                    self.stage,
+                    Stage::Reading | Stage::Checking { .. } | Stage::Entering { .. }
+                );
                 if joining && addr == self.nodeset {
                     self.over(Exit::NobodyListens);
                 }

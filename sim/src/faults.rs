@@ -1,0 +1,294 @@
+//! The schedule of a seed: what happens to computers and links, and when.
+
+use crate::draw::{Draws, SCHED};
+use crate::swarm::{Nodeset, Swarm};
+use crate::workload;
+use crate::world::World;
+
+/// A set of computers, one bit each; computers from 128 on are in none.
+pub type Mask = u128;
+
+/// Links that are cut: from every computer of one set to every one of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The senders.
+    pub from: Mask,
+    /// The receivers.
+    pub to: Mask,
+    /// The way back as well.
+    pub both: bool,
+}
+
+impl Cut {
+    /// Whether it cuts that directed link.
+    pub const fn covers(&self, from: usize, to: usize) -> bool {
+        if from >= 128 || to >= 128 {
+            return false;
+        }
+        let (f, t) = (1u128 << from, 1u128 << to);
+        (self.from & f != 0 && self.to & t != 0)
+            || (self.both && self.from & t != 0 && self.to & f != 0)
+    }
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Somebody types the `n`-th line of the workload.
+    Type(usize, u64),
+    /// A computer starts a chat, under the name that belongs to some computer.
+    Join(usize, usize),
+    /// Somebody leaves.
+    Quit(usize),
+    /// A process dies.
+    Kill(usize),
+    /// A process dies, and another starts, perhaps on another port.
+    Restart(usize, bool),
+    /// A process stops for so many microseconds; whether it ticks before it reads its socket.
+    Pause(usize, u64, bool),
+    /// Links are cut.
+    Cut(Cut),
+    /// They carry again.
+    Mend(Cut),
+    /// Links freeze until that instant.
+    Clog(Cut, u64),
+    /// The nodeset starts, empty.
+    StartNodeset,
+}
+
+impl World {
+    /// The next operation of the schedule happens.
+    pub(crate) fn apply(&mut self, at: usize) {
+        let (_, op) = self.script[at];
+        self.perform(op);
+    }
+
+    /// Makes something happen.
+    pub fn perform(&mut self, op: Op) {
+        if !matches!(op, Op::Type(..)) {
+            self.trace_line(0, &format!("{op:?}"));
+        }
+        match op {
+            Op::Type(host, n) => {
+                let people = self.seat_on(host).map(|seat| &self.judge.seats()[seat].people[..]);
+                let line = workload::line(self.config.seed, n, people.unwrap_or_default());
+                self.say(host, &line);
+            }
+            Op::Join(host, name) => {
+                if self.hosts[host].proc.is_none() {
+                    self.join(host, &workload::name(name));
+                }
+            }
+            Op::Quit(host) => self.say(host, "/quit"),
+            Op::Kill(host) => self.kill(host),
+            Op::Restart(host, moved) => self.restart(host, moved),
+            Op::Pause(host, us, tick_first) => self.pause(host, us, tick_first),
+            Op::Cut(cut) => self.each_link(|from, to, link| {
+                link.cuts += u8::from(cut.covers(from, to));
+            }),
+            Op::Mend(cut) => self.each_link(|from, to, link| {
+                link.cuts = link.cuts.saturating_sub(u8::from(cut.covers(from, to)));
+            }),
+            Op::Clog(cut, until) => self.each_link(|from, to, link| {
+                if cut.covers(from, to) {
+                    link.clogged_until = link.clogged_until.max(until);
+                }
+            }),
+            Op::StartNodeset => self.start_registry(),
+        }
+    }
+
+    /// A new process under the same name; only where one runs or ran.
+    fn restart(&mut self, host: usize, moved: bool) {
+        if self.hosts[host].starts == 0 {
+            return;
+        }
+        self.kill(host);
+        if moved {
+            self.move_port(host);
+        }
+        self.join(host, &workload::name(host));
+    }
+}
+
+/// The schedule of chaos between two instants, in order.
+pub fn schedule(swarm: &Swarm, from: u64, until: u64) -> Vec<(u64, Op)> {
+    let mut plan = Plan { swarm, from, until, ops: Vec::new() };
+    plan.partitions();
+    plan.processes();
+    plan.nodeset();
+    plan.storms();
+    plan.visitors();
+    workload::schedule(swarm, from, until, &mut plan.ops);
+    plan.ops.sort_by_key(|&(at, _)| at);
+    plan.ops
+}
+
+struct Plan<'a> {
+    swarm: &'a Swarm,
+    from: u64,
+    until: u64,
+    ops: Vec<(u64, Op)>,
+}
+
+impl Plan<'_> {
+    fn draws(&self, kind: u64, i: u64) -> Draws {
+        Draws::new(self.swarm.seed, SCHED, kind, i)
+    }
+
+    /// An instant of chaos, and one after it: what starts also ends.
+    fn span(&self, d: &mut Draws) -> (u64, u64) {
+        let start = d.range(self.from, self.until - 1);
+        let longest = self.until - start;
+        // Short ones are as likely as long ones: the logarithm is evenly distributed.
+        let length = longest >> d.below(8);
+        (start, start + length.max(1))
+    }
+
+    fn all(&self) -> Mask {
+        (1u128 << self.swarm.hosts().min(127)) - 1
+    }
+
+    fn person(&self, d: &mut Draws) -> usize {
+        1 + d.below(self.swarm.people as u64) as usize
+    }
+
+    fn cut(&mut self, d: &mut Draws, cut: Cut) {
+        let (start, end) = self.span(d);
+        self.ops.push((start, Op::Cut(cut)));
+        self.ops.push((end, Op::Mend(cut)));
+    }
+
+    fn partitions(&mut self) {
+        let all = self.all();
+        for i in 0..self.swarm.partitions {
+            let mut d = self.draws(1, i);
+            let side = (u128::from(d.bits()) << 64 | u128::from(d.bits())) & all;
+            self.cut(&mut d, Cut { from: side, to: all & !side, both: true });
+        }
+        for i in 0..self.swarm.partial {
+            let mut d = self.draws(2, i);
+            let (a, b) = (self.person(&mut d), self.person(&mut d));
+            let cut = match d.below(3) {
+                // One pair does not hear each other; everybody else does.
+                0 => Cut { from: 1 << a, to: 1 << b, both: true },
+                // Two sides, and one who hears both.
+                1 => {
+                    let side = u128::from(d.bits()) & all & !(1 << a);
+                    Cut { from: side, to: all & !side & !(1 << a), both: true }
+                }
+                // Somebody is cut off from everybody but the nodeset.
+                _ => Cut { from: 1 << a, to: all & !(1 << a) & !1, both: true },
+            };
+            self.cut(&mut d, cut);
+        }
+        for i in 0..self.swarm.one_way {
+            let mut d = self.draws(3, i);
+            let (a, b) = (self.person(&mut d), d.below(self.swarm.people as u64 + 1));
+            let to = if d.chance(500_000) { 1 << b } else { all };
+            self.cut(&mut d, Cut { from: 1 << a, to: to & !(1 << a), both: false });
+        }
+        for i in 0..self.swarm.clogs {
+            let mut d = self.draws(4, i);
+            let (start, end) = self.span(&mut d);
+            let (from, to) = (u128::from(d.bits()) & all, u128::from(d.bits()) & all);
+            let end = end.min(start + 30_000_000);
+            self.ops.push((start, Op::Clog(Cut { from, to, both: d.chance(500_000) }, end)));
+        }
+    }
+
+    fn processes(&mut self) {
+        for i in 0..self.swarm.crashes {
+            let mut d = self.draws(5, i);
+            let (at, _) = self.span(&mut d);
+            let op = Op::Kill(self.person(&mut d));
+            self.ops.push((at, op));
+        }
+        for i in 0..self.swarm.restarts {
+            let mut d = self.draws(6, i);
+            let (down, up) = self.span(&mut d);
+            let (host, moved) = (self.person(&mut d), d.chance(300_000));
+            self.ops.push((down, Op::Kill(host)));
+            self.ops.push((up, Op::Restart(host, moved)));
+        }
+        for i in 0..self.swarm.pauses {
+            let mut d = self.draws(7, i);
+            let (start, end) = self.span(&mut d);
+            let op = Op::Pause(self.person(&mut d), end - start, d.chance(500_000));
+            self.ops.push((start, op));
+        }
+    }
+
+    fn nodeset(&mut self) {
+        let mut d = self.draws(8, 0);
+        let (start, end) = self.span(&mut d);
+        match self.swarm.nodeset {
+            Nodeset::Fine => {}
+            Nodeset::RestartsEmpty => {
+                self.ops.push((start, Op::Kill(0)));
+                self.ops.push((end, Op::StartNodeset));
+            }
+            Nodeset::DiesForEver => self.ops.push((start, Op::Kill(0))),
+            Nodeset::Stale => {
+                self.ops.push((start, Op::Pause(0, end - start, d.chance(500_000))));
+            }
+        }
+    }
+
+    fn storms(&mut self) {
+        let mut d = self.draws(9, 0);
+        let (at, _) = self.span(&mut d);
+        for host in 1..=self.swarm.people {
+            let spread = d.below(100_000);
+            if self.swarm.leave_storm && host > 1 {
+                self.ops.push((at + spread, Op::Quit(host)));
+            } else if self.swarm.flash_restart {
+                self.ops.push((at + spread, Op::Restart(host, false)));
+            }
+        }
+    }
+
+    fn visitors(&mut self) {
+        for i in 0..self.swarm.visitors {
+            let mut d = self.draws(10, i);
+            let host = 1 + self.swarm.people + i as usize;
+            let (come, go) = self.span(&mut d);
+            let namesake = self.swarm.same_names && d.chance(500_000);
+            let name = if namesake { self.person(&mut d) } else { host };
+            self.ops.push((come, Op::Join(host, name)));
+            if d.chance(700_000) {
+                self.ops.push((go, Op::Quit(host)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_cover_what_they_say() {
+        let cut = Cut { from: 0b010, to: 0b100, both: false };
+        assert!(cut.covers(1, 2) && !cut.covers(2, 1) && !cut.covers(1, 0));
+        let cut = Cut { both: true, ..cut };
+        assert!(cut.covers(1, 2) && cut.covers(2, 1) && !cut.covers(0, 1));
+    }
+
+    #[test]
+    fn what_is_cut_is_mended_before_chaos_ends() {
+        for seed in 0..200 {
+            let swarm = Swarm::draw(seed);
+            let ops = schedule(&swarm, 1_000_000, 1_000_000 + swarm.chaos_us);
+            let cuts = |wanted: bool| {
+                ops.iter().filter(move |(_, op)| match op {
+                    Op::Cut(_) => wanted,
+                    Op::Mend(_) => !wanted,
+                    _ => false,
+                })
+            };
+            assert_eq!(cuts(true).count(), cuts(false).count(), "seed {seed}");
+            assert!(ops.iter().all(|&(at, _)| at <= 1_200_000 + swarm.chaos_us), "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! The reference model: what everybody really said, what everybody was shown, and the laws between
+//! the two. Dumb on purpose: it knows no protocol, only events.
+//!
+//! | oracle | law |
+//! |---|---|
+//! | S1 | what is shown was said by its author to that reader: same text, action, privacy |
+//! | S2 | at most once per reader |
+//! | S3 | in the order of its author |
+//! | S6 | a receipt only after its reader has shown the message |
+//! | S7 | nobody is shown who never was; nobody leaves who did not |
+//! | S8 | bytes, rates, tables (`guard`) |
+//! | S9, S10, S11 | no panic, no livelock, no wake in the past (`world`) |
+//! | S12 | the same seed twice is the same run (`chain`) |
+//! | once | every `Sent` is followed by exactly one `Done`, and the two add up |
+//! | line | every line is said or refused, and refused for a reason that holds |
+//! | exit | a machine ends only the way its situation allows |
+//! | missing | nothing is reported missing between two who were never apart |
+
+use std::collections::BTreeMap;
+
+use chatrpc::machine::{
+    Command, Event, Exit, MessageId, Name, NameProblem, PeerId, Person, Refusal, SafeText,
+    TEXT_MAX, Why,
+};
+
+use crate::said::Said;
+
+/// What a violation is a violation of; the exit code of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A machine panicked.
+    Panic,
+    /// Something good did not happen in time.
+    Liveness,
+    /// Something bad happened.
+    Safety,
+    /// The same seed gave two runs.
+    Nondeterminism,
+}
+
+impl Kind {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Panic => 127,
+            Self::Liveness => 128,
+            Self::Safety => 129,
+            Self::Nondeterminism => 130,
+        }
+    }
+}
+
+/// A law was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which law.
+    pub oracle: &'static str,
+    /// What kind of law.
+    pub kind: Kind,
+    /// The computer it was noticed at.
+    pub host: u16,
+    /// When, microseconds of simulated time.
+    pub at: u64,
+    /// What exactly.
+    pub text: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (s, us) = (self.at / 1_000_000, self.at % 1_000_000);
+        write!(f, "{} at n{} after {s}.{us:06} s: {}", self.oracle, self.host, self.text)
+    }
+}
+
+/// How far a process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It looks for the room.
+    Joining,
+    /// It is in.
+    Ready,
+    /// It is leaving.
+    Leaving,
+    /// It ended or was killed.
+    Gone,
+}
+
+/// What a process was shown, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages of others.
+    pub messages: u64,
+    /// People who entered.
+    pub joined: u64,
+    /// People who left.
+    pub left: u64,
+    /// Messages reported missing.
+    pub missing: u64,
+    /// Readers that confirmed.
+    pub acked: u64,
+    /// Readers that were given up.
+    pub failed: u64,
+    /// Pairs of look-alikes.
+    pub alike: u64,
+}
+
+/// One process, as the model sees it.
+#[derive(Debug)]
+pub struct Seat {
+    /// Who it is.
+    pub id: PeerId,
+    /// The computer it runs on.
+    pub host: u16,
+    /// The names it had, the newest last.
+    pub names: Vec<Name>,
+    /// How far it is.
+    pub status: Status,
+    /// Whether it was asked to leave.
+    pub quit_asked: bool,
+    /// Whom it shows, in the order of their ids.
+    pub people: Vec<Person>,
+    /// Whom it showed leaving, why and when.
+    pub lefts: Vec<(PeerId, Why, u64)>,
+    /// What it said, in the order of the numbers.
+    pub said: Vec<Said>,
+    /// What it was shown.
+    pub tally: Tally,
+    /// How it ended.
+    pub exit: Option<Exit>,
+    /// The number of the newest message shown of each seat, plus one.
+    pub(crate) last_shown: Vec<u64>,
+    /// When the newest datagram heard from each seat was sent, plus one.
+    pub(crate) heard: Vec<u64>,
+    /// Messages of ours that are not done.
+    pub(crate) open: usize,
+    /// Done events to be judged once the machine is drained: (index into `said`).
+    pub(crate) fresh_done: Vec<usize>,
+}
+
+impl Seat {
+    pub(crate) fn person(&self, id: PeerId) -> Option<&Person> {
+        self.people.binary_search_by_key(&id, |person| person.id).ok().map(|at| &self.people[at])
+    }
+
+    /// The name it goes by.
+    ///
+    /// # Panics
+    ///
+    /// Never: every seat has a name.
+    pub fn name(&self) -> &Name {
+        self.names.last().expect("a seat is created with a name")
+    }
+}
+
+/// Reasons to refuse a line, as bits.
+mod reason {
+    pub(super) const TOO_LONG: u16 = 1;
+    pub(super) const EMPTY: u16 = 2;
+    pub(super) const UNKNOWN: u16 = 4;
+    pub(super) const USAGE: u16 = 8;
+    pub(super) const NOBODY: u16 = 16;
+    pub(super) const SEVERAL: u16 = 32;
+    pub(super) const NAME: u16 = 64;
+    pub(super) const BACKLOG: u16 = 128;
+    pub(super) const NOT_JOINED: u16 = 256;
+}
+
+fn reason_of(refusal: &Refusal<'_>) -> u16 {
+    match refusal {
+        Refusal::TooLong { .. } => reason::TOO_LONG,
+        Refusal::Empty => reason::EMPTY,
+        Refusal::UnknownCommand { .. } => reason::UNKNOWN,
+        Refusal::Usage(_) => reason::USAGE,
+        Refusal::NobodyCalled(_) => reason::NOBODY,
+        Refusal::SeveralCalled(_) => reason::SEVERAL,
+        Refusal::Name(_) => reason::NAME,
+        Refusal::Backlog { .. } => reason::BACKLOG,
+        Refusal::NotJoined => reason::NOT_JOINED,
+    }
+}
+
+/// What a line must lead to.
+#[derive(Clone, Debug)]
+enum Expected {
+    /// It must be said: text, action, the only reader.
+    Sent(String, bool, Option<PeerId>),
+    /// It must be refused for one of these reasons.
+    Refused(u16),
+    /// Anything but being said.
+    Unsaid,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Nothing,
+    Sent(String, bool, Option<PeerId>),
+    Refused(u16),
+}
+
+/// The model, the laws, and the first violation.
+#[derive(Debug, Default)]
+pub struct Judge {
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) ids: BTreeMap<PeerId, u32>,
+    pub(crate) violation: Option<Violation>,
+    pub(crate) now: u64,
+    /// The network loses, cuts and delays: what needs an answer in time is excused.
+    pub hostile: bool,
+    /// How long each delivery took, if that is wanted.
+    pub latencies: Option<Vec<u64>>,
+    /// Deliveries so far.
+    pub deliveries: u64,
+    line: Option<(Expected, Outcome)>,
+}
+
+impl Judge {
+    /// A new process takes a seat; returns its index.
+    pub fn seat(&mut self, host: u16, id: PeerId, name: Name) -> usize {
+        let seat = self.seats.len();
+        if self.ids.insert(id, seat as u32).is_some() {
+            self.fail("S7", seat, format!("{id} is drawn twice"));
+        }
+        self.seats.push(Seat {
+            id,
+            host,
+            names: vec![name],
+            status: Status::Joining,
+            quit_asked: false,
+            people: Vec::new(),
+            lefts: Vec::new(),
+            said: Vec::new(),
+            tally: Tally::default(),
+            exit: None,
+            last_shown: Vec::new(),
+            heard: Vec::new(),
+            open: 0,
+            fresh_done: Vec::new(),
+        });
+        seat
+    }
+
+    /// The processes.
+    pub fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    pub(crate) fn fail(&mut self, oracle: &'static str, seat: usize, text: String) {
+        self.fail_as(Kind::Safety, oracle, seat, text);
+    }
+
+    pub(crate) fn fail_as(&mut self, kind: Kind, oracle: &'static str, seat: usize, text: String) {
+        if self.violation.is_none() {
+            let host = self.seats.get(seat).map_or(0, |seat| seat.host);
+            self.violation = Some(Violation { oracle, kind, host, at: self.now, text });
+        }
+    }
+
+    /// Notes that `seat` is about to read a line, and what must come of it.
+    pub fn expect_line(&mut self, seat: usize, line: &str) {
+        let expected = self.expected(seat, line);
+        if matches!(Command::parse(line), Ok(Command::Quit)) {
+            self.seats[seat].quit_asked = true;
+        }
+        self.line = Some((expected, Outcome::Nothing));
+    }
+
+    fn expected(&self, seat: usize, line: &str) -> Expected {
+        let me = &self.seats[seat];
+        let (text, action, to) = match Command::parse(line) {
+            Err(refusal) => return Expected::Refused(reason_of(&refusal)),
+            Ok(Command::Say { text, action, to }) => (text, action, to),
+            Ok(_) => return Expected::Unsaid,
+        };
+        let text = SafeText::new(text);
+        let mut reasons = 0;
+        let mut add = |holds: bool, reason| reasons |= if holds { reason } else { 0 };
+        add(me.status != Status::Ready, reason::NOT_JOINED);
+        add(text.as_str().len() > TEXT_MAX, reason::TOO_LONG);
+        add(text.as_str().trim().is_empty(), reason::EMPTY);
+        let mut reader = None;
+        if let Some(to) = to {
+            let named = me.people.iter().filter(|person| person.name.as_str() == to);
+            let named: Vec<PeerId> = named.map(|person| person.id).collect();
+            add(named.is_empty(), reason::NOBODY);
+            add(named.len() > 1, reason::SEVERAL);
+            reader = named.first().copied();
+        }
+        if reasons == 0 {
+            Expected::Sent(text.as_str().to_owned(), action, reader)
+        } else {
+            Expected::Refused(reasons)
+        }
+    }
+
+    /// Judges what came of the line.
+    pub fn line_done(&mut self, seat: usize) {
+        let Some((expected, outcome)) = self.line.take() else { return };
+        let wrong = match (&expected, &outcome) {
+            (Expected::Sent(text, action, to), Outcome::Sent(t, a, p)) => {
+                (text, action, to) != (t, a, p)
+            }
+            (Expected::Sent(..), Outcome::Refused(why)) => {
+                *why != reason::BACKLOG || self.seats[seat].open == 0
+            }
+            (Expected::Refused(reasons), Outcome::Refused(why)) => reasons & why == 0,
+            (Expected::Unsaid, Outcome::Sent(..)) => true,
+            (Expected::Unsaid, _) => false,
+            _ => true,
+        };
+        if wrong {
+            let clip = |text: String| text.chars().take(160).collect::<String>();
+            let (want, got) = (clip(format!("{expected:?}")), clip(format!("{outcome:?}")));
+            self.fail("line", seat, format!("a line should give {want} and gave {got}"));
+        }
+    }
+
+    /// A machine showed something.
+    pub fn saw(&mut self, seat: usize, event: &Event<'_>) {
+        match event {
+            Event::Ready { me, people, .. } => self.ready(seat, me, people),
+            Event::Joined(person) => self.joined(seat, person),
+            Event::Left { who, why } => self.left(seat, who, *why),
+            Event::Renamed { who, was } => self.renamed(seat, who, was),
+            Event::Message { id, from, text, action, private, .. } => {
+                self.shown(seat, *id, from, (text.as_str(), *action, *private));
+            }
+            Event::Sent { id, text, action, to, readers } => {
+                let to = to.as_ref().map(|person| person.id);
+                if let Some((_, outcome)) = &mut self.line {
+                    *outcome = Outcome::Sent(text.as_str().to_owned(), *action, to);
+                }
+                self.sent(seat, *id, (text.as_str(), *action, to), *readers);
+            }
+            Event::Acked { id, by, .. } => self.acked(seat, *id, by),
+            Event::Done { id, acked, failed } => self.done(seat, *id, *acked, failed),
+            Event::Missing { from, count } => self.missing(seat, from, *count),
+            Event::Refused(refusal) => {
+                if let Some((_, outcome)) = &mut self.line {
+                    *outcome = Outcome::Refused(reason_of(refusal));
+                }
+            }
+            Event::Leaving { .. } => self.leaving(seat),
+            Event::Alike { .. } => self.seats[seat].tally.alike += 1,
+            Event::Nodeset(_) | Event::People(_) | Event::Listing(_) | Event::Help => {}
+        }
+    }
+
+    fn leaving(&mut self, seat: usize) {
+        if !self.seats[seat].quit_asked {
+            self.fail("exit", seat, "it leaves though nobody asked it to".to_owned());
+        }
+        self.seats[seat].status = Status::Leaving;
+    }
+
+    /// A machine ended.
+    pub fn exited(&mut self, seat: usize, exit: &Exit) {
+        let excused = self.hostile;
+        let me = &self.seats[seat];
+        let joined = me.status != Status::Joining;
+        let wrong = match exit {
+            Exit::Left { undelivered } => {
+                let open = me.said.iter().filter(|said| !said.reached_all()).count() as u64;
+                !me.quit_asked || *undelivered != open
+            }
+            Exit::NoNodeset { .. } | Exit::NobodyListens => joined || !excused,
+            Exit::NotChatrpc | Exit::Version { .. } | Exit::Full => true,
+            Exit::Name(problem) => joined || !self.name_was_had(seat, problem),
+        };
+        if wrong {
+            let open = me.said.iter().filter(|said| !said.reached_all()).count();
+            let text = format!("{exit:?} while {:?}, {open} undelivered", me.status);
+            self.fail("exit", seat, text);
+        }
+        self.seats[seat].exit = Some(exit.clone());
+        self.seats[seat].status = Status::Gone;
+    }
+
+    fn name_was_had(&self, seat: usize, problem: &NameProblem) -> bool {
+        let had = match problem {
+            NameProblem::Taken(name) => name,
+            NameProblem::LooksLike { present, .. } => present,
+            NameProblem::Invalid(_) => return false,
+        };
+        let others = self.seats.iter().enumerate().filter(|&(other, _)| other != seat);
+        others.flat_map(|(_, seat)| &seat.names).any(|name| name == had)
+    }
+
+    /// A process was killed.
+    pub fn killed(&mut self, seat: usize) {
+        self.seats[seat].status = Status::Gone;
+    }
+
+    /// The machine of `seat` is drained: what could only be judged now is judged.
+    pub fn drained(&mut self, seat: usize) {
+        if !self.seats[seat].fresh_done.is_empty() {
+            self.judge_fresh_done(seat);
+        }
+    }
+
+    /// Every living process must have accounted for everything it said.
+    pub fn all_accounted(&mut self) {
+        for seat in 0..self.seats.len() {
+            let me = &self.seats[seat];
+            if me.status != Status::Ready || me.open == 0 {
+                continue;
+            }
+            let Some(said) = me.said.iter().find(|said| !said.done && !said.audience.is_empty())
+            else {
+                continue;
+            };
+            let waiting: Vec<String> = said.waiting().map(|id| self.label(id)).collect();
+            let text = format!("message {} is not done; waits for {waiting:?}", said.number);
+            self.fail_as(Kind::Liveness, "once", seat, text);
+        }
+    }
+
+    pub(crate) fn label(&self, id: PeerId) -> String {
+        match self.ids.get(&id) {
+            Some(&seat) => format!("n{}/{}", self.seats[seat as usize].host, id.short()),
+            None => format!("?/{}", id.short()),
+        }
+    }
+
+    pub(crate) fn message_label(&self, id: MessageId) -> String {
+        format!("{}-{}", self.label(id.author), id.number)
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,315 @@
+//! The life of one seed: boot, chaos, heal, converge, idle, leave.
+//!
+//! Safety is judged at every event of every phase. Liveness is judged once the network is healed:
+//! everybody who lives must see exactly everybody else within [`CONVERGE_MAX`], what they then say
+//! must arrive, an idle room must be quiet, and leaving must leave nothing behind.
+
+use chatrpc::machine::Exit;
+
+use crate::faults::schedule;
+use crate::judge::{Kind, Status, Violation};
+use crate::link::LinkParams;
+use crate::swarm::{Nodeset, Swarm};
+use crate::world::{Counters, SECOND, TraceSink, World, WorldConfig};
+
+/// After this time everybody agrees on who is here, microseconds. A lease lasts 60 s and is renewed
+/// every 20 s; a lease that was renewed just before its holder died ends 60 s later, and whoever
+/// missed the announcement finds out with the next renewal.
+pub const CONVERGE_MAX: u64 = 90 * SECOND;
+/// After this time everything said in a healed room has arrived or was given up.
+const SETTLE_MAX: u64 = 15 * SECOND;
+/// How long an idle room is watched.
+const IDLE: u64 = 120 * SECOND;
+/// Bytes a second an idle process may send to another computer.
+const IDLE_RATE_MAX: u64 = 200;
+/// How long leaving takes at most: nothing is undelivered, so the drain does not count.
+const LEAVE_MAX: u64 = 3 * SECOND;
+
+/// What may be asked of a run besides its seed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// So many people instead of what the seed says.
+    pub people: Option<usize>,
+    /// So much loss everywhere (parts in a million) instead of what the seed says.
+    pub loss_ppm: Option<u32>,
+    /// Keep every step, to compare two runs.
+    pub keep_steps: bool,
+    /// Other chat machines than the real ones.
+    pub make_peer: Option<crate::world::MakePeer>,
+    /// Another nodeset machine than the real one.
+    pub make_registry: Option<crate::world::MakeRegistry>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The law that was broken, if any.
+    pub violation: Option<Violation>,
+    /// The hash over the run, and its steps if they were kept.
+    pub chain: crate::chain::Chain,
+    /// What happened, in numbers.
+    pub counters: Counters,
+    /// How many messages were shown to readers.
+    pub deliveries: u64,
+    /// How much time was simulated, microseconds.
+    pub simulated_us: u64,
+    /// How long after healing everybody agreed, microseconds.
+    pub converged_us: Option<u64>,
+}
+
+/// Runs one seed through its phases.
+pub fn run(seed: u64, options: &Options, trace: Option<TraceSink>) -> Outcome {
+    let mut swarm = Swarm::draw(seed);
+    if let Some(people) = options.people {
+        swarm.people = people.clamp(1, 120);
+    }
+    if let Some(loss_ppm) = options.loss_ppm {
+        swarm.link.loss_ppm = loss_ppm;
+    }
+    let mut config = WorldConfig::new(seed, swarm.hosts());
+    config.link = LinkParams { delay_us: swarm.link.delay_us, ..LinkParams::default() };
+    config.icmp = swarm.icmp;
+    config.shuffle_ties = swarm.shuffle_ties;
+    config.socket_max = swarm.socket_max;
+    config.make_peer = options.make_peer.unwrap_or(config.make_peer);
+    config.make_registry = options.make_registry.unwrap_or(config.make_registry);
+    let mut life = Life { swarm, world: World::new(config), converged_us: None };
+    if options.keep_steps {
+        life.world.chain.keep();
+    }
+    if let Some(trace) = trace {
+        life.world.trace_to(trace);
+    }
+    let violation = life.live().err();
+    if violation.is_some() {
+        life.world.trace_blame();
+    }
+    let world = life.world;
+    Outcome {
+        violation,
+        counters: world.counters,
+        deliveries: world.judge.deliveries,
+        simulated_us: world.now(),
+        converged_us: life.converged_us,
+        chain: world.chain,
+    }
+}
+
+struct Life {
+    swarm: Swarm,
+    world: World,
+    converged_us: Option<u64>,
+}
+
+impl Life {
+    fn live(&mut self) -> Result<(), Violation> {
+        self.boot()?;
+        self.chaos()?;
+        self.heal();
+        self.converge()?;
+        self.speak()?;
+        self.idle()?;
+        self.leave()
+    }
+
+    fn boot(&mut self) -> Result<(), Violation> {
+        if self.swarm.boot_in_chaos {
+            self.storm_on();
+        }
+        self.world.start_registry();
+        let mut d = crate::draw::Draws::new(self.swarm.seed, crate::draw::SCHED, 100, 0);
+        let spread = if self.swarm.join_storm { SECOND / 10 } else { 2 * SECOND };
+        let mut joins: Vec<(u64, crate::faults::Op)> = (1..=self.swarm.people)
+            .map(|host| (d.below(spread), crate::faults::Op::Join(host, host)))
+            .collect();
+        joins.sort_by_key(|&(at, _)| at);
+        self.world.play(joins);
+        self.world.run_until(8 * SECOND)?;
+        if self.swarm.boot_in_chaos {
+            return Ok(());
+        }
+        self.agreed("boot")
+    }
+
+    fn storm_on(&mut self) {
+        self.world.judge.hostile = true;
+        let swarm = self.swarm;
+        self.world.each_link(|from, to, link| link.params = swarm.link_between(from, to));
+    }
+
+    fn chaos(&mut self) -> Result<(), Violation> {
+        self.storm_on();
+        let from = self.world.now() + 1;
+        let until = from + self.swarm.chaos_us;
+        let script = schedule(&self.swarm, from, until);
+        self.world.play(script);
+        self.world.run_until(until + SECOND / 5)
+    }
+
+    fn heal(&mut self) {
+        let calm = self.world.config.link;
+        let now = self.world.now();
+        self.world.each_link(|_, _, link| {
+            link.params = calm;
+            link.cuts = 0;
+            link.clogged_until = link.clogged_until.min(now);
+        });
+        if self.world.machine_on(0).is_none() && self.swarm.nodeset != Nodeset::DiesForEver {
+            self.world.start_registry();
+        }
+    }
+
+    fn agreed(&self, when: &str) -> Result<(), Violation> {
+        self.world.judge.converged().map_err(|(seat, text)| {
+            let host = usize::from(self.world.judge.seats()[seat].host);
+            self.world.violation(Kind::Liveness, "L2", host, format!("at {when}: {text}"))
+        })
+    }
+
+    fn converge(&mut self) -> Result<(), Violation> {
+        if self.swarm.nodeset == Nodeset::DiesForEver {
+            return self.stay_together();
+        }
+        let healed = self.world.now();
+        while self.world.now() < healed + CONVERGE_MAX {
+            self.world.run_for(SECOND)?;
+            if self.world.judge.converged().is_ok() {
+                self.converged_us = Some(self.world.now() - healed);
+                return Ok(());
+            }
+        }
+        self.agreed("the end of convergence")
+    }
+
+    /// Without a nodeset nobody new comes in, and nobody who is here may go missing.
+    fn stay_together(&mut self) -> Result<(), Violation> {
+        let pairs = self.mutual();
+        self.world.run_for(CONVERGE_MAX)?;
+        let after = self.mutual();
+        let ready = |seat: usize| self.world.judge.seats()[seat].status == Status::Ready;
+        let lost = pairs.iter().find(|&&(a, b)| ready(a) && ready(b) && !after.contains(&(a, b)));
+        if let Some(&(a, b)) = lost {
+            let seats = self.world.judge.seats();
+            let text = format!("lost n{} with the nodeset gone", seats[b].host);
+            return Err(self.world.violation(Kind::Liveness, "L2", seats[a].host.into(), text));
+        }
+        Ok(())
+    }
+
+    /// The pairs that show each other.
+    fn mutual(&self) -> Vec<(usize, usize)> {
+        let seats = self.world.judge.seats();
+        let ready = |&at: &usize| seats[at].status == Status::Ready;
+        let shows = |a: usize, b: usize| seats[a].person(seats[b].id).is_some();
+        let mut pairs = Vec::new();
+        for a in (0..seats.len()).filter(ready) {
+            let others = (0..seats.len()).filter(ready).filter(|&b| shows(a, b) && shows(b, a));
+            pairs.extend(others.map(|b| (a, b)));
+        }
+        pairs
+    }
+
+    /// Everybody says one thing; everything that was ever said must be accounted for.
+    fn speak(&mut self) -> Result<(), Violation> {
+        for host in 1..self.swarm.hosts() {
+            let ready = self.world.seat_on(host).map(|seat| self.world.judge.seats()[seat].status);
+            if ready == Some(Status::Ready) {
+                self.world.say(host, &format!("is everybody here? {host}"));
+            }
+        }
+        let until = self.world.now() + SETTLE_MAX;
+        while self.world.now() < until && self.world.judge.seats().iter().any(|s| s.open > 0) {
+            self.world.run_for(SECOND / 4)?;
+        }
+        self.world.judge.all_accounted();
+        self.world.scan_all();
+        self.world.verdict()
+    }
+
+    fn idle(&mut self) -> Result<(), Violation> {
+        // What is still on its way from chaos (late copies, freed clogs) is let through first.
+        self.world.run_for(30 * SECOND)?;
+        let n = self.swarm.hosts();
+        let sent = |world: &World| -> Vec<u64> {
+            (0..n * n).map(|at| world.bytes_between(at / n, at % n)).collect()
+        };
+        let (before, sizes) = (sent(&self.world), self.tables());
+        self.world.run_for(IDLE)?;
+        let (after, later) = (sent(&self.world), self.tables());
+        for at in 0..n * n {
+            let rate = (after[at].saturating_sub(before[at])) / (IDLE / SECOND);
+            if rate > IDLE_RATE_MAX {
+                let text = format!("sends {rate} bytes/s to n{} with nothing to say", at % n);
+                return Err(self.world.violation(Kind::Liveness, "L8", at / n, text));
+            }
+        }
+        self.world.scan_all();
+        for (host, name, len) in later {
+            let early = sizes.iter().find(|&&(h, table, _)| (h, table) == (host, name));
+            if let Some((.., early)) = early.filter(|(.., early)| len > early + 8) {
+                let text = format!("{name} grew from {early} to {len} while nothing was said");
+                return Err(self.world.violation(Kind::Liveness, "L8", host, text));
+            }
+        }
+        self.world.verdict()
+    }
+
+    fn tables(&self) -> Vec<(usize, &'static str, usize)> {
+        let on = |host| self.world.machine_on(host).map(|machine| (host, machine.footprint()));
+        let hosts = (0..self.swarm.hosts()).filter_map(on);
+        hosts
+            .flat_map(|(host, tables)| tables.into_iter().map(move |t| (host, t.name, t.len)))
+            .collect()
+    }
+
+    fn leave(&mut self) -> Result<(), Violation> {
+        for host in 1..self.swarm.hosts() {
+            self.world.say(host, "/quit");
+        }
+        self.world.run_for(LEAVE_MAX)?;
+        for (at, seat) in self.world.judge.seats().iter().enumerate() {
+            let left = matches!(seat.exit, Some(Exit::Left { .. }));
+            if seat.status != Status::Gone || (seat.quit_asked && !left && self.was_in(at)) {
+                let text = format!("is {:?} after /quit", seat.status);
+                return Err(self.world.violation(Kind::Liveness, "exit", seat.host.into(), text));
+            }
+        }
+        self.forgotten()
+    }
+
+    /// Whether that seat was in the room and not killed.
+    fn was_in(&self, seat: usize) -> bool {
+        self.world.judge.seats()[seat].exit.is_some()
+    }
+
+    /// A nodeset that everybody left holds nobody.
+    fn forgotten(&mut self) -> Result<(), Violation> {
+        if self.world.machine_on(0).is_none() {
+            return Ok(());
+        }
+        self.world.run_for(CONVERGE_MAX)?;
+        self.world.scan_all();
+        let holds = self.world.machine_on(0).map(|machine| machine.footprint());
+        let full = holds.into_iter().flatten().find(|table| table.len > 0);
+        if let Some(table) = full {
+            let text = format!("{} of {} remain when everybody is gone", table.len, table.name);
+            return Err(self.world.violation(Kind::Liveness, "L8", 0, text));
+        }
+        self.world.verdict()
+    }
+}
+
+/// Runs a seed twice and compares; says where the two part.
+///
+/// # Errors
+///
+/// A violation of S12.
+pub fn compare_twice(seed: u64, options: &Options) -> Result<Outcome, Violation> {
+    let options = Options { keep_steps: true, ..*options };
+    let (one, other) = (run(seed, &options, None), run(seed, &options, None));
+    let Some((n, a, b)) = one.chain.first_difference(&other.chain) else { return Ok(one) };
+    let text = format!("event #{n} of seed {seed} is {a:?} in one run and {b:?} in the other");
+    let (host, at) = a.or(b).map_or((0, 0), |step| (step.host, step.at));
+    Err(Violation { oracle: "S12", kind: Kind::Nondeterminism, host, at, text })
+}
+

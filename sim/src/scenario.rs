@@ -1,0 +1,232 @@
+//! Named situations, scripted, each with its bound. Random seeds find what nobody thought of; these
+//! say what everybody expects.
+
+mod links;
+mod nodeset;
+mod people;
+mod strangers;
+
+use crate::judge::{Kind, Seat, Violation};
+use crate::link::LinkParams;
+use crate::workload;
+use crate::world::{SECOND, TraceSink, World, WorldConfig};
+
+/// What a scenario returns.
+pub type Verdict = Result<(), Violation>;
+
+/// A named situation.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What must hold.
+    pub promise: &'static str,
+    /// Plays it.
+    play: fn(&mut Stage) -> Verdict,
+}
+
+const fn scenario(
+    name: &'static str,
+    promise: &'static str,
+    play: fn(&mut Stage) -> Verdict,
+) -> Scenario {
+    Scenario { name, promise, play }
+}
+
+/// Every scenario.
+#[rustfmt::skip]
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("two_node_hello", "a line and its receipt take one round trip", links::two_node_hello),
+    scenario("loss_30_chat", "5 people, 20 lines each, all shown within 10 s", links::loss_30_chat),
+    scenario("burst_wifi", "bursts of loss lose nothing", links::burst_wifi),
+    scenario("burst_cellular", "bursts of loss lose nothing", links::burst_cellular),
+    scenario("burst_satellite", "bursts of loss lose nothing", links::burst_satellite),
+    scenario("duplicate_x5", "copies are shown once and answered once", links::duplicate_x5),
+    scenario("reorder_2s", "everything is shown in order", links::reorder_2s),
+    scenario("late_duplicate_10_min", "old datagrams change nothing", links::late_duplicate_10_min),
+    scenario("partition_30s", "nobody leaves, everything arrives", links::partition_30s),
+    scenario("partition_5_min", "both sides chat on and merge again", links::partition_5_min),
+    scenario("bridge", "who hears both sides keeps both", links::bridge),
+    scenario("ring_of_7", "neighbours chat on, and all meet again", links::ring_of_7),
+    scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
+    scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
+    scenario("restart_same_address", "the new process takes the old one's place", people::restart),
+    scenario("laptop_sleep_10_min", "after waking, everybody is back", people::laptop_sleep),
+    scenario("join_storm_100", "100 people enter in 100 ms", people::join_storm),
+    scenario("mass_leave", "20 people leave at once and nothing remains", people::mass_leave),
+    scenario("flash_restart_20", "20 processes restart at once", people::flash_restart),
+    scenario("name_taken", "the second of a name is turned away", people::name_taken),
+    scenario("two_alices_after_partition", "both stay and are told apart", people::two_alices),
+    scenario("quiet_day_24h", "a quiet day costs little and grows nothing", people::quiet_day),
+    scenario("leave_under_loss", "leaving waits for what was said", people::leave_under_loss),
+    scenario("message_to_a_dead_peer", "it is named, and nobody waits for it", people::to_the_dead),
+    scenario("nodeset_dies_for_ever", "the room goes on", nodeset::dies_for_ever),
+    scenario("nodeset_restarts_empty", "nobody notices", nodeset::restarts_empty),
+    scenario("nodeset_stale_entry", "the dead do not hold up the living", nodeset::stale_entry),
+    scenario("random_datagrams", "a million forgeries change nothing", strangers::random_datagrams),
+    scenario("mutated_datagrams", "spoilt genuine ones show nothing", strangers::mutated_datagrams),
+];
+
+/// Plays the scenario of that name.
+///
+/// # Errors
+///
+/// The law that was broken.
+///
+/// # Panics
+///
+/// When there is none of that name.
+pub fn play(name: &str, trace: Option<TraceSink>) -> Verdict {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    let scenario = scenario.unwrap_or_else(|| panic!("no scenario is called {name}"));
+    (scenario.play)(&mut Stage { world: None, trace })
+}
+
+/// A world to script on. Made by [`Stage::room`].
+pub struct Stage {
+    world: Option<World>,
+    trace: Option<TraceSink>,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").field("world", &self.world).finish()
+    }
+}
+
+impl Stage {
+    fn empty(&mut self, hosts: usize) {
+        let mut world = World::new(WorldConfig::new(1, hosts));
+        if let Some(trace) = self.trace.take() {
+            world.trace_to(trace);
+        }
+        self.world = Some(world);
+    }
+
+    /// A calm room: a nodeset, so many people who see each other, and computers to spare.
+    fn room(&mut self, people: usize, spare: usize) -> Verdict {
+        self.empty(people + spare + 1);
+        self.world().start_registry();
+        for host in 1..=people {
+            self.join(host);
+        }
+        self.agree_within(5)
+    }
+
+    fn world(&mut self) -> &mut World {
+        self.world.as_mut().expect("a scenario begins with a room")
+    }
+
+    fn seen(&self) -> &World {
+        self.world.as_ref().expect("a scenario begins with a room")
+    }
+
+    fn join(&mut self, host: usize) {
+        self.world().join(host, &workload::name(host));
+    }
+
+    fn say(&mut self, host: usize, line: &str) {
+        self.world().say(host, line);
+    }
+
+    fn ms(&mut self, ms: u64) -> Verdict {
+        self.world().run_for(ms * 1_000)
+    }
+
+    fn secs(&mut self, s: u64) -> Verdict {
+        self.world().run_for(s * SECOND)
+    }
+
+    fn links(&mut self, mut change: impl FnMut(&mut LinkParams)) {
+        self.world().each_link(|_, _, link| change(&mut link.params));
+    }
+
+    /// Cuts the links for which `cut` holds, and mends all others.
+    fn cut(&mut self, cut: impl Fn(usize, usize) -> bool) {
+        self.world().each_link(|from, to, link| link.cuts = u8::from(cut(from, to)));
+    }
+
+    fn mend(&mut self) {
+        self.cut(|_, _| false);
+    }
+
+    /// The newest seat of a computer.
+    fn seat(&self, host: usize) -> &Seat {
+        let seats = self.seen().judge.seats();
+        let newest = seats.iter().rev().find(|seat| usize::from(seat.host) == host);
+        newest.expect("somebody was on that computer")
+    }
+
+    fn delivered(&self) -> u64 {
+        self.seen().judge.deliveries
+    }
+
+    /// Everybody on the first computers says so many lines, with a pause after each round.
+    fn chat(&mut self, people: usize, lines: u64, pause_ms: u64) -> Verdict {
+        for n in 0..lines {
+            for host in 1..=people {
+                self.say(host, &format!("line {n} of {host}"));
+            }
+            self.ms(pause_ms)?;
+        }
+        Ok(())
+    }
+
+    /// It must hold within so many seconds.
+    fn within(&mut self, s: u64, what: &str, holds: impl Fn(&Self) -> bool) -> Verdict {
+        let until = self.seen().now() + s * SECOND;
+        while !holds(self) {
+            if self.seen().now() >= until {
+                let text = format!("not within {s} s: {what}");
+                return Err(self.seen().violation(Kind::Liveness, "L7", 0, text));
+            }
+            self.ms(50)?;
+        }
+        Ok(())
+    }
+
+    /// It must hold.
+    fn holds(&self, what: &str, holds: bool) -> Verdict {
+        if holds {
+            return Ok(());
+        }
+        Err(self.seen().violation(Kind::Safety, "scenario", 0, format!("does not hold: {what}")))
+    }
+
+    /// Everybody who lives sees exactly everybody else, within so many seconds.
+    fn agree_within(&mut self, s: u64) -> Verdict {
+        let agreed = self.within(s, "everybody sees everybody", |stage| {
+            stage.seen().judge.converged().is_ok()
+        });
+        agreed.map_err(|mut violation| {
+            if let Err((seat, text)) = self.seen().judge.converged() {
+                violation.host = self.seen().judge.seats()[seat].host;
+                violation.text = format!("{}: {text}", violation.text);
+            }
+            violation
+        })
+    }
+
+    /// Everything that was said is settled within so many seconds.
+    fn settle_within(&mut self, s: u64) -> Verdict {
+        self.within(s, "everything said is settled", |stage| {
+            stage.seen().judge.seats().iter().all(|seat| {
+                seat.status == crate::judge::Status::Gone || seat.said.iter().all(|said| said.done)
+            })
+        })
+    }
+
+    fn nobody_came_or_went(&self) -> Verdict {
+        let seats = self.seen().judge.seats();
+        let shown = seats.iter().find(|seat| seat.tally.left > 0);
+        self.holds(&format!("nobody left, as {:?} shows", shown.map(|s| s.host)), shown.is_none())
+    }
+
+    fn tables(&self) -> Vec<(usize, &'static str, usize)> {
+        let hosts = 0..self.seen().config.hosts;
+        let on = |host| self.seen().machine_on(host).map(|machine| (host, machine.footprint()));
+        let rows = hosts.filter_map(on);
+        rows.flat_map(|(host, tables)| tables.into_iter().map(move |t| (host, t.name, t.len)))
+            .collect()
+    }
+}

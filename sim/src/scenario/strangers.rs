@@ -1,0 +1,94 @@
+//! What strangers send.
+
+use super::{Stage, Verdict};
+use crate::draw::Draws;
+
+const FORGERIES: u64 = 1_000_000;
+const MUTATIONS: u64 = 200_000;
+/// How often the digests are compared.
+const LOOK_EVERY: u64 = 500;
+
+fn digests(stage: &Stage) -> Vec<u64> {
+    (0..3).filter_map(|host| stage.seen().machine_on(host)).map(|m| m.digest()).collect()
+}
+
+/// Noise, some of which begins like a datagram of this protocol.
+pub(super) fn random_datagrams(stage: &mut Stage) -> Verdict {
+    stage.room(2, 0)?;
+    stage.secs(3)?;
+    let (before, tables) = (digests(stage), stage.tables());
+    let mut d = Draws::new(1, 77, 0, 0);
+    let mut bytes = Vec::new();
+    for n in 0..FORGERIES {
+        bytes.clear();
+        let len = if n % 4 == 0 { d.below(1300) } else { d.below(60) };
+        while (bytes.len() as u64) < len {
+            bytes.extend_from_slice(&d.bits().to_be_bytes());
+        }
+        bytes.truncate(len as usize);
+        if n % 2 == 0 && bytes.len() > 2 {
+            bytes[0] &= 3;
+            bytes[1] &= 3;
+        }
+        let from = ([203, 0, 113, d.below(256) as u8], d.range(1, 65_535) as u16).into();
+        stage.world().forge((n % 3) as usize, from, &bytes);
+        if n % LOOK_EVERY == 0 {
+            stage.world().run_for(1)?;
+            stage.holds(&format!("nothing changed by forgery {n}"), digests(stage) == before)?;
+        }
+    }
+    stage.world().scan_all();
+    stage.world().verdict()?;
+    stage.holds("no table grew", stage.tables() == tables)?;
+    stage.chat(2, 1, 100)?;
+    stage.settle_within(1)
+}
+
+/// Genuine datagrams, cut, flipped and spliced, from addresses nobody knows.
+pub(super) fn mutated_datagrams(stage: &mut Stage) -> Verdict {
+    stage.room(2, 0)?;
+    stage.world().captured = Some(Vec::new());
+    stage.chat(2, 20, 200)?;
+    stage.secs(45)?;
+    let genuine = stage.world().captured.take().unwrap_or_default();
+    let mut d = Draws::new(1, 78, 0, 0);
+    let delivered = stage.delivered();
+    for n in 0..MUTATIONS {
+        let mut bytes = d.one_of(&genuine.iter().collect::<Vec<_>>()).clone();
+        spoil(&mut bytes, &genuine, &mut d);
+        let from = ([203, 0, 113, d.below(256) as u8], d.range(1, 65_535) as u16).into();
+        stage.world().forge((n % 3) as usize, from, &bytes);
+        if n % LOOK_EVERY == 0 {
+            stage.world().scan_all();
+            stage.ms(1)?;
+        }
+    }
+    stage.world().scan_all();
+    stage.world().verdict()?;
+    stage.holds("nothing is shown", stage.delivered() == delivered)?;
+    stage.chat(2, 1, 500)?;
+    stage.holds("the chat goes on", stage.delivered() == delivered + 2)
+}
+
+fn spoil(bytes: &mut Vec<u8>, genuine: &[Vec<u8>], d: &mut Draws) {
+    let len = bytes.len().max(1) as u64;
+    match d.below(5) {
+        0 => bytes.truncate(d.below(len) as usize),
+        1 => bytes.extend_from_slice(&d.bits().to_be_bytes()),
+        2 => {
+            let other = &genuine[d.below(genuine.len() as u64) as usize];
+            bytes.truncate(d.below(len) as usize);
+            bytes.extend_from_slice(&other[d.below(other.len() as u64) as usize..]);
+        }
+        _ => {
+            for _ in 0..d.range(1, 8) {
+                // Biased to the header: that is where lengths and kinds are.
+                let span = if d.chance(500_000) { len.min(24) } else { len };
+                let at = d.below(span) as usize;
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << d.below(8);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Latency and cost under loss, as a table that is checked in: a drift is a diff somebody reads.
+
+use std::fmt::Write as _;
+
+use crate::workload;
+use crate::world::{SECOND, World, WorldConfig};
+
+/// Where the table is checked in.
+pub const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/delivery.txt");
+
+const PEOPLE: usize = 5;
+const LINES: u64 = 200;
+/// One way takes so long, microseconds.
+const ONE_WAY: u64 = 25_000;
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Loss each way, percent.
+    pub loss: u32,
+    /// Latency from saying to showing that half of the deliveries kept, microseconds.
+    pub p50_us: u64,
+    /// The same for 99 of 100.
+    pub p99_us: u64,
+    /// The slowest delivery.
+    pub max_us: u64,
+    /// Deliveries made.
+    pub deliveries: u64,
+    /// Datagrams sent, receipts and heartbeats included, for a hundred deliveries.
+    pub datagrams_per_100: u64,
+    /// Bytes sent for each delivery.
+    pub bytes_per_delivery: u64,
+}
+
+/// Measures one row: five people, one line of 200 bytes each every 100 ms.
+///
+/// # Panics
+///
+/// When a law is broken meanwhile.
+pub fn measure(loss: u32) -> Row {
+    let mut config = WorldConfig::new(u64::from(loss), PEOPLE + 1);
+    config.link.delay_us = ONE_WAY;
+    let mut world = World::new(config);
+    let run = |world: &mut World, us| world.run_for(us).unwrap_or_else(|law| panic!("{law}"));
+    world.start_registry();
+    for host in 1..=PEOPLE {
+        world.join(host, &workload::name(host));
+    }
+    run(&mut world, 5 * SECOND);
+    world.each_link(|_, _, link| link.params.loss_ppm = loss * 10_000);
+    world.judge.latencies = Some(Vec::new());
+    let before = world.counters;
+    for n in 0..LINES {
+        for host in 1..=PEOPLE {
+            world.say(host, &format!("{n:03} {:a<196}", ""));
+            run(&mut world, SECOND / 10 / PEOPLE as u64);
+        }
+    }
+    run(&mut world, 10 * SECOND);
+    let mut latencies = world.judge.latencies.take().unwrap_or_default();
+    latencies.sort_unstable();
+    let deliveries = latencies.len() as u64;
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
+    Row {
+        loss,
+        p50_us: at(50),
+        p99_us: at(99),
+        max_us: at(100),
+        deliveries,
+        datagrams_per_100: (world.counters.datagrams - before.datagrams) * 100 / deliveries,
+        bytes_per_delivery: (world.counters.bytes - before.bytes) / deliveries,
+    }
+}
+
+/// The whole table.
+pub fn table() -> String {
+    let mut text = String::from(
+        "Delivery under loss, by `cargo run -p chatrpc-sim -- stats --write`; the tests compare.\n\
+         5 people, each says 200 bytes ten times a second for 20 s; one way takes 25 ms, so a\n\
+         round trip r = 50 ms; each direction loses that share. From saying to showing, in r.\n\n\
+         loss   p50 r   p99 r   max r   delivered   datagrams/delivery   bytes/delivery\n",
+    );
+    for loss in [0, 1, 10, 30] {
+        let row = measure(loss);
+        let trips = |us: u64| format!("{}.{:02}", us / (2 * ONE_WAY), us * 50 / ONE_WAY % 100);
+        let wanted = LINES * (PEOPLE * (PEOPLE - 1)) as u64;
+        let _ = writeln!(
+            text,
+            "{:>3} % {:>7} {:>7} {:>7} {:>11} {:>17}.{:02} {:>16}",
+            row.loss,
+            trips(row.p50_us),
+            trips(row.p99_us),
+            trips(row.max_us),
+            format!("{}/{wanted}", row.deliveries),
+            row.datagrams_per_100 / 100,
+            row.datagrams_per_100 % 100,
+            row.bytes_per_delivery,
+        );
+    }
+    text
+}

@@ -1,0 +1,130 @@
+//! Planted bugs: proof that the suite has teeth.
+//!
+//! Each entry of [`TEETH`] replaces one unique piece of the machines' source in a scratch copy,
+//! builds it, and runs seeds until the named oracle fires. No `cfg` stands in the product's code for
+//! it. A needle that no longer matches exactly once fails loudly: the table moves with the code.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug)]
+pub struct Tooth {
+    /// Its name.
+    pub name: &'static str,
+    /// The file under `src/machine`.
+    pub file: &'static str,
+    /// What stands there, exactly once.
+    pub needle: &'static str,
+    /// What is put in its place.
+    pub replacement: &'static str,
+    /// The oracles one of which must fire.
+    pub oracles: &'static [&'static str],
+    /// Within how many seeds.
+    pub seeds: u64,
+}
+
+/// Every planted bug. The first is the canary: it must be caught at once.
+pub const TEETH: &[Tooth] = &[];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Whether the needle stands exactly once where it should.
+///
+/// # Errors
+///
+/// What is wrong.
+pub fn matches(tooth: &Tooth) -> Result<(), String> {
+    let path = root().join("src/machine").join(tooth.file);
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    match text.matches(tooth.needle).count() {
+        1 => Ok(()),
+        n => Err(format!("{}: the needle stands {n} times in {}", tooth.name, tooth.file)),
+    }
+}
+
+/// Plants the bugs one after the other, or only the one of that name.
+///
+/// # Errors
+///
+/// The report, when one was not caught or could not be planted.
+pub fn bite_all(name: Option<&str>) -> Result<String, String> {
+    let wanted = TEETH.iter().filter(|tooth| name.is_none_or(|name| name == tooth.name));
+    let (mut report, mut caught, mut planted) = (String::new(), 0, 0);
+    for tooth in wanted {
+        planted += 1;
+        let (good, text) = match bite(tooth) {
+            Ok(text) => (true, text),
+            Err(text) => (false, text),
+        };
+        caught += usize::from(good);
+        let verdict = if good { "caught" } else { "MISSED" };
+        let _ = writeln!(report, "{verdict} {:28} {text}", tooth.name);
+        eprintln!("{verdict} {:28} {text}", tooth.name);
+    }
+    let _ = writeln!(report, "{caught} of {planted} caught");
+    if caught == planted && planted > 0 { Ok(report) } else { Err(report) }
+}
+
+fn bite(tooth: &Tooth) -> Result<String, String> {
+    matches(tooth)?;
+    let scratch = root().join("target/teeth");
+    let tree = scratch.join("tree");
+    copy(&root(), &tree).map_err(|error| format!("copying: {error}"))?;
+    let file = tree.join("src/machine").join(tooth.file);
+    let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    let text = text.replacen(tooth.needle, tooth.replacement, 1);
+    std::fs::write(&file, text).map_err(|error| error.to_string())?;
+    let seeds = format!("0..{}", tooth.seeds);
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "-p", "chatrpc-sim", "--", "run", "--stop", "--seeds", &seeds])
+        .current_dir(&tree)
+        .env("CARGO_TARGET_DIR", scratch.join("target"))
+        .env("RUSTFLAGS", "--cap-lints warn")
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let Some(failure) = said.lines().find(|line| line.starts_with("FAIL ")) else {
+        let why = String::from_utf8_lossy(&output.stderr);
+        let why = if said.contains(" seeds, 0 failures") { "no oracle fired" } else { &why };
+        return Err(why.to_owned());
+    };
+    let expected = |oracle: &&str| failure.contains(&format!(": {oracle} at "));
+    if tooth.oracles.iter().any(expected) {
+        Ok(failure.to_owned())
+    } else {
+        Err(format!("expected {:?}, got: {failure}", tooth.oracles))
+    }
+}
+
+/// Copies what the workspace is built from.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    for name in ["src", "sim"] {
+        let target = to.join(name);
+        if target.exists() {
+            std::fs::remove_dir_all(&target)?;
+        }
+        copy_tree(&from.join(name), &target)?;
+    }
+    for name in ["Cargo.toml", "Cargo.lock", "clippy.toml"] {
+        std::fs::copy(from.join(name), to.join(name))?;
+    }
+    Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -7,7 +7,7 @@ use core::str::FromStr;
 use crate::machine::Name;
 
 /// How many addresses a beacon may list.
-pub const ADDRS_MAX: usize = 4;
+pub(crate) const ADDRS_MAX: usize = 4;
 
 /// Which process somebody is: 64 bits drawn when it starts.
 ///

@@ -1,1 +1,624 @@
-//! stub
+//! Calls: requests, replies, retries, at most once (docs/PROTOCOL.md, "Calls").
+//!
+//! A *link* is one path to one process: an address and the incarnation behind it. A request is sent
+//! up to five times with growing, jittered delays that follow the measured round trip; then its call
+//! fails and whoever made it is told. A repeated request is answered from a bounded cache and never
+//! executed twice. While a path loses more than 2 % of its calls, every new datagram carries all
+//! unanswered small requests again: loss is beaten with bytes, not with datagrams or waiting.
+//!
+//! This file knows nothing of what the calls are about: the machine above names each call with a
+//! token of its own and gets that token back with the answer, or with the failure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use slab::Slab;
+
+use crate::machine::outbox::Outbox;
+use crate::machine::path::{Path, SENDS_MAX};
+use crate::machine::timer::Timers;
+use crate::machine::wire::{
+    self, DATAGRAM_MAX, Datagram, HEADER, PACKET_HEADER, Request, Response,
+};
+use crate::machine::{Blame, Rng, Table, Time};
+
+/// Calls that may be open on one link, and replies that are remembered for it. A request older than
+/// this many newer ones is refused: its reply may have been forgotten, and to execute it again would
+/// break the promise.
+pub(crate) const WINDOW: usize = 64;
+
+/// Requests up to this many bytes ride along; larger ones wait for their timer.
+const RIDE_MAX: usize = 400;
+
+/// The largest reply that is remembered. Calls over links have small replies by design; those with
+/// large ones (a nodeset's pages) are answered anew, without a link.
+const REPLY_MAX: usize = 16;
+
+/// Bytes that may be sent to an address that has not answered yet, per byte received from it.
+const AMPLIFICATION: usize = 3;
+
+const NONE: u32 = u32::MAX;
+
+/// The incarnation of a link to whoever answers at an address: how one finds a nodeset, and stays
+/// with it when it restarts. Only an answer to an open call can put another process in its place.
+pub(crate) const ANYBODY: u64 = 0;
+
+/// Which link; an index handed out by [`Calls::open`].
+pub(crate) type LinkKey = usize;
+
+#[derive(Debug)]
+pub(crate) struct Calls<T> {
+    incarnation: u64,
+    links_max: usize,
+    links: Slab<Link>,
+    by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
+    pending: Slab<Pending<T>>,
+    timers: Timers,
+    dirty: Vec<LinkKey>,
+    spare: Vec<Vec<u8>>,
+    rng: Rng,
+    pub(crate) blame: Blame,
+}
+
+#[derive(Debug)]
+struct Link {
+    addr: SocketAddr,
+    /// The process behind the address; [`ANYBODY`] on the link to a nodeset.
+    incarnation: u64,
+    /// On a link to [`ANYBODY`], the process that answered last; else the same as `incarnation`.
+    theirs: u64,
+    /// The sender of the datagram being handled.
+    sender: u64,
+    path: Path,
+    /// `None` once the address has answered; before, what may still be sent there.
+    credit: Option<usize>,
+    heard: Time,
+    /// The stamp to echo: that of the datagram being answered.
+    echo: u32,
+    next_seq: u32,
+    /// The slab keys of the calls from `next_seq - open.len()` on; [`NONE`] where one is over.
+    open: VecDeque<u32>,
+    /// Keys in `pending` whose request is to be sent at the next flush.
+    requests: Vec<usize>,
+    /// Response packets to be sent at the next flush, each with its length in front.
+    responses: Vec<u8>,
+    replies: Replies,
+    dirty: bool,
+}
+
+#[derive(Debug)]
+struct Pending<T> {
+    token: T,
+    link: LinkKey,
+    /// The whole packet.
+    bytes: Vec<u8>,
+    sends: u8,
+    /// When the next send is due.
+    due: Time,
+    /// A reply after this instant means that something was lost.
+    late: Time,
+}
+
+/// What happened to a request that came in over a link.
+pub(crate) enum Admission {
+    /// Never seen: execute it and [`Calls::reply`].
+    New,
+    /// Seen: it was answered again, or is refused as too old. Nothing is to be done.
+    Over,
+}
+
+impl<T: Copy> Calls<T> {
+    pub(crate) fn new(incarnation: u64, links_max: usize, rng: Rng) -> Self {
+        Self {
+            incarnation,
+            links_max,
+            links: Slab::new(),
+            by_peer: BTreeMap::new(),
+            pending: Slab::new(),
+            timers: Timers::default(),
+            dirty: Vec::new(),
+            spare: Vec::new(),
+            rng,
+            blame: Blame::default(),
+        }
+    }
+
+    /// The link to a process, opened if there is none; `None` when there are too many.
+    ///
+    /// An `introduced` address comes from somebody we trust to introduce people. Any other one gets
+    /// at most three times the bytes it has sent until it has answered.
+    pub(crate) fn open(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        incarnation: u64,
+        introduced: bool,
+    ) -> Option<LinkKey> {
+        if let Some(&key) = self.by_peer.get(&(addr, incarnation)) {
+            return Some(key);
+        }
+        if self.links.len() >= self.links_max {
+            self.blame.over_limit += 1;
+            return None;
+        }
+        let key = self.links.insert(Link {
+            addr,
+            incarnation,
+            theirs: incarnation,
+            sender: incarnation,
+            path: Path::default(),
+            credit: if introduced { None } else { Some(0) },
+            heard: now,
+            echo: 0,
+            next_seq: self.rng.next_u32(),
+            open: VecDeque::new(),
+            requests: Vec::new(),
+            responses: Vec::new(),
+            replies: Replies::default(),
+            dirty: false,
+        });
+        self.by_peer.insert((addr, incarnation), key);
+        Some(key)
+    }
+
+    /// Forgets a link and every call on it; none of them is reported any more.
+    pub(crate) fn close(&mut self, key: LinkKey) {
+        let link = self.links.remove(key);
+        self.by_peer.remove(&(link.addr, link.incarnation));
+        for &pending in link.open.iter().filter(|&&pending| pending != NONE) {
+            self.release(pending as usize);
+        }
+        if link.dirty {
+            self.dirty.retain(|&dirty| dirty != key);
+        }
+    }
+
+    /// Parses a datagram and finds its link. A refused one is counted and changes nothing else.
+    pub(crate) fn receive<'a>(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &'a [u8],
+    ) -> Option<(Option<LinkKey>, Datagram<'a>)> {
+        let Ok(datagram) = Datagram::decode(bytes) else {
+            self.blame.malformed += 1;
+            return None;
+        };
+        let sender = datagram.incarnation;
+        let exact = self.by_peer.get(&(from, sender));
+        let key = exact.or_else(|| self.by_peer.get(&(from, ANYBODY))).copied();
+        if let Some(key) = key {
+            let link = &mut self.links[key];
+            if sender < link.theirs {
+                self.blame.replayed += 1;
+                return None;
+            }
+            link.sender = sender;
+            link.echo = datagram.stamp;
+            if let Some(credit) = &mut link.credit {
+                *credit = credit.saturating_add(bytes.len().saturating_mul(AMPLIFICATION));
+            }
+            link.heard = link.heard.max(now);
+        }
+        Some((key, datagram))
+    }
+
+    /// Makes a call. `None` when [`WINDOW`] calls are open on the link, or the request is too large.
+    pub(crate) fn request(
+        &mut self,
+        now: Time,
+        key: LinkKey,
+        token: T,
+        request: &Request<'_>,
+    ) -> Option<()> {
+        let link = &mut self.links[key];
+        if link.open.len() >= WINDOW {
+            return None;
+        }
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        wire::put_request(&mut bytes, link.next_seq, request);
+        if HEADER + bytes.len() > DATAGRAM_MAX {
+            bytes.clear();
+            self.spare.push(bytes);
+            return None;
+        }
+        let delay = link.path.delay(1);
+        let due = now + self.rng.jitter(delay, 16);
+        let late = now + delay;
+        let pending = Pending { token, link: key, bytes, sends: 1, due, late };
+        let pending = self.pending.insert(pending);
+        link.next_seq = link.next_seq.wrapping_add(1);
+        link.open.push_back(pending as u32);
+        link.requests.push(pending);
+        self.timers.set(pending, due);
+        self.touch(key);
+        Some(())
+    }
+
+    /// How many more calls the link takes now.
+    pub(crate) fn room(&self, key: LinkKey) -> usize {
+        WINDOW - self.links[key].open.len()
+    }
+
+    /// Decides whether a request that came over a link is executed. A repeated one is answered here.
+    pub(crate) fn admit(&mut self, key: LinkKey, seq: u32) -> Admission {
+        let link = &mut self.links[key];
+        if link.sender != link.theirs {
+            self.blame.unauthenticated += 1;
+            return Admission::Over;
+        }
+        match link.replies.look_up(seq) {
+            Seen::Never => return Admission::New,
+            Seen::TooOld => self.blame.replayed += 1,
+            Seen::Unanswered => {}
+            Seen::Answered(reply) => {
+                put_raw_response(&mut link.responses, seq, reply);
+                self.touch(key);
+            }
+        }
+        Admission::Over
+    }
+
+    /// Answers a request that was admitted.
+    pub(crate) fn reply(&mut self, key: LinkKey, seq: u32, response: &Response) {
+        let link = &mut self.links[key];
+        let start = link.responses.len();
+        wire::put_response(&mut link.responses, seq, response);
+        link.replies.remember(seq, &link.responses[start + PACKET_HEADER..]);
+        self.touch(key);
+    }
+
+    /// Answers a request from an address without a link, at once and without memory.
+    pub(crate) fn reply_stray(
+        &self,
+        now: Time,
+        to: SocketAddr,
+        echo: u32,
+        seq: u32,
+        response: &Response,
+        out: &mut Outbox,
+    ) {
+        out.send(to, |bytes| {
+            wire::put_header(bytes, self.incarnation, stamp(now), echo);
+            wire::put_response(bytes, seq, response);
+        });
+    }
+
+    /// The token of the open call that a response answers, without ending the call.
+    pub(crate) fn asked(&mut self, key: LinkKey, seq: u32) -> Option<T> {
+        let token = self.links[key].find(seq).map(|pending| self.pending[pending].token);
+        if token.is_none() {
+            self.blame.unknown_call += 1;
+        }
+        token
+    }
+
+    /// Ends the call that a response answers. `echo` is the datagram's, for the round trip.
+    pub(crate) fn answer(&mut self, now: Time, key: LinkKey, seq: u32, echo: u32) {
+        let link = &mut self.links[key];
+        let Some(index) = link.find(seq) else { return };
+        let pending = &self.pending[index];
+        link.credit = None;
+        if link.sender != link.theirs {
+            link.theirs = link.sender;
+            link.replies = Replies::default();
+        }
+        link.path.answered(now > pending.late);
+        if echo != 0 {
+            let rtt = stamp(now).wrapping_sub(echo);
+            link.path.sample(Duration::from_micros(u64::from(rtt)));
+        }
+        self.end(key, index);
+    }
+
+    /// Notes that the process behind a link gave a sign of life. True when it had been silent.
+    pub(crate) fn alive(&mut self, key: LinkKey) -> bool {
+        self.links[key].path.alive()
+    }
+
+    /// Re-sends what is due and returns the token of a call that has failed, until there is none.
+    pub(crate) fn expired(&mut self, now: Time) -> Option<(LinkKey, T)> {
+        while let Some(index) = self.timers.pop_due(now) {
+            let pending = &self.pending[index];
+            let (key, token) = (pending.link, pending.token);
+            if pending.sends < SENDS_MAX {
+                self.schedule(now, index);
+                self.links[key].requests.push(index);
+                self.touch(key);
+            } else {
+                self.links[key].path.failed();
+                self.end(key, index);
+                return Some((key, token));
+            }
+        }
+        None
+    }
+
+    /// When the next re-send or failure is due.
+    pub(crate) fn next_wake(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Packs everything that is to be sent into datagrams.
+    pub(crate) fn flush(&mut self, now: Time, out: &mut Outbox) {
+        let mut dirty = core::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            self.flush_link(now, key, out);
+        }
+        self.dirty = dirty;
+    }
+
+    /// Whether the link has not been closed.
+    pub(crate) fn is_open(&self, key: LinkKey) -> bool {
+        self.links.contains(key)
+    }
+
+    pub(crate) fn addr(&self, key: LinkKey) -> SocketAddr {
+        self.links[key].addr
+    }
+
+    pub(crate) fn heard(&self, key: LinkKey) -> Time {
+        self.links[key].heard
+    }
+
+    pub(crate) fn is_silent(&self, key: LinkKey) -> bool {
+        self.links[key].path.is_silent()
+    }
+
+    pub(crate) fn rtt(&self, key: LinkKey) -> Option<Duration> {
+        self.links[key].path.rtt()
+    }
+
+    pub(crate) fn footprint(&self) -> [Table; 3] {
+        let calls_max = self.links_max * WINDOW;
+        [
+            Table { name: "links", len: self.links.len(), limit: self.links_max },
+            Table { name: "open calls", len: self.pending.len(), limit: calls_max },
+            Table { name: "call timers", len: self.timers.len(), limit: calls_max },
+        ]
+    }
+
+    pub(crate) fn check(&self) {
+        self.timers.check();
+        assert_eq!(self.timers.len(), self.pending.len(), "a call without a deadline");
+        assert_eq!(self.by_peer.len(), self.links.len());
+        assert!(self.dirty.is_empty(), "something was queued and not flushed");
+        for (key, link) in &self.links {
+            assert_eq!(self.by_peer.get(&(link.addr, link.incarnation)), Some(&key));
+            assert!(link.open.len() <= WINDOW);
+            assert!(link.requests.is_empty() && link.responses.is_empty());
+            for &index in link.open.iter().filter(|&&index| index != NONE) {
+                assert_eq!(self.pending[index as usize].link, key, "a call of another link");
+            }
+        }
+    }
+
+    fn touch(&mut self, key: LinkKey) {
+        let link = &mut self.links[key];
+        if !link.dirty {
+            link.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    fn schedule(&mut self, now: Time, index: usize) {
+        let pending = &mut self.pending[index];
+        pending.sends += 1;
+        let delay = self.links[pending.link].path.delay(pending.sends);
+        pending.due = now + self.rng.jitter(delay, 16);
+        self.timers.set(index, pending.due);
+    }
+
+    /// Takes a call off its link.
+    fn end(&mut self, key: LinkKey, index: usize) {
+        let link = &mut self.links[key];
+        if let Some(place) = link.open.iter().position(|&open| open == index as u32) {
+            link.open[place] = NONE;
+        }
+        while link.open.front() == Some(&NONE) {
+            link.open.pop_front();
+        }
+        link.requests.retain(|&request| request != index);
+        self.release(index);
+    }
+
+    fn release(&mut self, index: usize) {
+        self.timers.cancel(index);
+        let mut bytes = self.pending.remove(index).bytes;
+        bytes.clear();
+        self.spare.push(bytes);
+    }
+
+    fn flush_link(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
+        self.links[key].dirty = false;
+        let mut requests = core::mem::take(&mut self.links[key].requests);
+        let mut responses = core::mem::take(&mut self.links[key].responses);
+        let mut packing =
+            Packing { responses: &responses, requests: &requests, answers: !responses.is_empty() };
+        while let Some(size) = packing.size(&self.pending) {
+            if let Some(credit) = &mut self.links[key].credit {
+                if *credit < size {
+                    break;
+                }
+                *credit -= size;
+            }
+            let (addr, echo) = (self.links[key].addr, self.links[key].echo);
+            let echo = if packing.answers { echo } else { 0 };
+            out.send(addr, |bytes| {
+                let start = bytes.len();
+                wire::put_header(bytes, self.incarnation, stamp(now), echo);
+                packing.fill(bytes, start, &self.pending);
+                if self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
+                    self.ride_along(now, key, &requests, bytes, start);
+                }
+            });
+        }
+        requests.clear();
+        responses.clear();
+        self.links[key].requests = requests;
+        self.links[key].responses = responses;
+    }
+
+    /// Fills the rest of a datagram with unanswered requests, oldest first. A ride within half a
+    /// delay of the next send counts as that send; an earlier one is free.
+    fn ride_along(
+        &mut self,
+        now: Time,
+        key: LinkKey,
+        sent: &[usize],
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) {
+        for place in 0..self.links[key].open.len() {
+            let index = self.links[key].open[place];
+            if index == NONE || sent.contains(&(index as usize)) {
+                continue;
+            }
+            let index = index as usize;
+            let pending = &self.pending[index];
+            let fits = bytes.len() - start + pending.bytes.len() <= DATAGRAM_MAX;
+            if !fits || pending.bytes.len() > RIDE_MAX {
+                continue;
+            }
+            bytes.extend_from_slice(&pending.bytes);
+            let half = self.links[key].path.delay(pending.sends) / 2;
+            if pending.sends < SENDS_MAX && pending.due.since(now) < half {
+                self.schedule(now, index);
+            }
+        }
+    }
+}
+
+impl Link {
+    /// The key of the open call with that sequence number.
+    fn find(&self, seq: u32) -> Option<usize> {
+        let first = self.next_seq.wrapping_sub(self.open.len() as u32);
+        let place = seq.wrapping_sub(first) as usize;
+        self.open.get(place).filter(|&&index| index != NONE).map(|&index| index as usize)
+    }
+}
+
+/// What is left to send on one link.
+struct Packing<'a> {
+    responses: &'a [u8],
+    requests: &'a [usize],
+    answers: bool,
+}
+
+impl Packing<'_> {
+    /// The size of the next datagram, without riders; `None` when nothing is left.
+    fn size<T>(&self, pending: &Slab<Pending<T>>) -> Option<usize> {
+        let (responses, requests) = self.next(pending);
+        let bytes: usize = self.requests[..requests].iter().map(|&i| pending[i].bytes.len()).sum();
+        (responses + requests > 0).then_some(HEADER + responses + bytes)
+    }
+
+    fn fill<T>(&mut self, bytes: &mut Vec<u8>, start: usize, pending: &Slab<Pending<T>>) {
+        debug_assert_eq!(bytes.len() - start, HEADER);
+        let (responses, requests) = self.next(pending);
+        bytes.extend_from_slice(&self.responses[..responses]);
+        for &index in &self.requests[..requests] {
+            bytes.extend_from_slice(&pending[index].bytes);
+        }
+        self.responses = &self.responses[responses..];
+        self.requests = &self.requests[requests..];
+    }
+
+    /// How many bytes of responses and how many requests fit the next datagram.
+    fn next<T>(&self, pending: &Slab<Pending<T>>) -> (usize, usize) {
+        let mut room = DATAGRAM_MAX - HEADER;
+        let mut responses = 0;
+        while let Some(&[high, low]) = self.responses.get(responses..responses + 2) {
+            let len = 2 + usize::from(u16::from_be_bytes([high, low]));
+            if len > room {
+                return (responses, 0);
+            }
+            responses += len;
+            room -= len;
+        }
+        let mut requests = 0;
+        while let Some(&index) = self.requests.get(requests) {
+            let len = pending[index].bytes.len();
+            if len > room {
+                break;
+            }
+            requests += 1;
+            room -= len;
+        }
+        (responses, requests)
+    }
+}
+
+/// The last [`WINDOW`] requests of one link and how they were answered.
+#[derive(Debug, Default)]
+struct Replies {
+    highest: Option<u32>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    seq: u32,
+    used: bool,
+    len: u8,
+    reply: [u8; REPLY_MAX],
+}
+
+enum Seen<'a> {
+    Never,
+    /// Admitted, and not answered: the machine chose silence.
+    Unanswered,
+    Answered(&'a [u8]),
+    TooOld,
+}
+
+impl Replies {
+    fn look_up(&mut self, seq: u32) -> Seen<'_> {
+        if self.slots.is_empty() {
+            self.slots.resize(WINDOW, Slot::default());
+        }
+        let highest = *self.highest.get_or_insert(seq);
+        let behind = highest.wrapping_sub(seq);
+        if behind > u32::MAX / 2 {
+            self.highest = Some(seq);
+        } else if behind as usize >= WINDOW {
+            return Seen::TooOld;
+        }
+        let slot = &mut self.slots[seq as usize % WINDOW];
+        if slot.used && slot.seq == seq {
+            return match slot.len {
+                0 => Seen::Unanswered,
+                len => Seen::Answered(&slot.reply[..usize::from(len)]),
+            };
+        }
+        *slot = Slot { seq, used: true, ..Slot::default() };
+        Seen::Never
+    }
+
+    fn remember(&mut self, seq: u32, reply: &[u8]) {
+        debug_assert!(reply.len() <= REPLY_MAX);
+        let slot = &mut self.slots[seq as usize % WINDOW];
+        let len = reply.len().min(REPLY_MAX);
+        if slot.used && slot.seq == seq {
+            slot.reply[..len].copy_from_slice(&reply[..len]);
+            slot.len = len as u8;
+        }
+    }
+}
+
+fn put_raw_response(out: &mut Vec<u8>, seq: u32, payload: &[u8]) {
+    const RESPONSE: u8 = 1;
+    let len = (PACKET_HEADER - 2 + payload.len()) as u16;
+    out.extend_from_slice(&len.to_be_bytes());
+    out.extend_from_slice(&seq.to_be_bytes());
+    out.push(RESPONSE);
+    out.extend_from_slice(payload);
+}
+
+/// A datagram's timestamp; never 0, which means that there is none.
+const fn stamp(now: Time) -> u32 {
+    let stamp = now.stamp();
+    if stamp == 0 { 1 } else { stamp }
+}

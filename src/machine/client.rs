@@ -1,1 +1,349 @@
-//! stub
+//! The peer's side of the nodeset: find the room, hold a lease (docs/PROTOCOL.md, "Nodeset").
+//!
+//! First the room is read without joining it, so that a name that is taken can be refused before
+//! anybody hears of it; then the client registers and renews its lease every 20 s. A nodeset that
+//! falls silent later is reported and asked again; nothing else depends on it.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::machine::call::{ANYBODY, Calls, LinkKey};
+use crate::machine::path::SENDS_MAX;
+use crate::machine::wire::{Asked, Change, Cookie, Page, Request, Response, VERSION};
+use crate::machine::{Beacon, Exit, Health, PeerId, Rng, Tag, Time};
+
+/// A lease is renewed this often; it lasts three times as long.
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
+
+/// A silent nodeset is asked again this long after a call to it failed.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// The first question is asked twice, this far apart: at 30 % loss five tries of one call fail once
+/// in thirty, those of two once in eight hundred.
+const TWIN_AFTER: Duration = Duration::from_millis(70);
+
+/// Calls to a nodeset that has answered before may fail this often in a row until joining is given up.
+const ROUNDS_MAX: u32 = 4;
+
+/// Pages read before a roster that never ends is taken for complete.
+const PAGES_MAX: u32 = 1024;
+
+/// What a call to the nodeset was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Who,
+    Register,
+    Deregister,
+}
+
+impl Ask {
+    pub(crate) const fn asked(self) -> Asked {
+        match self {
+            Self::Who => Asked::Who,
+            Self::Register => Asked::Register,
+            Self::Deregister => Asked::Other,
+        }
+    }
+}
+
+/// What the machine above has to know.
+#[derive(Debug)]
+pub(crate) enum News {
+    Nothing,
+    /// Part of the roster, to be taken in.
+    Changes(Vec<Change>),
+    /// The last part of the roster, read before joining.
+    Roster(Vec<Change>),
+    /// We are in. The nodeset saw us at this address, and these changes are news.
+    Joined(SocketAddr, Vec<Change>),
+    /// The nodeset fell silent, or is back, perhaps with changes.
+    Health(Health, Vec<Change>),
+    /// It is over.
+    Over(Exit),
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) nodeset: SocketAddr,
+    tag: Tag,
+    link: LinkKey,
+    /// The nodeset process that answered last; 0 before any did.
+    incarnation: u64,
+    cookie: Cookie,
+    have: u64,
+    pages: u32,
+    started: Time,
+    /// Calls that are open.
+    open: u32,
+    /// Calls that failed in a row.
+    failed: u32,
+    /// Something came from there that is not this protocol.
+    pub(crate) junk: bool,
+    phase: Phase,
+    rng: Rng,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Reading the roster; the second first question is due at `twin`.
+    Reading { twin: Option<Time> },
+    /// The roster is read; registering is up to the machine above, or under way.
+    Entering,
+    /// We hold a lease.
+    Holding { token: u64, renew: Option<Time>, silent: bool },
+}
+
+impl Client {
+    /// Begins to read the roster. `None` when the link to the nodeset cannot be opened.
+    pub(crate) fn start<T: Copy + From<Ask>>(
+        now: Time,
+        nodeset: SocketAddr,
+        tag: Tag,
+        mut rng: Rng,
+        calls: &mut Calls<T>,
+    ) -> Option<Self> {
+        let link = calls.open(now, nodeset, ANYBODY, true)?;
+        let twin = Some(now + rng.jitter(TWIN_AFTER, 8));
+        let mut client = Self {
+            nodeset,
+            tag,
+            link,
+            incarnation: 0,
+            cookie: [0; 8],
+            have: 0,
+            pages: 0,
+            started: now,
+            open: 0,
+            failed: 0,
+            junk: false,
+            phase: Phase::Reading { twin },
+            rng,
+        };
+        client.ask_who(now, calls);
+        Some(client)
+    }
+
+    pub(crate) const fn link(&self) -> LinkKey {
+        self.link
+    }
+
+    pub(crate) const fn holds_lease(&self) -> bool {
+        matches!(self.phase, Phase::Holding { .. })
+    }
+
+    /// Asks for a lease, or for a longer one.
+    pub(crate) fn register<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        beacon: &Beacon,
+        calls: &mut Calls<T>,
+    ) {
+        let token = match &mut self.phase {
+            Phase::Holding { token, renew, .. } => {
+                *renew = None;
+                *token
+            }
+            _ => 0,
+        };
+        let request = Request::Register {
+            version: VERSION,
+            cookie: self.cookie,
+            tag: self.tag,
+            have: self.have,
+            token,
+            beacon: beacon.clone(),
+        };
+        self.call(now, Ask::Register, &request, calls);
+    }
+
+    /// Gives the lease back.
+    pub(crate) fn deregister<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        calls: &mut Calls<T>,
+    ) -> bool {
+        let Phase::Holding { token, .. } = self.phase else { return false };
+        self.phase = Phase::Entering;
+        let request = Request::Deregister { tag: self.tag, id, token };
+        self.call(now, Ask::Deregister, &request, calls)
+    }
+
+    /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
+    pub(crate) fn answered<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        incarnation: u64,
+        response: Response,
+        beacon: Option<&Beacon>,
+        calls: &mut Calls<T>,
+    ) -> News {
+        self.open = self.open.saturating_sub(1);
+        self.failed = 0;
+        if incarnation != self.incarnation {
+            // Another process: its changes are numbered anew.
+            self.incarnation = incarnation;
+            self.have = 0;
+        }
+        match response {
+            Response::Cookie(cookie) if cookie == self.cookie && self.open > 0 => News::Nothing,
+            Response::Cookie(cookie) => {
+                self.cookie = cookie;
+                match (&self.phase, beacon) {
+                    (Phase::Reading { .. }, _) => self.ask_who(now, calls),
+                    (_, Some(beacon)) => self.register(now, beacon, calls),
+                    (_, None) => {}
+                }
+                News::Nothing
+            }
+            Response::Page(page) => self.page(now, page, calls),
+            Response::Lease { token, seen, page, .. } => {
+                self.lease(now, token, seen, page, beacon, calls)
+            }
+            Response::Version(theirs) if !self.holds_lease() => {
+                News::Over(Exit::Version { theirs })
+            }
+            Response::Full if !self.holds_lease() => News::Over(Exit::Full),
+            _ => {
+                self.renew_at(now + ASK_AGAIN);
+                News::Nothing
+            }
+        }
+    }
+
+    /// A call failed: five sends, no answer.
+    pub(crate) fn failed<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        beacon: Option<&Beacon>,
+        calls: &mut Calls<T>,
+    ) -> News {
+        self.open = self.open.saturating_sub(1);
+        self.failed += 1;
+        let first_contact = self.incarnation == 0;
+        if let Phase::Holding { silent, .. } = &mut self.phase {
+            let news = !core::mem::replace(silent, true);
+            self.renew_at(now + ASK_AGAIN);
+            return if news { News::Health(Health::Silent, Vec::new()) } else { News::Nothing };
+        }
+        if self.open > 0 {
+            return News::Nothing;
+        }
+        if first_contact || self.failed >= ROUNDS_MAX {
+            let tries = u32::from(SENDS_MAX);
+            let waited = now.since(self.started);
+            let silence = Exit::NoNodeset { tries, waited };
+            return News::Over(if self.junk { Exit::NotChatrpc } else { silence });
+        }
+        match (&self.phase, beacon) {
+            (Phase::Entering, Some(beacon)) => self.register(now, beacon, calls),
+            _ => self.ask_who(now, calls),
+        }
+        News::Nothing
+    }
+
+    /// Does what is due. `beacon` is who we are, once the machine above wants a lease.
+    pub(crate) fn tick<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        beacon: Option<&Beacon>,
+        calls: &mut Calls<T>,
+    ) {
+        match &mut self.phase {
+            Phase::Reading { twin } if twin.is_some_and(|at| at <= now) => {
+                *twin = None;
+                if self.incarnation == 0 {
+                    self.ask_who(now, calls);
+                }
+            }
+            Phase::Holding { renew, .. } if renew.is_some_and(|at| at <= now) => {
+                *renew = None;
+                if let Some(beacon) = beacon {
+                    self.register(now, beacon, calls);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) const fn next_wake(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Reading { twin } => twin,
+            Phase::Holding { renew, .. } => renew,
+            Phase::Entering => None,
+        }
+    }
+
+    fn page<T: Copy + From<Ask>>(&mut self, now: Time, page: Page, calls: &mut Calls<T>) -> News {
+        if !matches!(self.phase, Phase::Reading { .. }) {
+            return News::Nothing;
+        }
+        if page.reached < page.current && page.reached <= self.have {
+            // The other twin's page, or a nodeset that leads nowhere.
+            return if self.open > 0 { News::Nothing } else { News::Over(Exit::NotChatrpc) };
+        }
+        self.have = page.reached;
+        self.pages += 1;
+        if page.reached < page.current && self.pages < PAGES_MAX {
+            self.ask_who(now, calls);
+            return News::Changes(page.changes);
+        }
+        self.phase = Phase::Entering;
+        News::Roster(page.changes)
+    }
+
+    fn lease<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        token: u64,
+        seen: SocketAddr,
+        page: Page,
+        beacon: Option<&Beacon>,
+        calls: &mut Calls<T>,
+    ) -> News {
+        let more = page.reached < page.current && page.reached > self.have;
+        self.have = self.have.max(page.reached);
+        let before = match self.phase {
+            Phase::Holding { silent, .. } => Some(silent),
+            _ => None,
+        };
+        let renew = now + self.rng.jitter(RENEW_EVERY, 16);
+        self.phase = Phase::Holding { token, renew: Some(renew), silent: false };
+        if let (true, Some(beacon)) = (more, beacon) {
+            self.register(now, beacon, calls);
+        }
+        match before {
+            None => News::Joined(seen, page.changes),
+            Some(true) => News::Health(Health::Online, page.changes),
+            Some(false) => News::Changes(page.changes),
+        }
+    }
+
+    fn renew_at(&mut self, at: Time) {
+        if let Phase::Holding { renew, .. } = &mut self.phase {
+            *renew = Some(at);
+        }
+    }
+
+    fn ask_who<T: Copy + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
+        let (cookie, tag, have) = (self.cookie, self.tag, self.have);
+        let request = Request::Who { version: VERSION, cookie, tag, have };
+        self.call(now, Ask::Who, &request, calls);
+    }
+
+    fn call<T: Copy + From<Ask>>(
+        &mut self,
+        now: Time,
+        ask: Ask,
+        request: &Request<'_>,
+        calls: &mut Calls<T>,
+    ) -> bool {
+        let made = calls.request(now, self.link, T::from(ask), request).is_some();
+        if made {
+            self.open += 1;
+        } else {
+            self.renew_at(now + ASK_AGAIN);
+        }
+        made
+    }
+}

@@ -1,1 +1,79 @@
-//! stub
+//! Cookies: proof that somebody receives what is sent to their address (docs/PROTOCOL.md, "Cookie").
+//!
+//! A nodeset answers a first request with 8 bytes that only it can make, and remembers nothing. Only
+//! whoever comes back with them is given a reply larger than the request, or a place in a table: a
+//! forged source address gains nothing.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use blake2::Blake2sMac;
+use blake2::digest::consts::U8;
+use blake2::digest::{FixedOutput, KeyInit, Update};
+
+use crate::machine::wire::Cookie;
+use crate::machine::{Seed, Time};
+
+/// A cookie is good for one to two of these.
+const EPOCH: Duration = Duration::from_secs(60);
+
+/// The cookies of one nodeset process.
+#[derive(Clone, Debug)]
+pub(crate) struct Cookies {
+    seed: Seed,
+}
+
+impl Cookies {
+    pub(crate) const fn new(seed: Seed) -> Self {
+        Self { seed }
+    }
+
+    /// The cookie of an address, now.
+    pub(crate) fn bake(&self, now: Time, addr: SocketAddr) -> Cookie {
+        self.at(epoch(now), addr)
+    }
+
+    /// Whether an address was given that cookie not long ago.
+    pub(crate) fn accepts(&self, now: Time, addr: SocketAddr, cookie: Cookie) -> bool {
+        let epoch = epoch(now);
+        self.at(epoch, addr) == cookie || epoch > 0 && self.at(epoch - 1, addr) == cookie
+    }
+
+    fn at(&self, epoch: u64, addr: SocketAddr) -> Cookie {
+        // A key of 32 bytes is never refused by BLAKE2s.
+        let Ok(mut mac) = <Blake2sMac<U8> as KeyInit>::new_from_slice(&self.seed.0) else {
+            unreachable!("BLAKE2s takes keys of 32 bytes");
+        };
+        mac.update(b"chatrpc cookie");
+        match addr.ip() {
+            IpAddr::V4(ip) => mac.update(&ip.octets()),
+            IpAddr::V6(ip) => mac.update(&ip.octets()),
+        }
+        mac.update(&addr.port().to_be_bytes());
+        mac.update(&epoch.to_be_bytes());
+        mac.finalize_fixed().into()
+    }
+}
+
+const fn epoch(now: Time) -> u64 {
+    now.as_micros() / EPOCH.as_micros() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_good_for_its_address_and_its_time() {
+        let cookies = Cookies::new(Seed([3; 32]));
+        let at = |seconds: u64| Time::from_micros(seconds * 1_000_000);
+        let addr: SocketAddr = "10.0.0.1:7".parse().unwrap();
+        let cookie = cookies.bake(at(59), addr);
+        assert!(cookies.accepts(at(59), addr, cookie) && cookies.accepts(at(119), addr, cookie));
+        assert!(!cookies.accepts(at(120), addr, cookie));
+        for other in ["10.0.0.1:8", "10.0.0.2:7", "[::1]:7"] {
+            assert!(!cookies.accepts(at(59), other.parse().unwrap(), cookie));
+        }
+        assert!(!Cookies::new(Seed([4; 32])).accepts(at(59), addr, cookie));
+    }
+}

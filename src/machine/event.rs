@@ -121,6 +121,25 @@ pub enum Refusal<'a> {
     NotJoined,
 }
 
+impl Refusal<'_> {
+    /// The same, without borrowing from the line that was refused.
+    pub fn into_owned(self) -> Refusal<'static> {
+        match self {
+            Self::TooLong { bytes } => Refusal::TooLong { bytes },
+            Self::Empty => Refusal::Empty,
+            Self::UnknownCommand { typed, nearest } => {
+                Refusal::UnknownCommand { typed: typed.into_owned(), nearest }
+            }
+            Self::Usage(usage) => Refusal::Usage(usage),
+            Self::NobodyCalled(name) => Refusal::NobodyCalled(name.into_owned()),
+            Self::SeveralCalled(name) => Refusal::SeveralCalled(name.into_owned()),
+            Self::Name(problem) => Refusal::Name(problem),
+            Self::Backlog { messages } => Refusal::Backlog { messages },
+            Self::NotJoined => Refusal::NotJoined,
+        }
+    }
+}
+
 /// Why a name cannot be had in this room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameProblem {

@@ -1,30 +1,170 @@
-//! stub
+//! The machine behind `chatrpc who`: reads a room's roster without joining, shows it, and is done.
+
+use std::collections::BTreeMap;
+
 use core::net::SocketAddr;
-use crate::machine::*;
-/// Configuration of a listing.
+
+use crate::machine::call::Calls;
+use crate::machine::client::{Ask, Client, News};
+use crate::machine::event::Listed;
+use crate::machine::outbox::Outbox;
+use crate::machine::wire::{Change, Packet, Response};
+use crate::machine::{
+    Action, Blame, Event, Exit, Input, Machine, PeerId, Person, Seed, Table, Tag, Time, Wake, mix,
+};
+
+/// People listed at most: a nodeset that names more is not believed.
+const LISTED_MAX: usize = 4096;
+
+/// What a [`Listing`] is made from.
 #[derive(Clone, Debug)]
 pub struct ListingConfig {
-    /// entropy
+    /// Entropy.
     pub seed: Seed,
-    /// process start
+    /// When this process started, in milliseconds of wall clock.
     pub incarnation: u64,
-    /// room
+    /// Which room.
     pub tag: Tag,
-    /// nodeset
+    /// The nodeset to ask.
     pub nodeset: SocketAddr,
 }
-/// `chatrpc who`: asks, shows `Event::Listing`, exits with `Exit::Left`.
+
+/// Asks a nodeset who is in a room: one [`Event::Listing`], then [`Exit::Left`].
 #[derive(Debug)]
-pub struct Listing {}
-impl Listing { /// new
- pub fn new(_config: ListingConfig) -> Self { Self {} } }
+pub struct Listing {
+    config: ListingConfig,
+    now: Time,
+    calls: Calls<Ask>,
+    client: Option<Client>,
+    found: BTreeMap<PeerId, Listed>,
+    out: Outbox,
+    done: bool,
+}
+
+impl Listing {
+    /// A machine that asks at its first input.
+    pub fn new(config: ListingConfig) -> Self {
+        let calls = Calls::new(config.incarnation, 1, config.seed.stream("calls"));
+        let (found, out) = (BTreeMap::new(), Outbox::default());
+        Self { config, now: Time::ZERO, calls, client: None, found, out, done: false }
+    }
+
+    fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+        let received = self.calls.receive(now, from, bytes);
+        let Some(client) = &mut self.client else { return };
+        let Some((key, datagram)) = received else {
+            client.junk |= from == client.nodeset;
+            return;
+        };
+        let Some(key) = key else { return };
+        for packet in datagram.packets() {
+            let Packet::Response { seq, payload } = packet else {
+                client.junk = true;
+                continue;
+            };
+            let Some(ask) = self.calls.asked(key, seq) else { continue };
+            let Ok(response) = Response::decode(ask.asked(), payload) else {
+                self.calls.blame.malformed += 1;
+                client.junk = true;
+                continue;
+            };
+            self.calls.answer(now, key, seq, datagram.echo);
+            let sender = datagram.incarnation;
+            let news = client.answered(now, sender, response, None, &mut self.calls);
+            Self::take(&mut self.found, &mut self.out, &mut self.done, news);
+        }
+    }
+
+    fn take(found: &mut BTreeMap<PeerId, Listed>, out: &mut Outbox, done: &mut bool, news: News) {
+        let (changes, last) = match news {
+            News::Changes(changes) => (changes, false),
+            News::Roster(changes) => (changes, true),
+            News::Over(exit) => {
+                *done = true;
+                return out.exit(exit);
+            }
+            _ => return,
+        };
+        for change in changes {
+            match change {
+                Change::Present(listed) if found.len() < LISTED_MAX => {
+                    let beacon = listed.beacon;
+                    let who = Person { id: beacon.id, name: beacon.name };
+                    found.insert(who.id, Listed { who, addr: listed.seen });
+                }
+                Change::Present(_) => {}
+                Change::Gone(gone) => drop(found.remove(&gone.id)),
+            }
+        }
+        if last {
+            *done = true;
+            out.show(Event::Listing(core::mem::take(found).into_values().collect()));
+            out.exit(Exit::Left { undelivered: 0 });
+        }
+    }
+}
 
 impl Machine for Listing {
-    fn handle(&mut self, _now: Time, _input: Input<'_>) {}
-    fn poll(&mut self) -> Option<Action<'_>> { None }
-    fn next_wake(&self) -> Option<Wake> { None }
-    fn footprint(&self) -> Vec<Table> { vec![] }
-    fn blame(&self) -> Blame { Blame::default() }
-    fn digest(&self) -> u64 { 0 }
-    fn check(&self) {}
+    fn handle(&mut self, now: Time, input: Input<'_>) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        if self.done {
+            return;
+        }
+        if self.client.is_none() {
+            let (rng, config) = (self.config.seed.stream("client"), &self.config);
+            self.client = Client::start(now, config.nodeset, config.tag, rng, &mut self.calls);
+        }
+        match input {
+            Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
+            Input::Unreachable(addr) if addr == self.config.nodeset => {
+                self.done = true;
+                self.out.exit(Exit::NobodyListens);
+            }
+            _ => {}
+        }
+        let Some(client) = &mut self.client else { return };
+        client.tick(now, None, &mut self.calls);
+        while !self.done && self.calls.expired(now).is_some() {
+            let news = client.failed(now, None, &mut self.calls);
+            Self::take(&mut self.found, &mut self.out, &mut self.done, news);
+        }
+        self.calls.flush(now, &mut self.out);
+    }
+
+    fn poll(&mut self) -> Option<Action<'_>> {
+        self.out.poll()
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        if self.done {
+            return None;
+        }
+        let Some(client) = &self.client else {
+            return Some(Wake {
+                at: self.now + core::time::Duration::from_micros(1),
+                why: "start",
+            });
+        };
+        let call = self.calls.next_wake().map(|at| Wake { at, why: "call" });
+        call.into_iter().chain(client.next_wake().map(|at| Wake { at, why: "nodeset" })).min()
+    }
+
+    fn footprint(&self) -> Vec<Table> {
+        let mut tables = self.calls.footprint().to_vec();
+        tables.push(Table { name: "listed", len: self.found.len(), limit: LISTED_MAX });
+        tables
+    }
+
+    fn blame(&self) -> Blame {
+        self.calls.blame
+    }
+
+    fn digest(&self) -> u64 {
+        self.found.keys().fold(u64::from(self.done), |hash, id| mix(hash ^ id.0))
+    }
+
+    fn check(&self) {
+        self.calls.check();
+    }
 }

@@ -1,1 +1,731 @@
-//! stub
+//! Who is here (docs/PROTOCOL.md, "Members").
+//!
+//! People are introduced by the nodeset or by their own hello, greeted at every address they may
+//! have, and shown once they have answered. Everything heard from a member extends a lease of 60 s;
+//! a quiet one is pinged. A nodeset's word that somebody is gone is verified before it is believed,
+//! and whoever timed out is greeted again, ever more rarely, for a day: a healed partition re-merges
+//! by itself, with or without a nodeset.
+
+use std::collections::BTreeMap;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use slab::Slab;
+
+use crate::machine::call::{Calls, LinkKey};
+use crate::machine::outbox::Outbox;
+use crate::machine::peer::Purpose;
+use crate::machine::stream::{InStream, OutStream, PIECES_IN_FLIGHT, Speech};
+use crate::machine::timer::Timers;
+use crate::machine::wire::{Gone, Request, VERSION};
+use crate::machine::{Beacon, Event, PeerId, Person, Rng, Table, Tag, Time, Why, mix};
+
+/// How long somebody who is not heard counts as present.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Somebody who is quiet is pinged this often.
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// How long somebody whom the nodeset calls gone has to prove it wrong.
+const VERIFY: Duration = Duration::from_secs(3);
+
+/// The first pause between two rounds of greeting somebody who does not answer, and the longest.
+const GREET_FIRST: Duration = Duration::from_millis(250);
+const GREET_LAST: Duration = Duration::from_secs(15);
+
+/// The same for somebody who was here and fell silent.
+const RETURN_FIRST: Duration = Duration::from_secs(5);
+const RETURN_LAST: Duration = Duration::from_secs(60);
+
+/// How long somebody who timed out is looked for, and how long a goodbye is remembered.
+const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
+const REMEMBER: Duration = Duration::from_secs(600);
+
+/// Members, hidden or shown.
+pub(crate) const MEMBERS_MAX: usize = 1024;
+
+/// People who are gone and remembered.
+pub(crate) const ABSENT_MAX: usize = 256;
+
+/// Addresses of one member that are tried: four of its own, the one the nodeset saw, and the one
+/// its hello came from.
+pub(crate) const LINKS_EACH: usize = 6;
+
+/// What the members act with.
+pub(crate) struct Ctx<'a> {
+    pub(crate) now: Time,
+    pub(crate) me: &'a Beacon,
+    pub(crate) tag: Tag,
+    pub(crate) calls: &'a mut Calls<Purpose>,
+    pub(crate) speech: &'a mut Speech,
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) out: &'a mut Outbox,
+    /// Arrivals and departures are shown: we are in.
+    pub(crate) announce: bool,
+}
+
+/// Which member; a small index.
+pub(crate) type MemberKey = usize;
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) beacon: Beacon,
+    /// Where the nodeset saw them.
+    seen: Option<SocketAddr>,
+    /// The links to them, and whether a hello is open on each.
+    links: Vec<(LinkKey, bool)>,
+    /// The link that answered.
+    path: Option<LinkKey>,
+    standing: Standing,
+    /// The nodeset vouches for them.
+    introduced: bool,
+    /// When they are given up, and why.
+    gone_at: Time,
+    why: Why,
+    /// When the next round of hellos is due; `None` while they are not needed, or one is under way.
+    greet_at: Option<Time>,
+    rounds: u32,
+    ping_at: Time,
+    pinging: bool,
+    out: OutStream,
+    inward: InStream,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Known of, not yet answered.
+    Hidden,
+    /// Here.
+    Shown,
+    /// Timed out; looked for until then.
+    Absent { until: Time },
+    /// Said goodbye, or was replaced; remembered until then, so that nothing late brings them back.
+    Left { until: Time },
+}
+
+impl Member {
+    pub(crate) fn person(&self) -> Person {
+        Person { id: self.beacon.id, name: self.beacon.name.clone() }
+    }
+
+    pub(crate) fn is_shown(&self) -> bool {
+        self.standing == Standing::Shown
+    }
+
+    pub(crate) const fn path(&self) -> Option<LinkKey> {
+        self.path
+    }
+
+    pub(crate) fn unacked(&self) -> usize {
+        self.out.unacked()
+    }
+
+    pub(crate) const fn inward(&mut self) -> &mut InStream {
+        &mut self.inward
+    }
+
+    pub(crate) const fn out(&mut self) -> &mut OutStream {
+        &mut self.out
+    }
+
+    /// Where the nodeset saw them, and which process of theirs.
+    pub(crate) const fn listed_at(&self) -> (Option<SocketAddr>, u64) {
+        (self.seen, self.beacon.incarnation)
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        let path = self.path.map_or(0, |path| path as u64 + 1);
+        let standing = u64::from(self.is_shown()) | u64::from(self.is_gone()) << 1;
+        mix(mix(self.beacon.id.0 ^ u64::from(self.beacon.n)) ^ path << 8 ^ standing)
+            ^ mix(self.out.start() ^ self.inward.next().rotate_left(32))
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.standing, Standing::Absent { .. } | Standing::Left { .. })
+    }
+
+    fn has_left(&self) -> bool {
+        matches!(self.standing, Standing::Left { .. })
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        let ping = (self.path.is_some() && !self.pinging).then_some(self.ping_at);
+        let until = match self.standing {
+            Standing::Hidden => Some(self.gone_at),
+            Standing::Shown => ping.into_iter().chain([self.gone_at]).min(),
+            Standing::Absent { until } | Standing::Left { until } => Some(until),
+        };
+        self.greet_at.into_iter().chain(until).min()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    slab: Slab<Member>,
+    by_id: BTreeMap<PeerId, MemberKey>,
+    /// The member behind each link, by link key.
+    by_link: Vec<Option<MemberKey>>,
+    timers: Timers,
+    gone: usize,
+    shown: usize,
+}
+
+impl Members {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberKey, &Member)> {
+        self.by_id.values().map(|&key| (key, &self.slab[key]))
+    }
+
+    /// Everybody who is here.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (MemberKey, &Member)> {
+        self.iter().filter(|(_, member)| member.is_shown())
+    }
+
+    /// The keys of everybody who is here, in the order of their ids.
+    pub(crate) fn shown_keys(&self) -> Vec<MemberKey> {
+        self.shown().map(|(key, _)| key).collect()
+    }
+
+    pub(crate) const fn shown_count(&self) -> usize {
+        self.shown
+    }
+
+    pub(crate) fn member(&self, key: MemberKey) -> &Member {
+        &self.slab[key]
+    }
+
+    pub(crate) fn member_mut(&mut self, key: MemberKey) -> &mut Member {
+        &mut self.slab[key]
+    }
+
+    pub(crate) fn on_link(&self, link: LinkKey) -> Option<MemberKey> {
+        self.by_link.get(link).copied().flatten()
+    }
+
+    pub(crate) fn key_of(&self, id: PeerId) -> Option<MemberKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn next_wake(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// The nodeset says that somebody is here.
+    pub(crate) fn listed(
+        &mut self,
+        beacon: Beacon,
+        seen: SocketAddr,
+        greet: bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(key) = self.introduce(beacon, ctx) else { return };
+        let member = &mut self.slab[key];
+        member.seen = Some(seen);
+        member.introduced = true;
+        if greet && member.links.is_empty() {
+            member.rounds = 0;
+            self.greet(key, ctx);
+        }
+        self.reschedule(key);
+    }
+
+    /// Greets everybody who was listed before we were in.
+    pub(crate) fn greet_all(&mut self, ctx: &mut Ctx<'_>) {
+        let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if self.slab[key].links.is_empty() && !self.slab[key].is_gone() {
+                self.greet(key, ctx);
+                self.reschedule(key);
+            }
+        }
+    }
+
+    /// The nodeset says that somebody is gone. Only silence makes it true.
+    pub(crate) fn unlisted(&mut self, gone: &Gone, ctx: &mut Ctx<'_>) {
+        let Some(key) = self.key_of(gone.id) else { return };
+        let member = &mut self.slab[key];
+        if member.beacon.incarnation != gone.incarnation || member.is_gone() {
+            return;
+        }
+        if member.path.is_none() {
+            return self.lose(key, gone.why, ctx);
+        }
+        member.why = gone.why;
+        member.gone_at = member.gone_at.min(ctx.now + VERIFY);
+        self.ping(key, ctx);
+        self.reschedule(key);
+    }
+
+    /// Takes in a beacon: a new member, or a newer beacon of a known one. `None` when it is ours,
+    /// outdated, or of somebody who has left; and when there is no room.
+    fn introduce(&mut self, beacon: Beacon, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+        if beacon.id == ctx.me.id {
+            return None;
+        }
+        let Some(key) = self.key_of(beacon.id) else { return self.insert(beacon, ctx) };
+        let known = &self.slab[key].beacon;
+        if beacon.incarnation > known.incarnation {
+            self.lose(key, Why::Replaced, ctx);
+            self.forget(key, ctx);
+            return self.insert(beacon, ctx);
+        }
+        if beacon.incarnation < known.incarnation || self.slab[key].has_left() {
+            ctx.calls.blame.replayed += 1;
+            return None;
+        }
+        if beacon.n > known.n {
+            self.renew(key, beacon, ctx);
+        }
+        Some(key)
+    }
+
+    fn insert(&mut self, beacon: Beacon, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+        if self.slab.len() - self.gone >= MEMBERS_MAX {
+            ctx.calls.blame.over_limit += 1;
+            return None;
+        }
+        let id = beacon.id;
+        let key = self.slab.insert(Member {
+            beacon,
+            seen: None,
+            links: Vec::new(),
+            path: None,
+            standing: Standing::Hidden,
+            introduced: false,
+            gone_at: ctx.now + LEASE,
+            why: Why::Timeout,
+            greet_at: None,
+            rounds: 0,
+            ping_at: ctx.now + PING_EVERY,
+            pinging: false,
+            out: OutStream::new(ctx.speech.next_position()),
+            inward: InStream::default(),
+        });
+        self.by_id.insert(id, key);
+        Some(key)
+    }
+
+    /// Somebody changed their beacon.
+    fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
+        let was = core::mem::replace(&mut self.slab[key].beacon, beacon).name;
+        let member = &self.slab[key];
+        if was != member.beacon.name && member.is_shown() && ctx.announce {
+            ctx.out.show(Event::Renamed { who: member.person(), was });
+            self.warn_alike(key, ctx);
+        }
+    }
+
+    /// Says hello at every address a member may have.
+    fn greet(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        member.greet_at = None;
+        let mut addrs: Vec<SocketAddr> = member.seen.into_iter().collect();
+        addrs.extend(member.links.iter().map(|&(link, _)| ctx.calls.addr(link)));
+        addrs.extend(&member.beacon.addrs);
+        for addr in addrs {
+            let (incarnation, introduced) = (self.slab[key].beacon.incarnation, true);
+            if let Some(link) = ctx.calls.open(ctx.now, addr, incarnation, introduced) {
+                self.greet_on(key, link, ctx);
+            }
+        }
+        if self.slab[key].links.is_empty() {
+            self.greet_later(key, ctx);
+        }
+    }
+
+    /// Says hello on one link, unless a hello is open there.
+    fn greet_on(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        if !self.attach(key, link, ctx) {
+            return;
+        }
+        let member = &mut self.slab[key];
+        let Some(place) = member.links.iter().position(|&(known, open)| known == link && !open)
+        else {
+            return;
+        };
+        if member.out.id == 0 {
+            member.out.reopen(ctx.rng.next_u32().max(1));
+        }
+        let request = hello(ctx, member.out.id, member.out.start());
+        if ctx.calls.request(ctx.now, link, Purpose::Hello { member: key }, &request).is_some() {
+            member.links[place].1 = true;
+        }
+    }
+
+    /// Makes a link one of a member's. False when it is somebody else's, or there are too many.
+    fn attach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) -> bool {
+        if let Some(owner) = self.on_link(link) {
+            return owner == key;
+        }
+        if self.slab[key].links.len() >= LINKS_EACH {
+            ctx.calls.close(link);
+            return false;
+        }
+        if link >= self.by_link.len() {
+            self.by_link.resize(link + 1, None);
+        }
+        self.by_link[link] = Some(key);
+        self.slab[key].links.push((link, false));
+        true
+    }
+
+    fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        member.links.retain(|&(known, _)| known != link);
+        if member.path == Some(link) {
+            member.path = None;
+        }
+        self.by_link[link] = None;
+        ctx.calls.close(link);
+    }
+
+    /// Somebody says hello from a link's address. Returns the member, and how many pieces they gave
+    /// up on; `None` when they are not to be answered.
+    pub(crate) fn hello(
+        &mut self,
+        from: SocketAddr,
+        beacon: Beacon,
+        stream: u32,
+        start: u64,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<(MemberKey, LinkKey, u64)> {
+        let incarnation = beacon.incarnation;
+        let key = self.introduce(beacon, ctx)?;
+        let link = ctx.calls.open(ctx.now, from, incarnation, false)?;
+        if !self.attach(key, link, ctx) {
+            return None;
+        }
+        let missing = self.slab[key].inward.open(stream, start);
+        self.heard(key, link, ctx);
+        Some((key, link, missing))
+    }
+
+    /// After a hello was answered: greet back, unless a path to them works.
+    pub(crate) fn greet_back(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let works = |path: LinkKey| {
+            let fresh = ctx.now.since(ctx.calls.heard(path)) < PING_EVERY;
+            fresh && !ctx.calls.is_silent(path)
+        };
+        if !self.slab[key].path.is_some_and(works) || self.slab[key].is_gone() {
+            self.greet_on(key, link, ctx);
+        }
+        self.reschedule(key);
+    }
+
+    /// Our hello was answered: there is a path, and our stream is open.
+    pub(crate) fn greeted(&mut self, key: MemberKey, link: LinkKey, id: PeerId, ctx: &mut Ctx<'_>) {
+        if id != self.slab[key].beacon.id {
+            return self.greeting_failed(key, link, ctx);
+        }
+        self.settle(key, link);
+        let member = &mut self.slab[key];
+        let works = |path: LinkKey| path != link && !ctx.calls.is_silent(path);
+        if !member.path.is_some_and(works) {
+            member.path = Some(link);
+        }
+        member.rounds = 0;
+        member.greet_at = None;
+        member.out.open = member.out.id != 0;
+        self.heard(key, link, ctx);
+        self.show(key, ctx);
+        self.kick(key, ctx);
+        self.reschedule(key);
+    }
+
+    /// Nobody, or somebody else, answers at that address.
+    pub(crate) fn greeting_failed(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        self.settle(key, link);
+        let member = &self.slab[key];
+        if member.path != Some(link) {
+            self.detach(key, link, ctx);
+        }
+        let member = &self.slab[key];
+        if member.links.iter().all(|&(_, open)| !open) && !member.out.open {
+            if member.standing == Standing::Hidden && !member.introduced {
+                // A stranger who said hello and does not answer: nobody vouches for them.
+                return self.forget(key, ctx);
+            }
+            self.greet_later(key, ctx);
+        }
+        self.reschedule(key);
+    }
+
+    fn settle(&mut self, key: MemberKey, link: LinkKey) {
+        let links = &mut self.slab[key].links;
+        if let Some(entry) = links.iter_mut().find(|(known, _)| *known == link) {
+            entry.1 = false;
+        }
+    }
+
+    /// Plans the next round of hellos, later each time.
+    fn greet_later(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        let (first, last) = match member.standing {
+            Standing::Absent { .. } => (RETURN_FIRST, RETURN_LAST),
+            _ => (GREET_FIRST, GREET_LAST),
+        };
+        let pause = first.saturating_mul(1 << member.rounds.min(16)).min(last);
+        member.rounds += 1;
+        member.greet_at = Some(ctx.now + ctx.rng.jitter(pause, 8));
+    }
+
+    /// The reader does not know our stream: it has restarted, or given us up. Say hello anew.
+    pub(crate) fn unknown(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        if member.out.open {
+            member.out.reopen(ctx.rng.next_u32().max(1));
+        }
+        self.greet_on(key, link, ctx);
+        self.reschedule(key);
+    }
+
+    /// Something was heard from a member.
+    pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        member.gone_at = ctx.now + LEASE;
+        member.why = Why::Timeout;
+        member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
+        let revived = ctx.calls.alive(link);
+        if let Some(path) = member.path.filter(|&path| path != link) {
+            if ctx.calls.alive(path) {
+                self.kick(key, ctx);
+            }
+        } else if revived {
+            self.kick(key, ctx);
+        }
+    }
+
+    /// Counts a member among those who are here.
+    pub(crate) fn show(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        if member.is_shown() || member.has_left() {
+            return;
+        }
+        if member.is_gone() {
+            self.gone -= 1;
+        }
+        member.standing = Standing::Shown;
+        self.shown += 1;
+        if ctx.announce {
+            ctx.out.show(Event::Joined(member.person()));
+            self.warn_alike(key, ctx);
+        }
+    }
+
+    /// Shows everybody the nodeset listed: we are in, and those who have not answered yet are here
+    /// by its word.
+    pub(crate) fn show_listed(&mut self, ctx: &mut Ctx<'_>) {
+        let hidden = |(_, member): &(MemberKey, &Member)| {
+            member.standing == Standing::Hidden && member.introduced
+        };
+        let keys: Vec<MemberKey> = self.iter().filter(hidden).map(|(key, _)| key).collect();
+        for key in keys {
+            self.show(key, ctx);
+        }
+    }
+
+    /// Everybody the nodeset listed has answered, or let a first round of hellos go by.
+    pub(crate) fn are_settled(&self) -> bool {
+        self.iter().all(|(_, member)| {
+            !(member.standing == Standing::Hidden && member.introduced && member.rounds == 0)
+        })
+    }
+
+    /// Warns when somebody goes by a name that looks like another's.
+    pub(crate) fn warn_alike(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let person = self.slab[key].person();
+        let me = Person { id: ctx.me.id, name: ctx.me.name.clone() };
+        let others = self.shown().filter(|&(other, _)| other != key);
+        let others = others.map(|(_, member)| member.person()).chain([me]);
+        for other in others.filter(|other| other.name.looks_like(&person.name)) {
+            ctx.out.show(Event::Alike { one: person.clone(), other });
+        }
+    }
+
+    /// Says a message to one member.
+    pub(crate) fn push(&mut self, key: MemberKey, number: u64, ctx: &mut Ctx<'_>) {
+        self.slab[key].out.push(ctx.speech, number);
+        self.kick(key, ctx);
+    }
+
+    /// Says a message to everybody who is here.
+    pub(crate) fn push_all(&mut self, number: u64, ctx: &mut Ctx<'_>) {
+        for key in 0..self.slab.capacity() {
+            if self.slab.get(key).is_some_and(Member::is_shown) {
+                self.push(key, number, ctx);
+            }
+        }
+    }
+
+    /// Calls what a reader has not got yet: all that fits, or one piece while it does not answer.
+    pub(crate) fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        let Some(path) = member.path else { return };
+        let limit = if ctx.calls.is_silent(path) { 1 } else { PIECES_IN_FLIGHT };
+        let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
+        while ctx.calls.room(path) > reserve {
+            let stream = member.out.id;
+            let Some((position, number, flags, text)) = member.out.next_call(limit, ctx.speech)
+            else {
+                return;
+            };
+            let request = Request::Say { stream, position, number, flags, text };
+            let token = Purpose::Say { member: key, position };
+            if ctx.calls.request(ctx.now, path, token, &request).is_none() {
+                member.out.called(position, false);
+                return;
+            }
+        }
+    }
+
+    fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        if let Some(path) = member.path.filter(|_| !member.pinging) {
+            let token = Purpose::Ping { member: key };
+            member.pinging = ctx.calls.request(ctx.now, path, token, &Request::Ping).is_some();
+        }
+        self.slab[key].ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
+    }
+
+    /// A ping was answered, or failed; one that failed is sent again: the probe of a silent member.
+    pub(crate) fn pinged(&mut self, key: MemberKey, answered: bool, ctx: &mut Ctx<'_>) {
+        self.slab[key].pinging = false;
+        if !answered {
+            self.ping(key, ctx);
+        }
+        self.reschedule(key);
+    }
+
+    /// Tells everybody who is here our beacon, which has changed.
+    pub(crate) fn tell_beacon(&mut self, ctx: &mut Ctx<'_>) {
+        for key in self.shown_keys() {
+            if let Some(path) = self.slab[key].path {
+                self.greet_on(key, path, ctx);
+            }
+        }
+    }
+
+    /// Gives somebody up, at once.
+    pub(crate) fn lose(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
+        if self.slab[key].is_gone() {
+            return;
+        }
+        while let Some(&(link, _)) = self.slab[key].links.first() {
+            self.detach(key, link, ctx);
+        }
+        let member = &mut self.slab[key];
+        let who = member.person();
+        if member.is_shown() {
+            self.shown -= 1;
+            if ctx.announce {
+                ctx.out.show(Event::Left { who: who.clone(), why });
+            }
+        }
+        member.standing = match why {
+            Why::Timeout => Standing::Absent { until: ctx.now + LOOK_FOR },
+            Why::Quit | Why::Replaced => Standing::Left { until: ctx.now + REMEMBER },
+        };
+        self.gone += 1;
+        member.pinging = false;
+        member.rounds = 0;
+        member.greet_at = None;
+        member.inward.close();
+        member.out.give_up(&who, why, ctx.me.id, ctx.speech, ctx.out);
+        if why == Why::Timeout {
+            self.greet_later(key, ctx);
+        }
+        self.reschedule(key);
+        self.evict(ctx);
+    }
+
+    /// Keeps the number of those who are remembered within bounds: the one who would be forgotten
+    /// first goes first.
+    fn evict(&mut self, ctx: &mut Ctx<'_>) {
+        if self.gone <= ABSENT_MAX {
+            return;
+        }
+        let until = |member: &Member| match member.standing {
+            Standing::Absent { until } | Standing::Left { until } => Some(until),
+            _ => None,
+        };
+        let first = self.iter().filter_map(|(key, member)| Some((until(member)?, key))).min();
+        if let Some((_, key)) = first {
+            self.forget(key, ctx);
+        }
+    }
+
+    /// Removes a member that is hidden or gone.
+    fn forget(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        while let Some(&(link, _)) = self.slab[key].links.first() {
+            self.detach(key, link, ctx);
+        }
+        self.timers.cancel(key);
+        let member = self.slab.remove(key);
+        self.by_id.remove(&member.beacon.id);
+        self.gone -= usize::from(member.is_gone());
+    }
+
+    /// Does what is due for every member whose deadline has come.
+    pub(crate) fn tick(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some(key) = self.timers.pop_due(ctx.now) {
+            let member = &self.slab[key];
+            let over = match member.standing {
+                Standing::Absent { until } | Standing::Left { until } => until <= ctx.now,
+                Standing::Hidden | Standing::Shown => false,
+            };
+            if over {
+                self.forget(key, ctx);
+                continue;
+            }
+            if !member.is_gone() && member.gone_at <= ctx.now {
+                let why = member.why;
+                self.lose(key, why, ctx);
+                continue;
+            }
+            if member.greet_at.is_some_and(|at| at <= ctx.now) {
+                self.greet(key, ctx);
+            } else if member.is_shown() && member.ping_at <= ctx.now {
+                self.ping(key, ctx);
+            }
+            self.reschedule(key);
+        }
+    }
+
+    fn reschedule(&mut self, key: MemberKey) {
+        let Some(member) = self.slab.get(key) else { return };
+        match member.next_deadline() {
+            Some(at) => self.timers.set(key, at),
+            None => self.timers.cancel(key),
+        }
+    }
+
+    pub(crate) fn footprint(&self) -> [Table; 2] {
+        let members = self.slab.len() - self.gone;
+        [
+            Table { name: "members", len: members, limit: MEMBERS_MAX },
+            Table { name: "absent", len: self.gone, limit: ABSENT_MAX },
+        ]
+    }
+
+    pub(crate) fn check(&self) {
+        self.timers.check();
+        assert_eq!(self.by_id.len(), self.slab.len());
+        let gone = self.slab.iter().filter(|(_, member)| member.is_gone()).count();
+        assert_eq!(gone, self.gone);
+        assert_eq!(self.shown().count(), self.shown);
+        for (key, member) in &self.slab {
+            assert_eq!(self.key_of(member.beacon.id), Some(key));
+            assert!(member.links.len() <= LINKS_EACH);
+            assert!(member.path.is_none_or(|path| self.on_link(path) == Some(key)));
+            assert!(member.links.iter().all(|&(link, _)| self.on_link(link) == Some(key)));
+            member.out.check();
+        }
+        let links: usize = self.slab.iter().map(|(_, member)| member.links.len()).sum();
+        assert_eq!(links, self.by_link.iter().flatten().count(), "a link without a member");
+    }
+}
+
+fn hello<'a>(ctx: &Ctx<'_>, stream: u32, start: u64) -> Request<'a> {
+    let beacon = ctx.me.clone();
+    Request::Hello { version: VERSION, tag: ctx.tag, stream, start, beacon }
+}

@@ -39,6 +39,7 @@
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
 //! | `wire`, `beacon` | every byte that crosses the network |
 //! | `text` | what a remote string may hold before anything else sees it |
+//! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
 //! | `path`, `call` | round trips and loss of one path; requests, replies, retries, at most once |
 //! | `client` | the peer's side of the nodeset: find the room, hold a lease |
@@ -57,6 +58,7 @@ mod cookie;
 mod event;
 mod listing;
 mod member;
+mod name;
 mod outbox;
 mod path;
 mod peer;
@@ -77,10 +79,11 @@ pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
 };
 pub use listing::{Listing, ListingConfig};
+pub use name::{Name, NameError};
 pub use peer::{Peer, PeerConfig};
 pub use registry::{Registry, RegistryConfig};
 pub use rng::{Rng, Seed, mix};
-pub use text::{Name, NameError, SafeText, TEXT_MAX, sanitize};
+pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
 
 /// What a machine is told.

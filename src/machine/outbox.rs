@@ -1,1 +1,105 @@
-//! stub
+//! What a machine wants done, waiting to be polled.
+//!
+//! Datagrams and texts lie in one arena each, reused from drain to drain; an [`Action`] borrows
+//! from them. What is queued is bounded by what one input can cause, because owners drain after
+//! every input.
+
+use std::collections::VecDeque;
+
+use core::net::SocketAddr;
+use core::ops::Range;
+
+use crate::machine::{Action, Event, Exit, MessageId, Person, SafeText};
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<Queued>,
+    bytes: Vec<u8>,
+    text: String,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Send { to: SocketAddr, bytes: Range<usize> },
+    Show(Event<'static>),
+    Message { id: MessageId, from: Person, text: Range<usize>, marks: Marks },
+    Sent { id: MessageId, text: Range<usize>, action: bool, to: Option<Person>, readers: usize },
+    Exit(Exit),
+}
+
+/// What is to be known of a message besides its text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) action: bool,
+    pub(crate) private: bool,
+    pub(crate) mention: bool,
+}
+
+impl Outbox {
+    /// Queues a datagram that `write` appends to the arena.
+    pub(crate) fn send(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        debug_assert!(self.bytes.len() - start <= crate::machine::wire::DATAGRAM_MAX);
+        self.queue.push_back(Queued::Send { to, bytes: start..self.bytes.len() });
+    }
+
+    pub(crate) fn show(&mut self, event: Event<'static>) {
+        self.queue.push_back(Queued::Show(event));
+    }
+
+    /// Queues a message whose text passed the sanitiser.
+    pub(crate) fn message(&mut self, id: MessageId, from: Person, safe: &str, marks: Marks) {
+        let text = self.keep(safe);
+        self.queue.push_back(Queued::Message { id, from, text, marks });
+    }
+
+    /// Queues the echo of a line of ours whose text passed the sanitiser.
+    pub(crate) fn sent(
+        &mut self,
+        id: MessageId,
+        safe: &str,
+        action: bool,
+        to: Option<Person>,
+        readers: usize,
+    ) {
+        let text = self.keep(safe);
+        self.queue.push_back(Queued::Sent { id, text, action, to, readers });
+    }
+
+    pub(crate) fn exit(&mut self, exit: Exit) {
+        self.queue.push_back(Queued::Exit(exit));
+    }
+
+    /// The next action; the arenas are emptied once there is none.
+    pub(crate) fn poll(&mut self) -> Option<Action<'_>> {
+        let Some(queued) = self.queue.pop_front() else {
+            self.bytes.clear();
+            self.text.clear();
+            return None;
+        };
+        let safe = |range: Range<usize>| SafeText::trusted(&self.text[range]);
+        Some(match queued {
+            Queued::Send { to, bytes } => Action::Send { to, bytes: &self.bytes[bytes] },
+            Queued::Show(event) => Action::Show(event),
+            Queued::Message { id, from, text, marks } => Action::Show(Event::Message {
+                id,
+                from,
+                text: safe(text),
+                action: marks.action,
+                private: marks.private,
+                mention: marks.mention,
+            }),
+            Queued::Sent { id, text, action, to, readers } => {
+                Action::Show(Event::Sent { id, text: safe(text), action, to, readers })
+            }
+            Queued::Exit(exit) => Action::Exit(exit),
+        })
+    }
+
+    fn keep(&mut self, safe: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(safe);
+        start..self.text.len()
+    }
+}

@@ -1,12 +1,38 @@
-//! stub
-use core::net::SocketAddr; use core::time::Duration;
-use crate::machine::*;
-/// Configuration of a chat machine.
+//! The chat machine: it turns lines into messages and datagrams into events, and routes between its
+//! children. The nodeset is the [`Client`]'s concern, people are the [`Members`]', what was said is
+//! the streams'; this file decides only who gets what.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::machine::beacon::ADDRS_MAX;
+use crate::machine::call::{Admission, Calls, LinkKey};
+use crate::machine::client::{Ask, Client, News};
+use crate::machine::member::{
+    ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Member, MemberKey, Members,
+};
+use crate::machine::outbox::{Marks, Outbox};
+use crate::machine::stream::{BACKLOG_EASY, BACKLOG_MAX, Speech, Taken};
+use crate::machine::text::sanitize_into;
+use crate::machine::wire::{Asked, Change, Datagram, Flags, Packet, Request, Response, VERSION};
+use crate::machine::{
+    Action, Beacon, Blame, Command, Event, Exit, Health, Input, Machine, MessageId, Name,
+    NameProblem, PeerId, Person, Presence, Refusal, Rng, SafeText, Seed, TEXT_MAX, Table, Tag,
+    Time, Wake, Why, mix,
+};
+
+/// How long entering waits for the first answers of those who are here.
+const GREETINGS_MAX: Duration = Duration::from_millis(1500);
+
+/// How long the last goodbyes may take.
+const PARTING_MAX: Duration = Duration::from_millis(300);
+
+/// What a [`Peer`] is made from.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
     /// Entropy.
     pub seed: Seed,
-    /// When this process started (wall clock, ms): greater than any earlier process's.
+    /// When this process started, in milliseconds of wall clock: greater than any earlier one's.
     pub incarnation: u64,
     /// Our name.
     pub name: Name,
@@ -14,30 +40,813 @@ pub struct PeerConfig {
     pub tag: Tag,
     /// The nodeset.
     pub nodeset: SocketAddr,
-    /// Addresses of this computer that others may reach us at (at most 4 are used).
+    /// Addresses of this computer that others may reach us at; the first four are used.
     pub addrs: Vec<SocketAddr>,
     /// How long leaving waits for what is undelivered.
     pub drain: Duration,
 }
-/// The chat machine.
+
+/// Somebody who chats.
 #[derive(Debug)]
-pub struct Peer {}
+pub struct Peer {
+    now: Time,
+    me: Beacon,
+    tag: Tag,
+    nodeset: SocketAddr,
+    drain: Duration,
+    stage: Stage,
+    client: Option<Client>,
+    calls: Calls<Purpose>,
+    members: Members,
+    speech: Speech,
+    /// The address the nodeset saw us at.
+    seen: Option<SocketAddr>,
+    scratch: String,
+    client_rng: Rng,
+    rng: Rng,
+    out: Outbox,
+}
+
+/// What a call was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Something asked of the nodeset.
+    Nodeset(Ask),
+    /// Saying hello to a member.
+    Hello { member: MemberKey },
+    /// A piece of what we say to a member.
+    Say { member: MemberKey, position: u64 },
+    /// Is a member still there?
+    Ping { member: MemberKey },
+    /// Is somebody there who has the name we want?
+    Probe,
+    /// Goodbye to a member.
+    Bye,
+}
+
+impl From<Ask> for Purpose {
+    fn from(ask: Ask) -> Self {
+        Self::Nodeset(ask)
+    }
+}
+
+impl Purpose {
+    const fn asked(self) -> Asked {
+        match self {
+            Self::Nodeset(ask) => ask.asked(),
+            Self::Hello { .. } => Asked::Hello,
+            Self::Say { .. } => Asked::Say,
+            Self::Ping { .. } | Self::Probe | Self::Bye => Asked::Other,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Reading the roster.
+    Reading,
+    /// Somebody listed has our name, or one like it: does anybody answer there?
+    Checking { links: Vec<LinkKey>, open: usize, problem: NameProblem },
+    /// Registering, then greeting who is here, until then at most.
+    Entering { until: Option<Time> },
+    /// In.
+    Ready,
+    /// Leaving, once what was said is delivered, or then.
+    Draining { until: Time },
+    /// Saying goodbye: so many calls are open.
+    Parting { until: Time, open: usize },
+    /// Nothing is done any more.
+    Over,
+}
+
 impl Peer {
-    /// new
-    pub fn new(_config: PeerConfig) -> Self { Self {} }
-    /// Whether the machine takes another line now: joined, and its backlog is short. A front end fed by a pipe
-    /// stops reading while this is false.
-    pub fn accepts_lines(&self) -> bool { true }
+    /// A machine that begins to join at its first input.
+    pub fn new(config: PeerConfig) -> Self {
+        let PeerConfig { seed, incarnation, name, tag, nodeset, mut addrs, drain } = config;
+        addrs.truncate(ADDRS_MAX);
+        let id = PeerId(seed.stream("id").next_u64());
+        let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+        Self {
+            now: Time::ZERO,
+            me: Beacon { id, incarnation, n: 0, name, addrs },
+            tag,
+            nodeset,
+            drain,
+            stage: Stage::Reading,
+            client: None,
+            calls: Calls::new(incarnation, links_max, seed.stream("calls")),
+            members: Members::default(),
+            speech: Speech::new(),
+            seen: None,
+            scratch: String::new(),
+            client_rng: seed.stream("client"),
+            rng: seed.stream("peer"),
+            out: Outbox::default(),
+        }
+    }
+
     /// Who we are.
-    pub fn me(&self) -> Person { unimplemented!() }
+    pub fn me(&self) -> Person {
+        Person { id: self.me.id, name: self.me.name.clone() }
+    }
+
+    /// Whether a line is taken now without risk of being refused: we are in, and little is
+    /// undelivered. A front end that is fed by a pipe stops reading while this is false.
+    pub fn accepts_lines(&self) -> bool {
+        matches!(self.stage, Stage::Ready) && self.speech.backlog() < BACKLOG_EASY
+    }
+
+    /// The children, and what they act with.
+    fn parts(&mut self) -> (&mut Members, Ctx<'_>) {
+        let announce = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
+        let ctx = Ctx {
+            now: self.now,
+            me: &self.me,
+            tag: self.tag,
+            calls: &mut self.calls,
+            speech: &mut self.speech,
+            rng: &mut self.rng,
+            out: &mut self.out,
+            announce,
+        };
+        (&mut self.members, ctx)
+    }
+
+    // ---- Datagrams ----
+
+    fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let Some((link, datagram)) = self.calls.receive(self.now, from, bytes) else {
+            if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
+                client.junk = true;
+            }
+            return;
+        };
+        if let Some(member) = link.and_then(|link| self.members.on_link(link)) {
+            let (members, mut ctx) = self.parts();
+            members.heard(member, link.unwrap_or_default(), &mut ctx);
+        }
+        for packet in datagram.packets() {
+            match packet {
+                Packet::Request { seq, request } => {
+                    self.request(from, link, &datagram, seq, request);
+                }
+                Packet::Response { seq, payload } => {
+                    let link = link.filter(|&link| self.calls.is_open(link));
+                    self.response(link, &datagram, seq, payload);
+                }
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        from: SocketAddr,
+        link: Option<LinkKey>,
+        datagram: &Datagram<'_>,
+        seq: u32,
+        request: Request<'_>,
+    ) {
+        let link = link.filter(|&link| self.calls.is_open(link));
+        let member = link.and_then(|link| self.members.on_link(link));
+        let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
+        match (request, link) {
+            (Request::Hello { version, tag, stream, start, beacon }, _) => {
+                let known = tag == self.tag && beacon.incarnation == datagram.incarnation;
+                if !known || matches!(self.stage, Stage::Parting { .. }) {
+                    self.calls.blame.unauthenticated += 1;
+                } else if version != VERSION {
+                    self.stray(from, datagram, seq, &Response::Version(VERSION));
+                } else {
+                    self.hello(from, seq, beacon, stream, start);
+                }
+            }
+            (Request::Say { stream, position, number, flags, text }, Some(link)) => {
+                let Some(member) = member else {
+                    return self.stray(from, datagram, seq, &Response::Unknown);
+                };
+                if matches!(self.calls.admit(link, seq), Admission::New) {
+                    self.said(link, member, seq, stream, position, (number, flags, text));
+                }
+            }
+            (Request::Ping, Some(link)) if member.is_some() => {
+                if matches!(self.calls.admit(link, seq), Admission::New) {
+                    self.calls.reply(link, seq, &Response::Ok);
+                }
+            }
+            (Request::Bye { id }, _) => {
+                // The answer goes out first: the link it would take is closed.
+                self.stray(from, datagram, seq, &Response::Ok);
+                if let Some(key) = member.filter(|&key| self.members.member(key).person().id == id)
+                {
+                    let (members, mut ctx) = self.parts();
+                    members.lose(key, Why::Quit, &mut ctx);
+                }
+            }
+            (Request::AddMember { members, .. }, Some(link)) if of_nodeset => {
+                if matches!(self.calls.admit(link, seq), Admission::New) {
+                    self.calls.reply(link, seq, &Response::Ok);
+                    self.take(members.into_iter().map(Change::Present).collect());
+                }
+            }
+            (Request::RemoveMember { members, .. }, Some(link)) if of_nodeset => {
+                if matches!(self.calls.admit(link, seq), Admission::New) {
+                    self.calls.reply(link, seq, &Response::Ok);
+                    self.take(members.into_iter().map(Change::Gone).collect());
+                }
+            }
+            (Request::Say { .. } | Request::Ping, _) => {
+                self.stray(from, datagram, seq, &Response::Unknown);
+            }
+            _ => self.calls.blame.unauthenticated += 1,
+        }
+    }
+
+    /// Answers somebody we have no link to, in fewer bytes than they sent, and without memory.
+    fn stray(&mut self, to: SocketAddr, asked: &Datagram<'_>, seq: u32, response: &Response) {
+        self.calls.reply_stray(self.now, to, asked.stamp, seq, response, &mut self.out);
+    }
+
+    fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: u32, start: u64) {
+        let id = self.me.id;
+        let (members, mut ctx) = self.parts();
+        let Some((key, link, missing)) = members.hello(from, beacon, stream, start, &mut ctx)
+        else {
+            return;
+        };
+        if missing > 0 && ctx.announce {
+            let from = members.member(key).person();
+            ctx.out.show(Event::Missing { from, count: missing });
+        }
+        if matches!(ctx.calls.admit(link, seq), Admission::New) {
+            ctx.calls.reply(link, seq, &Response::Here(id));
+        }
+        members.greet_back(key, link, &mut ctx);
+    }
+
+    fn said(
+        &mut self,
+        link: LinkKey,
+        key: MemberKey,
+        seq: u32,
+        stream: u32,
+        position: u64,
+        piece: (u64, Flags, &str),
+    ) {
+        let in_time = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
+        if !in_time {
+            // Not in yet, or on the way out: they will say it again while we are here.
+            return self.calls.blame.over_limit += 1;
+        }
+        let (members, mut ctx) = self.parts();
+        if members.member_mut(key).inward().is(stream) {
+            members.show(key, &mut ctx);
+        }
+        let member = self.members.member_mut(key);
+        let from = member.person();
+        let (scratch, out, me) = (&mut self.scratch, &mut self.out, self.me.name.as_str());
+        let taken = member.inward().take(stream, position, piece, |number, flags, text| {
+            scratch.clear();
+            sanitize_into(text, scratch);
+            if SafeText::trusted(scratch).is_blank() {
+                return;
+            }
+            let id = MessageId { author: from.id, number };
+            let mention = mentions(scratch, me);
+            let marks = Marks { action: flags.action, private: flags.private, mention };
+            out.message(id, from.clone(), scratch, marks);
+        });
+        match taken {
+            Taken::Next(next) => self.calls.reply(link, seq, &Response::Next(next)),
+            Taken::Unknown => self.calls.reply(link, seq, &Response::Unknown),
+            Taken::TooFar => self.calls.blame.over_limit += 1,
+        }
+    }
+
+    fn response(
+        &mut self,
+        link: Option<LinkKey>,
+        datagram: &Datagram<'_>,
+        seq: u32,
+        payload: &[u8],
+    ) {
+        let Some(link) = link else {
+            self.calls.blame.unknown_call += 1;
+            return;
+        };
+        let Some(purpose) = self.calls.asked(link, seq) else { return };
+        let Ok(response) = Response::decode(purpose.asked(), payload) else {
+            self.calls.blame.malformed += 1;
+            return;
+        };
+        self.calls.answer(self.now, link, seq, datagram.echo);
+        self.answered(link, purpose, datagram.incarnation, response);
+    }
+
+    fn answered(&mut self, link: LinkKey, purpose: Purpose, incarnation: u64, response: Response) {
+        let (members, mut ctx) = self.parts();
+        match (purpose, response) {
+            (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
+            (Purpose::Nodeset(_), response) => {
+                ctx.calls.alive(link);
+                let (now, beacon) = (self.now, wanted(&self.stage, &self.me));
+                let Some(client) = &mut self.client else { return };
+                let news = client.answered(now, incarnation, response, beacon, &mut self.calls);
+                self.news(news);
+            }
+            (Purpose::Hello { member }, Response::Here(id)) => {
+                members.greeted(member, link, id, &mut ctx);
+            }
+            (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
+            (Purpose::Say { member, position }, Response::Next(next)) => {
+                let reader = members.member(member).person();
+                let out = members.member_mut(member).out();
+                out.called(position, true);
+                let (now, me) = (ctx.now, ctx.me.id);
+                if !out.delivered(now, next, &reader, me, ctx.speech, ctx.out) {
+                    ctx.calls.blame.malformed += 1;
+                }
+                members.kick(member, &mut ctx);
+            }
+            (Purpose::Say { member, position }, _) => {
+                members.member_mut(member).out().called(position, false);
+                members.unknown(member, link, &mut ctx);
+            }
+            (Purpose::Ping { member }, Response::Unknown) => {
+                members.pinged(member, true, &mut ctx);
+                members.unknown(member, link, &mut ctx);
+            }
+            (Purpose::Ping { member }, _) => members.pinged(member, true, &mut ctx),
+            (Purpose::Probe, _) => self.probed(true),
+        }
+    }
+
+    fn failed(&mut self, link: LinkKey, purpose: Purpose) {
+        let (members, mut ctx) = self.parts();
+        match purpose {
+            Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
+            Purpose::Nodeset(_) => {
+                let beacon = wanted(&self.stage, &self.me);
+                let Some(client) = &mut self.client else { return };
+                let news = client.failed(self.now, beacon, &mut self.calls);
+                self.news(news);
+            }
+            Purpose::Hello { member } => members.greeting_failed(member, link, &mut ctx),
+            Purpose::Say { member, position } => {
+                members.member_mut(member).out().called(position, false);
+                members.kick(member, &mut ctx);
+            }
+            Purpose::Ping { member } => members.pinged(member, false, &mut ctx),
+            Purpose::Probe => self.probed(false),
+        }
+    }
+
+    // ---- Joining ----
+
+    fn news(&mut self, news: News) {
+        match news {
+            News::Nothing => {}
+            News::Changes(changes) => self.take(changes),
+            News::Roster(changes) => {
+                self.take(changes);
+                self.check_name();
+            }
+            News::Joined(seen, changes) => {
+                self.seen = Some(seen);
+                self.stage = Stage::Entering { until: Some(self.now + GREETINGS_MAX) };
+                self.take(changes);
+                let (members, mut ctx) = self.parts();
+                members.greet_all(&mut ctx);
+            }
+            News::Health(health, changes) => {
+                self.take(changes);
+                self.health(health);
+            }
+            News::Over(exit) => self.over(exit),
+        }
+    }
+
+    fn health(&mut self, health: Health) {
+        if matches!(self.stage, Stage::Ready | Stage::Draining { .. }) {
+            self.out.show(Event::Nodeset(health));
+        }
+    }
+
+    /// Takes in what the nodeset says of others. Before we are in, nobody is greeted.
+    fn take(&mut self, changes: Vec<Change>) {
+        let greet = !matches!(self.stage, Stage::Reading | Stage::Checking { .. });
+        let (members, mut ctx) = self.parts();
+        for change in changes {
+            match change {
+                Change::Present(listed) => {
+                    members.listed(listed.beacon, listed.seen, greet, &mut ctx);
+                }
+                Change::Gone(gone) => members.unlisted(&gone, &mut ctx),
+            }
+        }
+    }
+
+    /// Looks for our name, and names like it, among those who are listed. A namesake who does not
+    /// answer is one who died: their name is free.
+    fn check_name(&mut self) {
+        let Some((problem, keys)) = self.name_problem() else { return self.enter() };
+        let mut links = Vec::new();
+        for key in keys {
+            let (addr, incarnation) = self.members.member(key).listed_at();
+            let Some(addr) = addr else { continue };
+            let Some(link) = self.calls.open(self.now, addr, incarnation, true) else { continue };
+            if self.calls.request(self.now, link, Purpose::Probe, &Request::Ping).is_some() {
+                links.push(link);
+            }
+        }
+        if links.is_empty() {
+            return self.enter();
+        }
+        self.stage = Stage::Checking { open: links.len(), links, problem };
+    }
+
+    /// What stands against our name, and who has it.
+    fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
+        let alike = |name: &Name| *name == self.me.name || name.looks_like(&self.me.name);
+        let keys: Vec<MemberKey> = self
+            .members
+            .iter()
+            .filter(|(_, member)| alike(&member.beacon.name))
+            .map(|(key, _)| key)
+            .collect();
+        let first = self.members.member(*keys.first()?).beacon.name.clone();
+        Some((clash(&self.me.name, first), keys))
+    }
+
+    /// Somebody answered at the address of one who has our name; or nobody did.
+    fn probed(&mut self, answered: bool) {
+        let Stage::Checking { open, links, problem } = &mut self.stage else { return };
+        *open -= 1;
+        if !answered && *open > 0 {
+            return;
+        }
+        let (links, problem) = (core::mem::take(links), problem.clone());
+        links.into_iter().for_each(|link| self.calls.close(link));
+        if answered {
+            return self.over(Exit::Name(problem));
+        }
+        self.enter();
+    }
+
+    fn enter(&mut self) {
+        self.stage = Stage::Entering { until: None };
+        if let Some(client) = &mut self.client {
+            client.register(self.now, &self.me, &mut self.calls);
+        }
+    }
+
+    /// We are in once everybody who is listed has answered, or has had the time to.
+    fn enter_when_settled(&mut self) {
+        let Stage::Entering { until: Some(until) } = self.stage else { return };
+        if self.now < until && !self.members.are_settled() {
+            return;
+        }
+        let (members, mut ctx) = self.parts();
+        members.show_listed(&mut ctx);
+        let people = self.members.shown().map(|(_, member)| member.person()).collect();
+        self.stage = Stage::Ready;
+        let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
+        self.out.show(Event::Ready { me, addr, nodeset: self.nodeset, people });
+        let keys = self.members.shown_keys();
+        let (members, mut ctx) = self.parts();
+        keys.into_iter().for_each(|key| members.warn_alike(key, &mut ctx));
+    }
+
+    // ---- Lines ----
+
+    fn line(&mut self, line: &str) {
+        match Command::parse(line) {
+            Ok(command) => self.command(command),
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal<'_>) {
+        self.out.show(Event::Refused(refusal.into_owned()));
+    }
+
+    fn command(&mut self, command: Command<'_>) {
+        match command {
+            Command::Quit => return self.quit(),
+            Command::Help => return self.out.show(Event::Help),
+            _ => {}
+        }
+        if !matches!(self.stage, Stage::Ready) {
+            return self.refuse(Refusal::NotJoined);
+        }
+        match command {
+            Command::Say { text, action, to } => self.say(text, action, to),
+            Command::Nick(name) => self.nick(name),
+            Command::Who => self.who(),
+            Command::Quit | Command::Help => {}
+        }
+    }
+
+    fn say(&mut self, text: &str, action: bool, to: Option<&str>) {
+        if text.len() > TEXT_MAX {
+            return self.refuse(Refusal::TooLong { bytes: text.len() });
+        }
+        self.scratch.clear();
+        sanitize_into(text, &mut self.scratch);
+        if SafeText::trusted(&self.scratch).is_blank() {
+            return self.refuse(Refusal::Empty);
+        }
+        if self.speech.backlog() >= BACKLOG_MAX {
+            return self.refuse(Refusal::Backlog { messages: self.speech.backlog() });
+        }
+        let one = match to.map(|to| self.find(to)) {
+            None => None,
+            Some(Ok(key)) => Some(key),
+            Some(Err(refusal)) => return self.refuse(refusal),
+        };
+        let flags = Flags { action, private: one.is_some(), more: false };
+        let readers = if one.is_some() { 1 } else { self.members.shown_count() };
+        let number = self.speech.say(self.now, text, flags, readers);
+        let id = MessageId { author: self.me.id, number };
+        let reader = one.map(|key| self.members.member(key).person());
+        self.out.sent(id, &self.scratch, action, reader, readers);
+        let (members, mut ctx) = self.parts();
+        match one {
+            Some(key) => members.push(key, number, &mut ctx),
+            None => members.push_all(number, &mut ctx),
+        }
+        ctx.speech.settle(ctx.me.id, number, ctx.out);
+    }
+
+    /// Who is meant by a name, or by the beginning of an id.
+    fn find<'a>(&self, wanted: &'a str) -> Result<MemberKey, Refusal<'a>> {
+        let by_name = |name: &Name| name.as_str() == wanted;
+        let named: Vec<MemberKey> = self
+            .members
+            .shown()
+            .filter(|(_, member)| by_name(&member.beacon.name))
+            .map(|(key, _)| key)
+            .collect();
+        let of_id = |id: PeerId| wanted.len() >= 4 && id.to_string().starts_with(wanted);
+        let found = if named.is_empty() {
+            let ids = self.members.shown().filter(|(_, member)| of_id(member.beacon.id));
+            ids.map(|(key, _)| key).collect()
+        } else {
+            named
+        };
+        match found[..] {
+            [key] => Ok(key),
+            [] => Err(Refusal::NobodyCalled(SafeText::new(wanted))),
+            _ => Err(Refusal::SeveralCalled(SafeText::new(wanted))),
+        }
+    }
+
+    fn nick(&mut self, wanted: &str) {
+        let name = match Name::parse(wanted) {
+            Ok(name) => name,
+            Err(error) => return self.refuse(Refusal::Name(NameProblem::Invalid(error))),
+        };
+        let here = |(_, member): (MemberKey, &Member)| {
+            let present = &member.beacon.name;
+            (*present == name || present.looks_like(&name)).then(|| present.clone())
+        };
+        let present = self.members.shown().find_map(here);
+        if let Some(present) = present {
+            return self.refuse(Refusal::Name(clash(&name, present)));
+        }
+        let was = core::mem::replace(&mut self.me.name, name);
+        if was == self.me.name {
+            return;
+        }
+        self.me.n += 1;
+        self.out.show(Event::Renamed { who: self.me(), was });
+        if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
+            client.register(self.now, &self.me, &mut self.calls);
+        }
+        let (members, mut ctx) = self.parts();
+        members.tell_beacon(&mut ctx);
+    }
+
+    fn who(&mut self) {
+        let presence = |(_, member): (MemberKey, &Member)| Presence {
+            who: member.person(),
+            addr: member.path().map(|link| self.calls.addr(link)),
+            rtt: member.path().and_then(|link| self.calls.rtt(link)),
+            unacked: member.unacked() as u64,
+            silent: member
+                .path()
+                .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
+        };
+        let people = self.members.shown().map(presence).collect();
+        self.out.show(Event::People(people));
+    }
+
+    // ---- Leaving ----
+
+    fn quit(&mut self) {
+        match self.stage {
+            Stage::Ready => {
+                self.stage = Stage::Draining { until: self.now + self.drain };
+                self.out.show(Event::Leaving { unacked: self.speech.backlog() });
+            }
+            Stage::Reading | Stage::Checking { .. } | Stage::Entering { .. } => self.part(),
+            Stage::Draining { .. } | Stage::Parting { .. } | Stage::Over => {}
+        }
+    }
+
+    fn part_when_drained(&mut self) {
+        match self.stage {
+            Stage::Draining { until } if self.speech.backlog() == 0 || until <= self.now => {
+                self.part();
+            }
+            Stage::Parting { until, open } if open == 0 || until <= self.now => {
+                self.over(Exit::Left { undelivered: self.speech.undelivered });
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up what is undelivered and says goodbye to everybody.
+    fn part(&mut self) {
+        let keys = self.members.shown_keys();
+        let (members, ctx) = self.parts();
+        for &key in &keys {
+            let reader = members.member(key).person();
+            let out = members.member_mut(key).out();
+            out.give_up(&reader, Why::Timeout, ctx.me.id, ctx.speech, ctx.out);
+        }
+        let mut open = 0;
+        for key in keys {
+            let Some(path) = members.member(key).path() else { continue };
+            let request = Request::Bye { id: ctx.me.id };
+            open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
+        }
+        if let Some(client) = &mut self.client {
+            open += usize::from(client.deregister(self.now, self.me.id, &mut self.calls));
+        }
+        self.stage = Stage::Parting { until: self.now + PARTING_MAX, open };
+    }
+
+    /// A goodbye was answered, or given up.
+    fn parted(&mut self) {
+        if let Stage::Parting { open, .. } = &mut self.stage {
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    fn over(&mut self, exit: Exit) {
+        self.stage = Stage::Over;
+        self.out.exit(exit);
+    }
+
+    // ---- Time ----
+
+    fn start(&mut self) {
+        let rng = self.client_rng.clone();
+        self.client = Client::start(self.now, self.nodeset, self.tag, rng, &mut self.calls);
+    }
+
+    fn tick(&mut self) {
+        let now = self.now;
+        let beacon = wanted(&self.stage, &self.me);
+        if let Some(client) = &mut self.client {
+            client.tick(now, beacon, &mut self.calls);
+        }
+        while let Some((link, purpose)) = self.calls.expired(now) {
+            self.failed(link, purpose);
+            if matches!(self.stage, Stage::Over) {
+                return;
+            }
+        }
+        let (members, mut ctx) = self.parts();
+        members.tick(&mut ctx);
+        self.enter_when_settled();
+        self.part_when_drained();
+    }
+}
+
+/// Our beacon, once we want a lease.
+fn wanted<'a>(stage: &Stage, me: &'a Beacon) -> Option<&'a Beacon> {
+    match stage {
+        Stage::Entering { .. } | Stage::Ready | Stage::Draining { .. } => Some(me),
+        _ => None,
+    }
+}
+
+fn clash(wanted: &Name, present: Name) -> NameProblem {
+    if *wanted == present {
+        NameProblem::Taken(present)
+    } else {
+        NameProblem::LooksLike { wanted: wanted.clone(), present }
+    }
+}
+
+/// Whether a text has a name in it, as a word, in upper or lower case.
+fn mentions(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut before = None;
+    for (start, c) in text.char_indices() {
+        let free = !before.is_some_and(is_word);
+        before = Some(c);
+        if !free {
+            continue;
+        }
+        let mut rest = text[start..].chars();
+        let begins = name
+            .chars()
+            .all(|n| rest.next().is_some_and(|c| c == n || c.to_lowercase().eq(n.to_lowercase())));
+        if begins && !rest.next().is_some_and(is_word) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Machine for Peer {
-    fn handle(&mut self, _now: Time, _input: Input<'_>) {}
-    fn poll(&mut self) -> Option<Action<'_>> { None }
-    fn next_wake(&self) -> Option<Wake> { None }
-    fn footprint(&self) -> Vec<Table> { vec![] }
-    fn blame(&self) -> Blame { Blame::default() }
-    fn digest(&self) -> u64 { 0 }
-    fn check(&self) {}
+    fn handle(&mut self, now: Time, input: Input<'_>) {
+        self.now = self.now.max(now);
+        if matches!(self.stage, Stage::Over) {
+            return;
+        }
+        if self.client.is_none() {
+            self.start();
+        }
+        match input {
+            Input::Datagram { from, bytes } => self.datagram(from, bytes),
+            Input::Unreachable(addr) => {
+                let joining = !self.client.as_ref().is_some_and(Client::holds_lease);
+                if joining && addr == self.nodeset {
+                    self.over(Exit::NobodyListens);
+                }
+            }
+            Input::Line(line) => self.line(line),
+            Input::Command(command) => self.command(command),
+            Input::Tick => {}
+        }
+        if !matches!(self.stage, Stage::Over) {
+            self.tick();
+        }
+        self.calls.flush(self.now, &mut self.out);
+    }
+
+    fn poll(&mut self) -> Option<Action<'_>> {
+        self.out.poll()
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        let Some(client) = &self.client else { return Some(Wake { at: Time::ZERO, why: "start" }) };
+        let stage = match self.stage {
+            Stage::Over => return None,
+            Stage::Entering { until: Some(until) } => Some((until, "greetings")),
+            Stage::Draining { until } => Some((until, "drain")),
+            Stage::Parting { until, .. } => Some((until, "goodbyes")),
+            _ => None,
+        };
+        let wakes = [
+            self.calls.next_wake().map(|at| (at, "call")),
+            self.members.next_wake().map(|at| (at, "member")),
+            client.next_wake().map(|at| (at, "nodeset")),
+            stage,
+        ];
+        wakes.into_iter().flatten().map(|(at, why)| Wake { at, why }).min()
+    }
+
+    fn footprint(&self) -> Vec<Table> {
+        let mut tables = self.calls.footprint().to_vec();
+        tables.extend(self.members.footprint());
+        let backlog = self.speech.backlog();
+        tables.push(Table { name: "undelivered messages", len: backlog, limit: BACKLOG_MAX });
+        tables
+    }
+
+    fn blame(&self) -> Blame {
+        self.calls.blame
+    }
+
+    fn digest(&self) -> u64 {
+        let mut hash = mix(self.me.id.0 ^ u64::from(self.me.n));
+        hash = mix(hash ^ self.speech.backlog() as u64 ^ self.speech.next_position() << 20);
+        for (_, member) in self.members.iter() {
+            hash = mix(hash ^ member.digest());
+        }
+        hash
+    }
+
+    fn check(&self) {
+        self.calls.check();
+        self.members.check();
+        assert!(self.speech.backlog() <= BACKLOG_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mentions;
+
+    #[test]
+    fn a_mention_is_a_word() {
+        assert!(mentions("alice: hi", "alice") && mentions("hi ALICE!", "alice"));
+        assert!(mentions("привет, Борис", "борис"));
+        assert!(!mentions("malice", "alice") && !mentions("alices", "alice"));
+        assert!(mentions("malice, alice", "alice") && !mentions("", "alice"));
+    }
 }

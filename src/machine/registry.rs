@@ -1,29 +1,469 @@
-//! stub
-use crate::machine::*;
-/// Configuration of a nodeset.
+//! The nodeset machine: it introduces people, and that is all (docs/PROTOCOL.md, "Nodeset").
+//!
+//! A lease lasts 60 s and is renewed by registering again. Everybody in a room is told of arrivals
+//! and departures by calls that carry all that is new to them, one call per member at a time.
+//! Nothing is kept on disk: after a restart the members register again within one renewal.
+//!
+//! What members ask of a nodeset changes nothing when it is repeated, so it is answered anew and
+//! without memory; whoever has not shown a cookie takes no place in any table.
+
+use std::collections::BTreeMap;
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use slab::Slab;
+
+use crate::machine::call::{Calls, LinkKey};
+use crate::machine::cookie::Cookies;
+use crate::machine::outbox::Outbox;
+use crate::machine::roster::{Announcement, Roster};
+use crate::machine::timer::Timers;
+use crate::machine::wire::{
+    Change, Cookie, DATAGRAM_MAX, Gone, HEADER, Listed, PACKET_HEADER, Packet, Request, Response,
+    VERSION,
+};
+use crate::machine::{
+    Action, Beacon, Blame, Input, Machine, PeerId, Rng, Seed, Table, Tag, Time, Wake, Why, mix,
+};
+
+/// How long a lease lasts without being renewed.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Leases one source address may hold.
+const PER_SOURCE_MAX: usize = 256;
+
+/// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
+const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 48;
+
+/// Room for the members in an announcement.
+const ANNOUNCEMENT_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
+
+/// What a [`Registry`] is made from.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
     /// Entropy.
     pub seed: Seed,
-    /// When this process started (wall clock, ms).
+    /// When this process started, in milliseconds of wall clock: greater than any earlier one's.
     pub incarnation: u64,
     /// How many members it serves at most, over all rooms.
     pub members_max: usize,
 }
-/// The nodeset machine.
+
+/// The nodeset.
 #[derive(Debug)]
-pub struct Registry {}
-impl Registry { /// new
- pub fn new(_config: RegistryConfig) -> Self { Self {} }
- /// How many members hold a lease.
- pub fn members(&self) -> usize { 0 } }
+pub struct Registry {
+    now: Time,
+    members_max: usize,
+    cookies: Cookies,
+    calls: Calls<Announced>,
+    leases: Slab<Lease>,
+    by_member: BTreeMap<(Tag, PeerId), usize>,
+    by_addr: BTreeMap<SocketAddr, usize>,
+    per_source: BTreeMap<IpAddr, usize>,
+    rooms: BTreeMap<Tag, Roster>,
+    expiry: Timers,
+    /// The version of the last change, over all rooms.
+    version: u64,
+    tokens: Rng,
+    out: Outbox,
+}
+
+/// An open announcement: to whom, and up to which change.
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    lease: usize,
+    reached: u64,
+}
+
+#[derive(Debug)]
+struct Lease {
+    tag: Tag,
+    beacon: Beacon,
+    seen: SocketAddr,
+    token: u64,
+    link: Option<LinkKey>,
+    /// The last change this member was told of.
+    heard: u64,
+    /// A call that announces changes is open.
+    announcing: bool,
+    /// The last such call failed: no more until the member registers again.
+    deaf: bool,
+}
+
+/// A request to register, as it came.
+struct Application {
+    from: SocketAddr,
+    cookie: Cookie,
+    tag: Tag,
+    have: u64,
+    token: u64,
+    beacon: Beacon,
+}
+
+impl Registry {
+    /// A nodeset that knows nobody yet.
+    pub fn new(config: RegistryConfig) -> Self {
+        let seed = config.seed;
+        Self {
+            now: Time::ZERO,
+            members_max: config.members_max,
+            calls: Calls::new(config.incarnation, config.members_max, seed.stream("calls")),
+            leases: Slab::new(),
+            by_member: BTreeMap::new(),
+            by_addr: BTreeMap::new(),
+            per_source: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            expiry: Timers::default(),
+            version: 0,
+            tokens: seed.stream("tokens"),
+            out: Outbox::default(),
+            cookies: Cookies::new(seed),
+        }
+    }
+
+    /// How many members hold a lease.
+    pub fn members(&self) -> usize {
+        self.leases.len()
+    }
+
+    fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+        let Some((link, datagram)) = self.calls.receive(now, from, bytes) else { return };
+        for packet in datagram.packets() {
+            match packet {
+                Packet::Request { seq, request } => {
+                    let response = self.request(now, from, datagram.incarnation, request);
+                    if let Some(response) = response {
+                        let (echo, out) = (datagram.stamp, &mut self.out);
+                        self.calls.reply_stray(now, from, echo, seq, &response, out);
+                    }
+                }
+                Packet::Response { seq, .. } => {
+                    let Some(link) = link else {
+                        self.calls.blame.unknown_call += 1;
+                        continue;
+                    };
+                    self.announced(now, link, seq, datagram.echo);
+                }
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        incarnation: u64,
+        request: Request<'_>,
+    ) -> Option<Response> {
+        match request {
+            Request::Who { version, .. } | Request::Register { version, .. }
+                if version != VERSION =>
+            {
+                Some(Response::Version(VERSION))
+            }
+            Request::Who { cookie, tag, have, .. } => Some(self.who(now, from, cookie, tag, have)),
+            Request::Register { cookie, tag, have, token, beacon, .. }
+                if beacon.incarnation == incarnation =>
+            {
+                let application = Application { from, cookie, tag, have, token, beacon };
+                self.register(now, application)
+            }
+            Request::Deregister { tag, id, token } => self.deregister(now, tag, id, token),
+            _ => {
+                self.calls.blame.unauthenticated += 1;
+                None
+            }
+        }
+    }
+
+    fn who(&self, now: Time, from: SocketAddr, cookie: Cookie, tag: Tag, have: u64) -> Response {
+        if !self.cookies.accepts(now, from, cookie) {
+            return Response::Cookie(self.cookies.bake(now, from));
+        }
+        let nobody = Roster::default();
+        Response::Page(self.rooms.get(&tag).unwrap_or(&nobody).page(have, PAGE_ROOM))
+    }
+
+    fn register(&mut self, now: Time, application: Application) -> Option<Response> {
+        let (from, tag) = (application.from, application.tag);
+        let known = self.by_member.get(&(tag, application.beacon.id)).copied();
+        let holds = |lease: &Lease| lease.token == application.token;
+        let trusted = known.is_some_and(|key| {
+            let lease = &self.leases[key];
+            holds(lease) && lease.seen == from
+        });
+        if !trusted && !self.cookies.accepts(now, from, application.cookie) {
+            return Some(Response::Cookie(self.cookies.bake(now, from)));
+        }
+        let key = match known {
+            Some(key) => self.renew(now, key, &application)?,
+            None => match self.admit(now, &application) {
+                Ok(key) => key,
+                Err(refusal) => return refusal,
+            },
+        };
+        self.expiry.set(key, now + LEASE);
+        let page = self.rooms.get(&tag)?.page(application.have, PAGE_ROOM);
+        let lease = &mut self.leases[key];
+        lease.heard = lease.heard.max(page.reached);
+        lease.deaf = false;
+        let (node, token) = (u32::try_from(key).unwrap_or(u32::MAX), lease.token);
+        self.announce_to(now, key);
+        Some(Response::Lease { node, token, seen: from, page })
+    }
+
+    /// Extends a lease. `None` when the application is outdated, or somebody else's.
+    fn renew(&mut self, now: Time, key: usize, application: &Application) -> Option<usize> {
+        let lease = &self.leases[key];
+        if application.beacon.version() < lease.beacon.version() {
+            self.calls.blame.replayed += 1;
+            return None;
+        }
+        let moved = lease.seen != application.from;
+        if moved && lease.token != application.token {
+            self.calls.blame.unauthenticated += 1;
+            return None;
+        }
+        if moved || application.beacon != lease.beacon {
+            self.clear_address(now, application.from, Some(key), application.beacon.incarnation)?;
+            self.unbind(key);
+            let lease = &mut self.leases[key];
+            lease.beacon = application.beacon.clone();
+            lease.seen = application.from;
+            self.bind(key);
+            self.publish(now, key);
+        }
+        Some(key)
+    }
+
+    /// Grants a new lease, or says why not; `Err(None)` is silence.
+    fn admit(&mut self, now: Time, application: &Application) -> Result<usize, Option<Response>> {
+        let (tag, beacon) = (application.tag, &application.beacon);
+        let room = self.rooms.get(&tag);
+        if room.is_some_and(|room| room.has_left(beacon.id, beacon.incarnation)) {
+            self.calls.blame.replayed += 1;
+            return Err(None);
+        }
+        self.clear_address(now, application.from, None, beacon.incarnation).ok_or(None)?;
+        let source = application.from.ip();
+        let from_source = self.per_source.get(&source).copied().unwrap_or(0);
+        if self.leases.len() >= self.members_max || from_source >= PER_SOURCE_MAX {
+            self.calls.blame.over_limit += 1;
+            return Err(Some(Response::Full));
+        }
+        let key = self.leases.insert(Lease {
+            tag,
+            beacon: beacon.clone(),
+            seen: application.from,
+            token: self.tokens.next_u64().max(1),
+            link: None,
+            // The reply brings everything up to and including the lease itself.
+            heard: self.version + 1,
+            announcing: false,
+            deaf: false,
+        });
+        self.by_member.insert((tag, beacon.id), key);
+        self.bind(key);
+        self.publish(now, key);
+        Ok(key)
+    }
+
+    /// One address, one process: an older process that was seen there is gone. `None` when the
+    /// application is of the older one.
+    fn clear_address(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        except: Option<usize>,
+        incarnation: u64,
+    ) -> Option<()> {
+        let other = self.by_addr.get(&addr).copied().filter(|&other| Some(other) != except);
+        let Some(other) = other else { return Some(()) };
+        if incarnation <= self.leases[other].beacon.incarnation {
+            self.calls.blame.replayed += 1;
+            return None;
+        }
+        self.remove(now, other, Why::Replaced);
+        Some(())
+    }
+
+    fn deregister(&mut self, now: Time, tag: Tag, id: PeerId, token: u64) -> Option<Response> {
+        if let Some(&key) = self.by_member.get(&(tag, id)) {
+            if self.leases[key].token != token {
+                self.calls.blame.unauthenticated += 1;
+                return None;
+            }
+            self.remove(now, key, Why::Quit);
+        }
+        Some(Response::Ok)
+    }
+
+    fn bind(&mut self, key: usize) {
+        let seen = self.leases[key].seen;
+        self.by_addr.insert(seen, key);
+        *self.per_source.entry(seen.ip()).or_default() += 1;
+    }
+
+    fn unbind(&mut self, key: usize) {
+        let lease = &mut self.leases[key];
+        let seen = lease.seen;
+        lease.announcing = false;
+        if let Some(link) = lease.link.take() {
+            self.calls.close(link);
+        }
+        self.by_addr.remove(&seen);
+        if let Some(count) = self.per_source.get_mut(&seen.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_source.remove(&seen.ip());
+            }
+        }
+    }
+
+    fn remove(&mut self, now: Time, key: usize, why: Why) {
+        self.unbind(key);
+        self.expiry.cancel(key);
+        let lease = self.leases.remove(key);
+        self.by_member.remove(&(lease.tag, lease.beacon.id));
+        if self.by_member.range(room_of(lease.tag)).next().is_none() {
+            self.rooms.remove(&lease.tag);
+            return;
+        }
+        let (id, incarnation) = (lease.beacon.id, lease.beacon.incarnation);
+        self.change(now, lease.tag, Change::Gone(Gone { id, incarnation, why }));
+    }
+
+    /// Tells the room about a member that is new, or has changed.
+    fn publish(&mut self, now: Time, key: usize) {
+        let lease = &self.leases[key];
+        let listed = Listed { seen: lease.seen, beacon: lease.beacon.clone() };
+        self.change(now, lease.tag, Change::Present(listed));
+    }
+
+    fn change(&mut self, now: Time, tag: Tag, change: Change) {
+        self.version += 1;
+        self.rooms.entry(tag).or_default().put(self.version, change);
+        let members: Vec<usize> = self.by_member.range(room_of(tag)).map(|(_, &key)| key).collect();
+        members.into_iter().for_each(|key| self.announce_to(now, key));
+    }
+
+    /// Calls one member with what is new to it, unless such a call is open or nobody answers there.
+    fn announce_to(&mut self, now: Time, key: usize) {
+        let lease = &mut self.leases[key];
+        if lease.announcing || lease.deaf {
+            return;
+        }
+        let Some(roster) = self.rooms.get(&lease.tag) else { return };
+        let to = lease.beacon.id;
+        let (request, reached) = match roster.announcement(lease.heard, to, ANNOUNCEMENT_ROOM) {
+            Announcement::None { reached } => {
+                lease.heard = reached;
+                return;
+            }
+            Announcement::Here { reached, members } => {
+                (Request::AddMember { reached, members }, reached)
+            }
+            Announcement::Gone { reached, members } => {
+                (Request::RemoveMember { reached, members }, reached)
+            }
+        };
+        let incarnation = lease.beacon.incarnation;
+        let link = match lease.link {
+            Some(link) => Some(link),
+            None => self.calls.open(now, lease.seen, incarnation, true),
+        };
+        let Some(link) = link else { return };
+        lease.link = Some(link);
+        let token = Announced { lease: key, reached };
+        lease.announcing = self.calls.request(now, link, token, &request).is_some();
+    }
+
+    fn announced(&mut self, now: Time, link: LinkKey, seq: u32, echo: u32) {
+        let Some(Announced { lease: key, reached }) = self.calls.asked(link, seq) else { return };
+        self.calls.answer(now, link, seq, echo);
+        self.calls.alive(link);
+        let lease = &mut self.leases[key];
+        lease.announcing = false;
+        lease.heard = lease.heard.max(reached);
+        self.announce_to(now, key);
+    }
+
+    fn tick(&mut self, now: Time) {
+        while let Some((_, Announced { lease, .. })) = self.calls.expired(now) {
+            self.leases[lease].announcing = false;
+            self.leases[lease].deaf = true;
+        }
+        while let Some(key) = self.expiry.pop_due(now) {
+            self.remove(now, key, Why::Timeout);
+        }
+    }
+}
+
+/// The keys of one room in `by_member`.
+fn room_of(tag: Tag) -> core::ops::RangeInclusive<(Tag, PeerId)> {
+    (tag, PeerId(0))..=(tag, PeerId(u64::MAX))
+}
 
 impl Machine for Registry {
-    fn handle(&mut self, _now: Time, _input: Input<'_>) {}
-    fn poll(&mut self) -> Option<Action<'_>> { None }
-    fn next_wake(&self) -> Option<Wake> { None }
-    fn footprint(&self) -> Vec<Table> { vec![] }
-    fn blame(&self) -> Blame { Blame::default() }
-    fn digest(&self) -> u64 { 0 }
-    fn check(&self) {}
+    fn handle(&mut self, now: Time, input: Input<'_>) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        if let Input::Datagram { from, bytes } = input {
+            self.datagram(now, from, bytes);
+        }
+        self.tick(now);
+        self.calls.flush(now, &mut self.out);
+    }
+
+    fn poll(&mut self) -> Option<Action<'_>> {
+        self.out.poll()
+    }
+
+    fn next_wake(&self) -> Option<Wake> {
+        let call = self.calls.next_wake().map(|at| Wake { at, why: "announcement" });
+        call.into_iter().chain(self.expiry.next().map(|at| Wake { at, why: "lease" })).min()
+    }
+
+    fn footprint(&self) -> Vec<Table> {
+        let limit = self.members_max;
+        let changes = self.rooms.values().map(Roster::len).sum();
+        let mut tables = self.calls.footprint().to_vec();
+        tables.extend([
+            Table { name: "leases", len: self.leases.len(), limit },
+            Table { name: "sources", len: self.per_source.len(), limit },
+            Table { name: "rooms", len: self.rooms.len(), limit },
+            Table { name: "changes", len: changes, limit: limit * 257 },
+        ]);
+        tables
+    }
+
+    fn blame(&self) -> Blame {
+        self.calls.blame
+    }
+
+    fn digest(&self) -> u64 {
+        let mut hash = mix(self.version);
+        for (&(tag, id), &key) in &self.by_member {
+            let lease = &self.leases[key];
+            hash = mix(hash ^ id.0 ^ u64::from(tag.0[0]));
+            hash = mix(hash ^ lease.token ^ lease.heard.rotate_left(32));
+        }
+        hash
+    }
+
+    fn check(&self) {
+        self.calls.check();
+        self.expiry.check();
+        assert_eq!(self.leases.len(), self.by_member.len());
+        assert_eq!(self.leases.len(), self.by_addr.len());
+        assert_eq!(self.leases.len(), self.expiry.len(), "a lease that never expires");
+        assert_eq!(self.leases.len(), self.per_source.values().sum());
+        for (key, lease) in &self.leases {
+            assert_eq!(self.by_member.get(&(lease.tag, lease.beacon.id)), Some(&key));
+            assert_eq!(self.by_addr.get(&lease.seen), Some(&key));
+            assert!(self.rooms.contains_key(&lease.tag));
+        }
+        self.rooms.values().for_each(Roster::check);
+    }
 }

@@ -1,1 +1,194 @@
-//! stub
+//! Who is in one room, as a nodeset knows it: the latest change of each member, by version.
+//!
+//! Every change gets the next version, and a member's latest change replaces its earlier one. So
+//! "what is new since version v" is a range, and the one mechanism serves the first roster, its
+//! pages, the heartbeat that catches up, and the announcements. A departure stays as a tombstone for
+//! those who have not heard of it, and against late datagrams of those who said goodbye.
+
+use std::collections::BTreeMap;
+
+use crate::machine::wire::{Change, Gone, Listed, Page};
+use crate::machine::{PeerId, Why};
+
+/// Departures that are remembered per room; the oldest is forgotten first.
+const TOMBSTONES_MAX: usize = 256;
+
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    changes: BTreeMap<u64, Change>,
+    version_of: BTreeMap<PeerId, u64>,
+    tombstones: usize,
+}
+
+impl Roster {
+    /// Records the latest change of a member under a version greater than all before.
+    pub(crate) fn put(&mut self, version: u64, change: Change) {
+        let id = match &change {
+            Change::Present(listed) => listed.beacon.id,
+            Change::Gone(gone) => gone.id,
+        };
+        if let Some(before) = self.version_of.insert(id, version) {
+            let before = self.changes.remove(&before);
+            self.tombstones -= usize::from(matches!(before, Some(Change::Gone(_))));
+        }
+        self.tombstones += usize::from(matches!(change, Change::Gone(_)));
+        self.changes.insert(version, change);
+        if self.tombstones > TOMBSTONES_MAX {
+            let oldest = self.changes.iter().find_map(|(&version, change)| match change {
+                Change::Gone(gone) => Some((version, gone.id)),
+                Change::Present(_) => None,
+            });
+            if let Some((version, id)) = oldest {
+                self.changes.remove(&version);
+                self.version_of.remove(&id);
+                self.tombstones -= 1;
+            }
+        }
+    }
+
+    /// Whether this process of that member has said goodbye, or was replaced.
+    pub(crate) fn has_left(&self, id: PeerId, incarnation: u64) -> bool {
+        let change = self.version_of.get(&id).and_then(|version| self.changes.get(version));
+        matches!(change, Some(Change::Gone(gone))
+            if gone.why != Why::Timeout && gone.incarnation >= incarnation)
+    }
+
+    /// The changes after `have`, as many as fit `room` bytes. Whoever has nothing yet is not told of
+    /// departures at first.
+    pub(crate) fn page(&self, have: u64, mut room: usize) -> Page {
+        let current = self.changes.last_key_value().map_or(0, |(&version, _)| version);
+        let have = if have > current { 0 } else { have };
+        let mut page = Page { reached: current, current, changes: Vec::new() };
+        let mut reached = have;
+        for (&version, change) in self.changes.range(have + 1..) {
+            // On the first page only: later ones come to a reader who knows somebody.
+            if have == 0 && matches!(change, Change::Gone(_)) {
+                reached = version;
+                continue;
+            }
+            if change.size() > room {
+                page.reached = reached;
+                return page;
+            }
+            room -= change.size();
+            page.changes.push(change.clone());
+            reached = version;
+        }
+        page
+    }
+
+    /// The next announcement to a member that has heard everything up to `have`: changes of one
+    /// kind, none about itself, as many as fit `room` bytes.
+    pub(crate) fn announcement(&self, have: u64, to: PeerId, mut room: usize) -> Announcement {
+        let (mut here, mut gone, mut reached) = (Vec::new(), Vec::new(), have);
+        for (&version, change) in self.changes.range(have.saturating_add(1)..) {
+            match change {
+                Change::Present(listed) if listed.beacon.id == to => {}
+                Change::Gone(departed) if departed.id == to => {}
+                Change::Present(listed) if gone.is_empty() && listed.size() <= room => {
+                    room -= listed.size();
+                    here.push(listed.clone());
+                }
+                Change::Gone(departed) if here.is_empty() && Gone::SIZE <= room => {
+                    room -= Gone::SIZE;
+                    gone.push(*departed);
+                }
+                _ => break,
+            }
+            reached = version;
+        }
+        match (here.is_empty(), gone.is_empty()) {
+            (false, _) => Announcement::Here { reached, members: here },
+            (true, false) => Announcement::Gone { reached, members: gone },
+            (true, true) => Announcement::None { reached },
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    pub(crate) fn check(&self) {
+        assert_eq!(self.changes.len(), self.version_of.len());
+        let gone = self.changes.values().filter(|change| matches!(change, Change::Gone(_)));
+        assert_eq!(gone.count(), self.tombstones);
+        assert!(self.tombstones <= TOMBSTONES_MAX);
+    }
+}
+
+/// What a member is to be told next.
+#[derive(Debug)]
+pub(crate) enum Announcement {
+    None { reached: u64 },
+    Here { reached: u64, members: Vec<Listed> },
+    Gone { reached: u64, members: Vec<Gone> },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Beacon, Name};
+
+    fn here(id: u64) -> Change {
+        let name = Name::parse(&format!("p{id}")).unwrap();
+        let beacon = Beacon { id: PeerId(id), incarnation: 1, n: 0, name, addrs: Vec::new() };
+        Change::Present(Listed { seen: "10.0.0.1:1".parse().unwrap(), beacon })
+    }
+
+    fn gone(id: u64, why: Why) -> Change {
+        Change::Gone(Gone { id: PeerId(id), incarnation: 1, why })
+    }
+
+    #[test]
+    fn pages_bring_every_member_once() {
+        let mut roster = Roster::default();
+        (1..=50).for_each(|id| roster.put(id, here(id)));
+        roster.put(51, gone(7, Why::Quit));
+        let (mut have, mut found) = (0, Vec::new());
+        loop {
+            let page = roster.page(have, 200);
+            found.extend(page.changes.into_iter().filter(|c| matches!(c, Change::Present(_))));
+            have = page.reached;
+            if have == page.current {
+                break;
+            }
+        }
+        assert_eq!(found.len(), 49, "everybody but the one who left");
+        roster.check();
+    }
+
+    #[test]
+    fn announcements_keep_the_order_of_arrivals_and_departures() {
+        let mut roster = Roster::default();
+        roster.put(1, here(1));
+        roster.put(2, here(2));
+        roster.put(3, gone(9, Why::Timeout));
+        roster.put(4, here(3));
+        let Announcement::Here { reached: 2, members } = roster.announcement(0, PeerId(1), 1000)
+        else {
+            panic!("first those who are here, without the reader")
+        };
+        assert_eq!(members.len(), 1);
+        assert!(matches!(
+            roster.announcement(2, PeerId(1), 1000),
+            Announcement::Gone { reached: 3, .. }
+        ));
+        assert!(matches!(
+            roster.announcement(4, PeerId(1), 1000),
+            Announcement::None { reached: 4 }
+        ));
+    }
+
+    #[test]
+    fn tombstones_are_bounded_and_keep_the_dead_away() {
+        let mut roster = Roster::default();
+        let last = TOMBSTONES_MAX as u64 + 10;
+        (1..=last).for_each(|id| roster.put(id, gone(id, Why::Quit)));
+        roster.check();
+        assert_eq!(roster.len(), TOMBSTONES_MAX);
+        assert!(roster.has_left(PeerId(last), 1) && !roster.has_left(PeerId(last), 2));
+        assert!(!roster.has_left(PeerId(1), 1), "the oldest is forgotten");
+        roster.put(last + 1, gone(last, Why::Timeout));
+        assert!(!roster.has_left(PeerId(last), 1), "who timed out may come back");
+    }
+}

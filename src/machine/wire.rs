@@ -1,3 +1,753 @@
-//! stub
-/// Largest datagram, bytes.
+//! Every byte that crosses the network. docs/PROTOCOL.md has the same as tables.
+//!
+//! All integers are big-endian. Decoding is total: lengths and counts are checked against what is
+//! there, trailing bytes are refused, names and addresses are parsed into types that can only hold
+//! good ones. A datagram decodes whole or not at all, so that a refused one changes nothing.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::machine::beacon::ADDRS_MAX;
+use crate::machine::{Beacon, Name, PeerId, Tag, Why};
+
+/// No datagram is larger: it fits the smallest path of IPv6 with room for a tunnel.
 pub const DATAGRAM_MAX: usize = 1200;
+
+/// The version of the protocol this crate speaks.
+pub const VERSION: u8 = 1;
+
+/// The text of one [`Request::Say`], in bytes: room is left for a seal around it.
+pub const PIECE_MAX: usize = 1024;
+
+/// Positions in a stream stay below this: nobody says so much, and nothing overflows near it.
+pub const POSITION_MAX: u64 = 1 << 62;
+
+/// Bytes before the first packet: kind, incarnation, stamp, echo.
+pub const HEADER: usize = 17;
+
+/// Bytes of a packet besides its payload: length, sequence number, type.
+pub const PACKET_HEADER: usize = 7;
+
+const CLEAR: u8 = 0;
+const REQUEST: u8 = 0;
+const RESPONSE: u8 = 1;
+
+/// The bytes are not a datagram of this protocol. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// A datagram, checked from end to end.
+#[derive(Clone, Debug)]
+pub struct Datagram<'a> {
+    /// When the sending process started.
+    pub incarnation: u64,
+    /// The sender's clock as it left, in microseconds, modulo 2³².
+    pub stamp: u32,
+    /// The stamp of the datagram it answers; 0 when it answers none.
+    pub echo: u32,
+    packets: &'a [u8],
+}
+
+/// One packet: the original's sequence number, packet type and payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// Somebody asks.
+    Request {
+        /// Which of the sender's requests to us it is.
+        seq: u32,
+        /// What is asked.
+        request: Request<'a>,
+    },
+    /// Somebody answers.
+    Response {
+        /// Which of our requests it answers.
+        seq: u32,
+        /// The answer: [`Response::decode`] reads it, knowing what was asked.
+        payload: &'a [u8],
+    },
+}
+
+impl<'a> Datagram<'a> {
+    /// Reads a datagram and checks every packet in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], for anything an honest sender would not have sent.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        if bytes.len() > DATAGRAM_MAX {
+            return Err(Malformed);
+        }
+        let mut reader = Reader(bytes);
+        if reader.u8()? != CLEAR {
+            return Err(Malformed);
+        }
+        let (incarnation, stamp, echo) = (reader.u64()?, reader.u32()?, reader.u32()?);
+        let packets = reader.rest();
+        let mut check = Reader(packets);
+        loop {
+            decode_packet(&mut check)?;
+            if check.is_empty() {
+                return Ok(Self { incarnation, stamp, echo, packets });
+            }
+        }
+    }
+
+    /// The packets, in order.
+    pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
+        let mut reader = Reader(self.packets);
+        core::iter::from_fn(
+            move || {
+                if reader.is_empty() { None } else { decode_packet(&mut reader).ok() }
+            },
+        )
+    }
+}
+
+fn decode_packet<'a>(reader: &mut Reader<'a>) -> Result<Packet<'a>, Malformed> {
+    let len = usize::from(reader.u16()?);
+    let mut packet = Reader(reader.take(len)?);
+    let seq = packet.u32()?;
+    match packet.u8()? {
+        REQUEST => {
+            let request = Request::decode(&mut packet)?;
+            packet.finish()?;
+            Ok(Packet::Request { seq, request })
+        }
+        RESPONSE => {
+            let payload = packet.rest();
+            if payload.is_empty() { Err(Malformed) } else { Ok(Packet::Response { seq, payload }) }
+        }
+        _ => Err(Malformed),
+    }
+}
+
+/// Begins a datagram.
+pub fn put_header(out: &mut Vec<u8>, incarnation: u64, stamp: u32, echo: u32) {
+    out.push(CLEAR);
+    out.extend_from_slice(&incarnation.to_be_bytes());
+    out.extend_from_slice(&stamp.to_be_bytes());
+    out.extend_from_slice(&echo.to_be_bytes());
+}
+
+/// Appends a request packet.
+pub fn put_request(out: &mut Vec<u8>, seq: u32, request: &Request<'_>) {
+    put_packet(out, seq, REQUEST, |out| request.encode(out));
+}
+
+/// Appends a response packet.
+pub fn put_response(out: &mut Vec<u8>, seq: u32, response: &Response) {
+    put_packet(out, seq, RESPONSE, |out| response.encode(out));
+}
+
+fn put_packet(out: &mut Vec<u8>, seq: u32, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(&seq.to_be_bytes());
+    out.push(kind);
+    payload(out);
+    let len = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
+    out[start..start + 2].copy_from_slice(&len.to_be_bytes());
+}
+
+/// Proof that a nodeset's answer reached an address: see docs/PROTOCOL.md, "Cookie".
+pub type Cookie = [u8; 8];
+
+/// What one machine asks of another. docs/PROTOCOL.md, "Calls".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// To a nodeset: who is in this room? Joins nothing.
+    Who {
+        /// The asker's protocol version.
+        version: u8,
+        /// What the nodeset gave this address, or zeros.
+        cookie: Cookie,
+        /// Which room.
+        tag: Tag,
+        /// The changes up to this one are known already.
+        have: u64,
+    },
+    /// To a nodeset: take us in, or extend our lease.
+    Register {
+        /// The asker's protocol version.
+        version: u8,
+        /// What the nodeset gave this address, or zeros.
+        cookie: Cookie,
+        /// Which room.
+        tag: Tag,
+        /// The changes up to this one are known already.
+        have: u64,
+        /// The token of the lease we hold, or 0.
+        token: u64,
+        /// Who we are.
+        beacon: Beacon,
+    },
+    /// To a nodeset: we leave.
+    Deregister {
+        /// Which room.
+        tag: Tag,
+        /// Who.
+        id: PeerId,
+        /// The token of the lease.
+        token: u64,
+    },
+    /// From a nodeset: these are here.
+    AddMember {
+        /// The last change this brings.
+        reached: u64,
+        /// Who, and where the nodeset saw them.
+        members: Vec<Listed>,
+    },
+    /// From a nodeset: these are gone.
+    RemoveMember {
+        /// The last change this brings.
+        reached: u64,
+        /// Who, and why.
+        members: Vec<Gone>,
+    },
+    /// To a peer: this is who we are, and what we say comes on this stream from this position on.
+    Hello {
+        /// The sender's protocol version.
+        version: u8,
+        /// Which room.
+        tag: Tag,
+        /// The stream of what the sender says to the receiver.
+        stream: u32,
+        /// The position of the first piece that is still to come.
+        start: u64,
+        /// Who the sender is.
+        beacon: Beacon,
+    },
+    /// To a peer: a piece of what we say.
+    Say {
+        /// The stream, as the hello named it.
+        stream: u32,
+        /// Where in the stream.
+        position: u64,
+        /// Which of the author's messages it belongs to.
+        number: u64,
+        /// What kind of message, and whether more of it follows.
+        flags: Flags,
+        /// The text, 1 to [`PIECE_MAX`] bytes.
+        text: &'a str,
+    },
+    /// To a peer: are you there?
+    Ping,
+    /// To a peer: we leave.
+    Bye {
+        /// Who.
+        id: PeerId,
+    },
+}
+
+/// The flags of a [`Request::Say`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Bit 0: something the author does rather than says.
+    pub action: bool,
+    /// Bit 1: said to this reader alone.
+    pub private: bool,
+    /// Bit 2: the message goes on in the next piece.
+    pub more: bool,
+}
+
+/// A member as a nodeset lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The address the nodeset saw.
+    pub seen: SocketAddr,
+    /// What the member says of itself.
+    pub beacon: Beacon,
+}
+
+/// A member that is no longer listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Who.
+    pub id: PeerId,
+    /// Which process of theirs.
+    pub incarnation: u64,
+    /// Why.
+    pub why: Why,
+}
+
+/// One change of a roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Somebody is here, perhaps with a new beacon.
+    Present(Listed),
+    /// Somebody is gone.
+    Gone(Gone),
+}
+
+/// Part of a roster: the changes after the one the asker had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The last change on this page.
+    pub reached: u64,
+    /// The last change there is: the roster is complete when both are the same.
+    pub current: u64,
+    /// The changes, oldest first.
+    pub changes: Vec<Change>,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// Done, and there is nothing more to say.
+    Ok,
+    /// The answer to [`Request::Hello`]: who answers.
+    Here(PeerId),
+    /// The answer to [`Request::Say`]: everything before this position is on the reader's screen.
+    Next(u64),
+    /// The answer to [`Request::Who`].
+    Page(Page),
+    /// The answer to [`Request::Register`].
+    Lease {
+        /// The nodeset's small number for this member.
+        node: u32,
+        /// What extends or ends the lease.
+        token: u64,
+        /// The address the request came from.
+        seen: SocketAddr,
+        /// What has changed in the room.
+        page: Page,
+    },
+    /// Not before a hello: the asker is not known at that address.
+    Unknown,
+    /// Not before you come back with this cookie.
+    Cookie(Cookie),
+    /// Not in that version; this is the one spoken here.
+    Version(u8),
+    /// Not any more: there are too many members.
+    Full,
+}
+
+/// What was asked, as far as reading the answer needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// [`Request::Who`].
+    Who,
+    /// [`Request::Register`].
+    Register,
+    /// [`Request::Hello`].
+    Hello,
+    /// [`Request::Say`].
+    Say,
+    /// Any other request: the answer carries nothing.
+    Other,
+}
+
+mod method {
+    pub(super) const WHO: u8 = 1;
+    pub(super) const REGISTER: u8 = 2;
+    pub(super) const DEREGISTER: u8 = 3;
+    pub(super) const ADD_MEMBER: u8 = 4;
+    pub(super) const REMOVE_MEMBER: u8 = 5;
+    pub(super) const HELLO: u8 = 6;
+    pub(super) const SAY: u8 = 7;
+    pub(super) const PING: u8 = 8;
+    pub(super) const BYE: u8 = 9;
+}
+
+mod status {
+    pub(super) const OK: u8 = 0;
+    pub(super) const UNKNOWN: u8 = 1;
+    pub(super) const COOKIE: u8 = 2;
+    pub(super) const VERSION: u8 = 3;
+    pub(super) const FULL: u8 = 4;
+}
+
+impl<'a> Request<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Who { version, cookie, tag, have } => {
+                out.extend_from_slice(&[method::WHO, *version]);
+                put_room(out, cookie, *tag, *have);
+            }
+            Self::Register { version, cookie, tag, have, token, beacon } => {
+                out.extend_from_slice(&[method::REGISTER, *version]);
+                put_room(out, cookie, *tag, *have);
+                put_u64(out, *token);
+                put_beacon(out, beacon);
+            }
+            Self::Deregister { tag, id, token } => {
+                out.push(method::DEREGISTER);
+                out.extend_from_slice(&tag.0);
+                put_u64(out, id.0);
+                put_u64(out, *token);
+            }
+            Self::AddMember { reached, members } => {
+                out.push(method::ADD_MEMBER);
+                put_u64(out, *reached);
+                members.iter().for_each(|member| put_listed(out, member));
+            }
+            Self::RemoveMember { reached, members } => {
+                out.push(method::REMOVE_MEMBER);
+                put_u64(out, *reached);
+                members.iter().for_each(|gone| put_gone(out, gone));
+            }
+            Self::Hello { version, tag, stream, start, beacon } => {
+                out.extend_from_slice(&[method::HELLO, *version]);
+                out.extend_from_slice(&tag.0);
+                out.extend_from_slice(&stream.to_be_bytes());
+                put_u64(out, *start);
+                put_beacon(out, beacon);
+            }
+            Self::Say { stream, position, number, flags, text } => {
+                out.push(method::SAY);
+                out.extend_from_slice(&stream.to_be_bytes());
+                put_u64(out, *position);
+                put_u64(out, *number);
+                out.push(flags.encode());
+                out.extend_from_slice(text.as_bytes());
+            }
+            Self::Ping => out.push(method::PING),
+            Self::Bye { id } => {
+                out.push(method::BYE);
+                put_u64(out, id.0);
+            }
+        }
+    }
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        Ok(match reader.u8()? {
+            method::WHO => {
+                let version = reader.u8()?;
+                let (cookie, tag, have) = reader.room()?;
+                Self::Who { version, cookie, tag, have }
+            }
+            method::REGISTER => {
+                let version = reader.u8()?;
+                let (cookie, tag, have) = reader.room()?;
+                let (token, beacon) = (reader.u64()?, reader.beacon()?);
+                Self::Register { version, cookie, tag, have, token, beacon }
+            }
+            method::DEREGISTER => {
+                let (tag, id) = (Tag(reader.array()?), PeerId(reader.u64()?));
+                Self::Deregister { tag, id, token: reader.u64()? }
+            }
+            method::ADD_MEMBER => {
+                let reached = reader.u64()?;
+                Self::AddMember { reached, members: reader.until_end(Reader::listed)? }
+            }
+            method::REMOVE_MEMBER => {
+                let reached = reader.u64()?;
+                Self::RemoveMember { reached, members: reader.until_end(Reader::gone)? }
+            }
+            method::HELLO => {
+                let (version, tag) = (reader.u8()?, Tag(reader.array()?));
+                let (stream, start, beacon) = (reader.u32()?, reader.u64()?, reader.beacon()?);
+                if stream == 0 || start > POSITION_MAX {
+                    return Err(Malformed);
+                }
+                Self::Hello { version, tag, stream, start, beacon }
+            }
+            method::SAY => {
+                let (stream, position) = (reader.u32()?, reader.u64()?);
+                let (number, flags) = (reader.u64()?, Flags::decode(reader.u8()?)?);
+                let text = core::str::from_utf8(reader.rest()).map_err(|_| Malformed)?;
+                if text.is_empty() || text.len() > PIECE_MAX {
+                    return Err(Malformed);
+                }
+                Self::Say { stream, position, number, flags, text }
+            }
+            method::PING => Self::Ping,
+            method::BYE => Self::Bye { id: PeerId(reader.u64()?) },
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+impl Response {
+    /// Appends the payload of a response packet.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Ok => out.push(status::OK),
+            Self::Here(id) => {
+                out.push(status::OK);
+                put_u64(out, id.0);
+            }
+            Self::Next(position) => {
+                out.push(status::OK);
+                put_u64(out, *position);
+            }
+            Self::Page(page) => {
+                out.push(status::OK);
+                put_page(out, page);
+            }
+            Self::Lease { node, token, seen, page } => {
+                out.push(status::OK);
+                out.extend_from_slice(&node.to_be_bytes());
+                put_u64(out, *token);
+                put_addr(out, *seen);
+                put_page(out, page);
+            }
+            Self::Unknown => out.push(status::UNKNOWN),
+            Self::Cookie(cookie) => {
+                out.push(status::COOKIE);
+                out.extend_from_slice(cookie);
+            }
+            Self::Version(version) => out.extend_from_slice(&[status::VERSION, *version]),
+            Self::Full => out.push(status::FULL),
+        }
+    }
+
+    /// Reads the payload of a response to what was asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`]; the call it answers is still open.
+    pub fn decode(asked: Asked, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader(payload);
+        let response = match (reader.u8()?, asked) {
+            (status::OK, Asked::Who) => Self::Page(reader.page()?),
+            (status::OK, Asked::Register) => {
+                let (node, token, seen) = (reader.u32()?, reader.u64()?, reader.addr()?);
+                Self::Lease { node, token, seen, page: reader.page()? }
+            }
+            (status::OK, Asked::Hello) => Self::Here(PeerId(reader.u64()?)),
+            (status::OK, Asked::Say) => Self::Next(reader.u64()?),
+            (status::OK, Asked::Other) => Self::Ok,
+            (status::UNKNOWN, _) => Self::Unknown,
+            (status::COOKIE, _) => Self::Cookie(reader.array()?),
+            (status::VERSION, _) => Self::Version(reader.u8()?),
+            (status::FULL, _) => Self::Full,
+            _ => return Err(Malformed),
+        };
+        reader.finish()?;
+        Ok(response)
+    }
+}
+
+impl Flags {
+    const fn encode(self) -> u8 {
+        self.action as u8 | (self.private as u8) << 1 | (self.more as u8) << 2
+    }
+
+    const fn decode(bits: u8) -> Result<Self, Malformed> {
+        if bits > 7 {
+            return Err(Malformed);
+        }
+        Ok(Self { action: bits & 1 != 0, private: bits & 2 != 0, more: bits & 4 != 0 })
+    }
+}
+
+impl Change {
+    /// Bytes this change takes on a page.
+    pub fn size(&self) -> usize {
+        1 + match self {
+            Self::Present(listed) => listed.size(),
+            Self::Gone(_) => Gone::SIZE,
+        }
+    }
+}
+
+impl Listed {
+    /// Bytes this member takes in a list.
+    pub fn size(&self) -> usize {
+        let addrs: usize = self.beacon.addrs.iter().map(|&addr| addr_size(addr)).sum();
+        addr_size(self.seen) + 8 + 8 + 4 + 1 + self.beacon.name.as_str().len() + 1 + addrs
+    }
+}
+
+impl Gone {
+    /// Bytes one takes in a list.
+    pub const SIZE: usize = 17;
+}
+
+const fn addr_size(addr: SocketAddr) -> usize {
+    match addr {
+        SocketAddr::V4(_) => 7,
+        SocketAddr::V6(_) => 19,
+    }
+}
+
+fn put_u64(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+fn put_room(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64) {
+    out.extend_from_slice(cookie);
+    out.extend_from_slice(&tag.0);
+    put_u64(out, have);
+}
+
+fn put_addr(out: &mut Vec<u8>, addr: SocketAddr) {
+    match addr.ip() {
+        IpAddr::V4(ip) => {
+            out.push(4);
+            out.extend_from_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            out.push(6);
+            out.extend_from_slice(&ip.octets());
+        }
+    }
+    out.extend_from_slice(&addr.port().to_be_bytes());
+}
+
+fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
+    put_u64(out, beacon.id.0);
+    put_u64(out, beacon.incarnation);
+    out.extend_from_slice(&beacon.n.to_be_bytes());
+    let name = beacon.name.as_str().as_bytes();
+    out.push(name.len() as u8);
+    out.extend_from_slice(name);
+    let addrs = &beacon.addrs[..beacon.addrs.len().min(ADDRS_MAX)];
+    out.push(addrs.len() as u8);
+    addrs.iter().for_each(|&addr| put_addr(out, addr));
+}
+
+fn put_listed(out: &mut Vec<u8>, listed: &Listed) {
+    put_addr(out, listed.seen);
+    put_beacon(out, &listed.beacon);
+}
+
+fn put_gone(out: &mut Vec<u8>, gone: &Gone) {
+    put_u64(out, gone.id.0);
+    put_u64(out, gone.incarnation);
+    out.push(match gone.why {
+        Why::Quit => 0,
+        Why::Timeout => 1,
+        Why::Replaced => 2,
+    });
+}
+
+fn put_page(out: &mut Vec<u8>, page: &Page) {
+    put_u64(out, page.reached);
+    put_u64(out, page.current);
+    for change in &page.changes {
+        match change {
+            Change::Present(listed) => {
+                out.push(0);
+                put_listed(out, listed);
+            }
+            Change::Gone(gone) => {
+                out.push(1);
+                put_gone(out, gone);
+            }
+        }
+    }
+}
+
+/// Takes bytes from the front; never reads past the end.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take(N)?.try_into().map_err(|_| Malformed)
+    }
+
+    fn u8(&mut self) -> Result<u8, Malformed> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, Malformed> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, Malformed> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn rest(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.0)
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    const fn finish(&self) -> Result<(), Malformed> {
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// Items until the end; the size of a datagram limits how many there can be.
+    fn until_end<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let mut items = Vec::new();
+        while !self.is_empty() {
+            items.push(item(self)?);
+        }
+        Ok(items)
+    }
+
+    fn room(&mut self) -> Result<(Cookie, Tag, u64), Malformed> {
+        Ok((self.array()?, Tag(self.array()?), self.u64()?))
+    }
+
+    /// An address a datagram can be sent to: one host, one port, in its canonical form.
+    fn addr(&mut self) -> Result<SocketAddr, Malformed> {
+        let ip = match self.u8()? {
+            4 => IpAddr::V4(Ipv4Addr::from(self.array::<4>()?)),
+            6 => IpAddr::V6(Ipv6Addr::from(self.array::<16>()?)),
+            _ => return Err(Malformed),
+        };
+        let port = self.u16()?;
+        let broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if port == 0
+            || ip.is_unspecified()
+            || ip.is_multicast()
+            || broadcast
+            || ip != ip.to_canonical()
+        {
+            return Err(Malformed);
+        }
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    fn beacon(&mut self) -> Result<Beacon, Malformed> {
+        let (id, incarnation, n) = (PeerId(self.u64()?), self.u64()?, self.u32()?);
+        let len = usize::from(self.u8()?);
+        let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
+        let name = Name::parse(text).map_err(|_| Malformed)?;
+        if name.as_str() != text {
+            return Err(Malformed);
+        }
+        let count = usize::from(self.u8()?);
+        if count > ADDRS_MAX {
+            return Err(Malformed);
+        }
+        let addrs = (0..count).map(|_| self.addr()).collect::<Result<_, _>>()?;
+        Ok(Beacon { id, incarnation, n, name, addrs })
+    }
+
+    fn listed(&mut self) -> Result<Listed, Malformed> {
+        Ok(Listed { seen: self.addr()?, beacon: self.beacon()? })
+    }
+
+    fn gone(&mut self) -> Result<Gone, Malformed> {
+        let (id, incarnation) = (PeerId(self.u64()?), self.u64()?);
+        let why = match self.u8()? {
+            0 => Why::Quit,
+            1 => Why::Timeout,
+            2 => Why::Replaced,
+            _ => return Err(Malformed),
+        };
+        Ok(Gone { id, incarnation, why })
+    }
+
+    fn page(&mut self) -> Result<Page, Malformed> {
+        let (reached, current) = (self.u64()?, self.u64()?);
+        let changes = self.until_end(|reader| match reader.u8()? {
+            0 => reader.listed().map(Change::Present),
+            1 => reader.gone().map(Change::Gone),
+            _ => Err(Malformed),
+        })?;
+        if reached > current {
+            return Err(Malformed);
+        }
+        Ok(Page { reached, current, changes })
+    }
+}

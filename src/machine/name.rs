@@ -1,0 +1,443 @@
+//! What people may call themselves, and when two names look the same.
+//!
+//! A name is refused with a reason, never silently mangled: somebody else would answer to it. No
+//! script is banned, and a name is judged by its looks only against the names of people who are
+//! present.
+
+use core::fmt;
+use std::sync::Arc;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::skeleton;
+use unicode_width::UnicodeWidthStr;
+
+use crate::machine::text::is_blank;
+use crate::machine::{SafeText, sanitize};
+
+/// Widest name, columns.
+const NAME_COLUMNS_MAX: usize = 24;
+
+/// Longest name, bytes of UTF-8. A column may hold a letter and several marks, so that columns
+/// alone do not bound what a name costs on the wire; 96 leaves every column the longest code point.
+pub(crate) const NAME_BYTES_MAX: usize = 96;
+
+/// What a name may not begin with, nor with a symbol that looks the same, since a line `name: text`
+/// would then begin as these do:
+///
+/// - `/`: a command, when somebody copies the line;
+/// - `@`: an address, and the glyph of a private message;
+/// - `*`: a notice of line mode (`* bob has left`), and what somebody does (`/me`);
+/// - `!`: a notice;
+/// - `>`: the prompt;
+/// - the rest: the glyphs that stand before joins, departures, mentions and receipts.
+const LINE_STARTS: &str = "/@*!>→←±»·✓✗";
+
+/// Words before the colon of a line of the program's own (`error: no nodeset answered`).
+const LINE_WORDS: [&str; 2] = ["error", "note"];
+
+/// A valid name: NFC, single spaces, 1 to 24 columns, nothing that [`sanitize`] would change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// Checks a name. Composes it (NFC), trims it and makes one space of any blanks in a row;
+    /// anything else that is wrong refuses it. The text of a name parses to the same name.
+    ///
+    /// # Errors
+    ///
+    /// The first rule it breaks, in the order of [`NameError`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let name = tidy(text);
+        if name.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.chars().any(is_refused) || sanitize(&name) != name {
+            return Err(NameError::Control);
+        }
+        let columns = name.width();
+        if columns > NAME_COLUMNS_MAX || name.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong { columns });
+        }
+        if has_ending_colon(&name) {
+            return Err(NameError::Colon);
+        }
+        if name.chars().all(char::is_numeric) {
+            return Err(NameError::Number);
+        }
+        if begins_like_a_line(&name) {
+            return Err(NameError::Prefix);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether people could take one name for the other.
+    ///
+    /// Each name is read as it looks and as it looks in lower case, and names with a reading in
+    /// common are alike: `Ian` can be `ian`, and can be `lan`. Looks are skeletons of UTS 39,
+    /// section 4. Not transitive: a name may look like two that do not look like each other.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let ours = readings(&self.0);
+        readings(&other.0).iter().any(|reading| ours.contains(reading))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'a> From<&'a Name> for SafeText<'a> {
+    fn from(name: &'a Name) -> Self {
+        Self::trusted(&name.0)
+    }
+}
+
+/// Why not a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing left after trimming.
+    Empty,
+    /// Control, format, private-use or line-break characters, or more marks than a letter carries.
+    Control,
+    /// More than 24 columns, or more than 96 bytes.
+    TooLong {
+        /// How many columns.
+        columns: usize,
+    },
+    /// A colon at the end, or before a space: `name: text` would be read wrongly.
+    Colon,
+    /// A bare number.
+    Number,
+    /// Begins like a command or a notice: with one of `/ @ * ! >`, or a glyph of the gutter.
+    /// `error` and `note` do too, once a colon follows.
+    Prefix,
+}
+
+/// The words after `error: `.
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const RULE: &str = "names are 1 to 24 columns, without control characters";
+        match *self {
+            Self::Empty => write!(f, "{RULE} (got 0)"),
+            Self::Control => f.write_str(RULE),
+            Self::TooLong { columns } if columns > NAME_COLUMNS_MAX => {
+                write!(f, "{RULE} (got {columns})")
+            }
+            Self::TooLong { .. } => write!(f, "names are at most {NAME_BYTES_MAX} bytes"),
+            Self::Colon => f.write_str("names have no colon at the end or before a space"),
+            Self::Number => f.write_str("names are not bare numbers"),
+            Self::Prefix => f.write_str(
+                "names do not begin like a command or notice (/ @ * ! > and the like, error, note)",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+/// Composes, trims, and makes one space of any blanks in a row. Line breaks are left for refusal.
+fn tidy(text: &str) -> String {
+    let is_space = |c: char| is_blank(c) && !is_refused(c);
+    let composed: String = text.nfc().collect();
+    let words: Vec<&str> = composed.split(is_space).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+/// Characters that a text may hold, before or after [`sanitize`], and a name may not: line breaks,
+/// the joiner of emoji (format), and private use (everybody's font draws something else).
+const fn is_refused(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\x1F'
+            | '\x7F'..='\u{9F}'
+            | '\u{200D}'
+            | '\u{2028}'..='\u{2029}'
+            | '\u{E000}'..='\u{F8FF}'
+            | '\u{F0000}'..=char::MAX
+    )
+}
+
+/// A colon that a reader would take for the one after the name: at the end, or before a space.
+fn has_ending_colon(name: &str) -> bool {
+    name.split(' ').filter_map(|word| word.chars().next_back()).any(|c| looks(c) == ':')
+}
+
+fn begins_like_a_line(name: &str) -> bool {
+    let first = name.chars().next().map(looks);
+    let ours = readings(name);
+    LINE_STARTS.chars().any(|start| first == Some(looks(start)))
+        || LINE_WORDS.iter().flat_map(|word| readings(word)).any(|word| ours.contains(&word))
+}
+
+/// The punctuation that a character looks like; letters are themselves. Katakana no (ノ) looks like
+/// a slash and visarga (ः) like a colon, yet names begin with one and end in the other.
+fn looks(c: char) -> char {
+    /// The length mark of phonetic alphabets is a letter by its category alone.
+    const LENGTH_MARK: char = 'ː';
+    if c.is_alphabetic() && c != LENGTH_MARK {
+        return c;
+    }
+    let plain: String = core::iter::once(c).nfkc().collect();
+    let mut look = skeleton(&plain);
+    match (look.next(), look.next()) {
+        (Some(only), None) => only,
+        _ => c,
+    }
+}
+
+/// How a name looks, and how it looks in lower case.
+fn readings(name: &str) -> [String; 2] {
+    let lower: String = name.chars().flat_map(fold).collect();
+    [name, &lower].map(|written| skeleton(written).flat_map(fold).collect())
+}
+
+/// Case folding, near enough, without its table: by way of upper case, ß is ss and ς is σ.
+fn fold(c: char) -> impl Iterator<Item = char> {
+    c.to_uppercase().flat_map(char::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::text::tests::{Hostile, often};
+
+    #[track_caller]
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    }
+
+    #[track_caller]
+    fn refused(text: &str, error: NameError) {
+        assert_eq!(Name::parse(text), Err(error), "{text:?}");
+    }
+
+    #[test]
+    fn names_of_people() {
+        for text in [
+            "alice",
+            "x",
+            "Al",
+            "R2D2",
+            "50cent",
+            "irc:bob",
+            "a/b",
+            "bob!",
+            "-bob-",
+            "_",
+            "(me)",
+            "Jean-Luc O'Neill",
+            "Γιώργος Παπαδόπουλος",
+            "Борис",
+            "Ёжик",
+            "Олександр Їжак",
+            "محمد",
+            "عَبْدُ الله",
+            "דָּוִד",
+            "אברהם בן־דוד",
+            "प्रियंका चतुर्वेदी",
+            "रामः",
+            "ประยุทธ์ จันทร์โอชา",
+            "မျှော်",
+            "நிலா",
+            "ნინო",
+            "Արամ",
+            "ዳዊት",
+            "李小龍",
+            "ノゾミ",
+            "さくら",
+            "김철수",
+            "Nguyễn Thị Hương",
+            "José",
+            "Straße",
+            "İpek Işık",
+            "ǃXóõ",
+            "🔥bob🔥",
+            "I ❤\u{FE0F} me",
+            "五",
+            "errors",
+            "Noted",
+        ] {
+            assert_eq!(name(text).as_str(), text);
+            assert_eq!(SafeText::from(&name(text)).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn tidied() {
+        assert_eq!(name("  al \u{A0}\u{3000}\u{2800} ice ").as_str(), "al ice");
+        assert_eq!(name("Jose\u{301}").as_str(), "José");
+    }
+
+    #[test]
+    fn empty() {
+        for text in ["", "   ", "\u{A0}\u{2003}\u{3000}\u{2800}"] {
+            refused(text, NameError::Empty);
+        }
+    }
+
+    #[test]
+    fn control() {
+        for text in [
+            "al\nice",
+            "alice\n",
+            "\talice",
+            "a\rb",
+            "al\x1B[31m",
+            "\x7F",
+            "\u{9B}",
+            "al\u{2028}ice",
+            "\u{202E}ecila",
+            "alice\u{200E}",
+            "\u{2066}x",
+            "al\u{200B}ice",
+            "al\u{200D}ice",
+            "\u{200B}",
+            "👩\u{200D}💻",
+            "al\u{AD}ice",
+            "\u{FEFF}alice",
+            "\u{3164}",
+            "al\u{E0041}ice",
+            "a\u{FE0F}",
+            "\u{301}alice",
+            " \u{301}alice",
+            "Z\u{300}\u{301}\u{302}\u{303}\u{304}",
+            "\u{E0B0}bob",
+        ] {
+            refused(text, NameError::Control);
+        }
+    }
+
+    #[test]
+    fn too_long() {
+        assert_eq!(name(&"a".repeat(24)).as_str().len(), 24);
+        refused(&"a".repeat(31), NameError::TooLong { columns: 31 });
+        refused(&"漢".repeat(13), NameError::TooLong { columns: 26 });
+        refused(&"z\u{331}\u{331}\u{331}\u{331}".repeat(11), NameError::TooLong { columns: 11 });
+        assert_eq!(name(&"𝒶".repeat(24)).as_str().len(), NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn lines_that_are_not_theirs() {
+        for text in ["alice:", "alice: hi", "alice：", "alice∶ hi", "aliceː hi", "bob ꞉ hi", ":"]
+        {
+            refused(text, NameError::Colon);
+        }
+        for text in ["7", "2024", "٣٤", "½"] {
+            refused(text, NameError::Number);
+        }
+        for text in [
+            "/quit",
+            "／quit",
+            "∕quit",
+            "@bob",
+            "＠bob",
+            "* bob has left",
+            "＊bob",
+            "∗ bob",
+            "! bob",
+            "！",
+            "> bob",
+            "→ bob",
+            "✓bob",
+            "error",
+            "Error",
+            "еrrоr",
+            "note",
+            "ΝΟΤΕ",
+        ] {
+            refused(text, NameError::Prefix);
+        }
+        for start in LINE_STARTS.chars() {
+            refused(&format!("{start} bob"), NameError::Prefix);
+        }
+    }
+
+    #[test]
+    fn the_words_of_errors() {
+        let words = |text| Name::parse(text).map_err(|error| error.to_string());
+        assert_eq!(
+            words("a name that is far too long 123"),
+            Err("names are 1 to 24 columns, without control characters (got 31)".to_owned())
+        );
+        assert_eq!(
+            words("\x1B"),
+            Err("names are 1 to 24 columns, without control characters".into())
+        );
+    }
+
+    #[test]
+    fn a_name_parses_to_itself_and_is_safe() {
+        often(|Hostile(text)| {
+            let Ok(name) = Name::parse(&text) else { return true };
+            let columns = name.as_str().width();
+            Name::parse(name.as_str()).as_ref() == Ok(&name)
+                && SafeText::new(name.as_str()) == SafeText::from(&name)
+                && !SafeText::from(&name).is_blank()
+                && name.looks_like(&name)
+                && (1..=NAME_COLUMNS_MAX).contains(&columns)
+                && name.as_str().len() <= NAME_BYTES_MAX
+        });
+    }
+
+    #[test]
+    fn look_alikes() {
+        for (one, other) in [
+            ("Alice", "alice"),
+            ("аlice", "alice"),
+            ("АLICE", "alice"),
+            ("ΑLICE", "alice"),
+            ("aIice", "Alice"),
+            ("aIice", "ALICE"),
+            ("Ιan", "Ian"),
+            ("Ιan", "ian"),
+            ("раураl", "paypal"),
+            ("РауРаl", "PAYPAL"),
+            ("ɑdmin", "admin"),
+            ("l1", "Il"),
+            ("b0b", "bob"),
+            ("rnark", "mark"),
+            ("rnark", "Mark"),
+            ("José", "JOSE\u{301}"),
+            ("ΝΙΚΟΣ", "νικος"),
+            ("STRASSE", "straße"),
+            ("𝐛𝐨𝐛", "bob"),
+            ("❤\u{FE0F}", "❤"),
+            ("Lan", "Ian"),
+        ] {
+            assert!(name(one).looks_like(&name(other)), "{one} {other}");
+            assert!(name(other).looks_like(&name(one)), "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn different_people() {
+        for (one, other) in [
+            ("борис", "Boris"),
+            ("Борис", "boris"),
+            ("Νίκος", "Nikos"),
+            ("Иван", "Ivan"),
+            ("alice", "alice2"),
+            ("al ice", "alice"),
+            ("José", "Jose"),
+            ("bob", "rob"),
+            ("bob", "bod"),
+            ("ian", "lan"),
+            ("محمد", "محمود"),
+            ("דוד", "דור"),
+            ("राम", "रमा"),
+            ("李", "季"),
+            ("Anna", "Hanna"),
+        ] {
+            assert!(!name(one).looks_like(&name(other)), "{one} {other}");
+            assert!(!name(other).looks_like(&name(one)), "{other} {one}");
+        }
+    }
+}

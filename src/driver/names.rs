@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use super::report::bad_name;
 use crate::machine::Name;
 
 /// The longest line that is listened to. A name is far shorter.
@@ -38,7 +37,7 @@ pub(crate) fn ask(default: Option<&Name>) -> io::Result<Option<Name>> {
         }
         match Name::parse(line.trim()) {
             Ok(name) => return Ok(Some(name)),
-            Err(error) => writeln!(tell, "{}", bad_name(error))?,
+            Err(error) => writeln!(tell, "{error}")?,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::machine::{Exit, NameError, NameProblem};
+use crate::machine::wire::VERSION;
+use crate::machine::{Exit, NameProblem};
 
 /// The exit statuses. They are a contract: scripts depend on them.
 pub mod status {
@@ -121,9 +122,9 @@ pub(crate) fn failed(exit: &Exit, nodeset: SocketAddr, asked: Asked) -> Option<F
         Exit::Version { theirs } => Failure::new(
             status::PROTOCOL,
             "version",
-            format!("nodeset speaks protocol {theirs}, this chatrpc speaks {OURS}"),
+            format!("nodeset speaks protocol {theirs}, this chatrpc speaks {VERSION}"),
         )
-        .hint(if *theirs > OURS {
+        .hint(if *theirs > VERSION {
             concat!("upgrade this one (chatrpc ", env!("CARGO_PKG_VERSION"), ")")
         } else {
             "upgrade the nodeset"
@@ -143,9 +144,6 @@ pub(crate) fn failed(exit: &Exit, nodeset: SocketAddr, asked: Asked) -> Option<F
     })
 }
 
-/// The version of the protocol, as the first message of a peer says it.
-const OURS: u8 = 1;
-
 /// Why a name cannot be had.
 pub(crate) fn name_refused(problem: &NameProblem) -> Failure {
     let refused = |code, what| Failure::new(status::NAME, code, what);
@@ -157,20 +155,7 @@ pub(crate) fn name_refused(problem: &NameProblem) -> Failure {
             refused("name_alike", format!("'{wanted}' looks the same as '{present}', who is here"))
                 .hint("pick a name that cannot be confused")
         }
-        NameProblem::Invalid(error) => refused("bad_name", bad_name(*error)),
-    }
-}
-
-/// What is wrong with a name.
-pub(crate) fn bad_name(error: NameError) -> String {
-    let rule = "names are 1 to 24 columns, without control characters";
-    match error {
-        NameError::Empty => format!("{rule} (got 0)"),
-        NameError::TooLong { columns } => format!("{rule} (got {columns})"),
-        NameError::Control => format!("{rule} (got one)"),
-        NameError::Colon => "a name does not end with a colon".to_owned(),
-        NameError::Number => "a number alone is not a name".to_owned(),
-        NameError::Prefix => "a name does not begin with / or @".to_owned(),
+        NameProblem::Invalid(error) => refused("bad_name", error.to_string()),
     }
 }
 

@@ -77,11 +77,6 @@ impl Socket {
         self.local
     }
 
-    /// Whether it may hold IPv6 addresses.
-    pub(crate) const fn is_v6(&self) -> bool {
-        self.v6
-    }
-
     /// The poll says that something waits.
     pub(crate) const fn note_readable(&mut self) {
         self.readable = true;

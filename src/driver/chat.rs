@@ -347,6 +347,10 @@ impl<'a> Session<'a> {
     fn quit(&mut self) {
         self.desk.leaving = true;
         self.feed(Input::Command(Command::Quit));
+        let impatient = self.plan.interactive || self.signal.is_some();
+        if self.desk.unacked > 0 && impatient && self.desk.exit.is_none() {
+            self.desk.note(Note::Waiting(self.desk.unacked));
+        }
     }
 
     fn carry_out(&mut self, wish: &Wish) {

@@ -24,6 +24,8 @@ pub(crate) struct Desk {
     pub(crate) ready: bool,
     /// The machine is leaving.
     pub(crate) leaving: bool,
+    /// Messages that were on their way when it began to leave.
+    pub(crate) unacked: usize,
     /// Lines that were not carried out.
     pub(crate) refused: u64,
     /// Messages that nobody was there to read.
@@ -41,6 +43,7 @@ impl Desk {
             err: Output::new(rustix::stdio::stderr(), registry, STDERR)?,
             ready: false,
             leaving: false,
+            unacked: 0,
             refused: 0,
             unheard: 0,
             exit: None,
@@ -58,7 +61,10 @@ impl Desk {
         };
         match &event {
             Event::Ready { .. } => self.ready = true,
-            Event::Leaving { .. } => self.leaving = true,
+            Event::Leaving { unacked } => {
+                self.leaving = true;
+                self.unacked = *unacked;
+            }
             Event::Refused(Refusal::Empty) => {}
             Event::Refused(_) => self.refused += 1,
             Event::Sent { readers: 0, .. } => self.unheard += 1,

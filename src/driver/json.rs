@@ -230,6 +230,8 @@ impl Front for Json {
             Note::Opened(addr) => {
                 status(paper, "opened", json!({ "addr": addr.to_string() }));
             }
+            // Said by the machine itself.
+            Note::Waiting(_) => {}
             Note::Dropped(count) => status(paper, "dropped", json!({ "count": count })),
         }
     }

@@ -11,6 +11,7 @@
 //! standard error as `* …`. People whose names look alike are shown with their ids: `alice·k7f3`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use unicode_width::UnicodeWidthChar;
 
@@ -190,12 +191,6 @@ impl Front for Lines {
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
             }
-            Event::Leaving { unacked } if *unacked > 0 => {
-                let waiting = counted(*unacked as u64, "message");
-                paper.remark(format_args!(
-                    "* leaving: waiting for {waiting} (again to leave at once)"
-                ));
-            }
             Event::Leaving { .. } | Event::Acked { .. } | Event::Listing(_) => {}
         }
     }
@@ -205,6 +200,12 @@ impl Front for Lines {
             Note::Opened(addr) => paper.remark(format_args!(
                 "! you opened this room. Others join with:  chatrpc chat {addr}"
             )),
+            Note::Waiting(unacked) => {
+                let waiting = counted(unacked as u64, "message");
+                paper.remark(format_args!(
+                    "* leaving: waiting for {waiting} (again to leave at once)"
+                ));
+            }
             Note::Dropped(count) => {
                 let (lines, were) =
                     (counted(count, "line"), if count == 1 { "was" } else { "were" });
@@ -256,12 +257,19 @@ fn people_table(people: &[Presence], paper: &mut Paper) {
             presence.who.name.to_string(),
             presence.who.id.short(),
             presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
-            presence.rtt.map_or_else(|| "–".to_owned(), |rtt| format!("{} ms", rtt.as_millis())),
+            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
             presence.unacked.to_string(),
         ]
     });
     for line in table([head].into_iter().chain(rows)) {
         paper.remark(format_args!("* {line}"));
+    }
+}
+
+fn milliseconds(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
     }
 }
 

@@ -122,6 +122,8 @@ fn the_room_survives_its_nodeset() {
     let mut carol = person(&addr, "carol");
     alice.err.wait("* carol has entered the chat!");
     bob.err.wait("* carol has entered the chat!");
+    carol.err.wait_anywhere("* alice has entered the chat!");
+    carol.err.wait_anywhere("* bob has entered the chat!");
     carol.say("found you");
     assert_eq!(alice.out.wait("found"), "carol: found you");
     assert_eq!(bob.out.wait("found"), "carol: found you");
@@ -610,7 +612,7 @@ fn a_service_manager_is_told() {
     let mut nodeset = Process::of(command.stdin(Stdio::null()));
     let addr = nodeset.out.wait("Listening on: ").replace("Listening on: ", "");
     let port = addr.rsplit(':').next().unwrap();
-    let mut hear = |wanted: &str| {
+    let hear = |wanted: &str| {
         let mut bytes = [0; 256];
         loop {
             let len = manager.recv(&mut bytes).expect(wanted);

@@ -280,3 +280,100 @@ fn help(paper: &mut Paper) {
         paper.remark(format_args!("* {line}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{MessageId, SafeText};
+
+    fn who(id: u64, name: &str) -> Person {
+        Person { id: PeerId(id), name: Name::parse(name).unwrap() }
+    }
+
+    fn ready(people: &[Person]) -> Event<'static> {
+        let addr = "127.0.0.1:1".parse().unwrap();
+        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people: people.to_vec() }
+    }
+
+    fn message(from: &Person, text: &'static str, action: bool, private: bool) -> Event<'static> {
+        let id = MessageId { author: from.id, number: 1 };
+        let (from, text) = (from.clone(), SafeText::new(text));
+        Event::Message { id, from, text, action, private, mention: false }
+    }
+
+    /// What is printed for some events: standard output and standard error.
+    fn shown(style: Style, events: &[Event<'_>]) -> (String, String) {
+        let (mut lines, mut paper) = (Lines::new(style), Paper::default());
+        events.iter().for_each(|event| lines.show(event, &mut paper));
+        (paper.out, paper.err)
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_a_notice_is_none() {
+        let bob = who(2, "bob");
+        let (out, err) = shown(
+            Style::default(),
+            &[
+                ready(std::slice::from_ref(&bob)),
+                message(&bob, "hi\n* bob has left the chat!", false, false),
+                message(&bob, "waves", true, false),
+                message(&bob, "psst", false, true),
+                Event::Missing { from: bob.clone(), count: 2 },
+                Event::Left { who: bob, why: Why::Timeout },
+            ],
+        );
+        assert_eq!(out, "bob: hi ⏎ * bob has left the chat!\nbob: /me waves\n@bob: psst\n");
+        assert_eq!(
+            err,
+            "* Welcome to the chat room, me!\n* here: bob\n* 2 missing from bob\n\
+             * bob has left the chat! (timeout)\n"
+        );
+    }
+
+    #[test]
+    fn namesakes_are_told_apart() {
+        let (one, other) = (who(1 << 62, "bob"), who(2 << 62, "bob"));
+        let (a, b) = (one.id.short(), other.id.short());
+        let alike = Event::Alike { one: one.clone(), other: other.clone() };
+        let forger = who(3, &format!("bob·{a}"));
+        let (out, err) = shown(
+            Style::default(),
+            &[alike, message(&one, "x", false, false), message(&forger, "y", false, false)],
+        );
+        assert_eq!(err, format!("* bob·{a} and bob·{b} look the same: mind the ids\n"));
+        let real = forger.id.short();
+        assert_eq!(out, format!("bob·{a}: x\nbob·{a}·{real}: y\n"));
+    }
+
+    #[test]
+    fn what_did_not_arrive_is_quoted() {
+        let dave = who(4, "dave");
+        let id = MessageId { author: PeerId(1), number: 7 };
+        let text = SafeText::new("one\ntwo three four five six seven eight nine ten");
+        let sent = Event::Sent { id, text, action: false, to: None, readers: 1 };
+        let done = Event::Done { id, acked: 0, failed: vec![(dave, Why::Timeout)] };
+        let (_, err) = shown(Style::default(), &[sent, done]);
+        let quoted = "one ⏎ two three four five six seven eigh…";
+        assert_eq!(err, format!("* not delivered to dave (timeout): \"{quoted}\"\n"));
+    }
+
+    #[test]
+    fn a_lost_nodeset_is_not_a_lost_chat() {
+        let people = [who(2, "bob"), who(3, "carol")];
+        let silent = Event::Nodeset(Health::Silent);
+        let (_, err) = shown(Style { quiet: true, ..Style::default() }, &[ready(&people), silent]);
+        assert!(err.starts_with("* nodeset is silent since "), "{err}");
+        let rest = " UTC; you can still talk to bob, carol; new people cannot join\n";
+        assert!(err.ends_with(rest), "{err}");
+    }
+
+    #[test]
+    fn empty_lines_say_nothing() {
+        let (mut lines, mut paper) = (Lines::new(Style::default()), Paper::default());
+        assert_eq!(lines.read(Piece::Line(" \t"), &mut paper), Reading::Nothing);
+        let wish = Reading::Wish(Wish::Line("  x".to_owned()));
+        assert_eq!(lines.read(Piece::Line("  x"), &mut paper), wish);
+        assert_eq!(lines.read(Piece::NotUtf8 { number: 3 }, &mut paper), Reading::Refused);
+        assert_eq!(paper.err, "* line 3 is not valid UTF-8: nothing was sent\n");
+    }
+}

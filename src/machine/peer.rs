@@ -253,7 +253,12 @@ impl Peer {
             (Request::Say { .. } | Request::Ping, _) => {
                 self.stray(from, datagram, seq, &Response::Unknown);
             }
-            _ => self.calls.blame.unauthenticated += 1,
+            _ => {
+                self.calls.blame.unauthenticated += 1;
+                if let Some(client) = self.client.as_mut().filter(|_| of_nodeset) {
+                    client.junk = true;
+                }
+            }
         }
     }
 

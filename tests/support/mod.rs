@@ -67,6 +67,14 @@ impl Lines {
         }
     }
 
+    /// Waits for a line that has `part` in it, wherever among all lines, and asks for none.
+    pub fn wait_anywhere(&mut self, part: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.seen.iter().any(|line| line.contains(part)) {
+            assert!(self.more(end, part), "{} ended without {part:?}: {:#?}", self.what, self.seen);
+        }
+    }
+
     /// Every line, once the output has ended.
     pub fn all(&mut self) -> &[String] {
         let end = Instant::now() + PATIENCE;

@@ -346,7 +346,7 @@ impl Members {
         if member.out.id == 0 {
             member.out.reopen(ctx.rng.next_u32().max(1));
         }
-        let request = hello(ctx, member.out.id, member.out.start());
+        let request = hello(ctx, member.beacon.id, member.out.id, member.out.start());
         if ctx.calls.request(ctx.now, link, Purpose::Hello { member: key }, &request).is_some() {
             member.links[place].1 = true;
         }
@@ -725,7 +725,7 @@ impl Members {
     }
 }
 
-fn hello<'a>(ctx: &Ctx<'_>, stream: u32, start: u64) -> Request<'a> {
+fn hello<'a>(ctx: &Ctx<'_>, to: PeerId, stream: u32, start: u64) -> Request<'a> {
     let beacon = ctx.me.clone();
-    Request::Hello { version: VERSION, tag: ctx.tag, stream, start, beacon }
+    Request::Hello { version: VERSION, tag: ctx.tag, to, stream, start, beacon }
 }

@@ -210,12 +210,15 @@ impl Peer {
         let member = link.and_then(|link| self.members.on_link(link));
         let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
         match (request, link) {
-            (Request::Hello { version, tag, stream, start, beacon }, _) => {
+            (Request::Hello { version, tag, to, stream, start, beacon }, _) => {
                 let known = tag == self.tag && beacon.incarnation == datagram.incarnation;
                 if !known || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
                 } else if version != VERSION {
                     self.stray(from, datagram, seq, &Response::Version(VERSION));
+                } else if to != self.me.id {
+                    // They mean a process that was here before us.
+                    self.stray(from, datagram, seq, &Response::Here(self.me.id));
                 } else {
                     self.hello(from, seq, beacon, stream, start);
                 }

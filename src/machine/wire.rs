@@ -209,6 +209,8 @@ pub enum Request<'a> {
         version: u8,
         /// Which room.
         tag: Tag,
+        /// Who is meant: another process may have taken their address.
+        to: PeerId,
         /// The stream of what the sender says to the receiver.
         stream: u32,
         /// The position of the first piece that is still to come.
@@ -385,9 +387,10 @@ impl<'a> Request<'a> {
                 put_u64(out, *reached);
                 members.iter().for_each(|gone| put_gone(out, gone));
             }
-            Self::Hello { version, tag, stream, start, beacon } => {
+            Self::Hello { version, tag, to, stream, start, beacon } => {
                 out.extend_from_slice(&[method::HELLO, *version]);
                 out.extend_from_slice(&tag.0);
+                put_u64(out, to.0);
                 out.extend_from_slice(&stream.to_be_bytes());
                 put_u64(out, *start);
                 put_beacon(out, beacon);
@@ -435,11 +438,12 @@ impl<'a> Request<'a> {
             }
             method::HELLO => {
                 let (version, tag) = (reader.u8()?, Tag(reader.array()?));
+                let to = PeerId(reader.u64()?);
                 let (stream, start, beacon) = (reader.u32()?, reader.u64()?, reader.beacon()?);
                 if stream == 0 || start > POSITION_MAX {
                     return Err(Malformed);
                 }
-                Self::Hello { version, tag, stream, start, beacon }
+                Self::Hello { version, tag, to, stream, start, beacon }
             }
             method::SAY => {
                 let (stream, position) = (reader.u32()?, reader.u64()?);

@@ -1,1 +1,145 @@
 //! The only part that touches the world: one thread, one `mio::Poll`.
+//!
+//! One turn of the loop ([`run`]):
+//!
+//! 1. Read the sockets, up to a budget, and give every datagram to its machine.
+//! 2. Tick the machines whose deadline has come. In this order: a reply that arrived in time but
+//!    was not read yet must not count as one that did not arrive.
+//! 3. Read a little of standard input; write a little to standard output and standard error.
+//! 4. Sleep until something is ready or the earliest deadline comes; without work, there are no
+//!    wake-ups and no ticks.
+//!
+//! Nothing in a turn blocks: not a terminal that stands still, not a full pipe, not a socket.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `address`, `advertise` | where a nodeset is; where others find us |
+//! | `clock`, `signals`, `logging`, `notify` | time, signals, the log, systemd |
+//! | `socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
+//! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
+//! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see |
+//! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
+//! | `names`, `desk`, `chat`, `nodeset`, `who` | the commands |
+
+mod address;
+mod advertise;
+mod chat;
+mod clock;
+mod desk;
+mod escape;
+mod front;
+mod json;
+mod lines;
+mod logging;
+mod names;
+mod node;
+mod nodeset;
+mod notify;
+mod output;
+mod probe;
+mod refusal;
+mod report;
+mod signals;
+mod socket;
+mod splitter;
+mod stdin;
+mod table;
+mod who;
+
+use std::io;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::{Events, Poll, Token};
+
+pub use address::{Address, PORT};
+pub use chat::{Chat, Say, chat, send};
+pub use logging::log_to_stderr;
+pub use nodeset::{Nodeset, nodeset};
+pub use report::{Failure, status};
+pub use who::{Who, who};
+
+use clock::Clock;
+use signals::{Signal, Signals};
+
+use crate::machine::{Seed, Time};
+
+const SIGNALS: Token = Token(0);
+const PEER: Token = Token(1);
+const NODESET: Token = Token(2);
+const PROBE: Token = Token(3);
+const STDIN: Token = Token(4);
+const STDOUT: Token = Token(5);
+const STDERR: Token = Token(6);
+
+/// What one process has one of.
+struct World {
+    poll: Poll,
+    signals: Signals,
+    clock: Clock,
+}
+
+impl World {
+    fn new(watched: &[Signal]) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let signals = Signals::watch(watched, poll.registry(), SIGNALS)?;
+        Ok(Self { poll, signals, clock: Clock::start() })
+    }
+}
+
+/// What the loop drives: the machines of one command, and who is in front of them.
+trait Program {
+    /// The poll says that a source is ready. To be remembered, not acted upon.
+    fn note_ready(&mut self, event: &Event);
+
+    /// A signal arrived.
+    fn signal(&mut self, signal: Signal);
+
+    /// One turn: sockets, deadlines, local input and output.
+    fn turn(&mut self);
+
+    /// Whether there is something to do without waiting.
+    fn has_work(&self) -> bool;
+
+    /// When the next turn is due at the latest.
+    fn wake(&self) -> Option<Time>;
+
+    /// The exit status, once everything is done.
+    fn status(&self) -> Option<u8>;
+}
+
+/// Runs a program until it has a status.
+fn run(world: &mut World, program: &mut impl Program) -> io::Result<u8> {
+    let mut events = Events::with_capacity(64);
+    loop {
+        program.turn();
+        if let Some(status) = program.status() {
+            return Ok(status);
+        }
+        let timeout = if program.has_work() {
+            Some(Duration::ZERO)
+        } else {
+            program.wake().map(|at| at.since(world.clock.now()))
+        };
+        match world.poll.poll(&mut events, timeout) {
+            Ok(()) => {}
+            // A signal; its own readiness follows.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        for event in &events {
+            if event.token() == SIGNALS {
+                world.signals.take(|signal| program.signal(signal));
+            } else {
+                program.note_ready(event);
+            }
+        }
+    }
+}
+
+/// Entropy for one machine.
+fn seed() -> io::Result<Seed> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(Seed(seed))
+}

@@ -18,6 +18,7 @@ use slab::Slab;
 
 use crate::machine::outbox::Outbox;
 use crate::machine::path::{Path, SENDS_MAX};
+use crate::machine::replies::{Replies, Seen};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
     self, DATAGRAM_MAX, Datagram, HEADER, PACKET_HEADER, Request, Response,
@@ -31,10 +32,6 @@ pub(crate) const WINDOW: usize = 64;
 
 /// Requests up to this many bytes ride along; larger ones wait for their timer.
 const RIDE_MAX: usize = 400;
-
-/// The largest reply that is remembered. Calls over links have small replies by design; those with
-/// large ones (a nodeset's pages) are answered anew, without a link.
-const REPLY_MAX: usize = 16;
 
 /// Bytes that may be sent to an address that has not answered yet, per byte received from it.
 const AMPLIFICATION: usize = 3;
@@ -559,63 +556,6 @@ impl Packing<'_> {
     }
 }
 
-/// The last [`WINDOW`] requests of one link and how they were answered.
-#[derive(Debug, Default)]
-struct Replies {
-    highest: Option<u32>,
-    slots: Vec<Slot>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    seq: u32,
-    used: bool,
-    len: u8,
-    reply: [u8; REPLY_MAX],
-}
-
-enum Seen<'a> {
-    Never,
-    /// Admitted, and not answered: the machine chose silence.
-    Unanswered,
-    Answered(&'a [u8]),
-    TooOld,
-}
-
-impl Replies {
-    fn look_up(&mut self, seq: u32) -> Seen<'_> {
-        if self.slots.is_empty() {
-            self.slots.resize(WINDOW, Slot::default());
-        }
-        let highest = *self.highest.get_or_insert(seq);
-        let behind = highest.wrapping_sub(seq);
-        if behind > u32::MAX / 2 {
-            self.highest = Some(seq);
-        } else if behind as usize >= WINDOW {
-            return Seen::TooOld;
-        }
-        let slot = &mut self.slots[seq as usize % WINDOW];
-        if slot.used && slot.seq == seq {
-            return match slot.len {
-                0 => Seen::Unanswered,
-                len => Seen::Answered(&slot.reply[..usize::from(len)]),
-            };
-        }
-        *slot = Slot { seq, used: true, ..Slot::default() };
-        Seen::Never
-    }
-
-    fn remember(&mut self, seq: u32, reply: &[u8]) {
-        debug_assert!(reply.len() <= REPLY_MAX);
-        let slot = &mut self.slots[seq as usize % WINDOW];
-        let len = reply.len().min(REPLY_MAX);
-        if slot.used && slot.seq == seq {
-            slot.reply[..len].copy_from_slice(&reply[..len]);
-            slot.len = len as u8;
-        }
-    }
-}
-
 fn put_raw_response(out: &mut Vec<u8>, seq: u32, payload: &[u8]) {
     const RESPONSE: u8 = 1;
     let len = (PACKET_HEADER - 2 + payload.len()) as u16;
@@ -630,3 +570,6 @@ const fn stamp(now: Time) -> u32 {
     let stamp = now.stamp();
     if stamp == 0 { 1 } else { stamp }
 }
+
+#[cfg(test)]
+mod tests;

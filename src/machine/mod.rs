@@ -37,22 +37,23 @@
 //! | file | idea |
 //! |---|---|
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `wire`, `beacon` | every byte that crosses the network |
+//! | `wire`, `codec`, `beacon` | every byte that crosses the network |
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
-//! | `path`, `call` | round trips and loss of one path; requests, replies, retries, at most once |
+//! | `path`, `call`, `replies` | round trips and loss of one path; requests, replies, retries; at most once |
 //! | `client` | the peer's side of the nodeset: find the room, hold a lease |
-//! | `member` | who is here |
+//! | `member`, `member/greeting` | who is here; finding a path to them |
 //! | `stream` | what was said, in order, once each, to each reader |
 //! | `command` | what a typed line means |
-//! | `peer` | the chat machine: it routes between the children above |
+//! | `peer` and its `joining`, `talking` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` | the nodeset machine |
 //! | `listing` | the machine behind `chatrpc who` |
 
 mod beacon;
 mod call;
 mod client;
+mod codec;
 mod command;
 mod cookie;
 mod event;
@@ -63,6 +64,7 @@ mod outbox;
 mod path;
 mod peer;
 mod registry;
+mod replies;
 mod rng;
 mod roster;
 mod stream;

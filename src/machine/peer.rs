@@ -2,27 +2,25 @@
 //! children. The nodeset is the [`Client`]'s concern, people are the [`Members`]', what was said is
 //! the streams'; this file decides only who gets what.
 
+mod joining;
+mod talking;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use self::talking::mentions;
 use crate::machine::beacon::ADDRS_MAX;
 use crate::machine::call::{Admission, Calls, LinkKey};
-use crate::machine::client::{Ask, Client, News};
-use crate::machine::member::{
-    ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Member, MemberKey, Members,
-};
+use crate::machine::client::{Ask, Client};
+use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
 use crate::machine::stream::{BACKLOG_EASY, BACKLOG_MAX, Speech, Taken};
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Change, Datagram, Flags, Packet, Request, Response, VERSION};
 use crate::machine::{
-    Action, Beacon, Blame, Command, Event, Exit, Health, Input, Machine, MessageId, Name,
-    NameProblem, PeerId, Person, Presence, Refusal, Rng, SafeText, Seed, TEXT_MAX, Table, Tag,
-    Time, Wake, Why, mix,
+    Action, Beacon, Blame, Event, Exit, Input, Machine, MessageId, Name, NameProblem, PeerId,
+    Person, Rng, SafeText, Seed, Table, Tag, Time, Wake, Why, mix,
 };
-
-/// How long entering waits for the first answers of those who are here.
-const GREETINGS_MAX: Duration = Duration::from_millis(1500);
 
 /// How long the last goodbyes may take.
 const PARTING_MAX: Duration = Duration::from_millis(300);
@@ -171,8 +169,6 @@ impl Peer {
         };
         (&mut self.members, ctx)
     }
-
-    // ---- Datagrams ----
 
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let Some((link, datagram)) = self.calls.receive(self.now, from, bytes) else {
@@ -408,248 +404,6 @@ impl Peer {
         }
     }
 
-    // ---- Joining ----
-
-    fn news(&mut self, news: News) {
-        match news {
-            News::Nothing => {}
-            News::Changes(changes) => self.take(changes),
-            News::Roster(changes) => {
-                self.take(changes);
-                self.check_name();
-            }
-            News::Joined(seen, changes) => {
-                self.seen = Some(seen);
-                self.stage = Stage::Entering { until: Some(self.now + GREETINGS_MAX) };
-                self.take(changes);
-                let (members, mut ctx) = self.parts();
-                members.greet_all(&mut ctx);
-            }
-            News::Health(health, changes) => {
-                self.take(changes);
-                self.health(health);
-            }
-            News::Over(exit) => self.over(exit),
-        }
-    }
-
-    fn health(&mut self, health: Health) {
-        if matches!(self.stage, Stage::Ready | Stage::Draining { .. }) {
-            self.out.show(Event::Nodeset(health));
-        }
-    }
-
-    /// Takes in what the nodeset says of others. Before we are in, nobody is greeted.
-    fn take(&mut self, changes: Vec<Change>) {
-        let greet = !matches!(self.stage, Stage::Reading | Stage::Checking { .. });
-        let (members, mut ctx) = self.parts();
-        for change in changes {
-            match change {
-                Change::Present(listed) => {
-                    members.listed(listed.beacon, listed.seen, greet, &mut ctx);
-                }
-                Change::Gone(gone) => members.unlisted(&gone, &mut ctx),
-            }
-        }
-    }
-
-    /// Looks for our name, and names like it, among those who are listed. A namesake who does not
-    /// answer is one who died: their name is free.
-    fn check_name(&mut self) {
-        let Some((problem, keys)) = self.name_problem() else { return self.enter() };
-        let mut links = Vec::new();
-        for key in keys {
-            let (addr, incarnation) = self.members.member(key).listed_at();
-            let Some(addr) = addr else { continue };
-            let Some(link) = self.calls.open(self.now, addr, incarnation, true) else { continue };
-            if self.calls.request(self.now, link, Purpose::Probe, &Request::Ping).is_some() {
-                links.push(link);
-            }
-        }
-        if links.is_empty() {
-            return self.enter();
-        }
-        self.stage = Stage::Checking { open: links.len(), links, problem };
-    }
-
-    /// What stands against our name, and who has it.
-    fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
-        let alike = |name: &Name| *name == self.me.name || name.looks_like(&self.me.name);
-        let keys: Vec<MemberKey> = self
-            .members
-            .iter()
-            .filter(|(_, member)| alike(&member.beacon.name))
-            .map(|(key, _)| key)
-            .collect();
-        let first = self.members.member(*keys.first()?).beacon.name.clone();
-        Some((clash(&self.me.name, first), keys))
-    }
-
-    /// Somebody answered at the address of one who has our name; or nobody did.
-    fn probed(&mut self, answered: bool) {
-        let Stage::Checking { open, links, problem } = &mut self.stage else { return };
-        *open -= 1;
-        if !answered && *open > 0 {
-            return;
-        }
-        let (links, problem) = (core::mem::take(links), problem.clone());
-        links.into_iter().for_each(|link| self.calls.close(link));
-        if answered {
-            return self.over(Exit::Name(problem));
-        }
-        self.enter();
-    }
-
-    fn enter(&mut self) {
-        self.stage = Stage::Entering { until: None };
-        if let Some(client) = &mut self.client {
-            client.register(self.now, &self.me, &mut self.calls);
-        }
-    }
-
-    /// We are in once everybody who is listed has answered, or has had the time to.
-    fn enter_when_settled(&mut self) {
-        let Stage::Entering { until: Some(until) } = self.stage else { return };
-        if self.now < until && !self.members.are_settled() {
-            return;
-        }
-        let (members, mut ctx) = self.parts();
-        members.show_listed(&mut ctx);
-        let people = self.members.shown().map(|(_, member)| member.person()).collect();
-        self.stage = Stage::Ready;
-        let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
-        self.out.show(Event::Ready { me, addr, nodeset: self.nodeset, people });
-        let keys = self.members.shown_keys();
-        let (members, mut ctx) = self.parts();
-        keys.into_iter().for_each(|key| members.warn_alike(key, &mut ctx));
-    }
-
-    // ---- Lines ----
-
-    fn line(&mut self, line: &str) {
-        match Command::parse(line) {
-            Ok(command) => self.command(command),
-            Err(refusal) => self.refuse(refusal),
-        }
-    }
-
-    fn refuse(&mut self, refusal: Refusal<'_>) {
-        self.out.show(Event::Refused(refusal.into_owned()));
-    }
-
-    fn command(&mut self, command: Command<'_>) {
-        match command {
-            Command::Quit => return self.quit(),
-            Command::Help => return self.out.show(Event::Help),
-            _ => {}
-        }
-        if !matches!(self.stage, Stage::Ready) {
-            return self.refuse(Refusal::NotJoined);
-        }
-        match command {
-            Command::Say { text, action, to } => self.say(text, action, to),
-            Command::Nick(name) => self.nick(name),
-            Command::Who => self.who(),
-            Command::Quit | Command::Help => {}
-        }
-    }
-
-    fn say(&mut self, text: &str, action: bool, to: Option<&str>) {
-        if text.len() > TEXT_MAX {
-            return self.refuse(Refusal::TooLong { bytes: text.len() });
-        }
-        self.scratch.clear();
-        sanitize_into(text, &mut self.scratch);
-        if SafeText::trusted(&self.scratch).is_blank() {
-            return self.refuse(Refusal::Empty);
-        }
-        if self.speech.backlog() >= BACKLOG_MAX {
-            return self.refuse(Refusal::Backlog { messages: self.speech.backlog() });
-        }
-        let one = match to.map(|to| self.find(to)) {
-            None => None,
-            Some(Ok(key)) => Some(key),
-            Some(Err(refusal)) => return self.refuse(refusal),
-        };
-        let flags = Flags { action, private: one.is_some(), more: false };
-        let readers = if one.is_some() { 1 } else { self.members.shown_count() };
-        let number = self.speech.say(self.now, text, flags, readers);
-        let id = MessageId { author: self.me.id, number };
-        let reader = one.map(|key| self.members.member(key).person());
-        self.out.sent(id, &self.scratch, action, reader, readers);
-        let (members, mut ctx) = self.parts();
-        match one {
-            Some(key) => members.push(key, number, &mut ctx),
-            None => members.push_all(number, &mut ctx),
-        }
-        ctx.speech.settle(ctx.me.id, number, ctx.out);
-    }
-
-    /// Who is meant by a name, or by the beginning of an id.
-    fn find<'a>(&self, wanted: &'a str) -> Result<MemberKey, Refusal<'a>> {
-        let by_name = |name: &Name| name.as_str() == wanted;
-        let named: Vec<MemberKey> = self
-            .members
-            .shown()
-            .filter(|(_, member)| by_name(&member.beacon.name))
-            .map(|(key, _)| key)
-            .collect();
-        let of_id = |id: PeerId| wanted.len() >= 4 && id.to_string().starts_with(wanted);
-        let found = if named.is_empty() {
-            let ids = self.members.shown().filter(|(_, member)| of_id(member.beacon.id));
-            ids.map(|(key, _)| key).collect()
-        } else {
-            named
-        };
-        match found[..] {
-            [key] => Ok(key),
-            [] => Err(Refusal::NobodyCalled(SafeText::new(wanted))),
-            _ => Err(Refusal::SeveralCalled(SafeText::new(wanted))),
-        }
-    }
-
-    fn nick(&mut self, wanted: &str) {
-        let name = match Name::parse(wanted) {
-            Ok(name) => name,
-            Err(error) => return self.refuse(Refusal::Name(NameProblem::Invalid(error))),
-        };
-        let here = |(_, member): (MemberKey, &Member)| {
-            let present = &member.beacon.name;
-            (*present == name || present.looks_like(&name)).then(|| present.clone())
-        };
-        let present = self.members.shown().find_map(here);
-        if let Some(present) = present {
-            return self.refuse(Refusal::Name(clash(&name, present)));
-        }
-        let was = core::mem::replace(&mut self.me.name, name);
-        if was == self.me.name {
-            return;
-        }
-        self.me.n += 1;
-        self.out.show(Event::Renamed { who: self.me(), was });
-        if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
-            client.register(self.now, &self.me, &mut self.calls);
-        }
-        let (members, mut ctx) = self.parts();
-        members.tell_beacon(&mut ctx);
-    }
-
-    fn who(&mut self) {
-        let presence = |(_, member): (MemberKey, &Member)| Presence {
-            who: member.person(),
-            addr: member.path().map(|link| self.calls.addr(link)),
-            rtt: member.path().and_then(|link| self.calls.rtt(link)),
-            unacked: member.unacked() as u64,
-            silent: member
-                .path()
-                .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
-        };
-        let people = self.members.shown().map(presence).collect();
-        self.out.show(Event::People(people));
-    }
-
-    // ---- Leaving ----
-
     fn quit(&mut self) {
         match self.stage {
             Stage::Ready => {
@@ -706,8 +460,6 @@ impl Peer {
         self.out.exit(exit);
     }
 
-    // ---- Time ----
-
     fn start(&mut self) {
         let rng = self.client_rng.clone();
         self.client = Client::start(self.now, self.nodeset, self.tag, rng, &mut self.calls);
@@ -738,35 +490,6 @@ fn wanted<'a>(stage: &Stage, me: &'a Beacon) -> Option<&'a Beacon> {
         Stage::Entering { .. } | Stage::Ready | Stage::Draining { .. } => Some(me),
         _ => None,
     }
-}
-
-fn clash(wanted: &Name, present: Name) -> NameProblem {
-    if *wanted == present {
-        NameProblem::Taken(present)
-    } else {
-        NameProblem::LooksLike { wanted: wanted.clone(), present }
-    }
-}
-
-/// Whether a text has a name in it, as a word, in upper or lower case.
-fn mentions(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut before = None;
-    for (start, c) in text.char_indices() {
-        let free = !before.is_some_and(is_word);
-        before = Some(c);
-        if !free {
-            continue;
-        }
-        let mut rest = text[start..].chars();
-        let begins = name
-            .chars()
-            .all(|n| rest.next().is_some_and(|c| c == n || c.to_lowercase().eq(n.to_lowercase())));
-        if begins && !rest.next().is_some_and(is_word) {
-            return true;
-        }
-    }
-    false
 }
 
 impl Machine for Peer {
@@ -846,18 +569,5 @@ impl Machine for Peer {
         self.calls.check();
         self.members.check();
         assert!(self.speech.backlog() <= BACKLOG_MAX);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mentions;
-
-    #[test]
-    fn a_mention_is_a_word() {
-        assert!(mentions("alice: hi", "alice") && mentions("hi ALICE!", "alice"));
-        assert!(mentions("привет, Борис", "борис"));
-        assert!(!mentions("malice", "alice") && !mentions("alices", "alice"));
-        assert!(mentions("malice, alice", "alice") && !mentions("", "alice"));
     }
 }

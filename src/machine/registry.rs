@@ -458,7 +458,7 @@ impl Machine for Registry {
         assert_eq!(self.leases.len(), self.by_member.len());
         assert_eq!(self.leases.len(), self.by_addr.len());
         assert_eq!(self.leases.len(), self.expiry.len(), "a lease that never expires");
-        assert_eq!(self.leases.len(), self.per_source.values().sum());
+        assert_eq!(self.leases.len(), self.per_source.values().sum::<usize>());
         for (key, lease) in &self.leases {
             assert_eq!(self.by_member.get(&(lease.tag, lease.beacon.id)), Some(&key));
             assert_eq!(self.by_addr.get(&lease.seen), Some(&key));

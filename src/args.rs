@@ -1,0 +1,190 @@
+//! The command line, as clap reads it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use chatrpc::driver::{Address, PORT};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// What a run without arguments prints, and `-h` first of all.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  chatrpc nodeset                   introduce people to each other
+  chatrpc chat 192.168.1.20:7420    talk to them
+  chatrpc chat                      both at once: open a room and talk in it
+  echo hi | chatrpc chat ADDR -n bot
+  chatrpc who ADDR --json";
+
+/// Group chat for bad networks: peer to peer over UDP, no server in the middle
+#[derive(Debug, Parser)]
+#[command(name = "chatrpc", version, before_help = EXAMPLES, args_override_self = true)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) task: Option<Task>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Log to standard error; twice: every datagram (DEBUG=1 is -v)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say only what needs attention
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Options from this file, one `name = alice` per line; `none` reads no file
+    #[arg(long, global = true, value_name = "PATH|none")]
+    pub(crate) config: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Introduce people to each other (what they say goes from peer to peer)
+    #[command(args_override_self = true)]
+    Nodeset(NodesetArgs),
+    /// Talk; without an address, open a room that others can join
+    #[command(args_override_self = true)]
+    Chat(ChatArgs),
+    /// Say one thing, or every line of standard input, and wait until it is delivered
+    #[command(args_override_self = true)]
+    Send(SendArgs),
+    /// List who is in the room, without joining it
+    #[command(args_override_self = true)]
+    Who(WhoArgs),
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NodesetArgs {
+    /// Listen here [default: [::]:7420, which takes IPv4 along]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHATRPC_LISTEN", value_parser = socket)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Print this address for others, when this computer cannot know it
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket)]
+    pub(crate) advertise: Option<SocketAddr>,
+    /// Serve at most this many people
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) max_nodes: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ChatArgs {
+    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
+    #[arg(value_name = "ADDR", env = "CHATRPC_NODESET")]
+    pub(crate) nodeset: Option<Address>,
+    /// What people call you (1 to 24 columns)
+    #[arg(short, long, env = "CHATRPC_NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
+    /// Listen here [default: any port]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHATRPC_LISTEN", value_parser = any_socket)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Lines in, lines out: messages on standard output, everything else on standard error
+    #[arg(long, overrides_with = "json")]
+    pub(crate) plain: bool,
+    /// One JSON object per line in both directions
+    #[arg(long, overrides_with = "plain")]
+    pub(crate) json: bool,
+    /// Go on listening when the input has ended
+    #[arg(long)]
+    pub(crate) stay: bool,
+    /// How long leaving waits for what is not delivered yet: 500ms, 5s, 1m
+    #[arg(long, value_name = "DUR", default_value = "5s", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// Do not read standard input
+    #[arg(long)]
+    pub(crate) no_input: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SendArgs {
+    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
+    #[arg(value_name = "ADDR")]
+    pub(crate) nodeset: Address,
+    /// What to say; `-` says every line of standard input
+    pub(crate) text: String,
+    /// What people call you [default: $USER]
+    #[arg(short, long, env = "CHATRPC_NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
+    /// How long to wait until it is delivered: 500ms, 5s, 1m
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration)]
+    pub(crate) drain: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WhoArgs {
+    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
+    #[arg(value_name = "ADDR", env = "CHATRPC_NODESET", required = true)]
+    pub(crate) nodeset: Address,
+    /// One JSON object per person
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    socket_with_port(text, PORT)
+}
+
+fn any_socket(text: &str) -> Result<SocketAddr, String> {
+    socket_with_port(text, 0)
+}
+
+/// An address of this computer: `ADDR:PORT`, or an address alone.
+fn socket_with_port(text: &str, port: u16) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let alone = || Some(SocketAddr::new(bare.parse::<IpAddr>().ok()?, port));
+    text.parse().ok().or_else(alone).ok_or_else(|| "not ADDR:PORT".to_owned())
+}
+
+/// `500ms`, `5s`, `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| "write 500ms, 5s or 1m".to_owned())?;
+    let ms = match &text[digits.len()..] {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    let ms = ms.and_then(|unit: u64| number.checked_mul(unit));
+    ms.map(Duration::from_millis).ok_or_else(|| "write 500ms, 5s or 1m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spans() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        for text in ["", "5", "s", "5h", "-1s", "1.5s", "99999999999999999m"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_to_listen_on() {
+        assert_eq!(socket("127.0.0.1:1").map(|addr| addr.to_string()), Ok("127.0.0.1:1".into()));
+        assert_eq!(socket("0.0.0.0").map(|addr| addr.port()), Ok(PORT));
+        assert_eq!(any_socket("[::1]").map(|addr| addr.to_string()), Ok("[::1]:0".into()));
+        assert!(socket("localhost:1").is_err());
+    }
+}

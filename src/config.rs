@@ -1,0 +1,132 @@
+//! The configuration file: one long option of the command line per line.
+//!
+//! ```text
+//! # what people call me
+//! name = alice
+//! plain = true
+//! ```
+//!
+//! A key is looked up in the definition of the command line itself, so that file and flags cannot
+//! drift apart. The options that the command of this run has are put in front of the typed ones,
+//! where those override them; one that the environment sets is left out.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use chatrpc::driver::{Failure, status};
+use clap::{ArgAction, Command};
+
+/// Which file to read, given `--config`; `None` reads none.
+pub(crate) fn path(asked: Option<&str>) -> Option<(PathBuf, bool)> {
+    match asked {
+        Some("none") => None,
+        Some(path) => Some((path.into(), true)),
+        None => {
+            let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+            let home = || set("HOME").map(|home| PathBuf::from(home).join(".config"));
+            let folder = set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
+            Some((folder.join("chatrpc/config"), false))
+        }
+    }
+}
+
+/// The options of the file that apply to `task`, as arguments.
+pub(crate) fn arguments(
+    cli: &Command,
+    task: &str,
+    asked: Option<&str>,
+) -> Result<Vec<OsString>, Failure> {
+    let Some((path, must_exist)) = path(asked) else { return Ok(Vec::new()) };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => String::new(),
+        Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
+    };
+    read(cli, task, &text, |name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .map_err(|(line, what)| wrong(format!("{}:{line}: {what}", path.display())))
+}
+
+fn wrong(what: String) -> Failure {
+    Failure::new(status::USAGE, "config", what)
+}
+
+fn read(
+    cli: &Command,
+    task: &str,
+    text: &str,
+    is_set: impl Fn(&std::ffi::OsStr) -> bool,
+) -> Result<Vec<OsString>, (usize, String)> {
+    let mut arguments = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = line.split_once('=').ok_or((number, "not `key = value`".to_owned()))?;
+        let (key, value) = (key.trim(), value.trim());
+        let mut commands = cli.get_subcommands().chain([cli]);
+        if !commands.any(|command| option(command, key).is_some()) {
+            return Err((number, format!("unknown key '{key}'")));
+        }
+        let here = cli.find_subcommand(task).and_then(|command| option(command, key));
+        let Some(arg) = here.or_else(|| option(cli, key)) else { continue };
+        if arg.get_env().is_some_and(&is_set) {
+            continue;
+        }
+        match (arg.get_action(), value) {
+            (ArgAction::SetTrue | ArgAction::Count, "true") => {
+                arguments.push(format!("--{key}").into());
+            }
+            (ArgAction::SetTrue | ArgAction::Count, "false") => {}
+            (ArgAction::SetTrue | ArgAction::Count, _) => {
+                return Err((number, format!("'{key}' is true or false")));
+            }
+            _ => arguments.push(format!("--{key}={value}").into()),
+        }
+    }
+    Ok(arguments)
+}
+
+/// The option of that long name. A configuration cannot name another one.
+fn option<'a>(command: &'a Command, key: &str) -> Option<&'a clap::Arg> {
+    command.get_arguments().find(|arg| arg.get_long() == Some(key) && key != "config")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Cli;
+
+    fn read_for(task: &str, text: &str) -> Result<Vec<OsString>, (usize, String)> {
+        read(&Cli::command(), task, text, |name| name == "CHATRPC_LISTEN")
+    }
+
+    #[test]
+    fn options_become_arguments() {
+        let text = "# comment\n\nname = alice b\nplain=true\nstay = false\nquiet = true\n";
+        assert_eq!(
+            read_for("chat", text).unwrap(),
+            ["--name=alice b", "--plain", "--quiet"].map(OsString::from)
+        );
+        assert_eq!(read_for("nodeset", text).unwrap(), ["--quiet"].map(OsString::from));
+    }
+
+    #[test]
+    fn the_environment_is_stronger() {
+        assert_eq!(read_for("chat", "listen = 127.0.0.1:1").unwrap(), Vec::<OsString>::new());
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_line() {
+        let line = |text| read_for("chat", text).unwrap_err();
+        assert_eq!(line("\nnmae = x"), (2, "unknown key 'nmae'".to_owned()));
+        assert_eq!(line("config = x"), (1, "unknown key 'config'".to_owned()));
+        assert_eq!(line("name"), (1, "not `key = value`".to_owned()));
+        assert_eq!(line("plain = yes"), (1, "'plain' is true or false".to_owned()));
+    }
+}

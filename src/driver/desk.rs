@@ -1,0 +1,151 @@
+//! Between the chat machine and whoever is in front of it: events become text in a queue, and what
+//! the exit status depends on is kept.
+
+use std::io;
+
+use mio::Registry;
+use rustix::io::Errno;
+
+use super::front::{Front, Note, Paper, Reading};
+use super::node::Told;
+use super::output::Output;
+use super::report::Failure;
+use super::splitter::Piece;
+use super::{STDERR, STDOUT};
+use crate::machine::{Event, Exit, Refusal};
+
+/// A front end and its two outputs.
+pub(crate) struct Desk {
+    front: Box<dyn Front>,
+    paper: Paper,
+    out: Output,
+    err: Output,
+    /// The machine has joined.
+    pub(crate) ready: bool,
+    /// The machine is leaving.
+    pub(crate) leaving: bool,
+    /// Messages that were on their way when it began to leave.
+    pub(crate) unacked: usize,
+    /// Lines that were not carried out.
+    pub(crate) refused: u64,
+    /// Messages that nobody was there to read.
+    pub(crate) unheard: u64,
+    /// How the machine ended.
+    pub(crate) exit: Option<Exit>,
+}
+
+impl Desk {
+    pub(crate) fn new(front: Box<dyn Front>, registry: &Registry) -> io::Result<Self> {
+        Ok(Self {
+            front,
+            paper: Paper::default(),
+            out: Output::new(rustix::stdio::stdout(), registry, STDOUT)?,
+            err: Output::new(rustix::stdio::stderr(), registry, STDERR)?,
+            ready: false,
+            leaving: false,
+            unacked: 0,
+            refused: 0,
+            unheard: 0,
+            exit: None,
+        })
+    }
+
+    /// Takes what the machine tells.
+    pub(crate) fn told(&mut self, told: Told<'_>) {
+        let event = match told {
+            Told::Event(event) => event,
+            Told::Exit(exit) => {
+                self.exit = Some(exit);
+                return;
+            }
+        };
+        match &event {
+            Event::Ready { .. } => self.ready = true,
+            Event::Leaving { unacked } => {
+                self.leaving = true;
+                self.unacked = *unacked;
+            }
+            Event::Refused(Refusal::Empty) => {}
+            Event::Refused(_) => self.refused += 1,
+            Event::Sent { readers: 0, .. } => self.unheard += 1,
+            _ => {}
+        }
+        log::debug!("{event:?}");
+        self.front.show(&event, &mut self.paper);
+        self.queue();
+    }
+
+    /// What a line of input asks for.
+    pub(crate) fn read(&mut self, piece: Piece<'_>) -> Reading {
+        let reading = self.front.read(piece, &mut self.paper);
+        if reading == Reading::Refused {
+            self.refused += 1;
+        }
+        self.queue();
+        reading
+    }
+
+    /// What the last line asked for is carried out.
+    pub(crate) fn settle(&mut self) {
+        self.front.settle();
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        self.front.note(note, &mut self.paper);
+        self.queue();
+    }
+
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        self.front.fail(failure, &mut self.paper);
+        self.queue();
+    }
+
+    pub(crate) fn bye(&mut self, status: u8) {
+        self.front.bye(status, &mut self.paper);
+        self.queue();
+    }
+
+    pub(crate) const fn stdout(&mut self) -> &mut Output {
+        &mut self.out
+    }
+
+    pub(crate) const fn stderr(&mut self) -> &mut Output {
+        &mut self.err
+    }
+
+    /// Writes what can be written without waiting, and reports what was dropped.
+    pub(crate) fn flush(&mut self) {
+        for output in [&mut self.out, &mut self.err] {
+            if output.ready() {
+                output.flush();
+            }
+        }
+        let dropped =
+            [&mut self.out, &mut self.err].into_iter().filter_map(Output::take_dropped).sum();
+        if dropped > 0 {
+            self.note(Note::Dropped(dropped));
+        }
+    }
+
+    /// Whether something can be written without waiting.
+    pub(crate) const fn has_work(&self) -> bool {
+        self.out.ready() || self.err.ready()
+    }
+
+    /// Whether everything is written, or never will be.
+    pub(crate) fn drained(&self) -> bool {
+        self.out.drained() && self.err.drained()
+    }
+
+    /// Why standard output takes nothing any more.
+    pub(crate) const fn gone(&self) -> Option<Errno> {
+        self.out.gone()
+    }
+
+    fn queue(&mut self) {
+        self.out.push(&self.paper.out);
+        self.err.push(&self.paper.err);
+        self.paper.out.clear();
+        self.paper.err.clear();
+    }
+}

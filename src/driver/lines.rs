@@ -1,0 +1,282 @@
+//! The plain front end: one message is one line on standard output, and nothing else is.
+//!
+//! | line on standard output | what it is |
+//! |---|---|
+//! | `NAME: TEXT` | a message |
+//! | `NAME: /me TEXT` | something NAME does, written the way it was typed |
+//! | `@NAME: TEXT` | a message to us alone |
+//!
+//! A line feed inside a text is shown as ` ⏎ `, so that no text can begin a line; no name begins
+//! with `@` or ends with a colon, so that no name can pass for a mark. Everything else goes to
+//! standard error as `* …`. People whose names look alike are shown with their ids: `alice·k7f3`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthChar;
+
+use super::clock::{time_of_day, unix_ms};
+use super::front::{Front, Note, Paper, Reading, Wish, counted};
+use super::refusal::{not_utf8, too_long, words};
+use super::report::Failure;
+use super::splitter::Piece;
+use super::table::table;
+use crate::machine::{COMMANDS, Event, Health, Name, PeerId, Person, Presence, Why};
+
+/// How much of an undelivered message is shown, in columns.
+const EXCERPT_COLUMNS: usize = 40;
+
+/// What the plain front end is asked to leave out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Style {
+    /// Only messages, failures, and what needs attention.
+    pub(crate) quiet: bool,
+    /// No messages either: somebody only wants to send.
+    pub(crate) deaf: bool,
+    /// Lines are text, whatever they begin with.
+    pub(crate) literal: bool,
+    /// Errors are red.
+    pub(crate) colour: bool,
+}
+
+/// Events as lines of text.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    style: Style,
+    me: Option<PeerId>,
+    people: BTreeMap<PeerId, Name>,
+    /// Those who are shown with their id.
+    alike: BTreeSet<PeerId>,
+    /// How our messages begin that are not done yet.
+    pending: BTreeMap<u64, String>,
+    /// It was said already that nobody is here.
+    said_alone: bool,
+}
+
+impl Lines {
+    pub(crate) const fn new(style: Style) -> Self {
+        Self {
+            style,
+            me: None,
+            people: BTreeMap::new(),
+            alike: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            said_alone: false,
+        }
+    }
+
+    fn label(&self, who: &Person) -> String {
+        // A name with the sign that sets an id apart could pass for somebody else's label.
+        if self.alike.contains(&who.id) || who.name.as_str().contains('·') {
+            format!("{}·{}", who.name, who.id.short())
+        } else {
+            who.name.to_string()
+        }
+    }
+
+    fn here(&self) -> String {
+        let labels =
+            self.people.iter().map(|(&id, name)| self.label(&Person { id, name: name.clone() }));
+        labels.collect::<Vec<_>>().join(", ")
+    }
+
+    fn message(&self, from: &Person, text: &str, action: bool, private: bool, paper: &mut Paper) {
+        if self.style.deaf {
+            return;
+        }
+        let private = if private { "@" } else { "" };
+        let action = if action { "/me " } else { "" };
+        let text = text.replace('\n', " ⏎ ");
+        paper.say(format_args!("{private}{}: {action}{text}", self.label(from)));
+    }
+
+    /// Who comes, goes, and is called what: noise, for some.
+    fn presence(&mut self, event: &Event<'_>, paper: &mut Paper) {
+        let line = match event {
+            Event::Ready { me, people, .. } => {
+                self.me = Some(me.id);
+                self.people = people.iter().map(|who| (who.id, who.name.clone())).collect();
+                let here = self.here();
+                let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
+                format!("Welcome to the chat room, {}!\n* here: {here}", me.name)
+            }
+            Event::Joined(who) => {
+                self.people.insert(who.id, who.name.clone());
+                self.said_alone = false;
+                format!("{} has entered the chat!", self.label(who))
+            }
+            Event::Left { who, why } => {
+                self.people.remove(&who.id);
+                let label = self.label(who);
+                self.alike.remove(&who.id);
+                match why {
+                    Why::Quit => format!("{label} has left the chat!"),
+                    _ => format!("{label} has left the chat! ({why})"),
+                }
+            }
+            Event::Renamed { who, was } if Some(who.id) == self.me => {
+                format!("you are now called {} (before: {was})", who.name)
+            }
+            Event::Renamed { who, was } => {
+                self.people.insert(who.id, who.name.clone());
+                format!("{was} is now called {}", self.label(who))
+            }
+            _ => return,
+        };
+        if !self.style.quiet {
+            paper.remark(format_args!("* {line}"));
+        }
+    }
+
+    fn done(&mut self, number: u64, failed: &[(Person, Why)], paper: &mut Paper) {
+        let excerpt = self.pending.remove(&number).unwrap_or_default();
+        if failed.is_empty() {
+            return;
+        }
+        let whom = failed.iter().map(|(who, why)| match why {
+            Why::Quit => format!("{} (left)", self.label(who)),
+            _ => format!("{} ({why})", self.label(who)),
+        });
+        let whom = whom.collect::<Vec<_>>().join(", ");
+        paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
+    }
+
+    fn nodeset(&self, health: Health, paper: &mut Paper) {
+        match health {
+            Health::Online => paper.remark("* the nodeset is back: new people can join"),
+            Health::Silent => {
+                let since = time_of_day(unix_ms());
+                let here = self.here();
+                let still = if here.is_empty() {
+                    String::new()
+                } else {
+                    format!(" you can still talk to {here};")
+                };
+                paper.remark(format_args!(
+                    "* nodeset is silent since {since};{still} new people cannot join"
+                ));
+            }
+        }
+    }
+}
+
+impl Front for Lines {
+    fn show(&mut self, event: &Event<'_>, paper: &mut Paper) {
+        match event {
+            Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
+                self.presence(event, paper);
+            }
+            Event::Alike { one, other } => {
+                self.alike.extend([one.id, other.id]);
+                let (one, other) = (self.label(one), self.label(other));
+                paper.remark(format_args!("* {one} and {other} look the same: mind the ids"));
+            }
+            Event::Message { from, text, action, private, .. } => {
+                self.message(from, text.as_str(), *action, *private, paper);
+            }
+            Event::Sent { id, text, readers, to, .. } => {
+                self.pending.insert(id.number, excerpt(text.as_str()));
+                if *readers == 0 && to.is_none() && !self.said_alone {
+                    self.said_alone = true;
+                    paper.remark("* nobody is here to hear it");
+                }
+            }
+            Event::Done { id, failed, .. } => self.done(id.number, failed, paper),
+            Event::Missing { from, count } => {
+                paper.remark(format_args!("* {count} missing from {}", self.label(from)));
+            }
+            Event::Nodeset(health) => self.nodeset(*health, paper),
+            Event::People(people) => people_table(people, paper),
+            Event::Help => help(paper),
+            Event::Refused(refusal) => {
+                paper.remark(format_args!("* {}", words(refusal).line()));
+            }
+            Event::Leaving { .. } | Event::Acked { .. } | Event::Listing(_) => {}
+        }
+    }
+
+    fn note(&mut self, note: Note, paper: &mut Paper) {
+        match note {
+            Note::Opened(addr) => paper.remark(format_args!(
+                "! you opened this room. Others join with:  chatrpc chat {addr}"
+            )),
+            Note::Waiting(unacked) => {
+                let waiting = counted(unacked as u64, "message");
+                paper.remark(format_args!(
+                    "* leaving: waiting for {waiting} (again to leave at once)"
+                ));
+            }
+            Note::Dropped(count) => {
+                let (lines, were) =
+                    (counted(count, "line"), if count == 1 { "was" } else { "were" });
+                paper.remark(format_args!("* {lines} {were} not shown: the output was stalled"));
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, paper: &mut Paper) {
+        paper.err += &failure.text(self.style.colour);
+    }
+
+    fn bye(&mut self, _status: u8, _paper: &mut Paper) {}
+
+    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Reading {
+        let refusal = match piece {
+            // An empty line says nothing, on a terminal as well as between paragraphs of a file.
+            Piece::Line(line) if line.trim().is_empty() => return Reading::Nothing,
+            Piece::Line(line) if self.style.literal => {
+                let text = line.to_owned();
+                return Reading::Wish(Wish::Say { text, action: false, to: None });
+            }
+            Piece::Line(line) => return Reading::Wish(Wish::Line(line.to_owned())),
+            Piece::TooLong { bytes, limit } => too_long(bytes, limit),
+            Piece::NotUtf8 { number } => not_utf8(number),
+        };
+        paper.remark(format_args!("* {}", refusal.line()));
+        Reading::Refused
+    }
+}
+
+/// The beginning of a text, on one line.
+fn excerpt(text: &str) -> String {
+    let text = text.replace('\n', " ⏎ ");
+    let mut columns = 0;
+    for (at, letter) in text.char_indices() {
+        columns += letter.width().unwrap_or(0);
+        if columns > EXCERPT_COLUMNS {
+            return format!("{}…", &text[..at]);
+        }
+    }
+    text
+}
+
+fn people_table(people: &[Presence], paper: &mut Paper) {
+    let head = ["name", "id", "address", "round trip", "unsent"].map(str::to_owned);
+    let rows = people.iter().map(|presence| {
+        [
+            presence.who.name.to_string(),
+            presence.who.id.short(),
+            presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
+            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
+            presence.unacked.to_string(),
+        ]
+    });
+    for line in table([head].into_iter().chain(rows)) {
+        paper.remark(format_args!("* {line}"));
+    }
+}
+
+fn milliseconds(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
+    }
+}
+
+fn help(paper: &mut Paper) {
+    let more = ["//TEXT".to_owned(), "say a text that begins with a slash".to_owned()];
+    let rows = COMMANDS.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]);
+    for line in table(rows.chain([more])) {
+        paper.remark(format_args!("* {line}"));
+    }
+}

@@ -1,0 +1,154 @@
+//! `chatrpc nodeset`: introduces people to each other.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use mio::event::Event;
+
+use super::advertise::advertised;
+use super::clock::{Clock, unix_ms};
+use super::front::counted;
+use super::node::Node;
+use super::notify::Notify;
+use super::report::{Failure, cannot_bind, status};
+use super::signals::Signal;
+use super::socket::Socket;
+use super::{NODESET, PORT, Program, World, run, seed};
+use crate::machine::{Registry, RegistryConfig, Time};
+
+/// What `chatrpc nodeset` is asked for.
+#[derive(Clone, Debug)]
+pub struct Nodeset {
+    /// The address to bind; everything on [`PORT`] unless told.
+    pub listen: Option<SocketAddr>,
+    /// The address to print, when this computer cannot know it (behind a NAT).
+    pub advertise: Option<SocketAddr>,
+    /// How many members it serves at most.
+    pub members_max: usize,
+    /// No hints.
+    pub quiet: bool,
+}
+
+/// Where a nodeset listens unless it is told.
+pub(crate) const EVERYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT);
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// When the address cannot be bound, or the operating system fails.
+pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
+    let mut world = World::new(&[Signal::Interrupt, Signal::Terminate])?;
+    let listen = options.listen.unwrap_or(EVERYWHERE);
+    let socket = Socket::bind(listen).map_err(|error| {
+        let port = listen.port();
+        let host = if port == PORT { "localhost".to_owned() } else { format!("localhost:{port}") };
+        let next = port.checked_add(1).unwrap_or(PORT);
+        cannot_bind(
+            listen,
+            &error,
+            &[
+                &format!("is a nodeset already running?  chatrpc who {host}"),
+                &format!("or: chatrpc nodeset --listen 0.0.0.0:{next}"),
+            ],
+        )
+    })?;
+    let local = socket.local();
+    let mut node = registry_node(socket, options.members_max, world.clock)?;
+    node.register(world.poll.registry(), NODESET)?;
+    announce(options.advertise.unwrap_or_else(|| advertised(local)), options.quiet);
+    let mut service = Service::new(node, world.clock);
+    Ok(run(&mut world, &mut service)?)
+}
+
+/// A nodeset's machine on its socket.
+pub(crate) fn registry_node(
+    socket: Socket,
+    members_max: usize,
+    clock: Clock,
+) -> io::Result<Node<Registry>> {
+    let config = RegistryConfig { seed: seed()?, incarnation: unix_ms(), members_max };
+    Ok(Node::new(Registry::new(config), socket, clock))
+}
+
+/// The first line is for programs, so it is written at once and whole; the rest is for people.
+fn announce(addr: SocketAddr, quiet: bool) {
+    // Somebody who closed standard output does not want to know.
+    let mut out = io::stdout();
+    let _ = writeln!(out, "Listening on: {addr}").and_then(|()| out.flush());
+    let mut err = io::stderr();
+    if err.is_terminal() && !quiet {
+        let port = addr.port();
+        let here = if port == PORT { "localhost".to_owned() } else { format!("localhost:{port}") };
+        let _ = writeln!(err, "Others join with:  chatrpc chat {addr}");
+        let _ = writeln!(err, "(this computer only: chatrpc chat {here})");
+    }
+}
+
+struct Service {
+    node: Node<Registry>,
+    clock: Clock,
+    notify: Notify,
+    /// How many members the service manager was told of.
+    told: Option<usize>,
+    /// When the service manager wants to hear from us.
+    watchdog: Option<(Duration, Time)>,
+    done: bool,
+}
+
+impl Service {
+    fn new(node: Node<Registry>, clock: Clock) -> Self {
+        let notify = Notify::from_env();
+        notify.tell("READY=1");
+        let watchdog = notify.watchdog().map(|every| (every, clock.now()));
+        Self { node, clock, notify, told: None, watchdog, done: false }
+    }
+
+    fn tell_members(&mut self) {
+        let members = self.node.machine().members();
+        if self.told != Some(members) {
+            self.told = Some(members);
+            let port = self.node.local().port();
+            let members = counted(members as u64, "member");
+            log::debug!("{members}");
+            self.notify.tell(&format!("STATUS={members}, udp {port}"));
+        }
+    }
+}
+
+impl Program for Service {
+    fn note_ready(&mut self, _event: &Event) {
+        self.node.note_readable();
+    }
+
+    fn signal(&mut self, _signal: Signal) {
+        self.notify.tell("STOPPING=1");
+        self.done = true;
+    }
+
+    fn turn(&mut self) {
+        self.node.turn(|told| log::debug!("{told:?}"));
+        self.tell_members();
+        if let Some((every, at)) = &mut self.watchdog {
+            let now = self.clock.now();
+            if *at <= now {
+                self.notify.tell("WATCHDOG=1");
+                *at = now + *every;
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.node.has_work()
+    }
+
+    fn wake(&self) -> Option<Time> {
+        let watchdog = self.watchdog.map(|(_, at)| at);
+        [self.node.wake(), watchdog].into_iter().flatten().min()
+    }
+
+    fn status(&self) -> Option<u8> {
+        self.done.then_some(status::OK)
+    }
+}

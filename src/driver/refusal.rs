@@ -1,0 +1,75 @@
+//! Why a line was not carried out, in words.
+
+use super::front::grouped;
+use super::report::name_refused;
+use crate::machine::{Refusal, TEXT_MAX};
+
+/// A refusal for people and for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// The word for programs.
+    pub(crate) code: &'static str,
+    /// What was wrong. It ends with the fact that nothing was sent where somebody may wonder.
+    pub(crate) what: String,
+    /// What to do instead.
+    pub(crate) hint: Option<String>,
+}
+
+impl Words {
+    /// Everything on one line.
+    pub(crate) fn line(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{} — {hint}", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
+/// Says why.
+pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
+    let (code, what, hint) = match refusal {
+        Refusal::TooLong { bytes } => return too_long(*bytes, TEXT_MAX),
+        Refusal::Empty => ("empty", "nothing is left to send".to_owned(), None),
+        Refusal::UnknownCommand { typed, nearest } => {
+            let literally = format!("(//{typed} sends it as text)");
+            let hint = match nearest {
+                Some(name) => format!("did you mean /{name}? {literally}"),
+                None => format!("/help lists them {literally}"),
+            };
+            ("unknown_command", format!("unknown command /{typed}"), Some(hint))
+        }
+        Refusal::Usage(usage) => ("usage", format!("usage: {usage}"), None),
+        Refusal::NobodyCalled(name) => {
+            ("nobody", format!("nobody here is called '{name}'"), Some("/who".to_owned()))
+        }
+        Refusal::SeveralCalled(name) => (
+            "several",
+            format!("more than one person here is called '{name}'"),
+            Some("say it to an id: /who shows them".to_owned()),
+        ),
+        Refusal::Name(problem) => {
+            let failure = name_refused(problem);
+            (failure.code, failure.what, failure.hints.first().cloned())
+        }
+        Refusal::Backlog { messages } => (
+            "backlog",
+            format!("{} messages are still undelivered: nothing was sent", grouped(*messages)),
+            Some("say it again later".to_owned()),
+        ),
+        Refusal::NotJoined => ("not_joined", "not in the room: nothing was sent".to_owned(), None),
+    };
+    Words { code, what, hint }
+}
+
+/// A line over a limit.
+pub(crate) fn too_long(bytes: usize, limit: usize) -> Words {
+    let (bytes, limit) = (grouped(bytes), grouped(limit));
+    let what = format!("{bytes} bytes, the limit is {limit}: nothing was sent");
+    Words { code: "too_long", what, hint: None }
+}
+
+/// A line that is not text.
+pub(crate) fn not_utf8(number: u64) -> Words {
+    let what = format!("line {number} is not valid UTF-8: nothing was sent");
+    Words { code: "bad_input", what, hint: None }
+}

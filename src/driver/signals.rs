@@ -1,0 +1,80 @@
+//! Signals as readiness in the one poll.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mio::{Interest, Registry, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook_mio::v1_0::Signals as Source;
+
+/// A signal that ends a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// Somebody asks us to end.
+    Terminate,
+    /// The terminal is gone.
+    Hangup,
+}
+
+impl Signal {
+    const fn number(self) -> i32 {
+        match self {
+            Self::Interrupt => SIGINT,
+            Self::Terminate => SIGTERM,
+            Self::Hangup => SIGHUP,
+        }
+    }
+}
+
+/// The signals that are watched for.
+pub(crate) struct Signals {
+    source: Source,
+    watched: Vec<Signal>,
+    /// The signals do what they always do: while a question blocks, nobody reads the poll.
+    by_default: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Watches for signals, except those that whoever started us wants ignored (`nohup`, `&`).
+    pub(crate) fn watch(wanted: &[Signal], registry: &Registry, token: Token) -> io::Result<Self> {
+        let ignored = ignored();
+        let is_ignored = |signal: Signal| ignored >> (signal.number() - 1) & 1 == 1;
+        let watched: Vec<Signal> =
+            wanted.iter().copied().filter(|&signal| !is_ignored(signal)).collect();
+        let by_default = Arc::new(AtomicBool::new(false));
+        for signal in &watched {
+            flag::register_conditional_default(signal.number(), Arc::clone(&by_default))?;
+        }
+        let mut source = Source::new(watched.iter().map(|signal| signal.number()))?;
+        registry.register(&mut source, token, Interest::READABLE)?;
+        Ok(Self { source, watched, by_default })
+    }
+
+    /// Hands out what arrived.
+    pub(crate) fn take(&mut self, mut take: impl FnMut(Signal)) {
+        for number in self.source.pending() {
+            if let Some(&signal) = self.watched.iter().find(|signal| signal.number() == number) {
+                take(signal);
+            }
+        }
+    }
+
+    /// Runs something that blocks, during which a signal ends the process the usual way.
+    pub(crate) fn by_default<T>(&self, block: impl FnOnce() -> T) -> T {
+        self.by_default.store(true, Ordering::SeqCst);
+        let result = block();
+        self.by_default.store(false, Ordering::SeqCst);
+        result
+    }
+}
+
+/// The set of ignored signals, one bit each. Only Linux tells; elsewhere none are known.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}

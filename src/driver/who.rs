@@ -1,0 +1,131 @@
+//! `chatrpc who`: asks a nodeset who is there, without joining.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use mio::event::Event;
+
+use super::address::Address;
+use super::chat::{any_port, resolve};
+use super::clock::unix_ms;
+use super::front::Paper;
+use super::json;
+use super::node::{Node, Told};
+use super::probe::Probe;
+use super::report::{Asked, Failure, failed, status};
+use super::signals::Signal;
+use super::socket::Socket;
+use super::table::table;
+use super::{PEER, PROBE, Program, World, run, seed};
+use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Tag, Time};
+
+/// What `chatrpc who` is asked for.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// The nodeset.
+    pub nodeset: Address,
+    /// One JSON object per person.
+    pub json: bool,
+}
+
+/// Prints who is there.
+///
+/// # Errors
+///
+/// When the nodeset does not answer; see [`status`]. In JSON the failure was printed already.
+pub fn who(options: &Who) -> Result<u8, Failure> {
+    let asked = listed(options);
+    if !options.json {
+        let people = asked?;
+        if people.is_empty() {
+            let _ = writeln!(io::stderr(), "nobody is here");
+        }
+        let rows = people
+            .iter()
+            .map(|one| [one.who.name.to_string(), one.who.id.short(), one.addr.to_string()]);
+        print(&table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n"));
+        return Ok(status::OK);
+    }
+    let mut paper = Paper::default();
+    let status = match asked {
+        Ok(people) => {
+            json::listing(&people, &mut paper);
+            status::OK
+        }
+        Err(failure) => {
+            json::fail(&failure, &mut paper);
+            json::bye(failure.status, &mut paper);
+            failure.status
+        }
+    };
+    print(&paper.out);
+    Ok(status)
+}
+
+/// Writes text to standard output; a reader that left early has seen enough.
+fn print(text: &str) {
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn listed(options: &Who) -> Result<Vec<Listed>, Failure> {
+    let nodeset = resolve(&options.nodeset)?;
+    // Signals do what they always do: there is nothing to leave.
+    let mut world = World::new(&[])?;
+    let socket = Socket::bind(any_port(nodeset))?;
+    let config = ListingConfig { seed: seed()?, incarnation: unix_ms(), tag: Tag::LOBBY, nodeset };
+    let mut node = Node::new(Listing::new(config), socket, world.clock);
+    node.register(world.poll.registry(), PEER)?;
+    let probe = Probe::send(nodeset, world.poll.registry(), PROBE).ok();
+    let mut query = Query { node, probe, people: Vec::new(), exit: None };
+    query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
+    run(&mut world, &mut query)?;
+    let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Asked::Who));
+    failure.map_or(Ok(query.people), Err)
+}
+
+struct Query {
+    node: Node<Listing>,
+    probe: Option<Probe>,
+    people: Vec<Listed>,
+    exit: Option<Exit>,
+}
+
+fn note(told: Told<'_>, people: &mut Vec<Listed>, exit: &mut Option<Exit>) {
+    match told {
+        Told::Event(machine::Event::Listing(listed)) => *people = listed,
+        Told::Event(_) => {}
+        Told::Exit(how) => *exit = Some(how),
+    }
+}
+
+impl Program for Query {
+    fn note_ready(&mut self, event: &Event) {
+        if event.token() == PEER {
+            self.node.note_readable();
+        } else if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
+            let addr: SocketAddr = addr;
+            let Self { node, people, exit, .. } = self;
+            node.feed(Input::Unreachable(addr), |told| note(told, people, exit));
+        }
+    }
+
+    fn signal(&mut self, _signal: Signal) {}
+
+    fn turn(&mut self) {
+        let Self { node, people, exit, .. } = self;
+        node.turn(|told| note(told, people, exit));
+    }
+
+    fn has_work(&self) -> bool {
+        self.node.has_work()
+    }
+
+    fn wake(&self) -> Option<Time> {
+        self.node.wake()
+    }
+
+    fn status(&self) -> Option<u8> {
+        self.exit.is_some().then_some(status::OK)
+    }
+}

@@ -1,0 +1,191 @@
+//! Two call engines, datagrams carried by hand.
+
+use super::*;
+use crate::machine::wire::Asked;
+use crate::machine::{Action, Seed};
+
+struct End {
+    calls: Calls<u32>,
+    out: Outbox,
+    addr: SocketAddr,
+    link: LinkKey,
+    executed: u32,
+}
+
+fn ends() -> (End, End) {
+    let addr = |n: u8| SocketAddr::from(([10, 0, 0, n], 7));
+    let end = |me: u8, other: u8| {
+        let mut calls = Calls::new(u64::from(me), 4, Seed([me; 32]).stream("calls"));
+        let link = calls.open(Time::ZERO, addr(other), u64::from(other), true).unwrap();
+        End { calls, out: Outbox::default(), addr: addr(me), link, executed: 0 }
+    };
+    (end(1, 2), end(2, 1))
+}
+
+const fn ms(ms: u64) -> Time {
+    Time::from_micros(ms * 1000)
+}
+
+impl End {
+    fn call(&mut self, now: Time, token: u32) {
+        self.calls.request(now, self.link, token, &Request::Ping).unwrap();
+    }
+
+    fn sent(&mut self, now: Time) -> Vec<Vec<u8>> {
+        self.calls.flush(now, &mut self.out);
+        let mut sent = Vec::new();
+        while let Some(Action::Send { bytes, .. }) = self.out.poll() {
+            sent.push(bytes.to_vec());
+        }
+        self.calls.check();
+        sent
+    }
+
+    /// Executes requests, returns the tokens of answered calls.
+    fn hear(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Vec<u32> {
+        let mut answered = Vec::new();
+        let Some((Some(link), datagram)) = self.calls.receive(now, from, bytes) else {
+            return answered;
+        };
+        for packet in datagram.packets() {
+            match packet {
+                wire::Packet::Request { seq, .. } => {
+                    if matches!(self.calls.admit(link, seq), Admission::New) {
+                        self.executed += 1;
+                        self.calls.reply(link, seq, &Response::Ok);
+                    }
+                }
+                wire::Packet::Response { seq, payload } => {
+                    assert_eq!(Response::decode(Asked::Other, payload), Ok(Response::Ok));
+                    if let Some(token) = self.calls.asked(link, seq) {
+                        self.calls.answer(now, link, seq, datagram.echo);
+                        answered.push(token);
+                    }
+                }
+            }
+        }
+        answered
+    }
+}
+
+#[test]
+fn a_call_is_sent_five_times_and_then_fails() {
+    let (mut a, _) = ends();
+    a.call(Time::ZERO, 7);
+    let mut at = vec![0];
+    assert_eq!(a.sent(Time::ZERO).len(), 1);
+    loop {
+        let now = a.calls.next_wake().expect("a deadline");
+        if let Some((_, token)) = a.calls.expired(now) {
+            assert_eq!(token, 7);
+            at.push(now.as_micros() / 1000);
+            break;
+        }
+        assert_eq!(a.sent(now).len(), 1);
+        at.push(now.as_micros() / 1000);
+    }
+    assert_eq!(at.len(), 6, "five sends and the failure");
+    let delays: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    for (delay, nominal) in delays.iter().zip([250, 265, 281, 500, 1000]) {
+        assert!(delay.abs_diff(nominal) <= nominal / 16 + 1, "{delays:?}");
+    }
+    assert_eq!(a.calls.next_wake(), None);
+    assert!(a.calls.is_silent(a.link));
+}
+
+#[test]
+fn a_repeated_request_is_answered_again_and_executed_once() {
+    let (mut a, mut b) = ends();
+    a.call(ms(1), 1);
+    let request = a.sent(ms(1)).remove(0);
+    for round in 2..5 {
+        assert!(b.hear(ms(round), a.addr, &request).is_empty());
+        let replies = b.sent(ms(round));
+        assert_eq!((b.executed, replies.len()), (1, 1));
+        let answered = a.hear(ms(round + 1), b.addr, &replies[0]);
+        assert_eq!(answered.len(), usize::from(round == 2));
+    }
+    assert_eq!(a.calls.blame.unknown_call, 2);
+    assert_eq!(a.calls.rtt(a.link), Some(Duration::from_millis(2)));
+}
+
+#[test]
+fn a_reply_counts_only_from_the_very_peer() {
+    let (mut a, mut b) = ends();
+    a.call(Time::ZERO, 1);
+    let request = a.sent(Time::ZERO).remove(0);
+    b.hear(ms(1), a.addr, &request);
+    let reply = b.sent(ms(1)).remove(0);
+    assert!(a.hear(ms(2), SocketAddr::from(([10, 0, 0, 3], 7)), &reply).is_empty());
+    let mut other_process = reply.clone();
+    other_process[8] ^= 1;
+    assert!(a.hear(ms(2), b.addr, &other_process).is_empty());
+    assert_eq!(a.hear(ms(2), b.addr, &reply), [1]);
+}
+
+#[test]
+fn unanswered_requests_ride_along_once_the_path_is_lossy() {
+    let (mut a, mut b) = ends();
+    a.call(Time::ZERO, 1);
+    let lone = a.sent(Time::ZERO)[0].len();
+    a.call(ms(10), 2);
+    assert_eq!(a.sent(ms(10))[0].len(), lone, "no loss, no riders");
+    // The first two datagrams are lost; the re-send is answered late, so the path counts as lossy.
+    let now = a.calls.next_wake().unwrap();
+    assert!(a.calls.expired(now).is_none());
+    b.hear(now, a.addr, &a.sent(now)[0]);
+    let reply = b.sent(now).remove(0);
+    assert_eq!(a.hear(now + Duration::from_millis(30), b.addr, &reply).len(), 1);
+    a.call(ms(400), 3);
+    let sent = a.sent(ms(400));
+    assert_eq!(sent.len(), 1, "riders cost no datagram");
+    b.executed = 0;
+    b.hear(ms(401), a.addr, &sent[0]);
+    assert_eq!(b.executed, 2, "the new request, and the one that was lost");
+}
+
+#[test]
+fn the_window_bounds_what_is_open() {
+    let (mut a, mut b) = ends();
+    for token in 0..WINDOW as u32 {
+        a.call(Time::ZERO, token);
+    }
+    assert!(a.calls.request(Time::ZERO, a.link, 99, &Request::Ping).is_none());
+    assert_eq!(a.calls.room(a.link), 0);
+    for datagram in a.sent(Time::ZERO) {
+        assert!(datagram.len() <= DATAGRAM_MAX);
+        b.hear(ms(1), a.addr, &datagram);
+    }
+    let replies = b.sent(ms(1));
+    let answered: Vec<u32> = replies.iter().flat_map(|r| a.hear(ms(2), b.addr, r)).collect();
+    assert_eq!(answered, (0..WINDOW as u32).collect::<Vec<_>>());
+    assert_eq!(a.calls.room(a.link), WINDOW);
+}
+
+#[test]
+fn a_stranger_gets_at_most_three_times_what_they_sent() {
+    let (mut a, mut b) = ends();
+    let victim = b.calls.open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), 9, false).unwrap();
+    b.calls.request(Time::ZERO, victim, 1, &Request::Ping).unwrap();
+    assert!(b.sent(Time::ZERO).is_empty(), "nothing was received from there");
+    a.calls.incarnation = 9;
+    a.call(Time::ZERO, 1);
+    let request = a.sent(Time::ZERO).remove(0);
+    b.hear(ms(1), SocketAddr::from(([10, 0, 0, 9], 7)), &request);
+    let mut sent: usize = b.sent(ms(1)).iter().map(Vec::len).sum();
+    while let Some(now) = b.calls.next_wake() {
+        while b.calls.expired(now).is_some() {}
+        sent += b.sent(now).iter().map(Vec::len).sum::<usize>();
+    }
+    assert!(sent <= AMPLIFICATION * request.len() && sent > 0, "{sent} for {}", request.len());
+}
+
+#[test]
+fn a_closed_link_leaves_nothing_behind() {
+    let (mut a, _) = ends();
+    (0..10).for_each(|token| a.call(Time::ZERO, token));
+    a.calls.close(a.link);
+    assert!(a.sent(Time::ZERO).is_empty());
+    assert!(a.calls.footprint().iter().all(|table| table.len == 0));
+    assert_eq!(a.calls.next_wake(), None);
+}

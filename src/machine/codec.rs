@@ -1,0 +1,206 @@
+//! The primitives of the wire: taking integers, names, addresses and lists from bytes, and putting
+//! them there. docs/PROTOCOL.md, "Primitives".
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::machine::beacon::ADDRS_MAX;
+use crate::machine::wire::{Change, Cookie, Gone, Listed, Malformed, Page};
+use crate::machine::{Beacon, Name, PeerId, Tag, Why};
+
+pub(super) const fn addr_size(addr: SocketAddr) -> usize {
+    match addr {
+        SocketAddr::V4(_) => 7,
+        SocketAddr::V6(_) => 19,
+    }
+}
+
+pub(super) fn put_u64(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+pub(super) fn put_room(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64) {
+    out.extend_from_slice(cookie);
+    out.extend_from_slice(&tag.0);
+    put_u64(out, have);
+}
+
+pub(super) fn put_addr(out: &mut Vec<u8>, addr: SocketAddr) {
+    match addr.ip() {
+        IpAddr::V4(ip) => {
+            out.push(4);
+            out.extend_from_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            out.push(6);
+            out.extend_from_slice(&ip.octets());
+        }
+    }
+    out.extend_from_slice(&addr.port().to_be_bytes());
+}
+
+pub(super) fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
+    put_u64(out, beacon.id.0);
+    put_u64(out, beacon.incarnation);
+    out.extend_from_slice(&beacon.n.to_be_bytes());
+    let name = beacon.name.as_str().as_bytes();
+    out.push(name.len() as u8);
+    out.extend_from_slice(name);
+    let addrs = &beacon.addrs[..beacon.addrs.len().min(ADDRS_MAX)];
+    out.push(addrs.len() as u8);
+    addrs.iter().for_each(|&addr| put_addr(out, addr));
+}
+
+pub(super) fn put_listed(out: &mut Vec<u8>, listed: &Listed) {
+    put_addr(out, listed.seen);
+    put_beacon(out, &listed.beacon);
+}
+
+pub(super) fn put_gone(out: &mut Vec<u8>, gone: &Gone) {
+    put_u64(out, gone.id.0);
+    put_u64(out, gone.incarnation);
+    out.push(match gone.why {
+        Why::Quit => 0,
+        Why::Timeout => 1,
+        Why::Replaced => 2,
+    });
+}
+
+pub(super) fn put_page(out: &mut Vec<u8>, page: &Page) {
+    put_u64(out, page.reached);
+    put_u64(out, page.current);
+    for change in &page.changes {
+        match change {
+            Change::Present(listed) => {
+                out.push(0);
+                put_listed(out, listed);
+            }
+            Change::Gone(gone) => {
+                out.push(1);
+                put_gone(out, gone);
+            }
+        }
+    }
+}
+
+/// Takes bytes from the front; never reads past the end.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take(N)?.try_into().map_err(|_| Malformed)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, Malformed> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, Malformed> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.0)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) const fn finish(&self) -> Result<(), Malformed> {
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// Items until the end; the size of a datagram limits how many there can be.
+    pub(super) fn until_end<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let mut items = Vec::new();
+        while !self.is_empty() {
+            items.push(item(self)?);
+        }
+        Ok(items)
+    }
+
+    pub(super) fn room(&mut self) -> Result<(Cookie, Tag, u64), Malformed> {
+        Ok((self.array()?, Tag(self.array()?), self.u64()?))
+    }
+
+    /// An address a datagram can be sent to: one host, one port, in its canonical form.
+    pub(super) fn addr(&mut self) -> Result<SocketAddr, Malformed> {
+        let ip = match self.u8()? {
+            4 => IpAddr::V4(Ipv4Addr::from(self.array::<4>()?)),
+            6 => IpAddr::V6(Ipv6Addr::from(self.array::<16>()?)),
+            _ => return Err(Malformed),
+        };
+        let port = self.u16()?;
+        let broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if port == 0
+            || ip.is_unspecified()
+            || ip.is_multicast()
+            || broadcast
+            || ip != ip.to_canonical()
+        {
+            return Err(Malformed);
+        }
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    pub(super) fn beacon(&mut self) -> Result<Beacon, Malformed> {
+        let (id, incarnation, n) = (PeerId(self.u64()?), self.u64()?, self.u32()?);
+        let len = usize::from(self.u8()?);
+        let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
+        let name = Name::parse(text).map_err(|_| Malformed)?;
+        if name.as_str() != text {
+            return Err(Malformed);
+        }
+        let count = usize::from(self.u8()?);
+        if count > ADDRS_MAX {
+            return Err(Malformed);
+        }
+        let addrs = (0..count).map(|_| self.addr()).collect::<Result<_, _>>()?;
+        Ok(Beacon { id, incarnation, n, name, addrs })
+    }
+
+    pub(super) fn listed(&mut self) -> Result<Listed, Malformed> {
+        Ok(Listed { seen: self.addr()?, beacon: self.beacon()? })
+    }
+
+    pub(super) fn gone(&mut self) -> Result<Gone, Malformed> {
+        let (id, incarnation) = (PeerId(self.u64()?), self.u64()?);
+        let why = match self.u8()? {
+            0 => Why::Quit,
+            1 => Why::Timeout,
+            2 => Why::Replaced,
+            _ => return Err(Malformed),
+        };
+        Ok(Gone { id, incarnation, why })
+    }
+
+    pub(super) fn page(&mut self) -> Result<Page, Malformed> {
+        let (reached, current) = (self.u64()?, self.u64()?);
+        let changes = self.until_end(|reader| match reader.u8()? {
+            0 => reader.listed().map(Change::Present),
+            1 => reader.gone().map(Change::Gone),
+            _ => Err(Malformed),
+        })?;
+        if reached > current {
+            return Err(Malformed);
+        }
+        Ok(Page { reached, current, changes })
+    }
+}

@@ -1,0 +1,136 @@
+//! Joining: read the roster, see that our name is free, register, greet who is here.
+
+use core::time::Duration;
+
+use super::{Peer, Purpose, Stage};
+use crate::machine::client::News;
+use crate::machine::member::MemberKey;
+use crate::machine::wire::{Change, Request};
+use crate::machine::{Event, Exit, Health, Name, NameProblem};
+
+/// How long entering waits for the first answers of those who are here.
+const GREETINGS_MAX: Duration = Duration::from_millis(1500);
+
+impl Peer {
+    pub(super) fn news(&mut self, news: News) {
+        match news {
+            News::Nothing => {}
+            News::Changes(changes) => self.take(changes),
+            News::Roster(changes) => {
+                self.take(changes);
+                self.check_name();
+            }
+            News::Joined(seen, changes) => {
+                self.seen = Some(seen);
+                self.stage = Stage::Entering { until: Some(self.now + GREETINGS_MAX) };
+                self.take(changes);
+                let (members, mut ctx) = self.parts();
+                members.greet_all(&mut ctx);
+            }
+            News::Health(health, changes) => {
+                self.take(changes);
+                self.health(health);
+            }
+            News::Over(exit) => self.over(exit),
+        }
+    }
+
+    pub(super) fn health(&mut self, health: Health) {
+        if matches!(self.stage, Stage::Ready | Stage::Draining { .. }) {
+            self.out.show(Event::Nodeset(health));
+        }
+    }
+
+    /// Takes in what the nodeset says of others. Before we are in, nobody is greeted.
+    pub(super) fn take(&mut self, changes: Vec<Change>) {
+        let greet = !matches!(self.stage, Stage::Reading | Stage::Checking { .. });
+        let (members, mut ctx) = self.parts();
+        for change in changes {
+            match change {
+                Change::Present(listed) => {
+                    members.listed(listed.beacon, listed.seen, greet, &mut ctx);
+                }
+                Change::Gone(gone) => members.unlisted(&gone, &mut ctx),
+            }
+        }
+    }
+
+    /// Looks for our name, and names like it, among those who are listed. A namesake who does not
+    /// answer is one who died: their name is free.
+    pub(super) fn check_name(&mut self) {
+        let Some((problem, keys)) = self.name_problem() else { return self.enter() };
+        let mut links = Vec::new();
+        for key in keys {
+            let (addr, incarnation) = self.members.member(key).listed_at();
+            let Some(addr) = addr else { continue };
+            let Some(link) = self.calls.open(self.now, addr, incarnation, true) else { continue };
+            if self.calls.request(self.now, link, Purpose::Probe, &Request::Ping).is_some() {
+                links.push(link);
+            }
+        }
+        if links.is_empty() {
+            return self.enter();
+        }
+        self.stage = Stage::Checking { open: links.len(), links, problem };
+    }
+
+    /// What stands against our name, and who has it.
+    pub(super) fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
+        let alike = |name: &Name| *name == self.me.name || name.looks_like(&self.me.name);
+        let keys: Vec<MemberKey> = self
+            .members
+            .iter()
+            .filter(|(_, member)| alike(&member.beacon.name))
+            .map(|(key, _)| key)
+            .collect();
+        let first = self.members.member(*keys.first()?).beacon.name.clone();
+        Some((clash(&self.me.name, first), keys))
+    }
+
+    /// Somebody answered at the address of one who has our name; or nobody did.
+    pub(super) fn probed(&mut self, answered: bool) {
+        let Stage::Checking { open, links, problem } = &mut self.stage else { return };
+        *open -= 1;
+        if !answered && *open > 0 {
+            return;
+        }
+        let (links, problem) = (core::mem::take(links), problem.clone());
+        links.into_iter().for_each(|link| self.calls.close(link));
+        if answered {
+            return self.over(Exit::Name(problem));
+        }
+        self.enter();
+    }
+
+    pub(super) fn enter(&mut self) {
+        self.stage = Stage::Entering { until: None };
+        if let Some(client) = &mut self.client {
+            client.register(self.now, &self.me, &mut self.calls);
+        }
+    }
+
+    /// We are in once everybody who is listed has answered, or has had the time to.
+    pub(super) fn enter_when_settled(&mut self) {
+        let Stage::Entering { until: Some(until) } = self.stage else { return };
+        if self.now < until && !self.members.are_settled() {
+            return;
+        }
+        let (members, mut ctx) = self.parts();
+        members.show_listed(&mut ctx);
+        let people = self.members.shown().map(|(_, member)| member.person()).collect();
+        self.stage = Stage::Ready;
+        let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
+        self.out.show(Event::Ready { me, addr, nodeset: self.nodeset, people });
+        let keys = self.members.shown_keys();
+        let (members, mut ctx) = self.parts();
+        keys.into_iter().for_each(|key| members.warn_alike(key, &mut ctx));
+    }
+}
+
+pub(super) fn clash(wanted: &Name, present: Name) -> NameProblem {
+    if *wanted == present {
+        NameProblem::Taken(present)
+    } else {
+        NameProblem::LooksLike { wanted: wanted.clone(), present }
+    }
+}

@@ -1,0 +1,171 @@
+//! What a line does: say something to everybody or to one, change our name, show who is here.
+
+use core::time::Duration;
+
+use super::joining::clash;
+use super::{Peer, Stage};
+use crate::machine::member::{Member, MemberKey};
+use crate::machine::stream::BACKLOG_MAX;
+use crate::machine::text::sanitize_into;
+use crate::machine::wire::Flags;
+use crate::machine::{
+    Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText, TEXT_MAX,
+};
+
+impl Peer {
+    pub(super) fn line(&mut self, line: &str) {
+        match Command::parse(line) {
+            Ok(command) => self.command(command),
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal<'_>) {
+        self.out.show(Event::Refused(refusal.into_owned()));
+    }
+
+    pub(super) fn command(&mut self, command: Command<'_>) {
+        match command {
+            Command::Quit => return self.quit(),
+            Command::Help => return self.out.show(Event::Help),
+            _ => {}
+        }
+        if !matches!(self.stage, Stage::Ready) {
+            return self.refuse(Refusal::NotJoined);
+        }
+        match command {
+            Command::Say { text, action, to } => self.say(text, action, to),
+            Command::Nick(name) => self.nick(name),
+            Command::Who => self.who(),
+            Command::Quit | Command::Help => {}
+        }
+    }
+
+    pub(super) fn say(&mut self, text: &str, action: bool, to: Option<&str>) {
+        if text.len() > TEXT_MAX {
+            return self.refuse(Refusal::TooLong { bytes: text.len() });
+        }
+        self.scratch.clear();
+        sanitize_into(text, &mut self.scratch);
+        if SafeText::trusted(&self.scratch).is_blank() {
+            return self.refuse(Refusal::Empty);
+        }
+        if self.speech.backlog() >= BACKLOG_MAX {
+            return self.refuse(Refusal::Backlog { messages: self.speech.backlog() });
+        }
+        let one = match to.map(|to| self.find(to)) {
+            None => None,
+            Some(Ok(key)) => Some(key),
+            Some(Err(refusal)) => return self.refuse(refusal),
+        };
+        let flags = Flags { action, private: one.is_some(), more: false };
+        let readers = if one.is_some() { 1 } else { self.members.shown_count() };
+        let number = self.speech.say(self.now, text, flags, readers);
+        let id = MessageId { author: self.me.id, number };
+        let reader = one.map(|key| self.members.member(key).person());
+        self.out.sent(id, &self.scratch, action, reader, readers);
+        let (members, mut ctx) = self.parts();
+        match one {
+            Some(key) => members.push(key, number, &mut ctx),
+            None => members.push_all(number, &mut ctx),
+        }
+        ctx.speech.settle(ctx.me.id, number, ctx.out);
+    }
+
+    /// Who is meant by a name, or by the beginning of an id.
+    pub(super) fn find<'a>(&self, wanted: &'a str) -> Result<MemberKey, Refusal<'a>> {
+        let by_name = |name: &Name| name.as_str() == wanted;
+        let named: Vec<MemberKey> = self
+            .members
+            .shown()
+            .filter(|(_, member)| by_name(&member.beacon.name))
+            .map(|(key, _)| key)
+            .collect();
+        let of_id = |id: PeerId| wanted.len() >= 4 && id.to_string().starts_with(wanted);
+        let found = if named.is_empty() {
+            let ids = self.members.shown().filter(|(_, member)| of_id(member.beacon.id));
+            ids.map(|(key, _)| key).collect()
+        } else {
+            named
+        };
+        match found[..] {
+            [key] => Ok(key),
+            [] => Err(Refusal::NobodyCalled(SafeText::new(wanted))),
+            _ => Err(Refusal::SeveralCalled(SafeText::new(wanted))),
+        }
+    }
+
+    pub(super) fn nick(&mut self, wanted: &str) {
+        let name = match Name::parse(wanted) {
+            Ok(name) => name,
+            Err(error) => return self.refuse(Refusal::Name(NameProblem::Invalid(error))),
+        };
+        let here = |(_, member): (MemberKey, &Member)| {
+            let present = &member.beacon.name;
+            (*present == name || present.looks_like(&name)).then(|| present.clone())
+        };
+        let present = self.members.shown().find_map(here);
+        if let Some(present) = present {
+            return self.refuse(Refusal::Name(clash(&name, present)));
+        }
+        let was = core::mem::replace(&mut self.me.name, name);
+        if was == self.me.name {
+            return;
+        }
+        self.me.n += 1;
+        self.out.show(Event::Renamed { who: self.me(), was });
+        if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
+            client.register(self.now, &self.me, &mut self.calls);
+        }
+        let (members, mut ctx) = self.parts();
+        members.tell_beacon(&mut ctx);
+    }
+
+    pub(super) fn who(&mut self) {
+        let presence = |(_, member): (MemberKey, &Member)| Presence {
+            who: member.person(),
+            addr: member.path().map(|link| self.calls.addr(link)),
+            rtt: member.path().and_then(|link| self.calls.rtt(link)),
+            unacked: member.unacked() as u64,
+            silent: member
+                .path()
+                .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
+        };
+        let people = self.members.shown().map(presence).collect();
+        self.out.show(Event::People(people));
+    }
+}
+
+/// Whether a text has a name in it, as a word, in upper or lower case.
+pub(super) fn mentions(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut before = None;
+    for (start, c) in text.char_indices() {
+        let free = !before.is_some_and(is_word);
+        before = Some(c);
+        if !free {
+            continue;
+        }
+        let mut rest = text[start..].chars();
+        let begins = name
+            .chars()
+            .all(|n| rest.next().is_some_and(|c| c == n || c.to_lowercase().eq(n.to_lowercase())));
+        if begins && !rest.next().is_some_and(is_word) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mentions;
+
+    #[test]
+    fn a_mention_is_a_word() {
+        assert!(mentions("alice: hi", "alice") && mentions("hi ALICE!", "alice"));
+        assert!(mentions("привет, Борис", "борис"));
+        assert!(!mentions("malice", "alice") && !mentions("alices", "alice"));
+        assert!(mentions("malice, alice", "alice") && !mentions("", "alice"));
+    }
+}

@@ -1,0 +1,222 @@
+//! Round trips, junk, truncation, trailing bytes.
+
+use super::*;
+use crate::machine::{Name, Rng, Seed};
+
+fn addr(rng: &mut Rng) -> SocketAddr {
+    let port = 1 + rng.below(65_535) as u16;
+    if rng.below(2) == 0 {
+        SocketAddr::from(([10, rng.next_u32() as u8, 0, 1], port))
+    } else {
+        SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 7, rng.next_u32() as u16], port))
+    }
+}
+
+fn beacon(rng: &mut Rng) -> Beacon {
+    let names = ["alice", "b", "Борис", "你好世界", "twenty-four columns wide"];
+    Beacon {
+        id: PeerId(rng.next_u64()),
+        incarnation: rng.next_u64(),
+        n: rng.next_u32(),
+        name: Name::parse(names[rng.below(5) as usize]).unwrap(),
+        addrs: (0..rng.below(5)).map(|_| addr(rng)).collect(),
+    }
+}
+
+fn listed(rng: &mut Rng) -> Listed {
+    Listed { seen: addr(rng), beacon: beacon(rng) }
+}
+
+fn gone(rng: &mut Rng) -> Gone {
+    let why = [Why::Quit, Why::Timeout, Why::Replaced][rng.below(3) as usize];
+    Gone { id: PeerId(rng.next_u64()), incarnation: rng.next_u64(), why }
+}
+
+fn page(rng: &mut Rng) -> Page {
+    let reached = rng.below(1 << 40);
+    let change = |rng: &mut Rng| {
+        if rng.below(2) == 0 { Change::Present(listed(rng)) } else { Change::Gone(gone(rng)) }
+    };
+    let changes = (0..rng.below(6)).map(|_| change(rng)).collect();
+    Page { reached, current: reached + rng.below(9), changes }
+}
+
+fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
+    let (version, cookie) = (rng.next_u32() as u8, rng.next_u64().to_be_bytes());
+    let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
+    let (id, position) = (PeerId(rng.next_u64()), rng.below(POSITION_MAX));
+    match rng.below(9) {
+        0 => Request::Who { version, cookie, tag, have },
+        1 => Request::Register { version, cookie, tag, have, token, beacon: beacon(rng) },
+        2 => Request::Deregister { tag, id, token },
+        3 => {
+            let members = (0..rng.below(6)).map(|_| listed(rng)).collect();
+            Request::AddMember { reached: have, members }
+        }
+        4 => {
+            let members = (0..rng.below(20)).map(|_| gone(rng)).collect();
+            Request::RemoveMember { reached: have, members }
+        }
+        5 => {
+            let stream = rng.next_u32().max(1);
+            Request::Hello { version, tag, stream, start: position, beacon: beacon(rng) }
+        }
+        6 => {
+            let flags = Flags::decode(rng.below(8) as u8).unwrap();
+            let stream = rng.next_u32();
+            Request::Say { stream, position, number: token, flags, text }
+        }
+        7 => Request::Ping,
+        _ => Request::Bye { id },
+    }
+}
+
+fn response(rng: &mut Rng) -> (Asked, Response) {
+    match rng.below(9) {
+        0 => (Asked::Other, Response::Ok),
+        1 => (Asked::Hello, Response::Here(PeerId(rng.next_u64()))),
+        2 => (Asked::Say, Response::Next(rng.next_u64())),
+        3 => (Asked::Who, Response::Page(page(rng))),
+        4 => {
+            let (node, token, seen) = (rng.next_u32(), rng.next_u64(), addr(rng));
+            (Asked::Register, Response::Lease { node, token, seen, page: page(rng) })
+        }
+        5 => (Asked::Say, Response::Unknown),
+        6 => (Asked::Who, Response::Cookie(rng.next_u64().to_be_bytes())),
+        7 => (Asked::Register, Response::Version(rng.next_u32() as u8)),
+        _ => (Asked::Register, Response::Full),
+    }
+}
+
+/// A datagram of two to three packets, and what is in it.
+fn datagram(rng: &mut Rng) -> (Vec<u8>, Request<'static>, (Asked, Response)) {
+    let (asked, answered) = (request(rng, "smørrebrød\n"), response(rng));
+    let mut bytes = Vec::new();
+    put_header(&mut bytes, 5, 6, 7);
+    put_request(&mut bytes, 1, &asked);
+    put_response(&mut bytes, 2, &answered.1);
+    (bytes, asked, answered)
+}
+
+#[test]
+fn every_packet_survives_the_wire() {
+    let mut rng = Seed([1; 32]).stream("round trip");
+    for _ in 0..20_000 {
+        let (bytes, asked, (of, answered)) = datagram(&mut rng);
+        let Ok(datagram) = Datagram::decode(&bytes) else {
+            assert!(bytes.len() > DATAGRAM_MAX, "refused: {asked:?} {answered:?}");
+            continue;
+        };
+        assert_eq!((datagram.incarnation, datagram.stamp, datagram.echo), (5, 6, 7));
+        let packets: Vec<Packet<'_>> = datagram.packets().collect();
+        assert_eq!(packets[0], Packet::Request { seq: 1, request: asked });
+        let Packet::Response { seq: 2, payload } = packets[1] else { panic!("{packets:?}") };
+        assert_eq!(Response::decode(of, payload), Ok(answered));
+    }
+}
+
+#[test]
+fn what_is_cut_off_or_added_is_refused() {
+    let mut rng = Seed([2; 32]).stream("truncation");
+    for _ in 0..500 {
+        let (bytes, _, (of, answered)) = datagram(&mut rng);
+        let first = HEADER + 2 + usize::from(u16::from_be_bytes([bytes[17], bytes[18]]));
+        for len in (0..bytes.len()).filter(|&len| len != first) {
+            assert!(Datagram::decode(&bytes[..len]).is_err(), "{len} of {}", bytes.len());
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(Datagram::decode(&longer).is_err());
+        let mut payload = Vec::new();
+        answered.encode(&mut payload);
+        payload.push(0);
+        let lists = matches!(of, Asked::Who | Asked::Register) && payload[0] == 0;
+        assert!(lists || Response::decode(of, &payload).is_err(), "{answered:?}");
+        let cut = &payload[..payload.len() - 2];
+        assert!(lists || cut.len() > 8 || Response::decode(of, cut).is_err(), "{answered:?}");
+    }
+}
+
+#[test]
+fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
+    fn property(mut bytes: Vec<u8>, clear: bool, seed: u8) -> bool {
+        if clear {
+            // Damage a genuine datagram in a few places.
+            let mut rng = Seed([seed; 32]).stream("junk");
+            let mut genuine = datagram(&mut rng).0;
+            for &hit in &bytes {
+                let place = rng.below(genuine.len() as u64) as usize;
+                genuine[place] ^= hit;
+            }
+            bytes = genuine;
+        }
+        let Ok(datagram) = Datagram::decode(&bytes) else { return true };
+        let mut again = Vec::new();
+        put_header(&mut again, datagram.incarnation, datagram.stamp, datagram.echo);
+        for packet in datagram.packets() {
+            match packet {
+                Packet::Request { seq, request } => put_request(&mut again, seq, &request),
+                Packet::Response { seq, payload } => {
+                    for of in [Asked::Who, Asked::Register, Asked::Hello, Asked::Say, Asked::Other]
+                    {
+                        if let Ok(response) = Response::decode(of, payload) {
+                            let mut encoded = Vec::new();
+                            response.encode(&mut encoded);
+                            assert_eq!(encoded, payload, "two encodings of {response:?}");
+                        }
+                    }
+                    put_packet(&mut again, seq, RESPONSE, |out| out.extend_from_slice(payload));
+                }
+            }
+        }
+        again == bytes
+    }
+    let mut runs = quickcheck::QuickCheck::new().tests(20_000).max_tests(20_000);
+    runs.quickcheck(property as fn(Vec<u8>, bool, u8) -> bool);
+}
+
+#[test]
+fn addresses_that_are_no_ones_are_refused() {
+    let bye = |addr: SocketAddr| {
+        let mut bytes = Vec::new();
+        put_header(&mut bytes, 1, 1, 0);
+        let mut beacon = beacon(&mut Seed([3; 32]).stream("addr"));
+        beacon.addrs = vec![addr];
+        let (tag, stream) = (Tag::LOBBY, 1);
+        let hello = Request::Hello { version: VERSION, tag, stream, start: 0, beacon };
+        put_request(&mut bytes, 1, &hello);
+        Datagram::decode(&bytes).is_ok()
+    };
+    assert!(bye("10.0.0.1:7".parse().unwrap()) && bye("[fd00::1]:7".parse().unwrap()));
+    for bad in [
+        "10.0.0.1:0",
+        "0.0.0.0:7",
+        "224.0.0.1:7",
+        "255.255.255.255:7",
+        "[::]:7",
+        "[ff02::1]:7",
+        "[::ffff:10.0.0.1]:7",
+    ] {
+        assert!(!bye(bad.parse().unwrap()), "{bad}");
+    }
+}
+
+#[test]
+fn the_limits_hold() {
+    let with_text = |text: &str| {
+        let mut bytes = Vec::new();
+        put_header(&mut bytes, 1, 1, 0);
+        let flags = Flags::default();
+        put_request(
+            &mut bytes,
+            1,
+            &Request::Say { stream: 1, position: 0, number: 1, flags, text },
+        );
+        Datagram::decode(&bytes).is_ok()
+    };
+    assert!(with_text("x") && with_text(&"x".repeat(PIECE_MAX)));
+    assert!(!with_text("") && !with_text(&"x".repeat(PIECE_MAX + 1)));
+    let mut empty = Vec::new();
+    put_header(&mut empty, 1, 1, 0);
+    assert!(Datagram::decode(&empty).is_err(), "a datagram without a packet");
+}

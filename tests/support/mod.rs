@@ -1,0 +1,183 @@
+//! Real processes for tests: started, listened to with a time limit, and killed when dropped.
+
+#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program, with an environment that says nothing.
+pub fn chatrpc(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatrpc"));
+    for name in ["CHATRPC_NAME", "CHATRPC_NODESET", "CHATRPC_LISTEN", "DEBUG", "NOTIFY_SOCKET"] {
+        command.env_remove(name);
+    }
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env("USER", "tester").args(args);
+    command
+}
+
+/// The lines of one output, as they come.
+pub struct Lines {
+    what: String,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    /// How many of `seen` were asked for.
+    taken: usize,
+}
+
+impl Lines {
+    fn of(what: String, stream: impl Read + Send + 'static) -> Self {
+        let (send, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { what, lines, seen: Vec::new(), taken: 0 }
+    }
+
+    /// The next line, or `None` at the end.
+    pub fn next_line(&mut self) -> Option<String> {
+        if self.taken == self.seen.len() && !self.more(Instant::now() + PATIENCE, "a line") {
+            return None;
+        }
+        self.taken += 1;
+        Some(self.seen[self.taken - 1].clone())
+    }
+
+    /// Waits for a line that has `part` in it, among those that were not asked for yet.
+    pub fn wait(&mut self, part: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            while self.taken < self.seen.len() {
+                self.taken += 1;
+                if self.seen[self.taken - 1].contains(part) {
+                    return self.seen[self.taken - 1].clone();
+                }
+            }
+            assert!(self.more(end, part), "{} ended without {part:?}: {:#?}", self.what, self.seen);
+        }
+    }
+
+    /// Every line, once the output has ended.
+    pub fn all(&mut self) -> &[String] {
+        let end = Instant::now() + PATIENCE;
+        while self.more(end, "its end") {}
+        &self.seen
+    }
+
+    fn more(&mut self, end: Instant, part: &str) -> bool {
+        match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) => self.seen.push(line),
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("{} waits for {part:?} in vain: {:#?}", self.what, self.seen)
+            }
+        }
+        true
+    }
+}
+
+/// A running program.
+pub struct Process {
+    pub child: Child,
+    pub stdin: Option<ChildStdin>,
+    pub out: Lines,
+    pub err: Lines,
+}
+
+impl Process {
+    pub fn start(args: &[&str]) -> Self {
+        Self::of(chatrpc(args).stdin(Stdio::piped()))
+    }
+
+    /// Starts a command whose standard input is settled.
+    pub fn of(command: &mut Command) -> Self {
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.expect("the program starts");
+        let what = format!("{:?}", command.get_args().collect::<Vec<_>>());
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        Self {
+            stdin: child.stdin.take(),
+            out: Lines::of(format!("stdout of {what}"), out),
+            err: Lines::of(format!("stderr of {what}"), err),
+            child,
+        }
+    }
+
+    /// Types a line.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("the input is open");
+        stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n")).unwrap();
+    }
+
+    /// Ends the input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    }
+
+    /// The exit status, once both outputs have ended.
+    pub fn status(&mut self) -> i32 {
+        self.out.all();
+        self.err.all();
+        self.child.wait().unwrap().code().expect("it was not killed")
+    }
+
+    /// What it printed on standard error altogether.
+    pub fn errors(&mut self) -> String {
+        self.err.all().join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A nodeset on the loopback, and its address.
+pub fn nodeset() -> (Process, String) {
+    nodeset_at("127.0.0.1:0")
+}
+
+pub fn nodeset_at(listen: &str) -> (Process, String) {
+    let mut nodeset = Process::start(&["nodeset", "--listen", listen]);
+    let addr = nodeset.out.wait("Listening on: ").replace("Listening on: ", "");
+    (nodeset, addr)
+}
+
+/// Somebody who has joined, in line mode. Bound to the loopback, they list no other addresses.
+pub fn person(addr: &str, name: &str) -> Process {
+    let mut person =
+        Process::start(&["chat", addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"]);
+    person.err.wait(&format!("* Welcome to the chat room, {name}!"));
+    person
+}
+
+/// Several people who all see each other.
+pub fn people<const N: usize>(addr: &str, names: [&str; N]) -> [Process; N] {
+    let mut here: Vec<Process> = Vec::new();
+    for name in names {
+        let newcomer = person(addr, name);
+        for other in &mut here {
+            other.err.wait(&format!("* {name} has entered the chat!"));
+        }
+        here.push(newcomer);
+    }
+    here.try_into().unwrap_or_else(|_| unreachable!())
+}

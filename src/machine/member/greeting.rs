@@ -112,7 +112,8 @@ impl Members {
             let fresh = ctx.now.since(ctx.calls.heard(path)) < PING_EVERY;
             fresh && !ctx.calls.is_silent(path)
         };
-        if !self.slab[key].path.is_some_and(works) || self.slab[key].is_gone() {
+        let member = &self.slab[key];
+        if !member.path.is_some_and(works) || !member.out.open || member.is_gone() {
             self.greet_on(key, link, ctx);
         }
         self.reschedule(key);

@@ -250,7 +250,7 @@ impl Judge {
             said.audience.iter().any(|&(reader, flags)| reader == me && flags & SHOWN == 0)
         });
         // What goes missing is counted in pieces of at least half a kilobyte.
-        let unshown = unshown.map(|said| 1 + said.text.len() as u64 / 512).sum::<u64>();
+        let unshown = unshown.map(|said| 1).sum::<u64>();
         if !parted || count > unshown {
             let text = format!("{count} missing of {label}; parted: {parted}, unshown {unshown}");
             self.fail("missing", seat, text);

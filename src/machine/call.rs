@@ -62,6 +62,8 @@ pub(crate) struct Calls<T> {
     /// Where the numbers of a new link begin: behind those of every link that was closed, so that a
     /// peer that still remembers the old one does not take new requests for repeated ones.
     next_seq: u32,
+    /// The credit of a link that is opened because of the datagram being handled.
+    stranger: usize,
     pub(crate) blame: Blame,
 }
 
@@ -130,6 +132,7 @@ impl<T: Copy> Calls<T> {
             spare: Vec::new(),
             rng,
             next_seq,
+            stranger: 0,
             blame: Blame::default(),
         }
     }
@@ -146,6 +149,9 @@ impl<T: Copy> Calls<T> {
         introduced: bool,
     ) -> Option<LinkKey> {
         if let Some(&key) = self.by_peer.get(&(addr, incarnation)) {
+            if introduced {
+                self.links[key].credit = None;
+            }
             return Some(key);
         }
         if self.links.len() >= self.links_max {
@@ -158,7 +164,7 @@ impl<T: Copy> Calls<T> {
             theirs: incarnation,
             sender: incarnation,
             path: Path::default(),
-            credit: if introduced { None } else { Some(0) },
+            credit: if introduced { None } else { Some(self.stranger) },
             heard: now,
             latest: None,
             fresh: true,
@@ -203,6 +209,7 @@ impl<T: Copy> Calls<T> {
         let sender = datagram.incarnation;
         let exact = self.by_peer.get(&(from, sender));
         let key = exact.or_else(|| self.by_peer.get(&(from, ANYBODY))).copied();
+        self.stranger = bytes.len().saturating_mul(AMPLIFICATION);
         if let Some(key) = key {
             let link = &mut self.links[key];
             if sender < link.theirs {

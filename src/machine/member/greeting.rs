@@ -97,7 +97,10 @@ impl Members {
     ) -> Option<(MemberKey, LinkKey, u64)> {
         let incarnation = beacon.incarnation;
         let key = self.introduce(beacon, ctx)?;
-        let link = ctx.calls.open(ctx.now, from, incarnation, false)?;
+        let member = &self.slab[key];
+        let known = member.seen == Some(from) || member.beacon.addrs.contains(&from);
+        let introduced = member.introduced && known;
+        let link = ctx.calls.open(ctx.now, from, incarnation, introduced)?;
         if !self.attach(key, link, ctx) {
             return None;
         }

@@ -330,6 +330,9 @@ impl Members {
 
     /// Something was heard from a member.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        if !ctx.calls.is_fresh(link) {
+            return;
+        }
         let member = &mut self.slab[key];
         member.gone_at = ctx.now + LEASE;
         member.why = Why::Timeout;

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench machine`. Saying, encoding, decoding, showing and confirming, both sides.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
 #[path = "../tests/support/room.rs"]
 mod room;
 

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench network`. Absolute figures are of this computer; the ratios are the result.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;

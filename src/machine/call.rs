@@ -64,6 +64,8 @@ pub(crate) struct Calls<T> {
     next_seq: u32,
     /// The credit of a link that is opened because of the datagram being handled.
     stranger: usize,
+    /// The stamp of the datagram being handled: what a link that it opens echoes.
+    stamp: u32,
     pub(crate) blame: Blame,
 }
 
@@ -133,6 +135,7 @@ impl<T: Copy> Calls<T> {
             rng,
             next_seq,
             stranger: 0,
+            stamp: 0,
             blame: Blame::default(),
         }
     }
@@ -168,7 +171,7 @@ impl<T: Copy> Calls<T> {
             heard: now,
             latest: None,
             fresh: true,
-            echo: 0,
+            echo: self.stamp,
             next_seq: self.next_seq,
             open: VecDeque::new(),
             requests: Vec::new(),
@@ -210,6 +213,7 @@ impl<T: Copy> Calls<T> {
         let exact = self.by_peer.get(&(from, sender));
         let key = exact.or_else(|| self.by_peer.get(&(from, ANYBODY))).copied();
         self.stranger = bytes.len().saturating_mul(AMPLIFICATION);
+        self.stamp = datagram.stamp;
         if let Some(key) = key {
             let link = &mut self.links[key];
             if sender < link.theirs {

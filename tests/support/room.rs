@@ -35,7 +35,7 @@ fn peer(n: u8, name: &str) -> Peer {
     Peer::new(PeerConfig {
         seed: Seed([n; 32]),
         incarnation: 1,
-        name: Name::parse(name).unwrap(),
+        name: Name::parse(name).expect("a name"),
         tag: Tag::LOBBY,
         nodeset: addr(0),
         addrs: Vec::new(),

@@ -9,13 +9,13 @@ const INTRODUCTION_BYTES_PER_MINUTE: u64 = 12_000;
 const AMPLIFICATION: u64 = 3;
 
 /// Datagrams a process may send before it has any reason to.
-const BUCKET_FLOOR: u64 = 400;
+const BUCKET_FLOOR: u64 = 600;
 /// Datagrams per person present: joining greets everybody, leaving says goodbye to everybody.
 const BUCKET_PER_PERSON: u64 = 60;
 /// Datagrams a second for each person present, with nothing to say.
-const STEADY_PER_PERSON: u64 = 4;
+const STEADY_PER_PERSON: u64 = 6;
 /// Datagrams for each reader of each message: the retries of one call under heavy loss.
-const PER_READER: u64 = 12;
+const PER_READER: u64 = 16;
 /// Datagrams for each datagram heard: a reply, and what it sets free.
 const PER_HEARD: u64 = 2;
 

@@ -210,11 +210,9 @@ fn play(name: &str, trace: bool) -> ExitCode {
 
 fn table(write: bool) -> ExitCode {
     let table = stats::table();
-    if write {
-        if let Err(error) = std::fs::write(stats::SNAPSHOT, &table) {
-            eprintln!("{}: {error}", stats::SNAPSHOT);
-            return ExitCode::FAILURE;
-        }
+    if write && let Err(error) = std::fs::write(stats::SNAPSHOT, &table) {
+        eprintln!("{}: {error}", stats::SNAPSHOT);
+        return ExitCode::FAILURE;
     }
     print!("{table}");
     ExitCode::SUCCESS

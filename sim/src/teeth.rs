@@ -26,7 +26,104 @@ pub struct Tooth {
 }
 
 /// Every planted bug. The first is the canary: it must be caught at once.
-pub const TEETH: &[Tooth] = &[];
+pub const TEETH: &[Tooth] = &[
+    Tooth {
+        name: "position_repeated_is_shown",
+        file: "stream.rs",
+        needle: "if position == next {",
+        replacement: "if position <= next {",
+        oracles: &["S2", "S3", "S1"],
+        seeds: 20,
+    },
+    Tooth {
+        name: "held_pieces_skip_the_gap",
+        file: "stream.rs",
+        needle: "if position > next {\n            self.hold(position, piece);",
+        replacement: "if position > next + 1 {\n            self.append(piece.0, piece.1, piece.2, &mut show);\n        } else if position > next {\n            self.hold(position, piece);",
+        oracles: &["S2", "S3", "S1"],
+        seeds: 50,
+    },
+    Tooth {
+        name: "receipt_for_what_is_held",
+        file: "stream.rs",
+        needle: "Taken::Next(next)\n    }\n\n    fn hold",
+        replacement: "Taken::Next(position.max(next) + u64::from(position > next))\n    }\n\n    fn hold",
+        oracles: &["S6"],
+        seeds: 100,
+    },
+    Tooth {
+        name: "numbers_of_a_reopened_link_repeat",
+        file: "call.rs",
+        needle: "self.next_seq = next_seq.wrapping_add(SEQ_STRIDE);",
+        replacement: "self.next_seq = next_seq;",
+        oracles: &["once"],
+        seeds: 400,
+    },
+    Tooth {
+        name: "failed_call_is_not_made_again",
+        file: "stream.rs",
+        needle: "entry.state = if held { Flight::Held } else { Flight::Waiting };",
+        replacement: "entry.state = if held { Flight::Held } else { Flight::Called };",
+        oracles: &["once"],
+        seeds: 100,
+    },
+    Tooth {
+        name: "hello_to_a_predecessor_is_taken",
+        file: "peer.rs",
+        needle: "} else if to != self.me.id {",
+        replacement: "} else if to == PeerId(0) {",
+        oracles: &["once", "missing", "S7", "L2"],
+        seeds: 200,
+    },
+    Tooth {
+        name: "old_stamps_prove_life",
+        file: "call.rs",
+        needle: "link.fresh = link.latest.is_none_or(newer)",
+        replacement: "link.fresh = true || link.latest.is_none_or(newer)",
+        oracles: &["L2"],
+        seeds: 600,
+    },
+    Tooth {
+        name: "nobody_is_greeted_back",
+        file: "member/greeting.rs",
+        needle: "if !member.path.is_some_and(works) || !member.out.open || member.is_gone() {",
+        replacement: "if member.is_gone() {",
+        oracles: &["once", "L2"],
+        seeds: 200,
+    },
+    Tooth {
+        name: "leases_never_end",
+        file: "registry.rs",
+        needle: "self.expiry.set(key, now + LEASE);",
+        replacement: "self.expiry.set(key, now + LEASE * 1_000);",
+        oracles: &["L2", "L8"],
+        seeds: 20,
+    },
+    Tooth {
+        name: "members_are_never_missed",
+        file: "member.rs",
+        needle: "        member.gone_at = ctx.now + LEASE;\n        member.why",
+        replacement: "        member.gone_at = ctx.now + LEASE * 1_000;\n        member.why",
+        oracles: &["L2"],
+        seeds: 50,
+    },
+    Tooth {
+        name: "a_late_lease_brings_us_back",
+        file: "peer.rs",
+        needle: "(Purpose::Nodeset(_), _) if parting => {}",
+        replacement: "(Purpose::Nodeset(_), _) if parting && false => {}",
+        oracles: &["S7", "exit"],
+        seeds: 100,
+    },
+    Tooth {
+        name: "goodbyes_are_not_heeded",
+        file: "peer.rs",
+        needle: "members.lose(key, Why::Quit, &mut ctx);",
+        replacement: "let _ = (members.member(key), &mut ctx);",
+        oracles: &["L8", "L2", "exit", "S7"],
+        seeds: 100,
+    },
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -20,7 +20,7 @@ enum Out {
     Exit(Exit),
 }
 
-fn act(out: &mut Option<Out>) -> Option<Action<'_>> {
+fn act(out: &Option<Out>) -> Option<Action<'_>> {
     Some(match out.as_ref()? {
         Out::Send(to, bytes) => Action::Send { to: *to, bytes },
         Out::Show(event) => Action::Show(event.clone()),
@@ -244,7 +244,7 @@ impl Machine for Toy {
 
     fn poll(&mut self) -> Option<Action<'_>> {
         self.last = self.out.pop_front();
-        act(&mut self.last)
+        act(&self.last)
     }
 
     fn next_wake(&self) -> Option<Wake> {
@@ -301,7 +301,7 @@ impl Machine for ToyRegistry {
 
     fn poll(&mut self) -> Option<Action<'_>> {
         self.last = self.out.pop_front();
-        act(&mut self.last)
+        act(&self.last)
     }
 
     fn next_wake(&self) -> Option<Wake> {

@@ -9,7 +9,7 @@ use crate::judge::{Judge, Seat, Status};
 const HEARD_US: u64 = 50_000_000;
 /// The same while the network is hostile: the nodeset may have lost somebody, and then a few
 /// seconds of silence between the two make it true.
-const HEARD_HOSTILE_US: u64 = 5_000_000;
+const HEARD_HOSTILE_US: u64 = 3_000_000;
 
 impl Judge {
     /// A datagram that `from` sent at `sent_at` was handed to `to`.

@@ -45,6 +45,9 @@ pub(crate) const ANYBODY: u64 = 0;
 /// Which link; an index handed out by [`Calls::open`].
 pub(crate) type LinkKey = usize;
 
+/// How far apart the numbers of two links begin.
+const SEQ_STRIDE: u32 = 4096;
+
 /// After this long a silence the stamps of a process say nothing any more: they wrap around.
 const FORGET_STAMPS: Duration = Duration::from_secs(60);
 
@@ -59,8 +62,9 @@ pub(crate) struct Calls<T> {
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
     rng: Rng,
-    /// Where the numbers of a new link begin: behind those of every link that was closed, so that a
-    /// peer that still remembers the old one does not take new requests for repeated ones.
+    /// Where the numbers of the next link begin: behind those of every earlier one. A process may
+    /// meet more than one link of ours (one that was closed, one to its predecessor at the same
+    /// address) and must not take requests of the one for repeated ones of the other.
     next_seq: u32,
     /// The credit of a link that is opened because of the datagram being handled.
     stranger: usize,
@@ -161,6 +165,8 @@ impl<T: Copy> Calls<T> {
             self.blame.over_limit += 1;
             return None;
         }
+        let next_seq = self.next_seq;
+        self.next_seq = next_seq.wrapping_add(SEQ_STRIDE);
         let key = self.links.insert(Link {
             addr,
             incarnation,
@@ -172,7 +178,7 @@ impl<T: Copy> Calls<T> {
             latest: None,
             fresh: true,
             echo: self.stamp,
-            next_seq: self.next_seq,
+            next_seq,
             open: VecDeque::new(),
             requests: Vec::new(),
             responses: Vec::new(),

@@ -7,6 +7,9 @@ use crate::judge::{Judge, Seat, Status};
 /// Within this time of hearing from each other, two peers may not time each other out,
 /// microseconds. A lease lasts 60 s; the rest is for what was on its way.
 const HEARD_US: u64 = 50_000_000;
+/// The same while the network is hostile: the nodeset may have lost somebody, and then a few
+/// seconds of silence between the two make it true.
+const HEARD_HOSTILE_US: u64 = 5_000_000;
 
 impl Judge {
     /// A datagram that `from` sent at `sent_at` was handed to `to`.
@@ -20,7 +23,8 @@ impl Judge {
 
     fn heard_lately(&self, to: usize, from: usize) -> bool {
         let heard = self.seats[to].heard.get(from).copied().unwrap_or(0);
-        heard > 0 && heard + HEARD_US > self.now
+        let window = if self.hostile { HEARD_HOSTILE_US } else { HEARD_US };
+        heard > 0 && heard + window > self.now
     }
 
     /// Whether that person is a real process under a name it had.

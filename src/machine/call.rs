@@ -45,6 +45,9 @@ pub(crate) const ANYBODY: u64 = 0;
 /// Which link; an index handed out by [`Calls::open`].
 pub(crate) type LinkKey = usize;
 
+/// After this long a silence the stamps of a process say nothing any more: they wrap around.
+const FORGET_STAMPS: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(crate) struct Calls<T> {
     incarnation: u64,
@@ -59,6 +62,8 @@ pub(crate) struct Calls<T> {
     /// Where the numbers of a new link begin: behind those of every link that was closed, so that a
     /// peer that still remembers the old one does not take new requests for repeated ones.
     next_seq: u32,
+    /// The credit of a link that is opened because of the datagram being handled.
+    stranger: usize,
     pub(crate) blame: Blame,
 }
 
@@ -75,6 +80,10 @@ struct Link {
     /// `None` once the address has answered; before, what may still be sent there.
     credit: Option<usize>,
     heard: Time,
+    /// The newest stamp of the process at the other end.
+    latest: Option<u32>,
+    /// The datagram being handled is no older than all before it: it proves that they are alive.
+    fresh: bool,
     /// The stamp to echo: that of the datagram being answered.
     echo: u32,
     next_seq: u32,
@@ -123,6 +132,7 @@ impl<T: Copy> Calls<T> {
             spare: Vec::new(),
             rng,
             next_seq,
+            stranger: 0,
             blame: Blame::default(),
         }
     }
@@ -139,6 +149,9 @@ impl<T: Copy> Calls<T> {
         introduced: bool,
     ) -> Option<LinkKey> {
         if let Some(&key) = self.by_peer.get(&(addr, incarnation)) {
+            if introduced {
+                self.links[key].credit = None;
+            }
             return Some(key);
         }
         if self.links.len() >= self.links_max {
@@ -151,8 +164,10 @@ impl<T: Copy> Calls<T> {
             theirs: incarnation,
             sender: incarnation,
             path: Path::default(),
-            credit: if introduced { None } else { Some(0) },
+            credit: if introduced { None } else { Some(self.stranger) },
             heard: now,
+            latest: None,
+            fresh: true,
             echo: 0,
             next_seq: self.next_seq,
             open: VecDeque::new(),
@@ -194,18 +209,27 @@ impl<T: Copy> Calls<T> {
         let sender = datagram.incarnation;
         let exact = self.by_peer.get(&(from, sender));
         let key = exact.or_else(|| self.by_peer.get(&(from, ANYBODY))).copied();
+        self.stranger = bytes.len().saturating_mul(AMPLIFICATION);
         if let Some(key) = key {
             let link = &mut self.links[key];
             if sender < link.theirs {
                 self.blame.replayed += 1;
                 return None;
             }
+            let ahead = |latest| datagram.stamp.wrapping_sub(latest);
+            let newer = |latest| ahead(latest) != 0 && ahead(latest) <= u32::MAX / 2;
+            link.fresh = link.latest.is_none_or(newer)
+                || sender != link.sender
+                || now.since(link.heard) > FORGET_STAMPS;
             link.sender = sender;
             link.echo = datagram.stamp;
             if let Some(credit) = &mut link.credit {
                 *credit = credit.saturating_add(bytes.len().saturating_mul(AMPLIFICATION));
             }
-            link.heard = link.heard.max(now);
+            if link.fresh {
+                link.latest = Some(datagram.stamp);
+                link.heard = link.heard.max(now);
+            }
         }
         Some((key, datagram))
     }
@@ -362,6 +386,10 @@ impl<T: Copy> Calls<T> {
 
     pub(crate) fn addr(&self, key: LinkKey) -> SocketAddr {
         self.links[key].addr
+    }
+
+    pub(crate) fn is_fresh(&self, key: LinkKey) -> bool {
+        self.links[key].fresh
     }
 
     pub(crate) fn heard(&self, key: LinkKey) -> Time {

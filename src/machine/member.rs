@@ -21,7 +21,7 @@ use crate::machine::peer::Purpose;
 use crate::machine::stream::{InStream, OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Gone, Request};
-use crate::machine::{Beacon, Event, PeerId, Person, Rng, Table, Tag, Time, Why, mix};
+use crate::machine::{Beacon, Event, Look, PeerId, Person, Rng, Table, Tag, Time, Why, mix};
 
 /// How long somebody who is not heard counts as present.
 const LEASE: Duration = Duration::from_secs(60);
@@ -65,6 +65,7 @@ pub(crate) type MemberKey = usize;
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) beacon: Beacon,
+    look: Look,
     /// Where the nodeset saw them.
     seen: Option<SocketAddr>,
     /// The links to them, and whether a hello is open on each.
@@ -101,6 +102,21 @@ enum Standing {
 impl Member {
     pub(crate) fn person(&self) -> Person {
         Person { id: self.beacon.id, name: self.beacon.name.clone() }
+    }
+
+    /// Whether people could take the name for another.
+    pub(crate) fn looks_like(&self, look: &Look) -> bool {
+        self.look.is_like(look)
+    }
+
+    fn warn_alike<'a>(&self, others: impl Iterator<Item = &'a Self>, ctx: &mut Ctx<'_>) {
+        for other in others.filter(|other| other.looks_like(&self.look)) {
+            ctx.out.show(Event::Alike { one: self.person(), other: other.person() });
+        }
+        if self.looks_like(&ctx.me.name.look()) {
+            let me = Person { id: ctx.me.id, name: ctx.me.name.clone() };
+            ctx.out.show(Event::Alike { one: self.person(), other: me });
+        }
     }
 
     pub(crate) fn is_shown(&self) -> bool {
@@ -280,6 +296,7 @@ impl Members {
         }
         let id = beacon.id;
         let key = self.slab.insert(Member {
+            look: beacon.name.look(),
             beacon,
             seen: None,
             links: Vec::new(),
@@ -301,7 +318,9 @@ impl Members {
 
     /// Somebody changed their beacon.
     fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
-        let was = core::mem::replace(&mut self.slab[key].beacon, beacon).name;
+        let member = &mut self.slab[key];
+        member.look = beacon.name.look();
+        let was = core::mem::replace(&mut member.beacon, beacon).name;
         let member = &self.slab[key];
         if was != member.beacon.name && member.is_shown() && ctx.announce {
             ctx.out.show(Event::Renamed { who: member.person(), was });
@@ -311,6 +330,9 @@ impl Members {
 
     /// Something was heard from a member.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        if !ctx.calls.is_fresh(link) {
+            return;
+        }
         let member = &mut self.slab[key];
         member.gone_at = ctx.now + LEASE;
         member.why = Why::Timeout;
@@ -362,13 +384,15 @@ impl Members {
     }
 
     /// Warns when somebody goes by a name that looks like another's.
-    pub(crate) fn warn_alike(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let person = self.slab[key].person();
-        let me = Person { id: ctx.me.id, name: ctx.me.name.clone() };
+    fn warn_alike(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let others = self.shown().filter(|&(other, _)| other != key);
-        let others = others.map(|(_, member)| member.person()).chain([me]);
-        for other in others.filter(|other| other.name.looks_like(&person.name)) {
-            ctx.out.show(Event::Alike { one: person.clone(), other });
+        self.slab[key].warn_alike(others.map(|(_, other)| other), ctx);
+    }
+
+    /// Warns of all who are here and look like another, or like us.
+    pub(crate) fn warn_all_alike(&self, ctx: &mut Ctx<'_>) {
+        for (place, (_, member)) in self.shown().enumerate() {
+            member.warn_alike(self.shown().take(place).map(|(_, other)| other), ctx);
         }
     }
 

@@ -81,7 +81,7 @@ pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
 };
 pub use listing::{Listing, ListingConfig};
-pub use name::{Name, NameError};
+pub use name::{Look, Name, NameError};
 pub use peer::{Peer, PeerConfig};
 pub use registry::{Registry, RegistryConfig};
 pub use rng::{Rng, Seed, mix};

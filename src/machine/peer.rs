@@ -206,14 +206,17 @@ impl Peer {
         let member = link.and_then(|link| self.members.on_link(link));
         let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
         match (request, link) {
-            (Request::Hello { version, tag, stream, start, beacon }, _) => {
+            (Request::Hello { version, tag, to, stream, start, given_up, beacon }, _) => {
                 let known = tag == self.tag && beacon.incarnation == datagram.incarnation;
                 if !known || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
                 } else if version != VERSION {
                     self.stray(from, datagram, seq, &Response::Version(VERSION));
+                } else if to != self.me.id {
+                    // They mean a process that was here before us.
+                    self.stray(from, datagram, seq, &Response::Here(self.me.id));
                 } else {
-                    self.hello(from, seq, beacon, stream, start);
+                    self.hello(from, seq, beacon, (stream, start, given_up));
                 }
             }
             (Request::Say { stream, position, number, flags, text }, Some(link)) => {
@@ -267,10 +270,10 @@ impl Peer {
         self.calls.reply_stray(self.now, to, asked.stamp, seq, response, &mut self.out);
     }
 
-    fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: u32, start: u64) {
+    fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: (u32, u64, u64)) {
         let id = self.me.id;
         let (members, mut ctx) = self.parts();
-        let Some((key, link, missing)) = members.hello(from, beacon, stream, start, &mut ctx)
+        let Some((key, link, missing)) = members.hello(from, beacon, stream, &mut ctx)
         else {
             return;
         };

@@ -129,6 +129,8 @@ pub(crate) struct OutStream {
     pub(crate) open: bool,
     /// The position of the first entry.
     base: u64,
+    /// Messages to this reader that were given up, ever.
+    pub(crate) given_up: u64,
     entries: VecDeque<Entry>,
 }
 
@@ -152,7 +154,7 @@ enum Flight {
 
 impl OutStream {
     pub(crate) const fn new(base: u64) -> Self {
-        Self { id: 0, open: false, base, entries: VecDeque::new() }
+        Self { id: 0, open: false, base, given_up: 0, entries: VecDeque::new() }
     }
 
     pub(crate) const fn start(&self) -> u64 {
@@ -246,6 +248,7 @@ impl OutStream {
         self.id = 0;
         self.open = false;
         for entry in self.entries.drain(..).filter(|entry| entry.last) {
+            self.given_up += 1;
             speech.failed(me, entry.number, reader.clone(), why, out);
         }
     }
@@ -263,6 +266,8 @@ pub(crate) struct InStream {
     /// The position of the next piece to show. Outlives the stream, so that a piece that comes
     /// again on another one is not shown twice.
     next: Option<u64>,
+    /// Messages to us that the author had given up when it named the stream.
+    given_up: u64,
     /// Pieces that came early, by position modulo [`HOLD`].
     held: Vec<Held>,
     /// The beginning of a message whose end is still to come.
@@ -291,12 +296,14 @@ pub(crate) enum Taken {
 }
 
 impl InStream {
-    /// The author names a stream. Returns how many pieces it has given up since the last one.
-    pub(crate) fn open(&mut self, id: u32, start: u64) -> u64 {
+    /// The author names a stream, and how many messages to us it has given up in all. Returns how
+    /// many it has given up since the last one, of which we have not shown everything.
+    pub(crate) fn open(&mut self, id: u32, start: u64, given_up: u64) -> u64 {
         if id == self.id {
             return 0;
         }
         self.id = id;
+        let first = self.next.is_none();
         let before = self.next.unwrap_or(start);
         self.next = Some(before.max(start));
         if start > before {
@@ -304,7 +311,9 @@ impl InStream {
             self.partial.clear();
             self.number = None;
         }
-        start.saturating_sub(before)
+        let more = given_up.saturating_sub(self.given_up);
+        self.given_up = given_up;
+        if first { 0 } else { more.min(start.saturating_sub(before)) }
     }
 
     /// Whether that is the stream the author has named.
@@ -411,7 +420,7 @@ mod tests {
 
     fn opened(start: u64) -> InStream {
         let mut stream = InStream::default();
-        assert_eq!(stream.open(7, start), 0);
+        assert_eq!(stream.open(7, start, 0), 0);
         stream
     }
 
@@ -451,10 +460,10 @@ mod tests {
         let mut stream = opened(0);
         assert_eq!(stream.take(8, 0, (0, Flags::default(), "x"), |_, _, _| ()), Taken::Unknown);
         assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(1));
-        assert_eq!(stream.open(9, 4), 3, "positions 1, 2 and 3 will not come");
+        assert_eq!(stream.open(9, 4, 3), 3, "positions 1, 2 and 3 will not come");
         stream.close();
         assert_eq!(stream.take(9, 4, (4, Flags::default(), "x"), |_, _, _| ()), Taken::Unknown);
-        assert_eq!(stream.open(7, 2), 0, "a stream that resumes earlier shows nothing twice");
+        assert_eq!(stream.open(7, 2, 3), 0, "a stream that resumes earlier shows nothing twice");
         assert_eq!(say(&mut stream, 3, "old", false), (Taken::Next(4), vec![]));
         assert_eq!(say(&mut stream, 4, "new", false).0, Taken::Next(5));
     }

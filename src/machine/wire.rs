@@ -211,10 +211,14 @@ pub enum Request<'a> {
         version: u8,
         /// Which room.
         tag: Tag,
+        /// Who is meant: another process may have taken their address.
+        to: PeerId,
         /// The stream of what the sender says to the receiver.
         stream: u32,
         /// The position of the first piece that is still to come.
         start: u64,
+        /// How many messages to the receiver the sender has given up, ever.
+        given_up: u64,
         /// Who the sender is.
         beacon: Beacon,
     },
@@ -387,11 +391,13 @@ impl<'a> Request<'a> {
                 put_u64(out, *reached);
                 members.iter().for_each(|gone| put_gone(out, gone));
             }
-            Self::Hello { version, tag, stream, start, beacon } => {
+            Self::Hello { version, tag, to, stream, start, given_up, beacon } => {
                 out.extend_from_slice(&[method::HELLO, *version]);
                 out.extend_from_slice(&tag.0);
+                put_u64(out, to.0);
                 out.extend_from_slice(&stream.to_be_bytes());
                 put_u64(out, *start);
+                put_u64(out, *given_up);
                 put_beacon(out, beacon);
             }
             Self::Say { stream, position, number, flags, text } => {
@@ -437,11 +443,13 @@ impl<'a> Request<'a> {
             }
             method::HELLO => {
                 let (version, tag) = (reader.u8()?, Tag(reader.array()?));
-                let (stream, start, beacon) = (reader.u32()?, reader.u64()?, reader.beacon()?);
+                let to = PeerId(reader.u64()?);
+                let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
+                let beacon = reader.beacon()?;
                 if stream == 0 || start > POSITION_MAX {
                     return Err(Malformed);
                 }
-                Self::Hello { version, tag, stream, start, beacon }
+                Self::Hello { version, tag, to, stream, start, given_up, beacon }
             }
             method::SAY => {
                 let (stream, position) = (reader.u32()?, reader.u64()?);

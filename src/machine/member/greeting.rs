@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::{Ctx, LINKS_EACH, MemberKey, Members, PING_EVERY, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
+use crate::machine::stream::OutStream;
 use crate::machine::wire::{Request, VERSION};
 use crate::machine::{Beacon, PeerId};
 
@@ -52,7 +53,7 @@ impl Members {
         if member.out.id == 0 {
             member.out.reopen(ctx.rng.next_u32().max(1));
         }
-        let request = hello(ctx, member.out.id, member.out.start());
+        let request = hello(ctx, member.beacon.id, &member.out);
         if ctx.calls.request(ctx.now, link, Purpose::Hello { member: key }, &request).is_some() {
             member.links[place].1 = true;
         }
@@ -91,17 +92,19 @@ impl Members {
         &mut self,
         from: SocketAddr,
         beacon: Beacon,
-        stream: u32,
-        start: u64,
+        (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey, u64)> {
         let incarnation = beacon.incarnation;
         let key = self.introduce(beacon, ctx)?;
-        let link = ctx.calls.open(ctx.now, from, incarnation, false)?;
+        let member = &self.slab[key];
+        let known = member.seen == Some(from) || member.beacon.addrs.contains(&from);
+        let introduced = member.introduced && known;
+        let link = ctx.calls.open(ctx.now, from, incarnation, introduced)?;
         if !self.attach(key, link, ctx) {
             return None;
         }
-        let missing = self.slab[key].inward.open(stream, start);
+        let missing = self.slab[key].inward.open(stream, start, given_up);
         self.heard(key, link, ctx);
         Some((key, link, missing))
     }
@@ -112,7 +115,8 @@ impl Members {
             let fresh = ctx.now.since(ctx.calls.heard(path)) < PING_EVERY;
             fresh && !ctx.calls.is_silent(path)
         };
-        if !self.slab[key].path.is_some_and(works) || self.slab[key].is_gone() {
+        let member = &self.slab[key];
+        if !member.path.is_some_and(works) || !member.out.open || member.is_gone() {
             self.greet_on(key, link, ctx);
         }
         self.reschedule(key);
@@ -195,7 +199,8 @@ impl Members {
     }
 }
 
-fn hello<'a>(ctx: &Ctx<'_>, stream: u32, start: u64) -> Request<'a> {
+fn hello<'a>(ctx: &Ctx<'_>, to: PeerId, out: &OutStream) -> Request<'a> {
     let beacon = ctx.me.clone();
-    Request::Hello { version: VERSION, tag: ctx.tag, stream, start, beacon }
+    let (stream, start, given_up) = (out.id, out.start(), out.given_up);
+    Request::Hello { version: VERSION, tag: ctx.tag, to, stream, start, given_up, beacon }
 }

@@ -76,11 +76,11 @@ impl Peer {
 
     /// What stands against our name, and who has it.
     pub(super) fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
-        let alike = |name: &Name| *name == self.me.name || name.looks_like(&self.me.name);
+        let look = self.me.name.look();
         let keys: Vec<MemberKey> = self
             .members
             .iter()
-            .filter(|(_, member)| alike(&member.beacon.name))
+            .filter(|(_, member)| member.looks_like(&look))
             .map(|(key, _)| key)
             .collect();
         let first = self.members.member(*keys.first()?).beacon.name.clone();
@@ -121,9 +121,8 @@ impl Peer {
         self.stage = Stage::Ready;
         let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
         self.out.show(Event::Ready { me, addr, nodeset: self.nodeset, people });
-        let keys = self.members.shown_keys();
         let (members, mut ctx) = self.parts();
-        keys.into_iter().for_each(|key| members.warn_alike(key, &mut ctx));
+        members.warn_all_alike(&mut ctx);
     }
 }
 

@@ -100,11 +100,9 @@ impl Peer {
             Ok(name) => name,
             Err(error) => return self.refuse(Refusal::Name(NameProblem::Invalid(error))),
         };
-        let here = |(_, member): (MemberKey, &Member)| {
-            let present = &member.beacon.name;
-            (*present == name || present.looks_like(&name)).then(|| present.clone())
-        };
-        let present = self.members.shown().find_map(here);
+        let look = name.look();
+        let present = self.members.shown().find(|(_, member)| member.looks_like(&look));
+        let present = present.map(|(_, member)| member.beacon.name.clone());
         if let Some(present) = present {
             return self.refuse(Refusal::Name(clash(&name, present)));
         }

@@ -59,7 +59,15 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         5 => {
             let stream = rng.next_u32().max(1);
-            Request::Hello { version, tag, stream, start: position, beacon: beacon(rng) }
+            Request::Hello {
+                version,
+                tag,
+                to: PeerId(rng.next_u64()),
+                stream,
+                start: position,
+                given_up: 1,
+                beacon: beacon(rng),
+            }
         }
         6 => {
             let flags = Flags::decode(rng.below(8) as u8).unwrap();
@@ -183,7 +191,9 @@ fn addresses_that_are_no_ones_are_refused() {
         let mut beacon = beacon(&mut Seed([3; 32]).stream("addr"));
         beacon.addrs = vec![addr];
         let (tag, stream) = (Tag::LOBBY, 1);
-        let hello = Request::Hello { version: VERSION, tag, stream, start: 0, beacon };
+        let to = PeerId(1);
+        let hello =
+            Request::Hello { version: VERSION, tag, to, stream, start: 0, given_up: 0, beacon };
         put_request(&mut bytes, 1, &hello);
         Datagram::decode(&bytes).is_ok()
     };

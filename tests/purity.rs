@@ -1,0 +1,76 @@
+//! The machines read no clock, no entropy, no environment, no hash order and no address of memory,
+//! and no file of theirs outgrows one idea. clippy.toml fences most of it; this test reads the text,
+//! because clippy sees neither pointer addresses nor the names of modules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What may not stand in `src/machine`, and why.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("std::time::Instant", "reads the clock"),
+    ("SystemTime", "reads the wall clock"),
+    ("HashMap", "has an order of its own"),
+    ("HashSet", "has an order of its own"),
+    ("RandomState", "draws entropy"),
+    ("std::thread", "runs beside its owner"),
+    ("thread_local", "is state outside the machine"),
+    ("std::env", "reads the environment"),
+    ("OnceLock", "is state outside the machine"),
+    ("LazyLock", "is state outside the machine"),
+    ("static mut", "is state outside the machine"),
+    ("AtomicU", "is state outside the machine"),
+    ("as *const", "shows an address of memory"),
+    ("as_ptr()", "shows an address of memory"),
+    ("{:p}", "shows an address of memory"),
+    ("crate::driver", "names the driver"),
+    ("getrandom", "draws entropy"),
+];
+
+/// A file holds one idea.
+const LINES_MAX: usize = 600;
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn machine() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine"), &mut found);
+    assert!(found.len() > 10, "the machines are somewhere else");
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_code = |line: &str| !line.trim_start().starts_with("//");
+    text.lines().enumerate().filter(move |(_, line)| is_code(line)).map(|(n, line)| (n + 1, line))
+}
+
+#[test]
+fn the_machines_are_pure() {
+    for (path, text) in machine() {
+        for (n, line) in code(&text) {
+            let bad = FORBIDDEN.iter().find(|(word, _)| line.contains(word));
+            if let Some((word, why)) = bad {
+                panic!("{}:{n}: {word} {why}", path.display());
+            }
+            let global = line.trim_start();
+            let global = global.strip_prefix("pub ").unwrap_or(global);
+            assert!(!global.starts_with("static "), "{}:{n}: a static", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_machines_holds_one_idea() {
+    for (path, text) in machine() {
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}

@@ -1,0 +1,54 @@
+//! Every named scenario of the simulator, one test each: `cargo run -p chatrpc-sim -- scenario NAME
+//! --trace` shows what happens in one.
+
+use chatrpc_sim::scenario::{SCENARIOS, play};
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            if let Err(violation) = play(stringify!($name), None) {
+                panic!("{violation}");
+            }
+        })*
+
+        #[test]
+        fn none_is_left_out() {
+            let tested = [$(stringify!($name)),*];
+            let left_out = SCENARIOS.iter().find(|scenario| !tested.contains(&scenario.name));
+            assert!(left_out.is_none(), "{left_out:?}");
+        }
+    };
+}
+
+scenarios! {
+    two_node_hello
+    loss_30_chat
+    burst_wifi
+    burst_cellular
+    burst_satellite
+    duplicate_x5
+    reorder_2s
+    late_duplicate_10_min
+    partition_30s
+    partition_5_min
+    bridge
+    ring_of_7
+    one_way
+    crash_author_mid_burst
+    restart_same_address
+    laptop_sleep_10_min
+    join_storm_100
+    mass_leave
+    flash_restart_20
+    name_taken
+    two_alices_after_partition
+    quiet_day_24h
+    leave_under_loss
+    message_to_a_dead_peer
+    nodeset_dies_for_ever
+    nodeset_restarts_empty
+    nodeset_stale_entry
+    random_datagrams
+    mutated_datagrams
+}

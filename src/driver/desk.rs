@@ -3,6 +3,7 @@
 
 use std::io;
 
+use log::{Level, log};
 use mio::Registry;
 use rustix::io::Errno;
 
@@ -70,7 +71,15 @@ impl Desk {
             Event::Sent { readers: 0, .. } => self.unheard += 1,
             _ => {}
         }
-        log::debug!("{event:?}");
+        let level = match &event {
+            // One line per message belongs to the log that has one per datagram.
+            Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Acked { .. }
+            | Event::Done { .. } => Level::Trace,
+            _ => Level::Debug,
+        };
+        log!(level, "{event:?}");
         self.front.show(&event, &mut self.paper);
         self.queue();
     }

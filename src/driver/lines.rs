@@ -251,6 +251,9 @@ fn excerpt(text: &str) -> String {
 }
 
 fn people_table(people: &[Presence], paper: &mut Paper) {
+    if people.is_empty() {
+        return paper.remark("* nobody else is here");
+    }
     let head = ["name", "id", "address", "round trip", "unsent"].map(str::to_owned);
     let rows = people.iter().map(|presence| {
         [

@@ -19,7 +19,7 @@
 //! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see |
 //! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
-//! | `names`, `desk`, `chat`, `nodeset`, `who` | the commands |
+//! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 
 mod address;
 mod advertise;
@@ -39,6 +39,7 @@ mod output;
 mod probe;
 mod refusal;
 mod report;
+mod session;
 mod signals;
 mod socket;
 mod splitter;

@@ -27,8 +27,8 @@ const WRITES_MAX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Output {
     fd: OwnedFd,
-    /// A regular file, or another thing that epoll refuses: written directly.
-    direct: bool,
+    /// `None` for a regular file, or another thing that epoll refuses: it is written directly.
+    registry: Option<Registry>,
     queue: VecDeque<u8>,
     /// More can be written without waiting for the poll.
     ready: bool,
@@ -43,12 +43,12 @@ impl Output {
         let fd = reopened(fd).map_or_else(|| fd.try_clone_to_owned(), Ok)?;
         let registered =
             registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::WRITABLE);
-        let direct = match registered {
-            Ok(()) => false,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => true,
+        let registry = match registered {
+            Ok(()) => Some(registry.try_clone()?),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { fd, direct, queue: VecDeque::new(), ready: false, dropped: 0, gone: None })
+        Ok(Self { fd, registry, queue: VecDeque::new(), ready: false, dropped: 0, gone: None })
     }
 
     /// Queues whole lines, or drops them. While some were dropped and not reported, all are: what a
@@ -105,12 +105,13 @@ impl Output {
                 return;
             }
             // The poll's word is not enough: the other queue may have filled the same pipe since.
-            if !self.direct && !writable(self.fd.as_fd()) {
+            let direct = self.registry.is_none();
+            if !direct && !writable(self.fd.as_fd()) {
                 self.ready = false;
                 return;
             }
             let (front, _) = self.queue.as_slices();
-            let len = if self.direct { front.len() } else { front.len().min(PIPE_BUF) };
+            let len = if direct { front.len() } else { front.len().min(PIPE_BUF) };
             match rustix::io::write(&self.fd, &front[..len]) {
                 Ok(written) => drop(self.queue.drain(..written)),
                 Err(Errno::INTR) => {}
@@ -120,6 +121,15 @@ impl Output {
                 }
                 Err(error) => self.gone = Some(error),
             }
+        }
+    }
+}
+
+impl Drop for Output {
+    /// Closing a descriptor does not take it out of epoll while another one shares its description.
+    fn drop(&mut self) {
+        if let Some(registry) = &self.registry {
+            let _ = registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::address::Address;
 use crate::machine::wire::VERSION;
 use crate::machine::{Exit, NameProblem};
 
@@ -141,6 +142,15 @@ pub(crate) fn failed(exit: &Exit, nodeset: SocketAddr, asked: Asked) -> Option<F
                 _ => failure,
             }
         }
+    })
+}
+
+/// The address of a nodeset, looked up.
+pub(crate) fn resolved(address: &Address) -> Result<SocketAddr, Failure> {
+    address.resolve().map_err(|error| {
+        log::debug!("{}: {error}", address.host());
+        let what = format!("cannot resolve '{}'", address.host());
+        Failure::new(status::NO_NODESET, "unresolved", what)
     })
 }
 

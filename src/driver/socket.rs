@@ -5,7 +5,7 @@
 //! the usual causes (a cable, a route, a firewall) pass.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket as StdSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
 use log::{debug, trace};
@@ -66,6 +66,15 @@ impl Socket {
             lost: 0,
             failed: 0,
         })
+    }
+
+    /// Binds any port, to talk to somebody.
+    pub(crate) fn bind_towards(other: SocketAddr) -> io::Result<Self> {
+        let any: IpAddr = match other {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self::bind(SocketAddr::new(any, 0))
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

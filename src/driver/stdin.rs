@@ -114,13 +114,25 @@ impl Stdin {
     }
 
     fn end(&mut self) {
-        if let Source::Polled { registry, .. } = &self.source {
-            // A pipe at its end is readable for ever.
-            let _ = registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()));
-        }
+        // A pipe at its end is readable for ever.
+        self.deregister();
         self.source = Source::Ended;
         self.ready = false;
         self.splitter.end();
+    }
+
+    fn deregister(&self) {
+        if let Source::Polled { registry, .. } = &self.source {
+            let _ = registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()));
+        }
+    }
+}
+
+impl Drop for Stdin {
+    /// Closing a descriptor does not take it out of epoll while another one shares its description,
+    /// and standard input always has another.
+    fn drop(&mut self) {
+        self.deregister();
     }
 }
 
@@ -178,5 +190,17 @@ mod tests {
         writer.write_all(text.as_bytes()).unwrap();
         drop(writer);
         assert_eq!(lines(&mut stdin, &mut poll).len(), 2000);
+    }
+
+    /// A refused name opens the input a second time, on the same pipe; epoll would remember the
+    /// first one if it had not been taken out.
+    #[test]
+    fn an_input_can_be_opened_again() {
+        let poll = Poll::new().unwrap();
+        let (reader, _writer) = io::pipe().unwrap();
+        for _ in 0..2 {
+            let fd = reader.as_fd().try_clone_to_owned().unwrap();
+            drop(Stdin::new(fd, 4096, poll.registry(), Token(0)).unwrap());
+        }
     }
 }

@@ -6,13 +6,12 @@ use std::net::SocketAddr;
 use mio::event::Event;
 
 use super::address::Address;
-use super::chat::{any_port, resolve};
 use super::clock::unix_ms;
 use super::front::Paper;
 use super::json;
 use super::node::{Node, Told};
 use super::probe::Probe;
-use super::report::{Asked, Failure, failed, status};
+use super::report::{Asked, Failure, failed, resolved, status};
 use super::signals::Signal;
 use super::socket::Socket;
 use super::table::table;
@@ -69,10 +68,10 @@ fn print(text: &str) {
 }
 
 fn listed(options: &Who) -> Result<Vec<Listed>, Failure> {
-    let nodeset = resolve(&options.nodeset)?;
+    let nodeset = resolved(&options.nodeset)?;
     // Signals do what they always do: there is nothing to leave.
     let mut world = World::new(&[])?;
-    let socket = Socket::bind(any_port(nodeset))?;
+    let socket = Socket::bind_towards(nodeset)?;
     let config = ListingConfig { seed: seed()?, incarnation: unix_ms(), tag: Tag::LOBBY, nodeset };
     let mut node = Node::new(Listing::new(config), socket, world.clock);
     node.register(world.poll.registry(), PEER)?;

@@ -1,7 +1,7 @@
 //! Real processes for tests: started, listened to with a time limit, and killed when dropped.
 
 #![allow(dead_code, unreachable_pub, missing_docs)]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -9,9 +9,28 @@ use crate::world::{SECOND, World, WorldConfig};
 pub const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/delivery.txt");
 
 const PEOPLE: usize = 5;
-const LINES: u64 = 200;
 /// One way takes so long, microseconds.
 const ONE_WAY: u64 = 25_000;
+
+/// How people talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// What the table calls it.
+    pub name: &'static str,
+    /// How many of the five speak, in turns.
+    pub authors: usize,
+    /// One line after the other, microseconds apart.
+    pub every_us: u64,
+    /// How many lines each of them says.
+    pub lines: u64,
+}
+
+/// The paces of the table.
+pub const PACES: [Pace; 3] = [
+    Pace { name: "one author, 50/s", authors: 1, every_us: SECOND / 50, lines: 1000 },
+    Pace { name: "all five, 10/s each", authors: 5, every_us: SECOND / 50, lines: 200 },
+    Pace { name: "one line every 2 s", authors: 1, every_us: 2 * SECOND, lines: 2000 },
+];
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +51,12 @@ pub struct Row {
     pub bytes_per_delivery: u64,
 }
 
-/// Measures one row: five people, one line of 200 bytes each every 100 ms.
+/// Measures one row: five people, lines of 200 bytes.
 ///
 /// # Panics
 ///
 /// When a law is broken meanwhile.
-pub fn measure(loss: u32) -> Row {
+pub fn measure(pace: Pace, loss: u32) -> Row {
     let mut config = WorldConfig::new(u64::from(loss), PEOPLE + 1);
     config.link.delay_us = ONE_WAY;
     let mut world = World::new(config);
@@ -50,10 +69,10 @@ pub fn measure(loss: u32) -> Row {
     world.each_link(|_, _, link| link.params.loss_ppm = loss * 10_000);
     world.judge.latencies = Some(Vec::new());
     let before = world.counters;
-    for n in 0..LINES {
-        for host in 1..=PEOPLE {
+    for n in 0..pace.lines {
+        for host in 1..=pace.authors {
             world.say(host, &format!("{n:03} {:a<196}", ""));
-            run(&mut world, SECOND / 10 / PEOPLE as u64);
+            run(&mut world, pace.every_us);
         }
     }
     run(&mut world, 10 * SECOND);
@@ -76,26 +95,35 @@ pub fn measure(loss: u32) -> Row {
 pub fn table() -> String {
     let mut text = String::from(
         "Delivery under loss, by `cargo run -p chatrpc-sim -- stats --write`; the tests compare.\n\
-         5 people, each says 200 bytes ten times a second for 20 s; one way takes 25 ms, so a\n\
-         round trip r = 50 ms; each direction loses that share. From saying to showing, in r.\n\n\
-         loss   p50 r   p99 r   max r   delivered   datagrams/delivery   bytes/delivery\n",
+         Five people, lines of 200 bytes; one way takes 25 ms, so a round trip r = 50 ms; each\n\
+         direction loses that share. From saying to showing, in r.\n",
     );
-    for loss in [0, 1, 10, 30] {
-        let row = measure(loss);
-        let trips = |us: u64| format!("{}.{:02}", us / (2 * ONE_WAY), us * 50 / ONE_WAY % 100);
-        let wanted = LINES * (PEOPLE * (PEOPLE - 1)) as u64;
+    for pace in PACES {
         let _ = writeln!(
             text,
-            "{:>3} % {:>7} {:>7} {:>7} {:>11} {:>17}.{:02} {:>16}",
-            row.loss,
-            trips(row.p50_us),
-            trips(row.p99_us),
-            trips(row.max_us),
-            format!("{}/{wanted}", row.deliveries),
-            row.datagrams_per_100 / 100,
-            row.datagrams_per_100 % 100,
-            row.bytes_per_delivery,
+            "\n{}\nloss   p50 r   p99 r   max r   delivered   datagrams/delivery   bytes/delivery",
+            pace.name
         );
+        for loss in [0, 1, 10, 30] {
+            write_row(&mut text, pace, &measure(pace, loss));
+        }
     }
     text
+}
+
+fn write_row(text: &mut String, pace: Pace, row: &Row) {
+    let trips = |us: u64| format!("{}.{:02}", us / (2 * ONE_WAY), us * 50 / ONE_WAY % 100);
+    let wanted = pace.lines * (pace.authors * (PEOPLE - 1)) as u64;
+    let _ = writeln!(
+        text,
+        "{:>3} % {:>7} {:>7} {:>7} {:>11} {:>17}.{:02} {:>16}",
+        row.loss,
+        trips(row.p50_us),
+        trips(row.p99_us),
+        trips(row.max_us),
+        format!("{}/{wanted}", row.deliveries),
+        row.datagrams_per_100 / 100,
+        row.datagrams_per_100 % 100,
+        row.bytes_per_delivery,
+    );
 }

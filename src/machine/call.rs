@@ -124,7 +124,7 @@ pub(crate) enum Admission {
     Over,
 }
 
-impl<T: Copy> Calls<T> {
+impl<T: Copy + PartialEq> Calls<T> {
     pub(crate) fn new(incarnation: u64, links_max: usize, mut rng: Rng) -> Self {
         let next_seq = rng.next_u32();
         Self {
@@ -244,14 +244,15 @@ impl<T: Copy> Calls<T> {
         Some((key, datagram))
     }
 
-    /// Makes a call. `None` when [`WINDOW`] calls are open on the link, or the request is too large.
+    /// Makes a call and returns its number. `None` when [`WINDOW`] calls are open on the link, or the
+    /// request is too large.
     pub(crate) fn request(
         &mut self,
         now: Time,
         key: LinkKey,
         token: T,
         request: &Request<'_>,
-    ) -> Option<()> {
+    ) -> Option<u32> {
         let link = &mut self.links[key];
         if link.open.len() >= WINDOW {
             return None;
@@ -267,13 +268,24 @@ impl<T: Copy> Calls<T> {
         let due = now + self.rng.jitter(delay, 16);
         let late = now + delay;
         let pending = Pending { token, link: key, bytes, sends: 1, due, late };
-        let pending = self.pending.insert(pending);
+        let (pending, seq) = (self.pending.insert(pending), link.next_seq);
         link.next_seq = link.next_seq.wrapping_add(1);
         link.open.push_back(pending as u32);
         link.requests.push(pending);
         self.timers.set(pending, due);
         self.touch(key);
-        Some(())
+        Some(seq)
+    }
+
+    /// Ends a call that another answer has made needless, if it is still open.
+    pub(crate) fn finish(&mut self, now: Time, key: LinkKey, seq: u32, token: T) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(index) = link.find(seq) else { return };
+        let pending = &self.pending[index];
+        if pending.token == token {
+            link.path.answered(now > pending.late);
+            self.end(key, index);
+        }
     }
 
     /// How many more calls the link takes now.

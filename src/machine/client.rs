@@ -95,7 +95,7 @@ enum Phase {
 
 impl Client {
     /// Begins to read the roster. `None` when the link to the nodeset cannot be opened.
-    pub(crate) fn start<T: Copy + From<Ask>>(
+    pub(crate) fn start<T: Copy + PartialEq + From<Ask>>(
         now: Time,
         nodeset: SocketAddr,
         tag: Tag,
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// Asks for a lease, or for a longer one.
-    pub(crate) fn register<T: Copy + From<Ask>>(
+    pub(crate) fn register<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         beacon: &Beacon,
@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// Gives the lease back.
-    pub(crate) fn deregister<T: Copy + From<Ask>>(
+    pub(crate) fn deregister<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         id: PeerId,
@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
-    pub(crate) fn answered<T: Copy + From<Ask>>(
+    pub(crate) fn answered<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         incarnation: u64,
@@ -212,7 +212,7 @@ impl Client {
     }
 
     /// A call failed: five sends, no answer.
-    pub(crate) fn failed<T: Copy + From<Ask>>(
+    pub(crate) fn failed<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         beacon: Option<&Beacon>,
@@ -243,7 +243,7 @@ impl Client {
     }
 
     /// Does what is due. `beacon` is who we are, once the machine above wants a lease.
-    pub(crate) fn tick<T: Copy + From<Ask>>(
+    pub(crate) fn tick<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         beacon: Option<&Beacon>,
@@ -274,7 +274,12 @@ impl Client {
         }
     }
 
-    fn page<T: Copy + From<Ask>>(&mut self, now: Time, page: Page, calls: &mut Calls<T>) -> News {
+    fn page<T: Copy + PartialEq + From<Ask>>(
+        &mut self,
+        now: Time,
+        page: Page,
+        calls: &mut Calls<T>,
+    ) -> News {
         if !matches!(self.phase, Phase::Reading { .. }) {
             return News::Nothing;
         }
@@ -292,7 +297,7 @@ impl Client {
         News::Roster(page.changes)
     }
 
-    fn lease<T: Copy + From<Ask>>(
+    fn lease<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         token: u64,
@@ -325,13 +330,13 @@ impl Client {
         }
     }
 
-    fn ask_who<T: Copy + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
+    fn ask_who<T: Copy + PartialEq + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
         let (cookie, tag, have) = (self.cookie, self.tag, self.have);
         let request = Request::Who { version: VERSION, cookie, tag, have };
         self.call(now, Ask::Who, &request, calls);
     }
 
-    fn call<T: Copy + From<Ask>>(
+    fn call<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
         ask: Ask,

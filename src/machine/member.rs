@@ -16,9 +16,10 @@ use core::time::Duration;
 use slab::Slab;
 
 use crate::machine::call::{Calls, LinkKey};
+use crate::machine::inward::InStream;
 use crate::machine::outbox::Outbox;
 use crate::machine::peer::Purpose;
-use crate::machine::stream::{InStream, OutStream, PIECES_IN_FLIGHT, Speech};
+use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Gone, Request};
 use crate::machine::{Beacon, Event, Look, PeerId, Person, Rng, Table, Tag, Time, Why, mix};
@@ -425,10 +426,8 @@ impl Members {
             };
             let request = Request::Say { stream, position, number, flags, text };
             let token = Purpose::Say { member: key, position };
-            if ctx.calls.request(ctx.now, path, token, &request).is_none() {
-                member.out.called(position, false);
-                return;
-            }
+            let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
+            member.out.calling(position, path, seq);
         }
     }
 

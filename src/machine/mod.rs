@@ -44,7 +44,7 @@
 //! | `path`, `call`, `replies` | round trips and loss of one path; requests, replies, retries; at most once |
 //! | `client` | the peer's side of the nodeset: find the room, hold a lease |
 //! | `member`, `member/greeting` | who is here; finding a path to them |
-//! | `stream` | what was said, in order, once each, to each reader |
+//! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command` | what a typed line means |
 //! | `peer` and its `joining`, `talking` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` | the nodeset machine |
@@ -57,6 +57,7 @@ mod codec;
 mod command;
 mod cookie;
 mod event;
+mod inward;
 mod listing;
 mod member;
 mod name;
@@ -67,7 +68,7 @@ mod registry;
 mod replies;
 mod rng;
 mod roster;
-mod stream;
+mod speech;
 mod text;
 mod time;
 mod timer;

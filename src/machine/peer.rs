@@ -12,9 +12,10 @@ use self::talking::mentions;
 use crate::machine::beacon::ADDRS_MAX;
 use crate::machine::call::{Admission, Calls, LinkKey};
 use crate::machine::client::{Ask, Client};
+use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
-use crate::machine::stream::{BACKLOG_EASY, BACKLOG_MAX, Speech, Taken};
+use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Speech};
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Change, Datagram, Flags, Packet, Request, Response, VERSION};
 use crate::machine::{
@@ -319,7 +320,9 @@ impl Peer {
             out.message(id, from.clone(), scratch, marks);
         });
         match taken {
-            Taken::Next(next) => self.calls.reply(link, seq, &Response::Next(next)),
+            Taken::Next(next, held) => {
+                self.calls.reply(link, seq, &Response::Next { next, held });
+            }
             Taken::Unknown => self.calls.reply(link, seq, &Response::Unknown),
             Taken::TooFar => self.calls.blame.over_limit += 1,
         }
@@ -363,12 +366,15 @@ impl Peer {
                 members.greeted(member, link, id, &mut ctx);
             }
             (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
-            (Purpose::Say { member, position }, Response::Next(next)) => {
+            (Purpose::Say { member, position }, Response::Next { next, held }) => {
                 let reader = members.member(member).person();
                 let out = members.member_mut(member).out();
                 out.called(position, true);
-                let (now, me) = (ctx.now, ctx.me.id);
-                if !out.delivered(now, next, &reader, me, ctx.speech, ctx.out) {
+                let (now, me, calls) = (ctx.now, ctx.me.id, &mut *ctx.calls);
+                let over = |position, link, seq| {
+                    calls.finish(now, link, seq, Purpose::Say { member, position });
+                };
+                if !out.delivered(now, (next, held), &reader, me, ctx.speech, ctx.out, over) {
                     ctx.calls.blame.malformed += 1;
                 }
                 members.kick(member, &mut ctx);

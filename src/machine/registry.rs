@@ -70,7 +70,7 @@ pub struct Registry {
 }
 
 /// An open announcement: to whom, and up to which change.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Announced {
     lease: usize,
     reached: u64,

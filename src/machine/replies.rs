@@ -4,7 +4,7 @@ use crate::machine::call::WINDOW;
 
 /// The largest reply that is remembered. Calls over links have small replies by design; those with
 /// large ones (a nodeset's pages) are answered anew, without a link.
-const REPLY_MAX: usize = 16;
+const REPLY_MAX: usize = 17;
 
 /// The last [`WINDOW`] requests of one link and how they were answered.
 #[derive(Debug, Default)]

@@ -302,8 +302,13 @@ pub enum Response {
     Ok,
     /// The answer to [`Request::Hello`]: who answers.
     Here(PeerId),
-    /// The answer to [`Request::Say`]: everything before this position is on the reader's screen.
-    Next(u64),
+    /// The answer to [`Request::Say`].
+    Next {
+        /// Everything before this position is on the reader's screen.
+        next: u64,
+        /// What came early and is kept: bit i is the position `next + 1 + i`.
+        held: u64,
+    },
     /// The answer to [`Request::Who`].
     Page(Page),
     /// The answer to [`Request::Register`].
@@ -476,9 +481,10 @@ impl Response {
                 out.push(status::OK);
                 put_u64(out, id.0);
             }
-            Self::Next(position) => {
+            Self::Next { next, held } => {
                 out.push(status::OK);
-                put_u64(out, *position);
+                put_u64(out, *next);
+                put_u64(out, *held);
             }
             Self::Page(page) => {
                 out.push(status::OK);
@@ -515,7 +521,7 @@ impl Response {
                 Self::Lease { node, token, seen, page: reader.page()? }
             }
             (status::OK, Asked::Hello) => Self::Here(PeerId(reader.u64()?)),
-            (status::OK, Asked::Say) => Self::Next(reader.u64()?),
+            (status::OK, Asked::Say) => Self::Next { next: reader.u64()?, held: reader.u64()? },
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),

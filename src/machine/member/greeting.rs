@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{Ctx, LINKS_EACH, MemberKey, Members, PING_EVERY, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
-use crate::machine::stream::OutStream;
+use crate::machine::speech::OutStream;
 use crate::machine::wire::{Request, VERSION};
 use crate::machine::{Beacon, PeerId};
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::joining::clash;
 use super::{Peer, Stage};
 use crate::machine::member::{Member, MemberKey};
-use crate::machine::stream::BACKLOG_MAX;
+use crate::machine::speech::BACKLOG_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
 use crate::machine::{

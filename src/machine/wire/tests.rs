@@ -83,7 +83,7 @@ fn response(rng: &mut Rng) -> (Asked, Response) {
     match rng.below(9) {
         0 => (Asked::Other, Response::Ok),
         1 => (Asked::Hello, Response::Here(PeerId(rng.next_u64()))),
-        2 => (Asked::Say, Response::Next(rng.next_u64())),
+        2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
         3 => (Asked::Who, Response::Page(page(rng))),
         4 => {
             let (node, token, seen) = (rng.next_u32(), rng.next_u64(), addr(rng));

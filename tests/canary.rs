@@ -36,7 +36,8 @@ fn caught_by(spoil: Spoil) -> Vec<&'static str> {
 fn every_spoiler_is_caught_by_its_oracle() {
     // The panics are planted: their messages would only bury the verdict.
     std::panic::set_hook(Box::new(|_| {}));
-    let verdicts: Vec<_> = SPOILS.iter().map(|&(spoil, by)| (spoil, by, caught_by(spoil))).collect();
+    let verdicts: Vec<_> =
+        SPOILS.iter().map(|&(spoil, by)| (spoil, by, caught_by(spoil))).collect();
     let _ = std::panic::take_hook();
     for (spoil, oracle, caught) in verdicts {
         let right = caught.iter().filter(|&&by| by == oracle).count();

@@ -31,7 +31,8 @@ impl Chain {
 
     /// Adds an event.
     pub fn add(&mut self, at: u64, what: char, host: u16, value: u64) {
-        self.hash = mix(self.hash ^ mix(at ^ (u64::from(host) << 40) ^ (what as u64) << 56) ^ value);
+        self.hash =
+            mix(self.hash ^ mix(at ^ (u64::from(host) << 40) ^ (what as u64) << 56) ^ value);
         self.len += 1;
         if let Some(steps) = &mut self.steps {
             steps.push(Step { at, what, host, hash: self.hash });

@@ -93,15 +93,16 @@ impl Guard {
         }
         *sent += bytes as u64;
         let minutes = (now - *since) / 60_000_000;
-        let allowed = AMPLIFICATION * *heard
-            + INTRODUCTION_BYTES
-            + INTRODUCTION_BYTES_PER_MINUTE * minutes;
+        let allowed =
+            AMPLIFICATION * *heard + INTRODUCTION_BYTES + INTRODUCTION_BYTES_PER_MINUTE * minutes;
         if *heard == 0 && *sent > allowed {
             return Err(format!("{sent} bytes to n{computer}, which never answered"));
         }
         match self.credit.checked_sub(1) {
             Some(left) => self.credit = left,
-            None => return Err(format!("{} datagrams, more than it had reason to", self.datagrams)),
+            None => {
+                return Err(format!("{} datagrams, more than it had reason to", self.datagrams));
+            }
         }
         Ok(())
     }

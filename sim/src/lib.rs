@@ -44,8 +44,8 @@ mod queue;
 mod said;
 pub mod scenario;
 pub mod stats;
-pub mod sweep;
 pub mod swarm;
+pub mod sweep;
 pub mod teeth;
 #[cfg(test)]
 mod toy;

@@ -124,8 +124,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Run) -> ExitCode {
-    let options =
-        Options { people: args.nodes, loss_ppm: args.loss, ..Options::default() };
+    let options = Options { people: args.nodes, loss_ppm: args.loss, ..Options::default() };
     if let Some(seeds) = args.seeds.clone() {
         return many(seeds, args.jobs, &options, u64::from(args.twice), args.stop);
     }
@@ -181,9 +180,7 @@ fn failed(seed: u64, violation: &Violation, options: &Options) -> ExitCode {
     println!("time    {}.{:06} s", violation.at / 1_000_000, violation.at % 1_000_000);
     println!("what    {}", violation.text);
     println!("seed    {seed}");
-    println!(
-        "rerun   cargo run -p chatrpc-sim -- run --seed {seed}{nodes}{loss}{twice} --trace"
-    );
+    println!("rerun   cargo run -p chatrpc-sim -- run --seed {seed}{nodes}{loss}{twice} --trace");
     ExitCode::from(violation.kind.code())
 }
 

@@ -312,4 +312,3 @@ pub fn compare_twice(seed: u64, options: &Options) -> Result<Outcome, Violation>
     let (host, at) = a.or(b).map_or((0, 0), |step| (step.host, step.at));
     Err(Violation { oracle: "S12", kind: Kind::Nondeterminism, host, at, text })
 }
-

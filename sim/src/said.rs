@@ -224,9 +224,9 @@ impl Judge {
         let mut wrong = None;
         for &at in me.fresh_done.iter().filter(|_| me.status == Status::Ready) {
             let said = &me.said[at];
-            let unseen = said.failed().find(|&id| {
-                !me.lefts.iter().any(|&(left, _, when)| left == id && when >= said.at)
-            });
+            let unseen = said
+                .failed()
+                .find(|&id| !me.lefts.iter().any(|&(left, _, when)| left == id && when >= said.at));
             wrong = wrong.or(unseen.map(|id| (said.number, id)));
         }
         self.seats[seat].fresh_done.clear();

@@ -195,9 +195,8 @@ impl Stage {
 
     /// Everybody who lives sees exactly everybody else, within so many seconds.
     fn agree_within(&mut self, s: u64) -> Verdict {
-        let agreed = self.within(s, "everybody sees everybody", |stage| {
-            stage.seen().judge.converged().is_ok()
-        });
+        let agreed = self
+            .within(s, "everybody sees everybody", |stage| stage.seen().judge.converged().is_ok());
         agreed.map_err(|mut violation| {
             if let Err((seat, text)) = self.seen().judge.converged() {
                 violation.host = self.seen().judge.seats()[seat].host;

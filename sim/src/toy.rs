@@ -305,7 +305,11 @@ impl Machine for ToyRegistry {
     }
 
     fn next_wake(&self) -> Option<Wake> {
-        self.members.iter().map(|&(.., seen)| seen + LEASE).min().map(|at| Wake { at, why: "lease" })
+        self.members
+            .iter()
+            .map(|&(.., seen)| seen + LEASE)
+            .min()
+            .map(|at| Wake { at, why: "lease" })
     }
 
     fn footprint(&self) -> Vec<Table> {

@@ -361,7 +361,13 @@ impl World {
     }
 
     /// A violation noticed by a script.
-    pub fn violation(&self, kind: Kind, oracle: &'static str, host: usize, text: String) -> Violation {
+    pub fn violation(
+        &self,
+        kind: Kind,
+        oracle: &'static str,
+        host: usize,
+        text: String,
+    ) -> Violation {
         Violation { oracle, kind, host: host as u16, at: self.now, text }
     }
 
@@ -744,7 +750,9 @@ fn event_hash(event: &Event<'_>) -> u64 {
             id(message) ^ hash_bytes(text.as_str().as_bytes())
         }
         Event::Sent { id: message, readers, .. } => id(message) ^ *readers as u64,
-        Event::Acked { id: message, by, rtt } => id(message) ^ mix(by.id.0 ^ rtt.as_micros() as u64),
+        Event::Acked { id: message, by, rtt } => {
+            id(message) ^ mix(by.id.0 ^ rtt.as_micros() as u64)
+        }
         Event::Done { id: message, acked, failed } => {
             failed.iter().fold(id(message) ^ *acked as u64, |hash, (who, _)| mix(hash ^ who.id.0))
         }

@@ -268,8 +268,7 @@ impl Peer {
     fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: (u32, u64, u64)) {
         let id = self.me.id;
         let (members, mut ctx) = self.parts();
-        let Some((key, link, missing)) = members.hello(from, beacon, stream, &mut ctx)
-        else {
+        let Some((key, link, missing)) = members.hello(from, beacon, stream, &mut ctx) else {
             return;
         };
         if missing > 0 && ctx.announce {

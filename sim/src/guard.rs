@@ -19,6 +19,9 @@ const PER_READER: u64 = 16;
 /// Datagrams for each datagram heard: a reply, and what it sets free.
 const PER_HEARD: u64 = 2;
 
+/// Datagrams in one second, whatever the reason: more is a storm that feeds itself.
+const PER_SECOND_MAX: u64 = 20_000;
+
 /// What a process sent and heard.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard {
@@ -28,6 +31,8 @@ pub(crate) struct Guard {
     ceiling: u64,
     refilled_at: u64,
     said: u64,
+    /// The second in which it sent last, and how many datagrams it sent then.
+    second: (u64, u64),
     pub(crate) datagrams: u64,
     pub(crate) bytes: u64,
 }
@@ -75,6 +80,13 @@ impl Guard {
         self.datagrams += 1;
         self.bytes += bytes as u64;
         self.refill(now);
+        if self.second.0 != now / 1_000_000 {
+            self.second = (now / 1_000_000, 0);
+        }
+        self.second.1 += 1;
+        if self.second.1 > PER_SECOND_MAX {
+            return Err(format!("more than {PER_SECOND_MAX} datagrams in a second"));
+        }
         let (sent, heard, since) = &mut self.with[computer];
         if *sent == 0 {
             *since = now;
@@ -113,6 +125,16 @@ mod tests {
         let mut guard = Guard::new(0, 2);
         guard.heard(1, 10);
         assert!((0..50).all(|_| guard.sends(0, 1, 1200).is_ok()), "it answered");
+    }
+
+    #[test]
+    fn a_storm_is_not_excused_by_what_it_stirs_up() {
+        let mut guard = Guard::new(0, 2);
+        let storm = (0..30_000).find_map(|_| {
+            guard.heard(1, 33);
+            guard.sends(0, 1, 33).err()
+        });
+        assert!(storm.unwrap_or_default().contains("in a second"));
     }
 
     #[test]

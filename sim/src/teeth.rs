@@ -112,15 +112,7 @@ pub const TEETH: &[Tooth] = &[
         file: "peer.rs",
         needle: "(Purpose::Nodeset(_), _) if parting => {}",
         replacement: "(Purpose::Nodeset(_), _) if parting && false => {}",
-        oracles: &["S7", "exit"],
-        seeds: 100,
-    },
-    Tooth {
-        name: "goodbyes_are_not_heeded",
-        file: "peer.rs",
-        needle: "members.lose(key, Why::Quit, &mut ctx);",
-        replacement: "let _ = (members.member(key), &mut ctx);",
-        oracles: &["L8", "L2", "exit", "S7"],
+        oracles: &["S7", "exit", "L2"],
         seeds: 100,
     },
 ];

@@ -505,7 +505,10 @@ impl<T: Copy + PartialEq> Calls<T> {
                 let start = bytes.len();
                 wire::put_header(bytes, self.incarnation, stamp(now), echo);
                 packing.fill(bytes, start, &self.pending);
-                if self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
+                // Never on mere answers: two sides whose answers carry requests answer each other
+                // without end, and copies in the network make that a storm.
+                let asks = !requests.is_empty();
+                if asks && self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
                     self.ride_along(now, key, &requests, bytes, start);
                 }
             });

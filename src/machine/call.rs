@@ -110,6 +110,8 @@ struct Pending<T> {
     /// The whole packet.
     bytes: Vec<u8>,
     sends: u8,
+    /// When it was last sent, or rode along.
+    sent: Time,
     /// When the next send is due.
     due: Time,
     /// A reply after this instant means that something was lost.
@@ -267,7 +269,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         let delay = link.path.delay(1);
         let due = now + self.rng.jitter(delay, 16);
         let late = now + delay;
-        let pending = Pending { token, link: key, bytes, sends: 1, due, late };
+        let pending = Pending { token, link: key, bytes, sends: 1, sent: now, due, late };
         let (pending, seq) = (self.pending.insert(pending), link.next_seq);
         link.next_seq = link.next_seq.wrapping_add(1);
         link.open.push_back(pending as u32);
@@ -461,6 +463,7 @@ impl<T: Copy + PartialEq> Calls<T> {
     fn schedule(&mut self, now: Time, index: usize) {
         let pending = &mut self.pending[index];
         pending.sends += 1;
+        pending.sent = now;
         let delay = self.links[pending.link].path.delay(pending.sends);
         pending.due = now + self.rng.jitter(delay, 16);
         self.timers.set(index, pending.due);
@@ -505,10 +508,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 let start = bytes.len();
                 wire::put_header(bytes, self.incarnation, stamp(now), echo);
                 packing.fill(bytes, start, &self.pending);
-                // Never on mere answers: two sides whose answers carry requests answer each other
-                // without end, and copies in the network make that a storm.
-                let asks = !requests.is_empty();
-                if asks && self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
+                if self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
                     self.ride_along(now, key, &requests, bytes, start);
                 }
             });
@@ -519,8 +519,12 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.links[key].responses = responses;
     }
 
-    /// Fills the rest of a datagram with unanswered requests, oldest first. A ride within half a
-    /// delay of the next send counts as that send; an earlier one is free.
+    /// Fills the rest of a datagram with unanswered requests: the oldest, which may hold up others,
+    /// then the newest first, which have been sent the least. A ride within half a delay of the next
+    /// send counts as that send; an earlier one is free.
+    ///
+    /// None rides more often than four times in a round trip: answers carry riders too, and two
+    /// sides whose answers carry requests would otherwise answer each other without end.
     fn ride_along(
         &mut self,
         now: Time,
@@ -529,18 +533,22 @@ impl<T: Copy + PartialEq> Calls<T> {
         bytes: &mut Vec<u8>,
         start: usize,
     ) {
-        for place in 0..self.links[key].open.len() {
+        let spacing = self.links[key].path.delay(1) / 4;
+        let count = self.links[key].open.len();
+        for place in (0..count.min(1)).chain((1..count).rev()) {
             let index = self.links[key].open[place];
             if index == NONE || sent.contains(&(index as usize)) {
                 continue;
             }
             let index = index as usize;
-            let pending = &self.pending[index];
+            let pending = &mut self.pending[index];
             let fits = bytes.len() - start + pending.bytes.len() <= DATAGRAM_MAX;
-            if !fits || pending.bytes.len() > RIDE_MAX {
+            let soon = now.since(pending.sent) < spacing;
+            if !fits || soon || pending.bytes.len() > RIDE_MAX {
                 continue;
             }
             bytes.extend_from_slice(&pending.bytes);
+            pending.sent = now;
             let half = self.links[key].path.delay(pending.sends) / 2;
             if pending.sends < SENDS_MAX && pending.due.since(now) < half {
                 self.schedule(now, index);

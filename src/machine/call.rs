@@ -114,8 +114,8 @@ struct Pending<T> {
     sent: Time,
     /// When the next send is due.
     due: Time,
-    /// A reply after this instant means that something was lost.
-    late: Time,
+    /// An answer after this instant means that something was lost; `None` once that is known.
+    late: Option<Time>,
 }
 
 /// What happened to a request that came in over a link.
@@ -267,8 +267,8 @@ impl<T: Copy + PartialEq> Calls<T> {
             return None;
         }
         let delay = link.path.delay(1);
-        let due = now + self.rng.jitter(delay, 16);
-        let late = now + delay;
+        let due = now + self.rng.stretch(delay, 16);
+        let late = Some(now + delay);
         let pending = Pending { token, link: key, bytes, sends: 1, sent: now, due, late };
         let (pending, seq) = (self.pending.insert(pending), link.next_seq);
         link.next_seq = link.next_seq.wrapping_add(1);
@@ -285,7 +285,9 @@ impl<T: Copy + PartialEq> Calls<T> {
         let Some(index) = link.find(seq) else { return };
         let pending = &self.pending[index];
         if pending.token == token {
-            link.path.answered(now > pending.late);
+            if let Some(late) = pending.late {
+                link.path.answered(now > late);
+            }
             self.end(key, index);
         }
     }
@@ -358,7 +360,9 @@ impl<T: Copy + PartialEq> Calls<T> {
             link.theirs = link.sender;
             link.replies = Replies::default();
         }
-        link.path.answered(now > pending.late);
+        if let Some(late) = pending.late {
+            link.path.answered(now > late);
+        }
         if echo != 0 {
             let rtt = stamp(now).wrapping_sub(echo);
             link.path.sample(Duration::from_micros(u64::from(rtt)));
@@ -374,8 +378,11 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// Re-sends what is due and returns the token of a call that has failed, until there is none.
     pub(crate) fn expired(&mut self, now: Time) -> Option<(LinkKey, T)> {
         while let Some(index) = self.timers.pop_due(now) {
-            let pending = &self.pending[index];
+            let pending = &mut self.pending[index];
             let (key, token) = (pending.link, pending.token);
+            if pending.late.take().is_some() {
+                self.links[key].path.answered(true);
+            }
             if pending.sends < SENDS_MAX {
                 self.schedule(now, index);
                 self.links[key].requests.push(index);
@@ -465,7 +472,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         pending.sends += 1;
         pending.sent = now;
         let delay = self.links[pending.link].path.delay(pending.sends);
-        pending.due = now + self.rng.jitter(delay, 16);
+        pending.due = now + self.rng.stretch(delay, 16);
         self.timers.set(index, pending.due);
     }
 
@@ -520,8 +527,8 @@ impl<T: Copy + PartialEq> Calls<T> {
     }
 
     /// Fills the rest of a datagram with unanswered requests: the oldest, which may hold up others,
-    /// then the newest first, which have been sent the least. A ride within half a delay of the next
-    /// send counts as that send; an earlier one is free.
+    /// then the newest first, which have been sent the least. A ride is free: it neither counts as
+    /// one of the five sends nor moves the next one.
     ///
     /// None rides more often than four times in a round trip: answers carry riders too, and two
     /// sides whose answers carry requests would otherwise answer each other without end.
@@ -549,10 +556,6 @@ impl<T: Copy + PartialEq> Calls<T> {
             }
             bytes.extend_from_slice(&pending.bytes);
             pending.sent = now;
-            let half = self.links[key].path.delay(pending.sends) / 2;
-            if pending.sends < SENDS_MAX && pending.due.since(now) < half {
-                self.schedule(now, index);
-            }
         }
     }
 }

@@ -18,9 +18,9 @@ const SLACK_MIN_US: u64 = 2_000;
 /// No single delay is longer: a healed path is noticed within two seconds.
 const DELAY_MAX: Duration = Duration::from_secs(2);
 
-/// Delay after the n-th send, in sixteenths of the first one. Growing, but not doubling at once:
+/// Delay after the n-th send, in 64ths of the first one. Growing, but not doubling at once:
 /// doubling from the start is what makes delivery slow under loss.
-const GROWTH: [u64; SENDS_MAX as usize] = [16, 17, 18, 32, 64];
+const GROWTH: [u64; SENDS_MAX as usize] = [64, 65, 68, 128, 256];
 
 /// Weight of one call in the loss estimate: one sixteenth.
 const LOSS_SHIFT: u32 = 4;
@@ -58,7 +58,7 @@ impl Path {
         }
     }
 
-    /// A call was answered; `late` when not before its first re-send was due.
+    /// A call was answered in time, or is `late`: not answered when its first re-send was due.
     pub(crate) const fn answered(&mut self, late: bool) {
         let decayed = self.loss_ppm - (self.loss_ppm >> LOSS_SHIFT);
         self.loss_ppm = if late { decayed + (1_000_000 >> LOSS_SHIFT) } else { decayed };
@@ -66,7 +66,6 @@ impl Path {
 
     /// A call failed.
     pub(crate) const fn failed(&mut self) {
-        self.answered(true);
         self.failures = self.failures.saturating_add(1);
     }
 
@@ -88,7 +87,7 @@ impl Path {
         };
         let backed_off = first.saturating_mul(1 << self.failures.min(10));
         let growth = GROWTH[usize::from(sends.clamp(1, SENDS_MAX)) - 1];
-        (backed_off.saturating_mul(growth as u32) / 16).min(DELAY_MAX)
+        (backed_off.saturating_mul(growth as u32) / 64).min(DELAY_MAX)
     }
 
     /// The path loses enough for unanswered requests to ride along in every new datagram.
@@ -110,7 +109,7 @@ mod tests {
     fn delays_grow_slowly_and_then_double() {
         let path = Path::default();
         let delays: Vec<u128> = (1..=5).map(|n| path.delay(n).as_millis()).collect();
-        assert_eq!(delays, [250, 265, 281, 500, 1000]);
+        assert_eq!(delays, [250, 253, 265, 500, 1000]);
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl Rng {
         let slack = us / parts.max(1);
         Duration::from_micros(us - slack + self.below(slack.saturating_mul(2).saturating_add(1)))
     }
+
+    /// `span`, longer by at most one part in `parts`: for deadlines that must not come early.
+    pub fn stretch(&mut self, span: Duration, parts: u64) -> Duration {
+        let us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX / 4);
+        Duration::from_micros(us + self.below(us / parts.max(1) + 1))
+    }
 }
 
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -96,6 +102,8 @@ mod tests {
         for _ in 0..1000 {
             let drawn = rng.jitter(span, 16);
             assert!(drawn >= Duration::from_millis(150) && drawn <= Duration::from_millis(170));
+            let drawn = rng.stretch(span, 16);
+            assert!(drawn >= span && drawn <= Duration::from_millis(170));
         }
     }
 }

@@ -30,8 +30,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
 const LINES_MAX: usize = 620;
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -44,7 +44,7 @@ fn machine() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine"), &mut found);
     assert!(found.len() > 10, "the machines are somewhere else");
-    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("text"))).collect()
 }
 
 /// What comes before the file's own tests.

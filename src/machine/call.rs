@@ -21,7 +21,7 @@ use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
-    self, DATAGRAM_MAX, Datagram, HEADER, PACKET_HEADER, Request, Response,
+    self, ANYBODY, DATAGRAM_MAX, Datagram, HEADER, PACKET_HEADER, Request, Response,
 };
 use crate::machine::{Blame, Rng, Table, Time};
 
@@ -38,15 +38,8 @@ const AMPLIFICATION: usize = 3;
 
 const NONE: u32 = u32::MAX;
 
-/// The incarnation of a link to whoever answers at an address: how one finds a nodeset, and stays
-/// with it when it restarts. Only an answer to an open call can put another process in its place.
-pub(crate) const ANYBODY: u64 = 0;
-
 /// Which link; an index handed out by [`Calls::open`].
 pub(crate) type LinkKey = usize;
-
-/// How far apart the numbers of two links begin.
-const SEQ_STRIDE: u32 = 4096;
 
 /// After this long a silence the stamps of a process say nothing any more: they wrap around.
 const FORGET_STAMPS: Duration = Duration::from_secs(60);
@@ -62,9 +55,8 @@ pub(crate) struct Calls<T> {
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
     rng: Rng,
-    /// Where the numbers of the next link begin: behind those of every earlier one. A process may
-    /// meet more than one link of ours (one that was closed, one to its predecessor at the same
-    /// address) and must not take requests of the one for repeated ones of the other.
+    /// Where the numbers of a new link begin: behind those of every link that was closed. A process
+    /// that still knows the old one must not take new requests for repeated ones.
     next_seq: u32,
     /// The credit of a link that is opened because of the datagram being handled.
     stranger: usize,
@@ -118,6 +110,17 @@ struct Pending<T> {
     late: Option<Time>,
 }
 
+/// Why a datagram was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is not of this protocol.
+    Malformed,
+    /// It is meant for a process that was here before, or is elsewhere.
+    Misdirected,
+    /// It is from a process that was there before.
+    Replayed,
+}
+
 /// What happened to a request that came in over a link.
 pub(crate) enum Admission {
     /// Never seen: execute it and [`Calls::reply`].
@@ -167,8 +170,6 @@ impl<T: Copy + PartialEq> Calls<T> {
             self.blame.over_limit += 1;
             return None;
         }
-        let next_seq = self.next_seq;
-        self.next_seq = next_seq.wrapping_add(SEQ_STRIDE);
         let key = self.links.insert(Link {
             addr,
             incarnation,
@@ -180,7 +181,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             latest: None,
             fresh: true,
             echo: self.stamp,
-            next_seq,
+            next_seq: self.next_seq,
             open: VecDeque::new(),
             requests: Vec::new(),
             responses: Vec::new(),
@@ -206,17 +207,25 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
     }
 
-    /// Parses a datagram and finds its link. A refused one is counted and changes nothing else.
+    /// Parses a datagram and finds its link.
+    ///
+    /// # Errors
+    ///
+    /// Who is to blame for what was refused; it is counted and changes nothing else.
     pub(crate) fn receive<'a>(
         &mut self,
         now: Time,
         from: SocketAddr,
         bytes: &'a [u8],
-    ) -> Option<(Option<LinkKey>, Datagram<'a>)> {
+    ) -> Result<(Option<LinkKey>, Datagram<'a>), Refused> {
         let Ok(datagram) = Datagram::decode(bytes) else {
             self.blame.malformed += 1;
-            return None;
+            return Err(Refused::Malformed);
         };
+        if datagram.receiver != self.incarnation && datagram.receiver != ANYBODY {
+            self.blame.unauthenticated += 1;
+            return Err(Refused::Misdirected);
+        }
         let sender = datagram.incarnation;
         let exact = self.by_peer.get(&(from, sender));
         let key = exact.or_else(|| self.by_peer.get(&(from, ANYBODY))).copied();
@@ -226,7 +235,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             let link = &mut self.links[key];
             if sender < link.theirs {
                 self.blame.replayed += 1;
-                return None;
+                return Err(Refused::Replayed);
             }
             let ahead = |latest| datagram.stamp.wrapping_sub(latest);
             let newer = |latest| ahead(latest) != 0 && ahead(latest) <= u32::MAX / 2;
@@ -243,7 +252,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 link.heard = link.heard.max(now);
             }
         }
-        Some((key, datagram))
+        Ok((key, datagram))
     }
 
     /// Makes a call and returns its number. `None` when [`WINDOW`] calls are open on the link, or the
@@ -330,13 +339,14 @@ impl<T: Copy + PartialEq> Calls<T> {
         &self,
         now: Time,
         to: SocketAddr,
-        echo: u32,
+        asked: &Datagram<'_>,
         seq: u32,
         response: &Response,
         out: &mut Outbox,
     ) {
         out.send(to, |bytes| {
-            wire::put_header(bytes, self.incarnation, stamp(now), echo);
+            let (receiver, echo) = (asked.incarnation, asked.stamp);
+            wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
             wire::put_response(bytes, seq, response);
         });
     }
@@ -513,7 +523,8 @@ impl<T: Copy + PartialEq> Calls<T> {
             let echo = if packing.answers { echo } else { 0 };
             out.send(addr, |bytes| {
                 let start = bytes.len();
-                wire::put_header(bytes, self.incarnation, stamp(now), echo);
+                let receiver = self.links[key].incarnation;
+                wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
                 packing.fill(bytes, start, &self.pending);
                 if self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
                     self.ride_along(now, key, &requests, bytes, start);

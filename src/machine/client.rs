@@ -7,9 +7,9 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::machine::call::{ANYBODY, Calls, LinkKey};
+use crate::machine::call::{Calls, LinkKey};
 use crate::machine::path::SENDS_MAX;
-use crate::machine::wire::{Asked, Change, Cookie, Page, Request, Response, VERSION};
+use crate::machine::wire::{ANYBODY, Asked, Change, Cookie, Page, Request, Response, VERSION};
 use crate::machine::{Beacon, Exit, Health, PeerId, Rng, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.

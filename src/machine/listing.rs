@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use core::net::SocketAddr;
 
-use crate::machine::call::Calls;
+use crate::machine::call::{Calls, Refused};
 use crate::machine::client::{Ask, Client, News};
 use crate::machine::event::Listed;
 use crate::machine::outbox::Outbox;
@@ -52,10 +52,8 @@ impl Listing {
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
         let received = self.calls.receive(now, from, bytes);
         let Some(client) = &mut self.client else { return };
-        let Some((key, datagram)) = received else {
-            client.junk |= from == client.nodeset;
-            return;
-        };
+        client.junk |= from == client.nodeset && matches!(received, Err(Refused::Malformed));
+        let Ok((key, datagram)) = received else { return };
         let Some(key) = key else { return };
         for packet in datagram.packets() {
             let Packet::Response { seq, payload } = packet else {

@@ -10,12 +10,12 @@ use core::time::Duration;
 
 use self::talking::mentions;
 use crate::machine::beacon::ADDRS_MAX;
-use crate::machine::call::{Admission, Calls, LinkKey};
+use crate::machine::call::{Admission, Calls, LinkKey, Refused};
 use crate::machine::client::{Ask, Client};
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
-use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Speech};
+use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Receipt, Speech};
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Change, Datagram, Flags, Packet, Request, Response, VERSION};
 use crate::machine::{
@@ -172,12 +172,11 @@ impl Peer {
     }
 
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
-        let Some((link, datagram)) = self.calls.receive(self.now, from, bytes) else {
-            if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
-                client.junk = true;
-            }
-            return;
-        };
+        let received = self.calls.receive(self.now, from, bytes);
+        if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
+            client.junk |= matches!(received, Err(Refused::Malformed));
+        }
+        let Ok((link, datagram)) = received else { return };
         if let Some(member) = link.and_then(|link| self.members.on_link(link)) {
             let (members, mut ctx) = self.parts();
             members.heard(member, link.unwrap_or_default(), &mut ctx);
@@ -207,15 +206,12 @@ impl Peer {
         let member = link.and_then(|link| self.members.on_link(link));
         let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
         match (request, link) {
-            (Request::Hello { version, tag, to, stream, start, given_up, beacon }, _) => {
+            (Request::Hello { version, tag, stream, start, given_up, beacon }, _) => {
                 let known = tag == self.tag && beacon.incarnation == datagram.incarnation;
                 if !known || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
                 } else if version != VERSION {
                     self.stray(from, datagram, seq, &Response::Version(VERSION));
-                } else if to != self.me.id {
-                    // They mean a process that was here before us.
-                    self.stray(from, datagram, seq, &Response::Here(self.me.id));
                 } else {
                     self.hello(from, seq, beacon, (stream, start, given_up));
                 }
@@ -268,7 +264,7 @@ impl Peer {
 
     /// Answers somebody we have no link to, in fewer bytes than they sent, and without memory.
     fn stray(&mut self, to: SocketAddr, asked: &Datagram<'_>, seq: u32, response: &Response) {
-        self.calls.reply_stray(self.now, to, asked.stamp, seq, response, &mut self.out);
+        self.calls.reply_stray(self.now, to, asked, seq, response, &mut self.out);
     }
 
     fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: (u32, u64, u64)) {
@@ -371,10 +367,11 @@ impl Peer {
                 let out = members.member_mut(member).out();
                 out.called(position, true);
                 let (now, me, calls) = (ctx.now, ctx.me.id, &mut *ctx.calls);
+                let receipt = Receipt { at: now, next, held };
                 let over = |position, link, seq| {
                     calls.finish(now, link, seq, Purpose::Say { member, position });
                 };
-                if !out.delivered(now, (next, held), &reader, me, ctx.speech, ctx.out, over) {
+                if !out.delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
                     ctx.calls.blame.malformed += 1;
                 }
                 members.kick(member, &mut ctx);

@@ -128,14 +128,14 @@ impl Registry {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
-        let Some((link, datagram)) = self.calls.receive(now, from, bytes) else { return };
+        let Ok((link, datagram)) = self.calls.receive(now, from, bytes) else { return };
         for packet in datagram.packets() {
             match packet {
                 Packet::Request { seq, request } => {
                     let response = self.request(now, from, datagram.incarnation, request);
                     if let Some(response) = response {
-                        let (echo, out) = (datagram.stamp, &mut self.out);
-                        self.calls.reply_stray(now, from, echo, seq, &response, out);
+                        let out = &mut self.out;
+                        self.calls.reply_stray(now, from, &datagram, seq, &response, out);
                     }
                 }
                 Packet::Response { seq, .. } => {

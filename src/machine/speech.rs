@@ -117,6 +117,17 @@ impl Speech {
     }
 }
 
+/// What a reader says it has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    /// When the receipt came.
+    pub(crate) at: Time,
+    /// Everything before this position is on the reader's screen.
+    pub(crate) next: u64,
+    /// What the reader keeps beyond: bit i is the position `next + 1 + i`.
+    pub(crate) held: u64,
+}
+
 /// What we say to one reader.
 #[derive(Debug)]
 pub(crate) struct OutStream {
@@ -216,13 +227,11 @@ impl OutStream {
         }
     }
 
-    /// The reader has everything before `next` on its screen, and holds what `held` names: bit i is
-    /// the position `next + 1 + i`. Calls of it that are still open are needless: `over`
+    /// A receipt has come. Calls of what it covers that are still open are needless: `over`
     /// gets the position, the link and the number of each. False when that is impossible.
     pub(crate) fn delivered(
         &mut self,
-        now: Time,
-        (next, held): (u64, u64),
+        Receipt { at: now, next, held }: Receipt,
         reader: &Person,
         me: PeerId,
         speech: &mut Speech,

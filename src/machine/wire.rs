@@ -23,11 +23,14 @@ pub const PIECE_MAX: usize = 1024;
 /// Positions in a stream stay below this: nobody says so much, and nothing overflows near it.
 pub const POSITION_MAX: u64 = 1 << 62;
 
-/// Bytes before the first packet: kind, incarnation, stamp, echo.
-pub const HEADER: usize = 17;
+/// Bytes before the first packet: kind, incarnation, receiver, stamp, echo.
+pub const HEADER: usize = 25;
 
 /// Bytes of a packet besides its payload: length, sequence number, type.
 pub const PACKET_HEADER: usize = 7;
+
+/// No process has this incarnation: it stands for whoever listens at an address.
+pub const ANYBODY: u64 = 0;
 
 const CLEAR: u8 = 0;
 const REQUEST: u8 = 0;
@@ -42,6 +45,8 @@ pub struct Malformed;
 pub struct Datagram<'a> {
     /// When the sending process started.
     pub incarnation: u64,
+    /// The incarnation of the process it is meant for; [`ANYBODY`] when that is whoever listens.
+    pub receiver: u64,
     /// The sender's clock as it left, in microseconds, modulo 2³².
     pub stamp: u32,
     /// The stamp of the datagram it answers; 0 when it answers none.
@@ -82,13 +87,17 @@ impl<'a> Datagram<'a> {
         if reader.u8()? != CLEAR {
             return Err(Malformed);
         }
-        let (incarnation, stamp, echo) = (reader.u64()?, reader.u32()?, reader.u32()?);
+        let (incarnation, receiver) = (reader.u64()?, reader.u64()?);
+        let (stamp, echo) = (reader.u32()?, reader.u32()?);
+        if incarnation == ANYBODY {
+            return Err(Malformed);
+        }
         let packets = reader.rest();
         let mut check = Reader(packets);
         loop {
             decode_packet(&mut check)?;
             if check.is_empty() {
-                return Ok(Self { incarnation, stamp, echo, packets });
+                return Ok(Self { incarnation, receiver, stamp, echo, packets });
             }
         }
     }
@@ -123,9 +132,10 @@ fn decode_packet<'a>(reader: &mut Reader<'a>) -> Result<Packet<'a>, Malformed> {
 }
 
 /// Begins a datagram.
-pub fn put_header(out: &mut Vec<u8>, incarnation: u64, stamp: u32, echo: u32) {
+pub fn put_header(out: &mut Vec<u8>, incarnation: u64, receiver: u64, stamp: u32, echo: u32) {
     out.push(CLEAR);
-    out.extend_from_slice(&incarnation.to_be_bytes());
+    put_u64(out, incarnation);
+    put_u64(out, receiver);
     out.extend_from_slice(&stamp.to_be_bytes());
     out.extend_from_slice(&echo.to_be_bytes());
 }
@@ -211,8 +221,6 @@ pub enum Request<'a> {
         version: u8,
         /// Which room.
         tag: Tag,
-        /// Who is meant: another process may have taken their address.
-        to: PeerId,
         /// The stream of what the sender says to the receiver.
         stream: u32,
         /// The position of the first piece that is still to come.
@@ -396,10 +404,9 @@ impl<'a> Request<'a> {
                 put_u64(out, *reached);
                 members.iter().for_each(|gone| put_gone(out, gone));
             }
-            Self::Hello { version, tag, to, stream, start, given_up, beacon } => {
+            Self::Hello { version, tag, stream, start, given_up, beacon } => {
                 out.extend_from_slice(&[method::HELLO, *version]);
                 out.extend_from_slice(&tag.0);
-                put_u64(out, to.0);
                 out.extend_from_slice(&stream.to_be_bytes());
                 put_u64(out, *start);
                 put_u64(out, *given_up);
@@ -448,13 +455,12 @@ impl<'a> Request<'a> {
             }
             method::HELLO => {
                 let (version, tag) = (reader.u8()?, Tag(reader.array()?));
-                let to = PeerId(reader.u64()?);
                 let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
                 let beacon = reader.beacon()?;
                 if stream == 0 || start > POSITION_MAX {
                     return Err(Malformed);
                 }
-                Self::Hello { version, tag, to, stream, start, given_up, beacon }
+                Self::Hello { version, tag, stream, start, given_up, beacon }
             }
             method::SAY => {
                 let (stream, position) = (reader.u32()?, reader.u64()?);

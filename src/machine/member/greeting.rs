@@ -53,7 +53,7 @@ impl Members {
         if member.out.id == 0 {
             member.out.reopen(ctx.rng.next_u32().max(1));
         }
-        let request = hello(ctx, member.beacon.id, &member.out);
+        let request = hello(ctx, &member.out);
         if ctx.calls.request(ctx.now, link, Purpose::Hello { member: key }, &request).is_some() {
             member.links[place].1 = true;
         }
@@ -199,8 +199,8 @@ impl Members {
     }
 }
 
-fn hello<'a>(ctx: &Ctx<'_>, to: PeerId, out: &OutStream) -> Request<'a> {
+fn hello<'a>(ctx: &Ctx<'_>, out: &OutStream) -> Request<'a> {
     let beacon = ctx.me.clone();
     let (stream, start, given_up) = (out.id, out.start(), out.given_up);
-    Request::Hello { version: VERSION, tag: ctx.tag, to, stream, start, given_up, beacon }
+    Request::Hello { version: VERSION, tag: ctx.tag, stream, start, given_up, beacon }
 }

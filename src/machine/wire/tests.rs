@@ -62,7 +62,6 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             Request::Hello {
                 version,
                 tag,
-                to: PeerId(rng.next_u64()),
                 stream,
                 start: position,
                 given_up: 1,
@@ -100,7 +99,7 @@ fn response(rng: &mut Rng) -> (Asked, Response) {
 fn datagram(rng: &mut Rng) -> (Vec<u8>, Request<'static>, (Asked, Response)) {
     let (asked, answered) = (request(rng, "smørrebrød\n"), response(rng));
     let mut bytes = Vec::new();
-    put_header(&mut bytes, 5, 6, 7);
+    put_header(&mut bytes, 5, 4, 6, 7);
     put_request(&mut bytes, 1, &asked);
     put_response(&mut bytes, 2, &answered.1);
     (bytes, asked, answered)
@@ -115,7 +114,10 @@ fn every_packet_survives_the_wire() {
             assert!(bytes.len() > DATAGRAM_MAX, "refused: {asked:?} {answered:?}");
             continue;
         };
-        assert_eq!((datagram.incarnation, datagram.stamp, datagram.echo), (5, 6, 7));
+        assert_eq!(
+            (datagram.incarnation, datagram.receiver, datagram.stamp, datagram.echo),
+            (5, 4, 6, 7)
+        );
         let packets: Vec<Packet<'_>> = datagram.packets().collect();
         assert_eq!(packets[0], Packet::Request { seq: 1, request: asked });
         let Packet::Response { seq: 2, payload } = packets[1] else { panic!("{packets:?}") };
@@ -128,7 +130,8 @@ fn what_is_cut_off_or_added_is_refused() {
     let mut rng = Seed([2; 32]).stream("truncation");
     for _ in 0..500 {
         let (bytes, _, (of, answered)) = datagram(&mut rng);
-        let first = HEADER + 2 + usize::from(u16::from_be_bytes([bytes[17], bytes[18]]));
+        let first =
+            HEADER + 2 + usize::from(u16::from_be_bytes([bytes[HEADER], bytes[HEADER + 1]]));
         for len in (0..bytes.len()).filter(|&len| len != first) {
             assert!(Datagram::decode(&bytes[..len]).is_err(), "{len} of {}", bytes.len());
         }
@@ -160,7 +163,13 @@ fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
         }
         let Ok(datagram) = Datagram::decode(&bytes) else { return true };
         let mut again = Vec::new();
-        put_header(&mut again, datagram.incarnation, datagram.stamp, datagram.echo);
+        put_header(
+            &mut again,
+            datagram.incarnation,
+            datagram.receiver,
+            datagram.stamp,
+            datagram.echo,
+        );
         for packet in datagram.packets() {
             match packet {
                 Packet::Request { seq, request } => put_request(&mut again, seq, &request),
@@ -187,13 +196,11 @@ fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
 fn addresses_that_are_no_ones_are_refused() {
     let bye = |addr: SocketAddr| {
         let mut bytes = Vec::new();
-        put_header(&mut bytes, 1, 1, 0);
+        put_header(&mut bytes, 1, 1, 1, 0);
         let mut beacon = beacon(&mut Seed([3; 32]).stream("addr"));
         beacon.addrs = vec![addr];
         let (tag, stream) = (Tag::LOBBY, 1);
-        let to = PeerId(1);
-        let hello =
-            Request::Hello { version: VERSION, tag, to, stream, start: 0, given_up: 0, beacon };
+        let hello = Request::Hello { version: VERSION, tag, stream, start: 0, given_up: 0, beacon };
         put_request(&mut bytes, 1, &hello);
         Datagram::decode(&bytes).is_ok()
     };
@@ -215,7 +222,7 @@ fn addresses_that_are_no_ones_are_refused() {
 fn the_limits_hold() {
     let with_text = |text: &str| {
         let mut bytes = Vec::new();
-        put_header(&mut bytes, 1, 1, 0);
+        put_header(&mut bytes, 1, 1, 1, 0);
         let flags = Flags::default();
         put_request(
             &mut bytes,
@@ -227,6 +234,6 @@ fn the_limits_hold() {
     assert!(with_text("x") && with_text(&"x".repeat(PIECE_MAX)));
     assert!(!with_text("") && !with_text(&"x".repeat(PIECE_MAX + 1)));
     let mut empty = Vec::new();
-    put_header(&mut empty, 1, 1, 0);
+    put_header(&mut empty, 1, 1, 1, 0);
     assert!(Datagram::decode(&empty).is_err(), "a datagram without a packet");
 }

@@ -9,6 +9,8 @@
 //! This file knows nothing of what the calls are about: the machine above names each call with a
 //! token of its own and gets that token back with the answer, or with the failure.
 
+mod packing;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use core::net::SocketAddr;
@@ -16,6 +18,7 @@ use core::time::Duration;
 
 use slab::Slab;
 
+use self::packing::Packing;
 use crate::machine::outbox::Outbox;
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
@@ -577,57 +580,6 @@ impl Link {
         let first = self.next_seq.wrapping_sub(self.open.len() as u32);
         let place = seq.wrapping_sub(first) as usize;
         self.open.get(place).filter(|&&index| index != NONE).map(|&index| index as usize)
-    }
-}
-
-/// What is left to send on one link.
-struct Packing<'a> {
-    responses: &'a [u8],
-    requests: &'a [usize],
-    answers: bool,
-}
-
-impl Packing<'_> {
-    /// The size of the next datagram, without riders; `None` when nothing is left.
-    fn size<T>(&self, pending: &Slab<Pending<T>>) -> Option<usize> {
-        let (responses, requests) = self.next(pending);
-        let bytes: usize = self.requests[..requests].iter().map(|&i| pending[i].bytes.len()).sum();
-        (responses + requests > 0).then_some(HEADER + responses + bytes)
-    }
-
-    fn fill<T>(&mut self, bytes: &mut Vec<u8>, start: usize, pending: &Slab<Pending<T>>) {
-        debug_assert_eq!(bytes.len() - start, HEADER);
-        let (responses, requests) = self.next(pending);
-        bytes.extend_from_slice(&self.responses[..responses]);
-        for &index in &self.requests[..requests] {
-            bytes.extend_from_slice(&pending[index].bytes);
-        }
-        self.responses = &self.responses[responses..];
-        self.requests = &self.requests[requests..];
-    }
-
-    /// How many bytes of responses and how many requests fit the next datagram.
-    fn next<T>(&self, pending: &Slab<Pending<T>>) -> (usize, usize) {
-        let mut room = DATAGRAM_MAX - HEADER;
-        let mut responses = 0;
-        while let Some(&[high, low]) = self.responses.get(responses..responses + 2) {
-            let len = 2 + usize::from(u16::from_be_bytes([high, low]));
-            if len > room {
-                return (responses, 0);
-            }
-            responses += len;
-            room -= len;
-        }
-        let mut requests = 0;
-        while let Some(&index) = self.requests.get(requests) {
-            let len = pending[index].bytes.len();
-            if len > room {
-                break;
-            }
-            requests += 1;
-            room -= len;
-        }
-        (responses, requests)
     }
 }
 

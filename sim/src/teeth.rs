@@ -191,7 +191,7 @@ fn bite(tooth: &Tooth) -> Result<String, String> {
 
 /// Copies what the workspace is built from.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    for name in ["src", "sim"] {
+    for name in ["src", "sim", "benches"] {
         let target = to.join(name);
         if target.exists() {
             std::fs::remove_dir_all(&target)?;

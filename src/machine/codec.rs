@@ -83,12 +83,30 @@ pub(super) fn put_page(out: &mut Vec<u8>, page: &Page) {
 }
 
 /// Takes bytes from the front; never reads past the end.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    /// The same bytes were read from end to end before, and were found good.
+    checked: bool,
+}
 
 impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, checked: false }
+    }
+
+    /// A reader of bytes that were read before: names in them are not judged again.
+    pub(super) const fn checked(bytes: &'a [u8]) -> Self {
+        Self { bytes, checked: true }
+    }
+
+    /// A reader of the next `len` bytes alone.
+    pub(super) fn part(&mut self, len: usize) -> Result<Self, Malformed> {
+        Ok(Self { bytes: self.take(len)?, checked: self.checked })
+    }
+
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
-        self.0 = rest;
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(Malformed)?;
+        self.bytes = rest;
         Ok(taken)
     }
 
@@ -113,15 +131,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn rest(&mut self) -> &'a [u8] {
-        core::mem::take(&mut self.0)
+        core::mem::take(&mut self.bytes)
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     pub(super) const fn finish(&self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+        if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
     /// Items until the end; the size of a datagram limits how many there can be.
@@ -164,7 +182,11 @@ impl<'a> Reader<'a> {
         let (id, incarnation, n) = (PeerId(self.u64()?), self.u64()?, self.u32()?);
         let len = usize::from(self.u8()?);
         let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
-        let name = Name::parse(text).map_err(|_| Malformed)?;
+        let name = if self.checked {
+            Name::trusted(text)
+        } else {
+            Name::parse(text).map_err(|_| Malformed)?
+        };
         if name.as_str() != text {
             return Err(Malformed);
         }

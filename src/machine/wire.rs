@@ -83,7 +83,7 @@ impl<'a> Datagram<'a> {
         if bytes.len() > DATAGRAM_MAX {
             return Err(Malformed);
         }
-        let mut reader = Reader(bytes);
+        let mut reader = Reader::new(bytes);
         if reader.u8()? != CLEAR {
             return Err(Malformed);
         }
@@ -93,7 +93,7 @@ impl<'a> Datagram<'a> {
             return Err(Malformed);
         }
         let packets = reader.rest();
-        let mut check = Reader(packets);
+        let mut check = Reader::new(packets);
         loop {
             decode_packet(&mut check)?;
             if check.is_empty() {
@@ -104,7 +104,7 @@ impl<'a> Datagram<'a> {
 
     /// The packets, in order.
     pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
-        let mut reader = Reader(self.packets);
+        let mut reader = Reader::checked(self.packets);
         core::iter::from_fn(
             move || {
                 if reader.is_empty() { None } else { decode_packet(&mut reader).ok() }
@@ -115,7 +115,7 @@ impl<'a> Datagram<'a> {
 
 fn decode_packet<'a>(reader: &mut Reader<'a>) -> Result<Packet<'a>, Malformed> {
     let len = usize::from(reader.u16()?);
-    let mut packet = Reader(reader.take(len)?);
+    let mut packet = reader.part(len)?;
     let seq = packet.u32()?;
     match packet.u8()? {
         REQUEST => {
@@ -519,7 +519,7 @@ impl Response {
     ///
     /// [`Malformed`]; the call it answers is still open.
     pub fn decode(asked: Asked, payload: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader(payload);
+        let mut reader = Reader::new(payload);
         let response = match (reader.u8()?, asked) {
             (status::OK, Asked::Who) => Self::Page(reader.page()?),
             (status::OK, Asked::Register) => {

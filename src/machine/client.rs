@@ -222,7 +222,8 @@ impl Client {
         self.failed += 1;
         let first_contact = self.incarnation == 0;
         if let Phase::Holding { silent, .. } = &mut self.phase {
-            let news = !core::mem::replace(silent, true);
+            // One call may fail for a hiccup of the path; two in a row are silence.
+            let news = self.failed > 1 && !core::mem::replace(silent, true);
             self.renew_at(now + ASK_AGAIN);
             return if news { News::Health(Health::Silent, Vec::new()) } else { News::Nothing };
         }

@@ -26,7 +26,7 @@ use crate::machine::timer::Timers;
 use crate::machine::wire::{
     self, ANYBODY, DATAGRAM_MAX, Datagram, HEADER, PACKET_HEADER, Request, Response,
 };
-use crate::machine::{Blame, Rng, Table, Time};
+use crate::machine::{Blame, PeerId, Rng, Table, Time};
 
 /// Calls that may be open on one link, and replies that are remembered for it. A request older than
 /// this many newer ones is refused: its reply may have been forgotten, and to execute it again would
@@ -38,8 +38,6 @@ const RIDE_MAX: usize = 400;
 
 /// Bytes that may be sent to an address that has not answered yet, per byte received from it.
 const AMPLIFICATION: usize = 3;
-
-const NONE: u32 = u32::MAX;
 
 /// Which link; an index handed out by [`Calls::open`].
 pub(crate) type LinkKey = usize;
@@ -53,13 +51,15 @@ pub(crate) struct Calls<T> {
     links_max: usize,
     links: Slab<Link>,
     by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
+    /// How the requests to each process are numbered, by id and incarnation.
+    numbering: BTreeMap<(PeerId, u64), Numbering>,
     pending: Slab<Pending<T>>,
     timers: Timers,
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
     rng: Rng,
-    /// Where the numbers of a new link begin: behind those of every link that was closed. A process
-    /// that still knows the old one must not take new requests for repeated ones.
+    /// Where a new numbering begins: behind every earlier one. A process that still knows us must
+    /// not take new requests for repeated ones.
     next_seq: u32,
     /// The credit of a link that is opened because of the datagram being handled.
     stranger: usize,
@@ -87,15 +87,23 @@ struct Link {
     fresh: bool,
     /// The stamp to echo: that of the datagram being answered.
     echo: u32,
-    next_seq: u32,
-    /// The slab keys of the calls from `next_seq - open.len()` on; [`NONE`] where one is over.
-    open: VecDeque<u32>,
+    id: PeerId,
+    /// The calls that are open, oldest first: their numbers and slab keys.
+    open: VecDeque<(u32, usize)>,
     /// Keys in `pending` whose request is to be sent at the next flush.
     requests: Vec<usize>,
     /// Response packets to be sent at the next flush, each with its length in front.
     responses: Vec<u8>,
     replies: Replies,
     dirty: bool,
+}
+
+/// A process numbers all it asks of another one in one sequence, over whatever links: it may have
+/// several addresses, and sees all of ours as one.
+#[derive(Debug)]
+struct Numbering {
+    next: u32,
+    links: usize,
 }
 
 #[derive(Debug)]
@@ -140,6 +148,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             links_max,
             links: Slab::new(),
             by_peer: BTreeMap::new(),
+            numbering: BTreeMap::new(),
             pending: Slab::new(),
             timers: Timers::default(),
             dirty: Vec::new(),
@@ -160,7 +169,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         &mut self,
         now: Time,
         addr: SocketAddr,
-        incarnation: u64,
+        (id, incarnation): (PeerId, u64),
         introduced: bool,
     ) -> Option<LinkKey> {
         if let Some(&key) = self.by_peer.get(&(addr, incarnation)) {
@@ -184,7 +193,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             latest: None,
             fresh: true,
             echo: self.stamp,
-            next_seq: self.next_seq,
+            id,
             open: VecDeque::new(),
             requests: Vec::new(),
             responses: Vec::new(),
@@ -192,18 +201,18 @@ impl<T: Copy + PartialEq> Calls<T> {
             dirty: false,
         });
         self.by_peer.insert((addr, incarnation), key);
+        let first = Numbering { next: self.next_seq, links: 0 };
+        self.numbering.entry((id, incarnation)).or_insert(first).links += 1;
         Some(key)
     }
 
     /// Forgets a link and every call on it; none of them is reported any more.
     pub(crate) fn close(&mut self, key: LinkKey) {
         let link = self.links.remove(key);
-        if link.next_seq.wrapping_sub(self.next_seq) < u32::MAX / 2 {
-            self.next_seq = link.next_seq;
-        }
+        self.end_numbering((link.id, link.incarnation));
         self.by_peer.remove(&(link.addr, link.incarnation));
-        for &pending in link.open.iter().filter(|&&pending| pending != NONE) {
-            self.release(pending as usize);
+        for &(_, pending) in &link.open {
+            self.release(pending);
         }
         if link.dirty {
             self.dirty.retain(|&dirty| dirty != key);
@@ -258,7 +267,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         Ok((key, datagram))
     }
 
-    /// Makes a call and returns its number. `None` when [`WINDOW`] calls are open on the link, or the
+    /// Makes a call and returns its number. `None` when there is no [`Calls::room`] on the link, or the
     /// request is too large.
     pub(crate) fn request(
         &mut self,
@@ -267,12 +276,14 @@ impl<T: Copy + PartialEq> Calls<T> {
         token: T,
         request: &Request<'_>,
     ) -> Option<u32> {
-        let link = &mut self.links[key];
-        if link.open.len() >= WINDOW {
+        if self.room(key) == 0 {
             return None;
         }
+        let link = &mut self.links[key];
+        let numbering = self.numbering.get_mut(&(link.id, link.incarnation))?;
+        let seq = numbering.next;
         let mut bytes = self.spare.pop().unwrap_or_default();
-        wire::put_request(&mut bytes, link.next_seq, request);
+        wire::put_request(&mut bytes, seq, request);
         if HEADER + bytes.len() > DATAGRAM_MAX {
             bytes.clear();
             self.spare.push(bytes);
@@ -282,9 +293,9 @@ impl<T: Copy + PartialEq> Calls<T> {
         let due = now + self.rng.stretch(delay, 16);
         let late = Some(now + delay);
         let pending = Pending { token, link: key, bytes, sends: 1, sent: now, due, late };
-        let (pending, seq) = (self.pending.insert(pending), link.next_seq);
-        link.next_seq = link.next_seq.wrapping_add(1);
-        link.open.push_back(pending as u32);
+        let pending = self.pending.insert(pending);
+        numbering.next = seq.wrapping_add(1);
+        link.open.push_back((seq, pending));
         link.requests.push(pending);
         self.timers.set(pending, due);
         self.touch(key);
@@ -304,9 +315,17 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
     }
 
-    /// How many more calls the link takes now.
+    /// How many more calls the link takes now: the oldest that is open must stay within the window
+    /// of the process at the other end.
     pub(crate) fn room(&self, key: LinkKey) -> usize {
-        WINDOW - self.links[key].open.len()
+        let link = &self.links[key];
+        let next = self.numbering.get(&(link.id, link.incarnation)).map(|numbering| numbering.next);
+        match (link.open.front(), next) {
+            (Some(&(oldest, _)), Some(next)) => {
+                WINDOW.saturating_sub(next.wrapping_sub(oldest) as usize)
+            }
+            _ => WINDOW,
+        }
     }
 
     /// Decides whether a request that came over a link is executed. A repeated one is answered here.
@@ -461,13 +480,15 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.timers.check();
         assert_eq!(self.timers.len(), self.pending.len(), "a call without a deadline");
         assert_eq!(self.by_peer.len(), self.links.len());
+        let numbered: usize = self.numbering.values().map(|numbering| numbering.links).sum();
+        assert_eq!(numbered, self.links.len());
         assert!(self.dirty.is_empty(), "something was queued and not flushed");
         for (key, link) in &self.links {
             assert_eq!(self.by_peer.get(&(link.addr, link.incarnation)), Some(&key));
             assert!(link.open.len() <= WINDOW);
             assert!(link.requests.is_empty() && link.responses.is_empty());
-            for &index in link.open.iter().filter(|&&index| index != NONE) {
-                assert_eq!(self.pending[index as usize].link, key, "a call of another link");
+            for &(_, index) in &link.open {
+                assert_eq!(self.pending[index].link, key, "a call of another link");
             }
         }
     }
@@ -492,14 +513,22 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// Takes a call off its link.
     fn end(&mut self, key: LinkKey, index: usize) {
         let link = &mut self.links[key];
-        if let Some(place) = link.open.iter().position(|&open| open == index as u32) {
-            link.open[place] = NONE;
-        }
-        while link.open.front() == Some(&NONE) {
-            link.open.pop_front();
+        if let Some(place) = link.open.iter().position(|&(_, open)| open == index) {
+            link.open.remove(place);
         }
         link.requests.retain(|&request| request != index);
         self.release(index);
+    }
+
+    fn end_numbering(&mut self, process: (PeerId, u64)) {
+        let Some(numbering) = self.numbering.get_mut(&process) else { return };
+        numbering.links -= 1;
+        if numbering.links == 0 {
+            if numbering.next.wrapping_sub(self.next_seq) < u32::MAX / 2 {
+                self.next_seq = numbering.next;
+            }
+            self.numbering.remove(&process);
+        }
     }
 
     fn release(&mut self, index: usize) {
@@ -557,11 +586,10 @@ impl<T: Copy + PartialEq> Calls<T> {
         let spacing = self.links[key].path.delay(1) / 4;
         let count = self.links[key].open.len();
         for place in (0..count.min(1)).chain((1..count).rev()) {
-            let index = self.links[key].open[place];
-            if index == NONE || sent.contains(&(index as usize)) {
+            let (_, index) = self.links[key].open[place];
+            if sent.contains(&index) {
                 continue;
             }
-            let index = index as usize;
             let pending = &mut self.pending[index];
             let fits = bytes.len() - start + pending.bytes.len() <= DATAGRAM_MAX;
             let soon = now.since(pending.sent) < spacing;
@@ -577,9 +605,10 @@ impl<T: Copy + PartialEq> Calls<T> {
 impl Link {
     /// The key of the open call with that sequence number.
     fn find(&self, seq: u32) -> Option<usize> {
-        let first = self.next_seq.wrapping_sub(self.open.len() as u32);
-        let place = seq.wrapping_sub(first) as usize;
-        self.open.get(place).filter(|&&index| index != NONE).map(|&index| index as usize)
+        let &(first, _) = self.open.front()?;
+        let place = |seq: u32| seq.wrapping_sub(first);
+        let found = self.open.binary_search_by_key(&place(seq), |&(open, _)| place(open));
+        found.ok().map(|found| self.open[found].1)
     }
 }
 

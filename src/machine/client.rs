@@ -102,7 +102,7 @@ impl Client {
         mut rng: Rng,
         calls: &mut Calls<T>,
     ) -> Option<Self> {
-        let link = calls.open(now, nodeset, ANYBODY, true)?;
+        let link = calls.open(now, nodeset, (PeerId(0), ANYBODY), true)?;
         let twin = Some(now + rng.jitter(TWIN_AFTER, 8));
         let mut client = Self {
             nodeset,

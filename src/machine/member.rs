@@ -140,9 +140,14 @@ impl Member {
         &mut self.out
     }
 
-    /// Where the nodeset saw them, and which process of theirs.
-    pub(crate) const fn listed_at(&self) -> (Option<SocketAddr>, u64) {
-        (self.seen, self.beacon.incarnation)
+    /// Where the nodeset saw them.
+    pub(crate) const fn seen(&self) -> Option<SocketAddr> {
+        self.seen
+    }
+
+    /// Which process they are.
+    pub(crate) const fn process(&self) -> (PeerId, u64) {
+        (self.beacon.id, self.beacon.incarnation)
     }
 
     pub(crate) fn digest(&self) -> u64 {

@@ -229,13 +229,14 @@ impl Peer {
                     self.calls.reply(link, seq, &Response::Ok);
                 }
             }
-            (Request::Bye { id }, _) => {
+            (Request::Bye { id, next }, _) => {
                 // The answer goes out first: the link it would take is closed.
                 self.stray(from, datagram, seq, &Response::Ok);
-                if let Some(key) = member.filter(|&key| self.members.member(key).person().id == id)
-                {
+                let of = |&key: &MemberKey| self.members.member(key).beacon.id == id;
+                if let Some(member) = member.filter(of) {
+                    self.receipt(member, next, 0);
                     let (members, mut ctx) = self.parts();
-                    members.lose(key, Why::Quit, &mut ctx);
+                    members.lose(member, Why::Quit, &mut ctx);
                 }
             }
             (Request::AddMember { members, .. }, Some(link)) if of_nodeset => {
@@ -363,17 +364,9 @@ impl Peer {
             }
             (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
             (Purpose::Say { member, position }, Response::Next { next, held }) => {
-                let reader = members.member(member).person();
-                let out = members.member_mut(member).out();
-                out.called(position, true);
-                let (now, me, calls) = (ctx.now, ctx.me.id, &mut *ctx.calls);
-                let receipt = Receipt { at: now, next, held };
-                let over = |position, link, seq| {
-                    calls.finish(now, link, seq, Purpose::Say { member, position });
-                };
-                if !out.delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
-                    ctx.calls.blame.malformed += 1;
-                }
+                members.member_mut(member).out().called(position, true);
+                self.receipt(member, next, held);
+                let (members, mut ctx) = self.parts();
                 members.kick(member, &mut ctx);
             }
             (Purpose::Say { member, position }, _) => {
@@ -386,6 +379,21 @@ impl Peer {
             }
             (Purpose::Ping { member }, _) => members.pinged(member, true, &mut ctx),
             (Purpose::Probe, _) => self.probed(true),
+        }
+    }
+
+    /// A reader says what it has: everything before `next`, and what `held` names.
+    fn receipt(&mut self, member: MemberKey, next: u64, held: u64) {
+        let (members, ctx) = self.parts();
+        let reader = members.member(member).person();
+        let (now, me, calls) = (ctx.now, ctx.me.id, ctx.calls);
+        let over = |position, link, seq| {
+            calls.finish(now, link, seq, Purpose::Say { member, position });
+        };
+        let receipt = Receipt { at: now, next, held };
+        let out = members.member_mut(member).out();
+        if !out.delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
+            self.calls.blame.malformed += 1;
         }
     }
 
@@ -446,7 +454,8 @@ impl Peer {
         let mut open = 0;
         for key in keys {
             let Some(path) = members.member(key).path() else { continue };
-            let request = Request::Bye { id: ctx.me.id };
+            let next = members.member_mut(key).inward().next();
+            let request = Request::Bye { id: ctx.me.id, next };
             open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
         }
         if let Some(client) = &mut self.client {

@@ -368,10 +368,10 @@ impl Registry {
                 (Request::RemoveMember { reached, members }, reached)
             }
         };
-        let incarnation = lease.beacon.incarnation;
+        let process = (to, lease.beacon.incarnation);
         let link = match lease.link {
             Some(link) => Some(link),
-            None => self.calls.open(now, lease.seen, incarnation, true),
+            None => self.calls.open(now, lease.seen, process, true),
         };
         let Some(link) = link else { return };
         lease.link = Some(link);

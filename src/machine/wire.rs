@@ -249,6 +249,8 @@ pub enum Request<'a> {
     Bye {
         /// Who.
         id: PeerId,
+        /// The last receipt: everything before this position was on the sender's screen.
+        next: u64,
     },
 }
 
@@ -421,9 +423,10 @@ impl<'a> Request<'a> {
                 out.extend_from_slice(text.as_bytes());
             }
             Self::Ping => out.push(method::PING),
-            Self::Bye { id } => {
+            Self::Bye { id, next } => {
                 out.push(method::BYE);
                 put_u64(out, id.0);
+                put_u64(out, *next);
             }
         }
     }
@@ -472,7 +475,7 @@ impl<'a> Request<'a> {
                 Self::Say { stream, position, number, flags, text }
             }
             method::PING => Self::Ping,
-            method::BYE => Self::Bye { id: PeerId(reader.u64()?) },
+            method::BYE => Self::Bye { id: PeerId(reader.u64()?), next: reader.u64()? },
             _ => return Err(Malformed),
         })
     }

@@ -16,7 +16,9 @@ fn ends() -> (End, End) {
     let addr = |n: u8| SocketAddr::from(([10, 0, 0, n], 7));
     let end = |me: u8, other: u8| {
         let mut calls = Calls::new(u64::from(me), 4, Seed([me; 32]).stream("calls"));
-        let link = calls.open(Time::ZERO, addr(other), u64::from(other), true).unwrap();
+        let link = calls
+            .open(Time::ZERO, addr(other), (PeerId(other.into()), u64::from(other)), true)
+            .unwrap();
         End { calls, out: Outbox::default(), addr: addr(me), link, executed: 0 }
     };
     (end(1, 2), end(2, 1))
@@ -163,7 +165,10 @@ fn the_window_bounds_what_is_open() {
 #[test]
 fn a_stranger_gets_at_most_three_times_what_they_sent() {
     let (mut a, mut b) = ends();
-    let victim = b.calls.open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), 9, false).unwrap();
+    let victim = b
+        .calls
+        .open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9), false)
+        .unwrap();
     b.calls.request(Time::ZERO, victim, 1, &Request::Ping).unwrap();
     assert!(b.sent(Time::ZERO).is_empty(), "nothing was received from there");
     a.calls.incarnation = 9;
@@ -186,4 +191,19 @@ fn a_closed_link_leaves_nothing_behind() {
     assert!(a.sent(Time::ZERO).is_empty());
     assert!(a.calls.footprint().iter().all(|table| table.len == 0));
     assert_eq!(a.calls.next_wake(), None);
+}
+
+#[test]
+fn two_links_to_one_process_share_their_numbers() {
+    // A process with two addresses sees the requests to both come from one of ours. If each link
+    // numbered its own, the second would be taken for a repetition of the first.
+    let (mut a, mut b) = ends();
+    let other = SocketAddr::from(([10, 0, 1, 2], 7));
+    let second = a.calls.open(Time::ZERO, other, (PeerId(2), 2), true).unwrap();
+    a.call(Time::ZERO, 1);
+    a.calls.request(Time::ZERO, second, 2, &Request::Ping).unwrap();
+    for datagram in a.sent(Time::ZERO) {
+        b.hear(ms(1), a.addr, &datagram);
+    }
+    assert_eq!(b.executed, 2);
 }

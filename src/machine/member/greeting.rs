@@ -30,8 +30,8 @@ impl Members {
         addrs.extend(member.links.iter().map(|&(link, _)| ctx.calls.addr(link)));
         addrs.extend(&member.beacon.addrs);
         for addr in addrs {
-            let (incarnation, introduced) = (self.slab[key].beacon.incarnation, true);
-            if let Some(link) = ctx.calls.open(ctx.now, addr, incarnation, introduced) {
+            let process = self.slab[key].process();
+            if let Some(link) = ctx.calls.open(ctx.now, addr, process, true) {
                 self.greet_on(key, link, ctx);
             }
         }
@@ -95,12 +95,11 @@ impl Members {
         (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey, u64)> {
-        let incarnation = beacon.incarnation;
         let key = self.introduce(beacon, ctx)?;
         let member = &self.slab[key];
         let known = member.seen == Some(from) || member.beacon.addrs.contains(&from);
         let introduced = member.introduced && known;
-        let link = ctx.calls.open(ctx.now, from, incarnation, introduced)?;
+        let link = ctx.calls.open(ctx.now, from, member.process(), introduced)?;
         if !self.attach(key, link, ctx) {
             return None;
         }

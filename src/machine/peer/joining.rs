@@ -61,9 +61,10 @@ impl Peer {
         let Some((problem, keys)) = self.name_problem() else { return self.enter() };
         let mut links = Vec::new();
         for key in keys {
-            let (addr, incarnation) = self.members.member(key).listed_at();
-            let Some(addr) = addr else { continue };
-            let Some(link) = self.calls.open(self.now, addr, incarnation, true) else { continue };
+            let member = self.members.member(key);
+            let Some(addr) = member.seen() else { continue };
+            let process = member.process();
+            let Some(link) = self.calls.open(self.now, addr, process, true) else { continue };
             if self.calls.request(self.now, link, Purpose::Probe, &Request::Ping).is_some() {
                 links.push(link);
             }

@@ -74,7 +74,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             Request::Say { stream, position, number: token, flags, text }
         }
         7 => Request::Ping,
-        _ => Request::Bye { id },
+        _ => Request::Bye { id, next: position },
     }
 }
 

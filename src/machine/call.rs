@@ -49,6 +49,8 @@ const FORGET_STAMPS: Duration = Duration::from_secs(60);
 pub(crate) struct Calls<T> {
     incarnation: u64,
     links_max: usize,
+    /// Datagrams that name no receiver are for us: we are a nodeset.
+    takes_anybody: bool,
     links: Slab<Link>,
     by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
     /// How the requests to each process are numbered, by id and incarnation.
@@ -57,6 +59,8 @@ pub(crate) struct Calls<T> {
     timers: Timers,
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
+    /// Answers that need no link.
+    strays: Vec<u8>,
     rng: Rng,
     /// Where a new numbering begins: behind every earlier one. A process that still knows us must
     /// not take new requests for repeated ones.
@@ -128,8 +132,6 @@ pub(crate) enum Refused {
     Malformed,
     /// It is meant for a process that was here before, or is elsewhere.
     Misdirected,
-    /// It is from a process that was there before.
-    Replayed,
 }
 
 /// What happened to a request that came in over a link.
@@ -146,6 +148,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         Self {
             incarnation,
             links_max,
+            takes_anybody: false,
             links: Slab::new(),
             by_peer: BTreeMap::new(),
             numbering: BTreeMap::new(),
@@ -153,12 +156,18 @@ impl<T: Copy + PartialEq> Calls<T> {
             timers: Timers::default(),
             dirty: Vec::new(),
             spare: Vec::new(),
+            strays: Vec::new(),
             rng,
             next_seq,
             stranger: 0,
             stamp: 0,
             blame: Blame::default(),
         }
+    }
+
+    /// The calls of a nodeset, which is asked by those who do not know it yet.
+    pub(crate) fn of_nodeset(incarnation: u64, links_max: usize, rng: Rng) -> Self {
+        Self { takes_anybody: true, ..Self::new(incarnation, links_max, rng) }
     }
 
     /// The link to a process, opened if there is none; `None` when there are too many.
@@ -206,6 +215,12 @@ impl<T: Copy + PartialEq> Calls<T> {
         Some(key)
     }
 
+    /// The link to a process at an address, if there is one.
+    pub(crate) fn find(&self, addr: SocketAddr, process: (PeerId, u64)) -> Option<LinkKey> {
+        let key = *self.by_peer.get(&(addr, process.1))?;
+        (self.links[key].id == process.0).then_some(key)
+    }
+
     /// Forgets a link and every call on it; none of them is reported any more.
     pub(crate) fn close(&mut self, key: LinkKey) {
         let link = self.links.remove(key);
@@ -234,21 +249,20 @@ impl<T: Copy + PartialEq> Calls<T> {
             self.blame.malformed += 1;
             return Err(Refused::Malformed);
         };
-        if datagram.receiver != self.incarnation && datagram.receiver != ANYBODY {
+        let meant = datagram.receiver == self.incarnation
+            || datagram.receiver == ANYBODY && self.takes_anybody;
+        if !meant {
             self.blame.unauthenticated += 1;
             return Err(Refused::Misdirected);
         }
         let sender = datagram.incarnation;
-        let exact = self.by_peer.get(&(from, sender));
-        let key = exact.or_else(|| self.by_peer.get(&(from, ANYBODY))).copied();
+        // The nodeset first: a member could claim to be where it is.
+        let nodeset = self.by_peer.get(&(from, ANYBODY));
+        let key = nodeset.or_else(|| self.by_peer.get(&(from, sender))).copied();
         self.stranger = bytes.len().saturating_mul(AMPLIFICATION);
         self.stamp = datagram.stamp;
         if let Some(key) = key {
             let link = &mut self.links[key];
-            if sender < link.theirs {
-                self.blame.replayed += 1;
-                return Err(Refused::Replayed);
-            }
             let ahead = |latest| datagram.stamp.wrapping_sub(latest);
             let newer = |latest| ahead(latest) != 0 && ahead(latest) <= u32::MAX / 2;
             link.fresh = link.latest.is_none_or(newer)
@@ -356,21 +370,34 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.touch(key);
     }
 
-    /// Answers a request from an address without a link, at once and without memory.
-    pub(crate) fn reply_stray(
-        &self,
+    /// Answers a request without a link and without memory. All answers to one datagram travel in
+    /// one, at [`Calls::flush_strays`].
+    pub(crate) fn reply_stray(&mut self, seq: u32, response: &Response) {
+        let start = self.strays.len();
+        wire::put_response(&mut self.strays, seq, response);
+        if HEADER + self.strays.len() > DATAGRAM_MAX {
+            self.strays.truncate(start);
+            self.blame.over_limit += 1;
+        }
+    }
+
+    /// Sends the answers that need no link, to where a datagram came from.
+    pub(crate) fn flush_strays(
+        &mut self,
         now: Time,
         to: SocketAddr,
         asked: &Datagram<'_>,
-        seq: u32,
-        response: &Response,
         out: &mut Outbox,
     ) {
+        if self.strays.is_empty() {
+            return;
+        }
         out.send(to, |bytes| {
             let (receiver, echo) = (asked.incarnation, asked.stamp);
             wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
-            wire::put_response(bytes, seq, response);
+            bytes.extend_from_slice(&self.strays);
         });
+        self.strays.clear();
     }
 
     /// The token of the open call that a response answers, without ending the call.
@@ -542,8 +569,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.links[key].dirty = false;
         let mut requests = core::mem::take(&mut self.links[key].requests);
         let mut responses = core::mem::take(&mut self.links[key].responses);
-        let mut packing =
-            Packing { responses: &responses, requests: &requests, answers: !responses.is_empty() };
+        let mut packing = Packing { responses: &responses, requests: &requests };
         while let Some(size) = packing.size(&self.pending) {
             if let Some(credit) = &mut self.links[key].credit {
                 if *credit < size {
@@ -552,7 +578,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 *credit -= size;
             }
             let (addr, echo) = (self.links[key].addr, self.links[key].echo);
-            let echo = if packing.answers { echo } else { 0 };
+            let echo = if packing.responses.is_empty() { 0 } else { echo };
             out.send(addr, |bytes| {
                 let start = bytes.len();
                 let receiver = self.links[key].incarnation;

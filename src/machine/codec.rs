@@ -4,7 +4,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::machine::beacon::ADDRS_MAX;
-use crate::machine::wire::{Change, Cookie, Gone, Listed, Malformed, Page};
+use crate::machine::wire::{ANYBODY, Change, Cookie, Gone, Listed, Malformed, Page};
 use crate::machine::{Beacon, Name, PeerId, Tag, Why};
 
 pub(super) const fn addr_size(addr: SocketAddr) -> usize {
@@ -180,6 +180,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn beacon(&mut self) -> Result<Beacon, Malformed> {
         let (id, incarnation, n) = (PeerId(self.u64()?), self.u64()?, self.u32()?);
+        if incarnation == ANYBODY {
+            return Err(Malformed);
+        }
         let len = usize::from(self.u8()?);
         let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
         let name = if self.checked {

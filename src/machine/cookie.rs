@@ -39,6 +39,11 @@ impl Cookies {
         self.at(epoch, addr) == cookie || epoch > 0 && self.at(epoch - 1, addr) == cookie
     }
 
+    /// The n-th lease token: not to be guessed from the others, and never 0.
+    pub(crate) fn token(&self, n: u64) -> u64 {
+        self.seed.hash("token", n).max(1)
+    }
+
     fn at(&self, epoch: u64, addr: SocketAddr) -> Cookie {
         // A key of 32 bytes is never refused by BLAKE2s.
         let Ok(mut mac) = <Blake2sMac<U8> as KeyInit>::new_from_slice(&self.seed.0) else {

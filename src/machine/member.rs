@@ -30,15 +30,21 @@ const LEASE: Duration = Duration::from_secs(60);
 /// Somebody who is quiet is pinged this often.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// How long somebody whom the nodeset calls gone has to prove it wrong.
+/// How long somebody who is said to have left has to prove the contrary; and somebody whose lease
+/// ran out at the nodeset: theirs is a bad path, or none.
 const VERIFY: Duration = Duration::from_secs(3);
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long somebody who timed out is looked for, and how long a goodbye is remembered.
+/// How long somebody who timed out is looked for, and how long a goodbye is remembered, or one whom
+/// no nodeset has introduced.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 const REMEMBER: Duration = Duration::from_secs(600);
 
 /// Members, hidden or shown.
 pub(crate) const MEMBERS_MAX: usize = 1024;
+
+/// Hidden members whom no nodeset has introduced.
+const STRANGERS_MAX: usize = 128;
 
 /// People who are gone and remembered.
 pub(crate) const ABSENT_MAX: usize = 256;
@@ -69,10 +75,12 @@ pub(crate) struct Member {
     look: Look,
     /// Where the nodeset saw them.
     seen: Option<SocketAddr>,
-    /// The links to them, and whether a hello is open on each.
-    links: Vec<(LinkKey, bool)>,
+    /// The ways to them that are tried or in use.
+    links: Vec<Route>,
     /// The link that answered.
     path: Option<LinkKey>,
+    /// Where they answered last, once they are gone.
+    last: Option<SocketAddr>,
     standing: Standing,
     /// The nodeset vouches for them.
     introduced: bool,
@@ -86,6 +94,17 @@ pub(crate) struct Member {
     pinging: bool,
     out: OutStream,
     inward: InStream,
+}
+
+/// One way to a member.
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    link: LinkKey,
+    /// A hello is open here, with our beacon of that number.
+    greeting: Option<u32>,
+    /// They have answered here, or said hello from here while no other path worked. What comes over
+    /// any other link proves nothing about them.
+    trusted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +141,18 @@ impl Member {
 
     pub(crate) fn is_shown(&self) -> bool {
         self.standing == Standing::Shown
+    }
+
+    /// Whether what comes over that link comes from them.
+    pub(crate) fn trusts(&self, link: LinkKey) -> bool {
+        self.links.iter().any(|route| route.link == link && route.trusted)
+    }
+
+    /// The path, when it works: it was heard lately and answers.
+    fn working_path<T: Copy + PartialEq>(&self, now: Time, calls: &Calls<T>) -> Option<LinkKey> {
+        let works =
+            |path: &LinkKey| now.since(calls.heard(*path)) < PING_EVERY && !calls.is_silent(*path);
+        self.path.filter(works)
     }
 
     pub(crate) const fn path(&self) -> Option<LinkKey> {
@@ -234,11 +265,11 @@ impl Members {
         greet: bool,
         ctx: &mut Ctx<'_>,
     ) {
-        let Some(key) = self.introduce(beacon, ctx) else { return };
+        let Some(key) = self.introduce(beacon, true, ctx) else { return };
         let member = &mut self.slab[key];
-        member.seen = Some(seen);
+        let moved = member.seen.replace(seen) != Some(seen);
         member.introduced = true;
-        if greet && member.links.is_empty() {
+        if greet && (moved || member.links.is_empty()) {
             member.rounds = 0;
             self.greet(key, ctx);
         }
@@ -259,33 +290,50 @@ impl Members {
     /// The nodeset says that somebody is gone. Only silence makes it true.
     pub(crate) fn unlisted(&mut self, gone: &Gone, ctx: &mut Ctx<'_>) {
         let Some(key) = self.key_of(gone.id) else { return };
-        let member = &mut self.slab[key];
+        let member = &self.slab[key];
         if member.beacon.incarnation != gone.incarnation || member.is_gone() {
             return;
         }
+        self.doubt(key, gone.why, ctx);
+    }
+
+    /// Somebody says that a member is gone. It has a few seconds to prove the contrary.
+    pub(crate) fn doubt(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
         if member.path.is_none() {
-            return self.lose(key, gone.why, ctx);
+            return self.lose(key, why, ctx);
         }
-        member.why = gone.why;
-        member.gone_at = member.gone_at.min(ctx.now + VERIFY);
+        let verify = if why == Why::Timeout { VERIFY_TIMEOUT } else { VERIFY };
+        member.why = why;
+        member.gone_at = member.gone_at.min(ctx.now + verify);
         self.ping(key, ctx);
         self.reschedule(key);
     }
 
     /// Takes in a beacon: a new member, or a newer beacon of a known one. `None` when it is ours,
-    /// outdated, or of somebody who has left; and when there is no room.
-    fn introduce(&mut self, beacon: Beacon, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+    /// outdated, or of somebody who has left; and when there is no room. Another process of somebody
+    /// who is here has to wait until this one is gone.
+    fn introduce(
+        &mut self,
+        beacon: Beacon,
+        introduced: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<MemberKey> {
         if beacon.id == ctx.me.id {
             return None;
         }
-        let Some(key) = self.key_of(beacon.id) else { return self.insert(beacon, ctx) };
-        let known = &self.slab[key].beacon;
+        let Some(key) = self.key_of(beacon.id) else { return self.insert(beacon, introduced, ctx) };
+        let member = &self.slab[key];
+        let known = &member.beacon;
         if beacon.incarnation > known.incarnation {
-            self.lose(key, Why::Replaced, ctx);
+            if !member.is_gone() {
+                self.doubt(key, Why::Replaced, ctx);
+                return None;
+            }
             self.forget(key, ctx);
-            return self.insert(beacon, ctx);
+            return self.insert(beacon, introduced, ctx);
         }
-        if beacon.incarnation < known.incarnation || self.slab[key].has_left() {
+        if beacon.incarnation < known.incarnation || member.has_left() {
             ctx.calls.blame.replayed += 1;
             return None;
         }
@@ -295,8 +343,12 @@ impl Members {
         Some(key)
     }
 
-    fn insert(&mut self, beacon: Beacon, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
-        if self.slab.len() - self.gone >= MEMBERS_MAX {
+    fn insert(&mut self, beacon: Beacon, introduced: bool, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+        let strange = |(_, member): &(usize, &Member)| {
+            !member.introduced && member.standing == Standing::Hidden
+        };
+        let full = self.slab.len() - self.gone >= MEMBERS_MAX;
+        if full || !introduced && self.slab.iter().filter(strange).count() >= STRANGERS_MAX {
             ctx.calls.blame.over_limit += 1;
             return None;
         }
@@ -307,8 +359,9 @@ impl Members {
             seen: None,
             links: Vec::new(),
             path: None,
+            last: None,
             standing: Standing::Hidden,
-            introduced: false,
+            introduced,
             gone_at: ctx.now + LEASE,
             why: Why::Timeout,
             greet_at: None,
@@ -334,22 +387,24 @@ impl Members {
         }
     }
 
-    /// Something was heard from a member.
+    /// Something was heard from a member. It extends their lease, unless they hear us without knowing
+    /// us: then only the answer to a hello does. A path that has fallen silent is not revived by what
+    /// comes from elsewhere: they have moved, and are greeted there.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        if !ctx.calls.is_fresh(link) {
+        let member = &mut self.slab[key];
+        if !ctx.calls.is_fresh(link) || !member.trusts(link) {
             return;
         }
-        let member = &mut self.slab[key];
-        member.gone_at = ctx.now + LEASE;
-        member.why = Why::Timeout;
+        if member.out.open || !member.is_shown() {
+            member.gone_at = ctx.now + LEASE;
+            member.why = Why::Timeout;
+        }
         member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
         let revived = ctx.calls.alive(link);
-        if let Some(path) = member.path.filter(|&path| path != link) {
-            if ctx.calls.alive(path) {
-                self.kick(key, ctx);
-            }
-        } else if revived {
-            self.kick(key, ctx);
+        match member.path.filter(|&path| path != link) {
+            Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
+            None if revived => self.kick(key, ctx),
+            _ => {}
         }
     }
 
@@ -451,6 +506,7 @@ impl Members {
         if !answered {
             self.ping(key, ctx);
         }
+        self.kick(key, ctx);
         self.reschedule(key);
     }
 
@@ -459,9 +515,9 @@ impl Members {
         if self.slab[key].is_gone() {
             return;
         }
-        while let Some(&(link, _)) = self.slab[key].links.first() {
-            self.detach(key, link, ctx);
-        }
+        let path = self.slab[key].path;
+        self.slab[key].last = path.map(|path| ctx.calls.addr(path));
+        self.detach_all(key, ctx);
         let member = &mut self.slab[key];
         let who = member.person();
         if member.is_shown() {
@@ -470,8 +526,9 @@ impl Members {
                 ctx.out.show(Event::Left { who: who.clone(), why });
             }
         }
+        let look_for = if member.introduced { LOOK_FOR } else { REMEMBER };
         member.standing = match why {
-            Why::Timeout => Standing::Absent { until: ctx.now + LOOK_FOR },
+            Why::Timeout => Standing::Absent { until: ctx.now + look_for },
             Why::Quit | Why::Replaced => Standing::Left { until: ctx.now + REMEMBER },
         };
         self.gone += 1;
@@ -505,9 +562,7 @@ impl Members {
 
     /// Removes a member that is hidden or gone.
     fn forget(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        while let Some(&(link, _)) = self.slab[key].links.first() {
-            self.detach(key, link, ctx);
-        }
+        self.detach_all(key, ctx);
         self.timers.cancel(key);
         let member = self.slab.remove(key);
         self.by_id.remove(&member.beacon.id);
@@ -566,7 +621,7 @@ impl Members {
             assert_eq!(self.key_of(member.beacon.id), Some(key));
             assert!(member.links.len() <= LINKS_EACH);
             assert!(member.path.is_none_or(|path| self.on_link(path) == Some(key)));
-            assert!(member.links.iter().all(|&(link, _)| self.on_link(link) == Some(key)));
+            assert!(member.links.iter().all(|route| self.on_link(route.link) == Some(key)));
             member.out.check();
         }
         let links: usize = self.slab.iter().map(|(_, member)| member.links.len()).sum();

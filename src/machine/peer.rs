@@ -192,6 +192,7 @@ impl Peer {
                 }
             }
         }
+        self.calls.flush_strays(self.now, from, &datagram, &mut self.out);
     }
 
     fn request(
@@ -203,7 +204,10 @@ impl Peer {
         request: Request<'_>,
     ) {
         let link = link.filter(|&link| self.calls.is_open(link));
-        let member = link.and_then(|link| self.members.on_link(link));
+        let member = link.and_then(|link| {
+            let member = self.members.on_link(link)?;
+            self.members.member(member).trusts(link).then_some(member)
+        });
         let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
         match (request, link) {
             (Request::Hello { version, tag, stream, start, given_up, beacon }, _) => {
@@ -211,14 +215,14 @@ impl Peer {
                 if !known || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
                 } else if version != VERSION {
-                    self.stray(from, datagram, seq, &Response::Version(VERSION));
+                    self.calls.reply_stray(seq, &Response::Version(VERSION));
                 } else {
                     self.hello(from, seq, beacon, (stream, start, given_up));
                 }
             }
             (Request::Say { stream, position, number, flags, text }, Some(link)) => {
                 let Some(member) = member else {
-                    return self.stray(from, datagram, seq, &Response::Unknown);
+                    return self.calls.reply_stray(seq, &Response::Unknown);
                 };
                 if matches!(self.calls.admit(link, seq), Admission::New) {
                     self.said(link, member, seq, stream, position, (number, flags, text));
@@ -231,7 +235,7 @@ impl Peer {
             }
             (Request::Bye { id, next }, _) => {
                 // The answer goes out first: the link it would take is closed.
-                self.stray(from, datagram, seq, &Response::Ok);
+                self.calls.reply_stray(seq, &Response::Ok);
                 let of = |&key: &MemberKey| self.members.member(key).beacon.id == id;
                 if let Some(member) = member.filter(of) {
                     self.receipt(member, next, 0);
@@ -252,7 +256,7 @@ impl Peer {
                 }
             }
             (Request::Say { .. } | Request::Ping, _) => {
-                self.stray(from, datagram, seq, &Response::Unknown);
+                self.calls.reply_stray(seq, &Response::Unknown);
             }
             _ => {
                 self.calls.blame.unauthenticated += 1;
@@ -261,11 +265,6 @@ impl Peer {
                 }
             }
         }
-    }
-
-    /// Answers somebody we have no link to, in fewer bytes than they sent, and without memory.
-    fn stray(&mut self, to: SocketAddr, asked: &Datagram<'_>, seq: u32, response: &Response) {
-        self.calls.reply_stray(self.now, to, asked, seq, response, &mut self.out);
     }
 
     fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: (u32, u64, u64)) {

@@ -24,7 +24,7 @@ use crate::machine::wire::{
     VERSION,
 };
 use crate::machine::{
-    Action, Beacon, Blame, Input, Machine, PeerId, Rng, Seed, Table, Tag, Time, Wake, Why, mix,
+    Action, Beacon, Blame, Input, Machine, PeerId, Seed, Table, Tag, Time, Wake, Why, mix,
 };
 
 /// How long a lease lasts without being renewed.
@@ -65,7 +65,8 @@ pub struct Registry {
     expiry: Timers,
     /// The version of the last change, over all rooms.
     version: u64,
-    tokens: Rng,
+    /// Lease tokens ever drawn.
+    tokens: u64,
     out: Outbox,
 }
 
@@ -108,7 +109,7 @@ impl Registry {
         Self {
             now: Time::ZERO,
             members_max: config.members_max,
-            calls: Calls::new(config.incarnation, config.members_max, seed.stream("calls")),
+            calls: Calls::of_nodeset(config.incarnation, config.members_max, seed.stream("calls")),
             leases: Slab::new(),
             by_member: BTreeMap::new(),
             by_addr: BTreeMap::new(),
@@ -116,7 +117,7 @@ impl Registry {
             rooms: BTreeMap::new(),
             expiry: Timers::default(),
             version: 0,
-            tokens: seed.stream("tokens"),
+            tokens: 0,
             out: Outbox::default(),
             cookies: Cookies::new(seed),
         }
@@ -134,8 +135,7 @@ impl Registry {
                 Packet::Request { seq, request } => {
                     let response = self.request(now, from, datagram.incarnation, request);
                     if let Some(response) = response {
-                        let out = &mut self.out;
-                        self.calls.reply_stray(now, from, &datagram, seq, &response, out);
+                        self.calls.reply_stray(seq, &response);
                     }
                 }
                 Packet::Response { seq, .. } => {
@@ -147,6 +147,7 @@ impl Registry {
                 }
             }
         }
+        self.calls.flush_strays(now, from, &datagram, &mut self.out);
     }
 
     fn request(
@@ -252,11 +253,12 @@ impl Registry {
             self.calls.blame.over_limit += 1;
             return Err(Some(Response::Full));
         }
+        self.tokens += 1;
         let key = self.leases.insert(Lease {
             tag,
             beacon: beacon.clone(),
             seen: application.from,
-            token: self.tokens.next_u64().max(1),
+            token: self.cookies.token(self.tokens),
             link: None,
             // The reply brings everything up to and including the lease itself.
             heard: self.version + 1,

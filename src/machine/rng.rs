@@ -1,11 +1,16 @@
 //! Randomness as a pure function: one 32-byte seed, forked into an independent stream per purpose.
 //!
 //! A stream never depends on how much another one was used, so that a change in one child of a
-//! machine does not shift the draws of its siblings. The generator is SplitMix64 (Steele, Lea and
-//! Flood 2014): jitter and identifiers need spread, not secrecy. What must be unguessable (the
-//! nodeset's cookies) is made from the seed itself with a keyed hash, never from a stream.
+//! machine does not shift the draws of its siblings; and it says nothing about another one, because
+//! each begins at a keyed hash of its label. The generator is SplitMix64 (Steele, Lea and Flood
+//! 2014): jitter and identifiers need spread, not secrecy. What must not be guessed from what was
+//! shown before (cookies, lease tokens) is hashed each time.
 
 use core::time::Duration;
+
+use blake2::Blake2sMac;
+use blake2::digest::consts::U8;
+use blake2::digest::{FixedOutput, KeyInit, Update};
 
 /// 32 bytes of entropy: in production from the operating system, in the simulator from its seed.
 #[derive(Clone)]
@@ -14,16 +19,20 @@ pub struct Seed(pub [u8; 32]);
 impl Seed {
     /// The stream of draws that belongs to `label`.
     pub fn stream(&self, label: &str) -> Rng {
-        let mut state = 0u64;
-        for chunk in self.0.chunks_exact(8) {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            state = mix(state ^ u64::from_be_bytes(word));
-        }
-        for byte in label.bytes() {
-            state = mix(state ^ u64::from(byte));
-        }
-        Rng(state)
+        Rng(self.hash(label, 0))
+    }
+
+    /// 64 bits that nobody can tell without the seed: keyed BLAKE2s (RFC 7693) of a label and a
+    /// number.
+    pub fn hash(&self, label: &str, n: u64) -> u64 {
+        // A key of 32 bytes is never refused by BLAKE2s.
+        let Ok(mut mac) = <Blake2sMac<U8> as KeyInit>::new_from_slice(&self.0) else {
+            unreachable!("BLAKE2s takes keys of 32 bytes");
+        };
+        mac.update(label.as_bytes());
+        mac.update(&[0]);
+        mac.update(&n.to_be_bytes());
+        u64::from_be_bytes(mac.finalize_fixed().into())
     }
 }
 

@@ -173,11 +173,22 @@ impl OutStream {
         self.entries.iter().filter(|entry| entry.last).count()
     }
 
-    /// Begins a stream under a new name: everything that is not delivered goes out again.
-    pub(crate) fn reopen(&mut self, id: u32) {
-        self.id = id;
+    /// The reader has lost the stream: until it is opened again nothing is called, and then all that
+    /// is not delivered. `over` gets the position, the link and the number of each call that is open.
+    pub(crate) fn shut(&mut self, mut over: impl FnMut(u64, LinkKey, u32)) {
         self.open = false;
-        self.entries.iter_mut().for_each(|entry| entry.state = Flight::Waiting);
+        for (position, entry) in (self.base..).zip(&mut self.entries) {
+            if let Flight::Called { link, seq } = entry.state {
+                over(position, link, seq);
+            }
+            entry.state = Flight::Waiting;
+        }
+    }
+
+    /// A link is closed: the calls over it are gone.
+    pub(crate) fn unlink(&mut self, closed: LinkKey) {
+        let lost = |entry: &&mut Entry| matches!(entry.state, Flight::Called { link, .. } if link == closed);
+        self.entries.iter_mut().filter(lost).for_each(|entry| entry.state = Flight::Waiting);
     }
 
     /// Queues a message.
@@ -296,7 +307,6 @@ mod tests {
         let number = speech.say(Time::ZERO, &text, Flags::default(), 1);
         let mut stream = OutStream::new(0);
         stream.push(&mut speech, number);
-        stream.reopen(1);
         stream.open = true;
         let mut whole = String::new();
         while let Some((position, _, flags, piece)) = stream.next_call(100, &speech) {

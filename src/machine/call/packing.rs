@@ -9,7 +9,6 @@ use crate::machine::wire::{DATAGRAM_MAX, HEADER};
 pub(super) struct Packing<'a> {
     pub(super) responses: &'a [u8],
     pub(super) requests: &'a [usize],
-    pub(super) answers: bool,
 }
 
 impl Packing<'_> {

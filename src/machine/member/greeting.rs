@@ -6,7 +6,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Ctx, LINKS_EACH, MemberKey, Members, PING_EVERY, Standing};
+use super::{Ctx, LINKS_EACH, MemberKey, Members, Route, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
 use crate::machine::speech::OutStream;
@@ -22,16 +22,19 @@ const RETURN_FIRST: Duration = Duration::from_secs(5);
 const RETURN_LAST: Duration = Duration::from_secs(60);
 
 impl Members {
-    /// Says hello at every address a member may have.
+    /// Says hello at every address a member may have. Somebody who is gone is looked for only where
+    /// the nodeset saw them and where they answered: a beacon can name anybody's addresses.
     pub(super) fn greet(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         member.greet_at = None;
-        let mut addrs: Vec<SocketAddr> = member.seen.into_iter().collect();
-        addrs.extend(member.links.iter().map(|&(link, _)| ctx.calls.addr(link)));
-        addrs.extend(&member.beacon.addrs);
+        let (process, introduced) = (member.process(), member.introduced);
+        let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
+        addrs.extend(member.links.iter().map(|route| ctx.calls.addr(route.link)));
+        if introduced && !member.is_gone() {
+            addrs.extend(&member.beacon.addrs);
+        }
         for addr in addrs {
-            let process = self.slab[key].process();
-            if let Some(link) = ctx.calls.open(ctx.now, addr, process, true) {
+            if let Some(link) = ctx.calls.open(ctx.now, addr, process, introduced) {
                 self.greet_on(key, link, ctx);
             }
         }
@@ -41,53 +44,71 @@ impl Members {
     }
 
     /// Says hello on one link, unless a hello is open there.
-    fn greet_on(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        if !self.attach(key, link, ctx) {
+    pub(super) fn greet_on(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        if !self.attach(key, link, false, ctx) {
             return;
         }
         let member = &mut self.slab[key];
-        let Some(place) = member.links.iter().position(|&(known, open)| known == link && !open)
-        else {
-            return;
-        };
+        let idle = |route: &&mut Route| route.link == link && route.greeting.is_none();
+        let Some(route) = member.links.iter_mut().find(idle) else { return };
         if member.out.id == 0 {
-            member.out.reopen(ctx.rng.next_u32().max(1));
+            member.out.id = ctx.rng.next_u32().max(1);
         }
         let request = hello(ctx, &member.out);
-        if ctx.calls.request(ctx.now, link, Purpose::Hello { member: key }, &request).is_some() {
-            member.links[place].1 = true;
-        }
+        let token = Purpose::Hello { member: key };
+        let made = ctx.calls.request(ctx.now, link, token, &request);
+        route.greeting = made.map(|_| ctx.me.n);
     }
 
-    /// Makes a link one of a member's. False when it is somebody else's, or there are too many.
-    pub(super) fn attach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) -> bool {
+    /// Makes a link one of a member's. False when it is somebody else's. When a member has too many,
+    /// the one that was silent longest makes room.
+    fn attach(&mut self, key: MemberKey, link: LinkKey, trusted: bool, ctx: &mut Ctx<'_>) -> bool {
         if let Some(owner) = self.on_link(link) {
+            if let Some(route) = self.slab[key].links.iter_mut().find(|route| route.link == link) {
+                route.trusted |= trusted;
+            }
             return owner == key;
         }
-        if self.slab[key].links.len() >= LINKS_EACH {
-            ctx.calls.close(link);
-            return false;
+        let member = &self.slab[key];
+        if member.links.len() >= LINKS_EACH {
+            let others = member.links.iter().filter(|route| Some(route.link) != member.path);
+            let oldest = others.map(|route| (ctx.calls.heard(route.link), route.link)).min();
+            if let Some((_, oldest)) = oldest {
+                self.detach(key, oldest, ctx);
+            }
         }
         if link >= self.by_link.len() {
             self.by_link.resize(link + 1, None);
         }
         self.by_link[link] = Some(key);
-        self.slab[key].links.push((link, false));
+        self.slab[key].links.push(Route { link, greeting: None, trusted });
         true
     }
 
-    pub(super) fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    /// Gives up a link. What was being said over it is to be said again.
+    fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        member.links.retain(|&(known, _)| known != link);
+        member.links.retain(|route| route.link != link);
         if member.path == Some(link) {
             member.path = None;
+            member.pinging = false;
         }
+        member.out.unlink(link);
         self.by_link[link] = None;
         ctx.calls.close(link);
     }
 
+    pub(super) fn detach_all(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        while let Some(&Route { link, .. }) = self.slab[key].links.first() {
+            self.detach(key, link, ctx);
+        }
+    }
+
     /// Somebody says hello from a link's address. Returns the member, and how many pieces they gave
     /// up on; `None` when they are not to be answered.
+    ///
+    /// Somebody whom we reach elsewhere is not believed: the path is asked first. They say hello
+    /// again, and once the path has fallen silent they have moved.
     pub(crate) fn hello(
         &mut self,
         from: SocketAddr,
@@ -95,12 +116,21 @@ impl Members {
         (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey, u64)> {
-        let key = self.introduce(beacon, ctx)?;
+        if let Some(key) = self.key_of(beacon.id) {
+            let member = &self.slab[key];
+            let known = ctx.calls.find(from, member.process());
+            let trusted = known.is_some_and(|link| member.trusts(link));
+            if !trusted && member.working_path(ctx.now, ctx.calls).is_some() {
+                self.ping(key, ctx);
+                return None;
+            }
+        }
+        let key = self.introduce(beacon, false, ctx)?;
         let member = &self.slab[key];
         let known = member.seen == Some(from) || member.beacon.addrs.contains(&from);
         let introduced = member.introduced && known;
         let link = ctx.calls.open(ctx.now, from, member.process(), introduced)?;
-        if !self.attach(key, link, ctx) {
+        if !self.attach(key, link, true, ctx) {
             return None;
         }
         let missing = self.slab[key].inward.open(stream, start, given_up);
@@ -110,12 +140,9 @@ impl Members {
 
     /// After a hello was answered: greet back, unless a path to them works.
     pub(crate) fn greet_back(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let works = |path: LinkKey| {
-            let fresh = ctx.now.since(ctx.calls.heard(path)) < PING_EVERY;
-            fresh && !ctx.calls.is_silent(path)
-        };
         let member = &self.slab[key];
-        if !member.path.is_some_and(works) || !member.out.open || member.is_gone() {
+        let works = member.working_path(ctx.now, ctx.calls).is_some();
+        if !works || !member.out.open || member.is_gone() {
             self.greet_on(key, link, ctx);
         }
         self.reschedule(key);
@@ -126,17 +153,21 @@ impl Members {
         if id != self.slab[key].beacon.id {
             return self.greeting_failed(key, link, ctx);
         }
-        self.settle(key, link);
+        let told = self.settle(key, link);
         let member = &mut self.slab[key];
         let works = |path: LinkKey| path != link && !ctx.calls.is_silent(path);
         if !member.path.is_some_and(works) {
             member.path = Some(link);
         }
+        member.links.iter_mut().filter(|route| route.link == link).for_each(|r| r.trusted = true);
         member.rounds = 0;
         member.greet_at = None;
-        member.out.open = member.out.id != 0;
+        member.out.open = true;
         self.heard(key, link, ctx);
         self.show(key, ctx);
+        if told.is_some_and(|n| n < ctx.me.n) {
+            self.greet_on(key, link, ctx);
+        }
         self.kick(key, ctx);
         self.reschedule(key);
     }
@@ -149,21 +180,21 @@ impl Members {
             self.detach(key, link, ctx);
         }
         let member = &self.slab[key];
-        if member.links.iter().all(|&(_, open)| !open) && !member.out.open {
+        if member.links.iter().all(|route| route.greeting.is_none()) && !member.out.open {
             if member.standing == Standing::Hidden && !member.introduced {
                 // A stranger who said hello and does not answer: nobody vouches for them.
                 return self.forget(key, ctx);
             }
             self.greet_later(key, ctx);
         }
+        self.kick(key, ctx);
         self.reschedule(key);
     }
 
-    fn settle(&mut self, key: MemberKey, link: LinkKey) {
+    /// The hello on a link is over; returns the number of the beacon it told.
+    fn settle(&mut self, key: MemberKey, link: LinkKey) -> Option<u32> {
         let links = &mut self.slab[key].links;
-        if let Some(entry) = links.iter_mut().find(|(known, _)| *known == link) {
-            entry.1 = false;
-        }
+        links.iter_mut().find(|route| route.link == link)?.greeting.take()
     }
 
     /// Plans the next round of hellos, later each time.
@@ -178,11 +209,19 @@ impl Members {
         member.greet_at = Some(ctx.now + ctx.rng.jitter(pause, 8));
     }
 
-    /// The reader does not know our stream: it has restarted, or given us up. Say hello anew.
+    /// The reader does not know our stream: it has restarted, or given us up. Say hello anew, with
+    /// everything that is not delivered to follow.
     pub(crate) fn unknown(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         if member.out.open {
-            member.out.reopen(ctx.rng.next_u32().max(1));
+            let greeting = member.links.iter().any(|route| route.greeting.is_some());
+            let (now, calls) = (ctx.now, &mut *ctx.calls);
+            member.out.shut(|position, link, seq| {
+                calls.finish(now, link, seq, Purpose::Say { member: key, position });
+            });
+            if !greeting {
+                member.out.id = ctx.rng.next_u32().max(1);
+            }
         }
         self.greet_on(key, link, ctx);
         self.reschedule(key);

@@ -65,6 +65,9 @@ impl Peer {
             let Some(addr) = member.seen() else { continue };
             let process = member.process();
             let Some(link) = self.calls.open(self.now, addr, process, true) else { continue };
+            if links.contains(&link) {
+                continue;
+            }
             if self.calls.request(self.now, link, Purpose::Probe, &Request::Ping).is_some() {
                 links.push(link);
             }
@@ -96,7 +99,10 @@ impl Peer {
             return;
         }
         let (links, problem) = (core::mem::take(links), problem.clone());
-        links.into_iter().for_each(|link| self.calls.close(link));
+        // A link that has become a member's in the meantime is the member's.
+        for link in links.into_iter().filter(|&link| self.members.on_link(link).is_none()) {
+            self.calls.close(link);
+        }
         if answered {
             return self.over(Exit::Name(problem));
         }

@@ -6,12 +6,12 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Ctx, LINKS_EACH, MemberKey, Members, Route, Standing};
+use super::{Ctx, LEASE, LINKS_EACH, MemberKey, Members, Route, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
 use crate::machine::speech::OutStream;
 use crate::machine::wire::{Request, VERSION};
-use crate::machine::{Beacon, PeerId};
+use crate::machine::{Beacon, PeerId, Why};
 
 /// The first pause between two rounds of greeting somebody who does not answer, and the longest.
 const GREET_FIRST: Duration = Duration::from_millis(250);
@@ -163,6 +163,9 @@ impl Members {
         member.rounds = 0;
         member.greet_at = None;
         member.out.open = true;
+        // The answer to a call of ours proves life, however many newer datagrams overtook it.
+        member.gone_at = ctx.now + LEASE;
+        member.why = Why::Timeout;
         self.heard(key, link, ctx);
         self.show(key, ctx);
         if told.is_some_and(|n| n < ctx.me.n) {

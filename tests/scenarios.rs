@@ -46,6 +46,8 @@ scenarios! {
     quiet_day_24h
     leave_under_loss
     message_to_a_dead_peer
+    rebind
+    rebind_while_others_talk
     nodeset_dies_for_ever
     nodeset_restarts_empty
     nodeset_stale_entry

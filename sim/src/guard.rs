@@ -1,10 +1,10 @@
 //! S8: how much a process may send, and to whom. Every allowance is a number in this file.
 
 /// Bytes that may go to a computer never heard from, at once: one introduction tries its calls
-/// on every address of a beacon.
-const INTRODUCTION_BYTES: u64 = 12_000;
+/// on every address of a beacon, and computers have up to two.
+const INTRODUCTION_BYTES: u64 = 2 * 12_000;
 /// The same, per further minute in which the introduction stands: heartbeats carry it on.
-const INTRODUCTION_BYTES_PER_MINUTE: u64 = 12_000;
+const INTRODUCTION_BYTES_PER_MINUTE: u64 = 2 * 12_000;
 /// Amplification: bytes out for each byte in.
 const AMPLIFICATION: u64 = 3;
 
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn silence_is_not_answered_with_a_flood() {
         let mut guard = Guard::new(0, 2);
-        let flood = (0..11).find_map(|_| guard.sends(0, 1, 1200).err());
+        let flood = (0..21).find_map(|_| guard.sends(0, 1, 1200).err());
         assert!(flood.unwrap_or_default().contains("never answered"));
         let mut guard = Guard::new(0, 2);
         guard.heard(1, 10);

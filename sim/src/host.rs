@@ -22,11 +22,18 @@ impl Endpoint {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), self.port)
     }
 
+    /// The second address of the same computer. What is sent there arrives; what leaves the computer
+    /// always comes from the first.
+    pub(crate) fn alias(self) -> SocketAddr {
+        let [high, low] = self.host.to_be_bytes();
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 2, high, low)), self.port)
+    }
+
     /// The endpoint behind an address of the simulated network; `None` for any other.
     pub(crate) fn of(addr: SocketAddr) -> Option<Self> {
         match addr.ip() {
             IpAddr::V4(ip) => match ip.octets() {
-                [10, 1, high, low] => {
+                [10, 1 | 2, high, low] => {
                     Some(Self { host: u16::from_be_bytes([high, low]), port: addr.port() })
                 }
                 _ => None,

@@ -60,6 +60,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("quiet_day_24h", "a quiet day costs little and grows nothing", people::quiet_day),
     scenario("leave_under_loss", "leaving waits for what was said", people::leave_under_loss),
     scenario("message_to_a_dead_peer", "it is named, and nobody waits for it", people::to_the_dead),
+    scenario("rebind", "who gets another address stays, and loses nothing", links::rebind),
+    scenario("rebind_while_others_talk", "who has moved is found", links::rebind_while_others_talk),
     scenario("nodeset_dies_for_ever", "the room goes on", nodeset::dies_for_ever),
     scenario("nodeset_restarts_empty", "nobody notices", nodeset::restarts_empty),
     scenario("nodeset_stale_entry", "the dead do not hold up the living", nodeset::stale_entry),

@@ -241,14 +241,16 @@ impl World {
     pub fn join(&mut self, host: usize, name: &str) -> usize {
         let (seed, incarnation) = self.birth(host);
         let name = Name::parse(name).expect("the simulator only uses valid names");
-        let own = Endpoint { host: host as u16, port: self.hosts[host].port }.addr();
+        let own = Endpoint { host: host as u16, port: self.hosts[host].port };
+        // Every other computer has two addresses.
+        let aliases = (host % 2 == 1).then(|| own.alias());
         let config = PeerConfig {
             seed,
             incarnation,
             name: name.clone(),
             tag: Tag::LOBBY,
             nodeset: Endpoint { host: 0, port: self.hosts[0].port }.addr(),
-            addrs: vec![own],
+            addrs: [own.addr()].into_iter().chain(aliases).collect(),
             drain: std::time::Duration::from_secs(2),
         };
         let (id, machine) = (self.config.make_peer)(config);
@@ -303,6 +305,15 @@ impl World {
         self.hosts[host].paused = false;
         while let Some(slot) = self.hosts[host].socket.pop_front() {
             self.pool.give_back(slot);
+        }
+    }
+
+    /// The computer's process goes on under another port, as behind an address translation that has
+    /// forgotten it; the old port is closed.
+    pub fn rebind(&mut self, host: usize) {
+        self.hosts[host].port += 1;
+        if let Some(proc) = self.hosts[host].proc {
+            self.procs[proc].port = self.hosts[host].port;
         }
     }
 

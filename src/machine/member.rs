@@ -92,6 +92,8 @@ pub(crate) struct Member {
     rounds: u32,
     ping_at: Time,
     pinging: bool,
+    /// They have said that they do not know us, and neither answered a hello nor said one since.
+    estranged: bool,
     out: OutStream,
     inward: InStream,
 }
@@ -368,6 +370,7 @@ impl Members {
             rounds: 0,
             ping_at: ctx.now + PING_EVERY,
             pinging: false,
+            estranged: false,
             out: OutStream::new(ctx.speech.next_position()),
             inward: InStream::default(),
         });
@@ -387,15 +390,15 @@ impl Members {
         }
     }
 
-    /// Something was heard from a member. It extends their lease, unless they hear us without knowing
-    /// us: then only the answer to a hello does. A path that has fallen silent is not revived by what
+    /// Something was heard from a member. It extends their lease, unless they do not know us: then
+    /// only a hello does, or the answer to one. A path that has fallen silent is not revived by what
     /// comes from elsewhere: they have moved, and are greeted there.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         if !ctx.calls.is_fresh(link) || !member.trusts(link) {
             return;
         }
-        if member.out.open || !member.is_shown() {
+        if !member.estranged {
             member.gone_at = ctx.now + LEASE;
             member.why = Why::Timeout;
         }
@@ -533,6 +536,7 @@ impl Members {
         };
         self.gone += 1;
         member.pinging = false;
+        member.estranged = false;
         member.rounds = 0;
         member.greet_at = None;
         member.inward.close();

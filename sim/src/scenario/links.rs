@@ -172,3 +172,25 @@ pub(super) fn one_way(stage: &mut Stage) -> Verdict {
     stage.chat(PEOPLE, 1, 1_000)?;
     stage.settle_within(5)
 }
+
+pub(super) fn rebind(stage: &mut Stage) -> Verdict {
+    stage.room(4, 0)?;
+    for round in 0..8 {
+        let host = 1 + round % 4;
+        stage.world().rebind(host);
+        stage.chat(4, 3, 100)?;
+        stage.settle_within(15)?;
+    }
+    stage.nobody_came_or_went()
+}
+
+pub(super) fn rebind_while_others_talk(stage: &mut Stage) -> Verdict {
+    stage.room(3, 0)?;
+    stage.links(|link| link.loss_ppm = 100_000);
+    stage.world().rebind(1);
+    // Who has moved says nothing; the others must find the new address all the same.
+    stage.say(2, "are you there?");
+    stage.say(3, "hello?");
+    stage.settle_within(45)?;
+    stage.nobody_came_or_went()
+}

@@ -133,7 +133,9 @@ impl Members {
         if !self.attach(key, link, true, ctx) {
             return None;
         }
-        let missing = self.slab[key].inward.open(stream, start, given_up);
+        let member = &mut self.slab[key];
+        member.estranged = false;
+        let missing = member.inward.open(stream, start, given_up);
         self.heard(key, link, ctx);
         Some((key, link, missing))
     }
@@ -163,6 +165,7 @@ impl Members {
         member.rounds = 0;
         member.greet_at = None;
         member.out.open = true;
+        member.estranged = false;
         // The answer to a call of ours proves life, however many newer datagrams overtook it.
         member.gone_at = ctx.now + LEASE;
         member.why = Why::Timeout;
@@ -216,6 +219,7 @@ impl Members {
     /// everything that is not delivered to follow.
     pub(crate) fn unknown(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
+        member.estranged = true;
         if member.out.open {
             let greeting = member.links.iter().any(|route| route.greeting.is_some());
             let (now, calls) = (ctx.now, &mut *ctx.calls);

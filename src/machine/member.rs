@@ -302,7 +302,8 @@ impl Members {
     /// Somebody says that a member is gone. It has a few seconds to prove the contrary.
     pub(crate) fn doubt(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        if member.path.is_none() {
+        if !member.links.iter().any(|route| route.trusted) {
+            // Nothing was ever heard of them: there is nothing to hold against it.
             return self.lose(key, why, ctx);
         }
         let verify = if why == Why::Timeout { VERIFY_TIMEOUT } else { VERIFY };

@@ -22,7 +22,7 @@ const BOB: &str = "10.0.0.3:1";
 const MALLORY: &str = "10.0.6.6:6";
 
 fn addr(text: &str) -> SocketAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 /// A nodeset and peers on a network of 10 ms that loses what a test wants lost.
@@ -53,7 +53,7 @@ impl Net {
         let peer = Peer::new(PeerConfig {
             seed: Seed([n as u8 + 20; 32]),
             incarnation: 1000 + n as u64,
-            name: Name::parse(name).unwrap(),
+            name: Name::parse(name).expect("a name"),
             tag: Tag::LOBBY,
             nodeset: addr(NODESET),
             addrs: Vec::new(),
@@ -105,7 +105,7 @@ impl Net {
             }
             while let Some((&key, _)) = self.wire.first_key_value().filter(|(k, _)| k.0 <= self.now)
             {
-                let (from, to, bytes) = self.wire.remove(&key).unwrap();
+                let (from, to, bytes) = self.wire.remove(&key).expect("it is on its way");
                 let input = Input::Datagram { from, bytes: &bytes };
                 let to_peer = self.peers.iter().position(|&(at, ..)| at == to);
                 match to_peer {
@@ -133,7 +133,7 @@ impl Net {
     /// Mallory answers every hello on its way to her, under whatever identity was meant.
     fn answer_hellos(&mut self, n: usize, id_of: impl Fn(u64) -> u64) {
         for bytes in self.towards(MALLORY) {
-            let hello = Datagram::decode(&bytes).unwrap();
+            let hello = Datagram::decode(&bytes).expect("a datagram");
             for packet in hello.packets() {
                 if let Packet::Request { seq, request: Request::Hello { .. } } = packet {
                     let id = PeerId(id_of(hello.receiver));
@@ -156,7 +156,7 @@ fn datagram(incarnation: u64, stamp: u32, packets: impl FnOnce(&mut Vec<u8>)) ->
 }
 
 fn beacon(id: PeerId, incarnation: u64, name: &str, addrs: Vec<SocketAddr>) -> Beacon {
-    Beacon { id, incarnation, n: 0, name: Name::parse(name).unwrap(), addrs }
+    Beacon { id, incarnation, n: 0, name: Name::parse(name).expect("a name"), addrs }
 }
 
 fn hello(stamp: u32, beacon: Beacon) -> Vec<u8> {
@@ -182,7 +182,7 @@ fn lying_nodeset(listed: &[Listed], secs: u64) {
         let asked = net.towards(NODESET);
         net.wire.clear();
         for bytes in asked {
-            for packet in Datagram::decode(&bytes).unwrap().packets() {
+            for packet in Datagram::decode(&bytes).expect("a datagram").packets() {
                 let Packet::Request { seq, request } = packet else { continue };
                 let changes = listed.iter().cloned().map(Change::Present).collect();
                 let page = Page { reached: 5, current: 5, changes };

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chatrpc::machine::wire::{
-    Change, Datagram, Listed, Packet, Page, Request, Response, VERSION, put_header, put_request,
+    Change, Datagram, Listed, Packet, Page, Request, Response, put_header, put_request,
     put_response,
 };
 use chatrpc::machine::{
@@ -161,8 +161,8 @@ fn beacon(id: PeerId, incarnation: u64, name: &str, addrs: Vec<SocketAddr>) -> B
 
 fn hello(stamp: u32, beacon: Beacon) -> Vec<u8> {
     datagram(beacon.incarnation, stamp, |out| {
-        let (tag, version) = (Tag::LOBBY, VERSION);
-        let hello = Request::Hello { version, tag, stream: 9, start: 0, given_up: 0, beacon };
+        let tag = Tag::LOBBY;
+        let hello = Request::Hello { tag, stream: 9, start: 0, given_up: 0, beacon };
         put_request(out, 5, &hello);
     })
 }
@@ -237,8 +237,8 @@ fn a_namesake_who_says_hello_while_being_probed_is_survived() {
             let mut bytes = Vec::new();
             put_header(&mut bytes, 1000, 1001, 77, 0);
             let beacon = beacon(namesake.id, 1000, "alice", Vec::new());
-            let (tag, version) = (Tag::LOBBY, VERSION);
-            let hello = Request::Hello { version, tag, stream: 9, start: 0, given_up: 0, beacon };
+            let tag = Tag::LOBBY;
+            let hello = Request::Hello { tag, stream: 9, start: 0, given_up: 0, beacon };
             put_request(&mut bytes, 5, &hello);
             net.forge(victim, BOB, &bytes);
         }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::path::SENDS_MAX;
-use crate::machine::wire::{ANYBODY, Asked, Change, Cookie, Page, Request, Response, VERSION};
+use crate::machine::wire::{ANYBODY, Asked, Change, Cookie, Page, Request, Response};
 use crate::machine::{Beacon, Exit, Health, PeerId, Rng, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.
@@ -89,6 +89,8 @@ enum Phase {
     Reading { twin: Option<Time> },
     /// The roster is read; registering is up to the machine above, or under way.
     Entering,
+    /// We have given the lease back.
+    Left,
     /// We hold a lease.
     Holding { token: u64, renew: Option<Time>, silent: bool },
 }
@@ -131,6 +133,11 @@ impl Client {
         matches!(self.phase, Phase::Holding { .. })
     }
 
+    /// A first lease was asked for, and is still due.
+    pub(crate) const fn is_registering(&self) -> bool {
+        matches!(self.phase, Phase::Entering) && self.open > 0
+    }
+
     /// Asks for a lease, or for a longer one.
     pub(crate) fn register<T: Copy + PartialEq + From<Ask>>(
         &mut self,
@@ -146,7 +153,6 @@ impl Client {
             _ => 0,
         };
         let request = Request::Register {
-            version: VERSION,
             cookie: self.cookie,
             tag: self.tag,
             have: self.have,
@@ -164,7 +170,18 @@ impl Client {
         calls: &mut Calls<T>,
     ) -> bool {
         let Phase::Holding { token, .. } = self.phase else { return false };
-        self.phase = Phase::Entering;
+        self.phase = Phase::Left;
+        self.give_back(now, id, token, calls)
+    }
+
+    /// Gives back a lease that was granted after we had begun to leave.
+    pub(crate) fn give_back<T: Copy + PartialEq + From<Ask>>(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        token: u64,
+        calls: &mut Calls<T>,
+    ) -> bool {
         let request = Request::Deregister { tag: self.tag, id, token };
         self.call(now, Ask::Deregister, &request, calls)
     }
@@ -271,7 +288,7 @@ impl Client {
         match self.phase {
             Phase::Reading { twin } => twin,
             Phase::Holding { renew, .. } => renew,
-            Phase::Entering => None,
+            Phase::Entering | Phase::Left => None,
         }
     }
 
@@ -333,7 +350,7 @@ impl Client {
 
     fn ask_who<T: Copy + PartialEq + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
         let (cookie, tag, have) = (self.cookie, self.tag, self.have);
-        let request = Request::Who { version: VERSION, cookie, tag, have };
+        let request = Request::Who { cookie, tag, have };
         self.call(now, Ask::Who, &request, calls);
     }
 

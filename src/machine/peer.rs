@@ -112,8 +112,9 @@ enum Stage {
     Ready,
     /// Leaving, once what was said is delivered, or then.
     Draining { until: Time },
-    /// Saying goodbye: so many calls are open.
-    Parting { until: Time, open: usize },
+    /// Saying goodbye: so many calls are open, one of them perhaps for a lease that is to be given
+    /// back when it comes.
+    Parting { until: Time, open: usize, lease_due: bool },
     /// Nothing is done any more.
     Over,
 }
@@ -210,15 +211,16 @@ impl Peer {
         });
         let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
         match (request, link) {
-            (Request::Hello { version, tag, stream, start, given_up, beacon }, _) => {
+            (Request::Hello { tag, stream, start, given_up, beacon }, _) => {
                 let known = tag == self.tag && beacon.incarnation == datagram.incarnation;
                 if !known || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
-                } else if version != VERSION {
-                    self.calls.reply_stray(seq, &Response::Version(VERSION));
                 } else {
                     self.hello(from, seq, beacon, (stream, start, given_up));
                 }
+            }
+            (Request::Foreign { .. }, _) => {
+                self.calls.reply_stray(seq, &Response::Version(VERSION));
             }
             (Request::Say { stream, position, number, flags, text }, Some(link)) => {
                 let Some(member) = member else {
@@ -350,7 +352,7 @@ impl Peer {
         match (purpose, response) {
             (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
             // Leaving: a lease that comes late must not bring us back in.
-            (Purpose::Nodeset(_), _) if parting => {}
+            (Purpose::Nodeset(_), response) if parting => self.late_lease(Some(response)),
             (Purpose::Nodeset(_), response) => {
                 ctx.calls.alive(link);
                 let (now, beacon) = (self.now, wanted(&self.stage, &self.me));
@@ -401,7 +403,7 @@ impl Peer {
         let (members, mut ctx) = self.parts();
         match purpose {
             Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
-            Purpose::Nodeset(_) if parting => {}
+            Purpose::Nodeset(_) if parting => self.late_lease(None),
             Purpose::Nodeset(_) => {
                 let beacon = wanted(&self.stage, &self.me);
                 let Some(client) = &mut self.client else { return };
@@ -434,7 +436,7 @@ impl Peer {
             Stage::Draining { until } if self.speech.backlog() == 0 || until <= self.now => {
                 self.part();
             }
-            Stage::Parting { until, open } if open == 0 || until <= self.now => {
+            Stage::Parting { until, open, .. } if open == 0 || until <= self.now => {
                 self.over(Exit::Left { undelivered: self.speech.undelivered });
             }
             _ => {}
@@ -460,7 +462,27 @@ impl Peer {
         if let Some(client) = &mut self.client {
             open += usize::from(client.deregister(self.now, self.me.id, &mut self.calls));
         }
-        self.stage = Stage::Parting { until: self.now + PARTING_MAX, open };
+        let lease_due = self.client.as_ref().is_some_and(Client::is_registering);
+        open += usize::from(lease_due);
+        self.stage = Stage::Parting { until: self.now + PARTING_MAX, open, lease_due };
+    }
+
+    /// What we asked of the nodeset before we began to leave is answered, or failed.
+    fn late_lease(&mut self, response: Option<Response>) {
+        let Stage::Parting { lease_due, .. } = &mut self.stage else { return };
+        if !core::mem::take(lease_due) {
+            return;
+        }
+        let Some(client) = &mut self.client else { return };
+        let given_back = match response {
+            Some(Response::Lease { token, .. }) => {
+                client.give_back(self.now, self.me.id, token, &mut self.calls)
+            }
+            _ => false,
+        };
+        if !given_back {
+            self.parted();
+        }
     }
 
     /// A goodbye was answered, or given up.

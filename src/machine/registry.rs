@@ -158,11 +158,7 @@ impl Registry {
         request: Request<'_>,
     ) -> Option<Response> {
         match request {
-            Request::Who { version, .. } | Request::Register { version, .. }
-                if version != VERSION =>
-            {
-                Some(Response::Version(VERSION))
-            }
+            Request::Foreign { .. } => Some(Response::Version(VERSION)),
             Request::Who { cookie, tag, have, .. } => Some(self.who(now, from, cookie, tag, have)),
             Request::Register { cookie, tag, have, token, beacon, .. }
                 if beacon.incarnation == incarnation =>

@@ -168,8 +168,6 @@ pub type Cookie = [u8; 8];
 pub enum Request<'a> {
     /// To a nodeset: who is in this room? Joins nothing.
     Who {
-        /// The asker's protocol version.
-        version: u8,
         /// What the nodeset gave this address, or zeros.
         cookie: Cookie,
         /// Which room.
@@ -179,8 +177,6 @@ pub enum Request<'a> {
     },
     /// To a nodeset: take us in, or extend our lease.
     Register {
-        /// The asker's protocol version.
-        version: u8,
         /// What the nodeset gave this address, or zeros.
         cookie: Cookie,
         /// Which room.
@@ -217,8 +213,6 @@ pub enum Request<'a> {
     },
     /// To a peer: this is who we are, and what we say comes on this stream from this position on.
     Hello {
-        /// The sender's protocol version.
-        version: u8,
         /// Which room.
         tag: Tag,
         /// The stream of what the sender says to the receiver.
@@ -245,6 +239,13 @@ pub enum Request<'a> {
     },
     /// To a peer: are you there?
     Ping,
+    /// A Who, Register or Hello in another version of the protocol. Nothing else of it can be read.
+    Foreign {
+        /// Which of them.
+        method: u8,
+        /// In which version.
+        version: u8,
+    },
     /// To a peer: we leave.
     Bye {
         /// Who.
@@ -380,12 +381,12 @@ mod status {
 impl<'a> Request<'a> {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Who { version, cookie, tag, have } => {
-                out.extend_from_slice(&[method::WHO, *version]);
+            Self::Who { cookie, tag, have } => {
+                out.extend_from_slice(&[method::WHO, VERSION]);
                 put_room(out, cookie, *tag, *have);
             }
-            Self::Register { version, cookie, tag, have, token, beacon } => {
-                out.extend_from_slice(&[method::REGISTER, *version]);
+            Self::Register { cookie, tag, have, token, beacon } => {
+                out.extend_from_slice(&[method::REGISTER, VERSION]);
                 put_room(out, cookie, *tag, *have);
                 put_u64(out, *token);
                 put_beacon(out, beacon);
@@ -406,8 +407,8 @@ impl<'a> Request<'a> {
                 put_u64(out, *reached);
                 members.iter().for_each(|gone| put_gone(out, gone));
             }
-            Self::Hello { version, tag, stream, start, given_up, beacon } => {
-                out.extend_from_slice(&[method::HELLO, *version]);
+            Self::Hello { tag, stream, start, given_up, beacon } => {
+                out.extend_from_slice(&[method::HELLO, VERSION]);
                 out.extend_from_slice(&tag.0);
                 out.extend_from_slice(&stream.to_be_bytes());
                 put_u64(out, *start);
@@ -423,6 +424,7 @@ impl<'a> Request<'a> {
                 out.extend_from_slice(text.as_bytes());
             }
             Self::Ping => out.push(method::PING),
+            Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
             Self::Bye { id, next } => {
                 out.push(method::BYE);
                 put_u64(out, id.0);
@@ -432,17 +434,23 @@ impl<'a> Request<'a> {
     }
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        Ok(match reader.u8()? {
+        let method = reader.u8()?;
+        if matches!(method, method::WHO | method::REGISTER | method::HELLO) {
+            let version = reader.u8()?;
+            if version != VERSION {
+                reader.rest();
+                return Ok(Self::Foreign { method, version });
+            }
+        }
+        Ok(match method {
             method::WHO => {
-                let version = reader.u8()?;
                 let (cookie, tag, have) = reader.room()?;
-                Self::Who { version, cookie, tag, have }
+                Self::Who { cookie, tag, have }
             }
             method::REGISTER => {
-                let version = reader.u8()?;
                 let (cookie, tag, have) = reader.room()?;
                 let (token, beacon) = (reader.u64()?, reader.beacon()?);
-                Self::Register { version, cookie, tag, have, token, beacon }
+                Self::Register { cookie, tag, have, token, beacon }
             }
             method::DEREGISTER => {
                 let (tag, id) = (Tag(reader.array()?), PeerId(reader.u64()?));
@@ -457,13 +465,13 @@ impl<'a> Request<'a> {
                 Self::RemoveMember { reached, members: reader.until_end(Reader::gone)? }
             }
             method::HELLO => {
-                let (version, tag) = (reader.u8()?, Tag(reader.array()?));
+                let tag = Tag(reader.array()?);
                 let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
                 let beacon = reader.beacon()?;
                 if stream == 0 || start > POSITION_MAX {
                     return Err(Malformed);
                 }
-                Self::Hello { version, tag, stream, start, given_up, beacon }
+                Self::Hello { tag, stream, start, given_up, beacon }
             }
             method::SAY => {
                 let (stream, position) = (reader.u32()?, reader.u64()?);

@@ -10,7 +10,7 @@ use super::{Ctx, LEASE, LINKS_EACH, MemberKey, Members, Route, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
 use crate::machine::speech::OutStream;
-use crate::machine::wire::{Request, VERSION};
+use crate::machine::wire::Request;
 use crate::machine::{Beacon, PeerId, Why};
 
 /// The first pause between two rounds of greeting somebody who does not answer, and the longest.
@@ -247,5 +247,5 @@ impl Members {
 fn hello<'a>(ctx: &Ctx<'_>, out: &OutStream) -> Request<'a> {
     let beacon = ctx.me.clone();
     let (stream, start, given_up) = (out.id, out.start(), out.given_up);
-    Request::Hello { version: VERSION, tag: ctx.tag, stream, start, given_up, beacon }
+    Request::Hello { tag: ctx.tag, stream, start, given_up, beacon }
 }

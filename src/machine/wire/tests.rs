@@ -42,12 +42,12 @@ fn page(rng: &mut Rng) -> Page {
 }
 
 fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
-    let (version, cookie) = (rng.next_u32() as u8, rng.next_u64().to_be_bytes());
+    let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let (id, position) = (PeerId(rng.next_u64()), rng.below(POSITION_MAX));
     match rng.below(9) {
-        0 => Request::Who { version, cookie, tag, have },
-        1 => Request::Register { version, cookie, tag, have, token, beacon: beacon(rng) },
+        0 => Request::Who { cookie, tag, have },
+        1 => Request::Register { cookie, tag, have, token, beacon: beacon(rng) },
         2 => Request::Deregister { tag, id, token },
         3 => {
             let members = (0..rng.below(6)).map(|_| listed(rng)).collect();
@@ -59,14 +59,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         5 => {
             let stream = rng.next_u32().max(1);
-            Request::Hello {
-                version,
-                tag,
-                stream,
-                start: position,
-                given_up: 1,
-                beacon: beacon(rng),
-            }
+            Request::Hello { tag, stream, start: position, given_up: 1, beacon: beacon(rng) }
         }
         6 => {
             let flags = Flags::decode(rng.below(8) as u8).unwrap();
@@ -200,7 +193,7 @@ fn addresses_that_are_no_ones_are_refused() {
         let mut beacon = beacon(&mut Seed([3; 32]).stream("addr"));
         beacon.addrs = vec![addr];
         let (tag, stream) = (Tag::LOBBY, 1);
-        let hello = Request::Hello { version: VERSION, tag, stream, start: 0, given_up: 0, beacon };
+        let hello = Request::Hello { tag, stream, start: 0, given_up: 0, beacon };
         put_request(&mut bytes, 1, &hello);
         Datagram::decode(&bytes).is_ok()
     };
@@ -236,4 +229,16 @@ fn the_limits_hold() {
     let mut empty = Vec::new();
     put_header(&mut empty, 1, 1, 1, 0);
     assert!(Datagram::decode(&empty).is_err(), "a datagram without a packet");
+}
+
+#[test]
+fn another_version_is_recognised_whatever_follows() {
+    for method in [1, 2, 6] {
+        let mut bytes = Vec::new();
+        put_header(&mut bytes, 1, 1, 1, 0);
+        put_packet(&mut bytes, 7, REQUEST, |out| out.extend_from_slice(&[method, 2, 99, 98, 97]));
+        let datagram = Datagram::decode(&bytes).unwrap();
+        let request = Request::Foreign { method, version: 2 };
+        assert_eq!(datagram.packets().next(), Some(Packet::Request { seq: 7, request }));
+    }
 }

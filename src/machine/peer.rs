@@ -3,6 +3,7 @@
 //! the streams'; this file decides only who gets what.
 
 mod joining;
+mod leaving;
 mod talking;
 
 use core::net::SocketAddr;
@@ -22,9 +23,6 @@ use crate::machine::{
     Action, Beacon, Blame, Event, Exit, Input, Machine, MessageId, Name, NameProblem, PeerId,
     Person, Rng, SafeText, Seed, Table, Tag, Time, Wake, Why, mix,
 };
-
-/// How long the last goodbyes may take.
-const PARTING_MAX: Duration = Duration::from_millis(300);
 
 /// What a [`Peer`] is made from.
 #[derive(Clone, Debug)]
@@ -417,78 +415,6 @@ impl Peer {
             }
             Purpose::Ping { member } => members.pinged(member, false, &mut ctx),
             Purpose::Probe => self.probed(false),
-        }
-    }
-
-    fn quit(&mut self) {
-        match self.stage {
-            Stage::Ready => {
-                self.stage = Stage::Draining { until: self.now + self.drain };
-                self.out.show(Event::Leaving { unacked: self.speech.backlog() });
-            }
-            Stage::Reading | Stage::Checking { .. } | Stage::Entering { .. } => self.part(),
-            Stage::Draining { .. } | Stage::Parting { .. } | Stage::Over => {}
-        }
-    }
-
-    fn part_when_drained(&mut self) {
-        match self.stage {
-            Stage::Draining { until } if self.speech.backlog() == 0 || until <= self.now => {
-                self.part();
-            }
-            Stage::Parting { until, open, .. } if open == 0 || until <= self.now => {
-                self.over(Exit::Left { undelivered: self.speech.undelivered });
-            }
-            _ => {}
-        }
-    }
-
-    /// Gives up what is undelivered and says goodbye to everybody.
-    fn part(&mut self) {
-        let keys = self.members.shown_keys();
-        let (members, ctx) = self.parts();
-        for &key in &keys {
-            let reader = members.member(key).person();
-            let out = members.member_mut(key).out();
-            out.give_up(&reader, Why::Timeout, ctx.me.id, ctx.speech, ctx.out);
-        }
-        let mut open = 0;
-        for key in keys {
-            let Some(path) = members.member(key).path() else { continue };
-            let next = members.member_mut(key).inward().next();
-            let request = Request::Bye { id: ctx.me.id, next };
-            open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
-        }
-        if let Some(client) = &mut self.client {
-            open += usize::from(client.deregister(self.now, self.me.id, &mut self.calls));
-        }
-        let lease_due = self.client.as_ref().is_some_and(Client::is_registering);
-        open += usize::from(lease_due);
-        self.stage = Stage::Parting { until: self.now + PARTING_MAX, open, lease_due };
-    }
-
-    /// What we asked of the nodeset before we began to leave is answered, or failed.
-    fn late_lease(&mut self, response: Option<Response>) {
-        let Stage::Parting { lease_due, .. } = &mut self.stage else { return };
-        if !core::mem::take(lease_due) {
-            return;
-        }
-        let Some(client) = &mut self.client else { return };
-        let given_back = match response {
-            Some(Response::Lease { token, .. }) => {
-                client.give_back(self.now, self.me.id, token, &mut self.calls)
-            }
-            _ => false,
-        };
-        if !given_back {
-            self.parted();
-        }
-    }
-
-    /// A goodbye was answered, or given up.
-    fn parted(&mut self) {
-        if let Stage::Parting { open, .. } = &mut self.stage {
-            *open = open.saturating_sub(1);
         }
     }
 

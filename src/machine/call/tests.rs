@@ -1,6 +1,7 @@
 //! Two call engines, datagrams carried by hand.
 
 use super::*;
+use crate::machine::outbox::Outbox;
 use crate::machine::wire::Asked;
 use crate::machine::{Action, Seed};
 

@@ -1,0 +1,85 @@
+//! Leaving: wait for what was said, then say goodbye to everybody and give the lease back.
+
+use core::time::Duration;
+
+use super::{Peer, Purpose, Stage};
+use crate::machine::client::Client;
+use crate::machine::wire::{Request, Response};
+use crate::machine::{Event, Exit, Why};
+
+/// How long the last goodbyes may take.
+const PARTING_MAX: Duration = Duration::from_millis(300);
+
+impl Peer {
+    pub(super) fn quit(&mut self) {
+        match self.stage {
+            Stage::Ready => {
+                self.stage = Stage::Draining { until: self.now + self.drain };
+                self.out.show(Event::Leaving { unacked: self.speech.backlog() });
+            }
+            Stage::Reading | Stage::Checking { .. } | Stage::Entering { .. } => self.part(),
+            Stage::Draining { .. } | Stage::Parting { .. } | Stage::Over => {}
+        }
+    }
+
+    pub(super) fn part_when_drained(&mut self) {
+        match self.stage {
+            Stage::Draining { until } if self.speech.backlog() == 0 || until <= self.now => {
+                self.part();
+            }
+            Stage::Parting { until, open, .. } if open == 0 || until <= self.now => {
+                self.over(Exit::Left { undelivered: self.speech.undelivered });
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up what is undelivered and says goodbye to everybody.
+    pub(super) fn part(&mut self) {
+        let keys = self.members.shown_keys();
+        let (members, ctx) = self.parts();
+        for &key in &keys {
+            let reader = members.member(key).person();
+            let out = members.member_mut(key).out();
+            out.give_up(&reader, Why::Timeout, ctx.me.id, ctx.speech, ctx.out);
+        }
+        let mut open = 0;
+        for key in keys {
+            let Some(path) = members.member(key).path() else { continue };
+            let next = members.member_mut(key).inward().next();
+            let request = Request::Bye { id: ctx.me.id, next };
+            open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
+        }
+        if let Some(client) = &mut self.client {
+            open += usize::from(client.deregister(self.now, self.me.id, &mut self.calls));
+        }
+        let lease_due = self.client.as_ref().is_some_and(Client::is_registering);
+        open += usize::from(lease_due);
+        self.stage = Stage::Parting { until: self.now + PARTING_MAX, open, lease_due };
+    }
+
+    /// What we asked of the nodeset before we began to leave is answered, or failed.
+    pub(super) fn late_lease(&mut self, response: Option<Response>) {
+        let Stage::Parting { lease_due, .. } = &mut self.stage else { return };
+        if !core::mem::take(lease_due) {
+            return;
+        }
+        let Some(client) = &mut self.client else { return };
+        let given_back = match response {
+            Some(Response::Lease { token, .. }) => {
+                client.give_back(self.now, self.me.id, token, &mut self.calls)
+            }
+            _ => false,
+        };
+        if !given_back {
+            self.parted();
+        }
+    }
+
+    /// A goodbye was answered, or given up.
+    pub(super) fn parted(&mut self) {
+        if let Stage::Parting { open, .. } = &mut self.stage {
+            *open = open.saturating_sub(1);
+        }
+    }
+}

@@ -80,7 +80,7 @@ pub const TEETH: &[Tooth] = &[
         file: "call.rs",
         needle: "link.fresh = link.latest.is_none_or(newer)",
         replacement: "link.fresh = true || link.latest.is_none_or(newer)",
-        oracles: &["L2"],
+        oracles: &["L2", "S7"],
         seeds: 600,
     },
     Tooth {

@@ -203,3 +203,13 @@ pub fn drain<M: Machine + ?Sized>(
         assert!(wake.at > now, "the wake for {} at {} is not after {now}", wake.why, wake.at);
     }
 }
+
+/// Property tests repeat: the same cases in every run, or those of `CHATRPC_TEST_SEED`, a number.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn quickcheck() -> quickcheck::QuickCheck {
+    let seed = std::env::var("CHATRPC_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or(20_261_122);
+    println!("CHATRPC_TEST_SEED={seed}");
+    quickcheck::QuickCheck::new().rng(quickcheck::Gen::from_size_and_seed(100, seed))
+}

@@ -80,7 +80,7 @@ mod tests {
                 .iter()
                 .all(|&n| is_new(&mut replies, start.wrapping_add(u32::from(n))) == seen.insert(n))
         }
-        quickcheck::quickcheck(property as fn(u32, Vec<u8>) -> bool);
+        crate::machine::quickcheck().quickcheck(property as fn(u32, Vec<u8>) -> bool);
     }
 
     #[test]

@@ -344,7 +344,7 @@ const fn has_two_forms(c: char) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use quickcheck::{Arbitrary, Gen, QuickCheck};
+    use quickcheck::{Arbitrary, Gen};
     use unicode_security::skeleton;
 
     use super::*;
@@ -379,7 +379,7 @@ pub(super) mod tests {
 
     /// Tries a property often enough for rare neighbours to meet.
     pub(crate) fn often(property: fn(Hostile) -> bool) {
-        QuickCheck::new().tests(20_000).quickcheck(property);
+        crate::machine::quickcheck().tests(20_000).quickcheck(property);
     }
 
     /// Default_Ignorable_Code_Point by another table: what no skeleton retains.

@@ -148,6 +148,6 @@ mod tests {
             }
             true
         }
-        quickcheck::quickcheck(property as fn(Vec<(u8, u8)>) -> bool);
+        crate::machine::quickcheck().quickcheck(property as fn(Vec<(u8, u8)>) -> bool);
     }
 }

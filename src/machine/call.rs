@@ -128,6 +128,8 @@ struct Pending<T> {
 pub(crate) enum Refused {
     /// It is not of this protocol.
     Malformed,
+    /// It names no receiver, as what is asked of a nodeset does; nothing that answers us is like that.
+    Unaddressed,
     /// It is meant for a process that was here before, or is elsewhere.
     Misdirected,
 }
@@ -251,7 +253,10 @@ impl<T: Copy + PartialEq> Calls<T> {
             || datagram.receiver == ANYBODY && self.takes_anybody;
         if !meant {
             self.blame.unauthenticated += 1;
-            return Err(Refused::Misdirected);
+            return Err(match datagram.receiver {
+                ANYBODY => Refused::Unaddressed,
+                _ => Refused::Misdirected,
+            });
         }
         let sender = datagram.incarnation;
         // The nodeset first: a member could claim to be where it is.

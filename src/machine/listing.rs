@@ -52,7 +52,8 @@ impl Listing {
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
         let received = self.calls.receive(now, from, bytes);
         let Some(client) = &mut self.client else { return };
-        client.junk |= from == client.nodeset && matches!(received, Err(Refused::Malformed));
+        let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
+        client.junk |= from == client.nodeset && junk;
         let Ok((key, datagram)) = received else { return };
         let Some(key) = key else { return };
         for packet in datagram.packets() {

@@ -173,7 +173,7 @@ impl Peer {
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let received = self.calls.receive(self.now, from, bytes);
         if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
-            client.junk |= matches!(received, Err(Refused::Malformed));
+            client.junk |= matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         }
         let Ok((link, datagram)) = received else { return };
         if let Some(member) = link.and_then(|link| self.members.on_link(link)) {

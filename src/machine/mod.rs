@@ -41,12 +41,13 @@
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
-//! | `path`, `call`, `replies` | round trips and loss of one path; requests, replies, retries; at most once |
+//! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
+//! | `call/packing` | datagrams filled with packets, and what rides along |
 //! | `client` | the peer's side of the nodeset: find the room, hold a lease |
-//! | `member`, `member/greeting` | who is here; finding a path to them |
+//! | `member` and its `greeting`, `presence` | who is known; finding a path to them; who is still here |
 //! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command` | what a typed line means |
-//! | `peer` and its `joining`, `talking` | the chat machine: it routes between the children above |
+//! | `peer` and its `joining`, `talking`, `leaving` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` | the nodeset machine |
 //! | `listing` | the machine behind `chatrpc who` |
 

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chatrpc::driver::{Address, PORT};
+use chatrpc::driver::{Address, ColorWhen, PORT};
 use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// What a run without arguments prints, and `-h` first of all.
@@ -94,6 +94,19 @@ pub(crate) struct ChatArgs {
     /// One JSON object per line in both directions
     #[arg(long, overrides_with = "plain")]
     pub(crate) json: bool,
+    /// Write the chat to this file [default: $XDG_STATE_HOME/chatrpc/lobby.log]
+    #[arg(long, value_name = "PATH", env = "CHATRPC_LOG", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "")]
+    pub(crate) log: Option<String>,
+    /// When to use colours on the screen
+    #[arg(long, value_name = "WHEN", env = "CHATRPC_COLOR", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Draw the screen with ASCII alone
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Have the terminal report the mouse: the wheel scrolls, Shift selects
+    #[arg(long)]
+    pub(crate) mouse: bool,
     /// Go on listening when the input has ended
     #[arg(long)]
     pub(crate) stay: bool,
@@ -103,6 +116,24 @@ pub(crate) struct ChatArgs {
     /// Do not read standard input
     #[arg(long)]
     pub(crate) no_input: bool,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for ColorWhen {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -5,17 +5,22 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::address::Address;
+use super::chatlog::ChatLog;
 use super::front::{Front, Paper};
 use super::json::{self, Json};
 use super::lines::{Lines, Style};
 use super::names;
 use super::nodeset::EVERYWHERE;
 use super::report::{Asked, Failure, cannot_bind, name_refused, status, stderr_has_colour};
+use super::seat::Seat;
 use super::session::Session;
 use super::signals::Signal;
 use super::socket::Socket;
+use super::stream::Stream;
+use super::terminal::theme::{ColorWhen, Theme};
+use super::terminal::{Look, Screen, tty};
 use super::{PORT, World, run};
-use crate::machine::{Name, NameProblem};
+use crate::machine::{Name, NameProblem, TEXT_MAX};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -26,8 +31,18 @@ pub struct Chat {
     pub name: Option<String>,
     /// The address to bind; any unless told.
     pub listen: Option<SocketAddr>,
+    /// Lines in, lines out, also on a terminal.
+    pub plain: bool,
     /// Speak JSON in both directions.
     pub json: bool,
+    /// Write the chat to this file; an empty path is the default one.
+    pub log: Option<String>,
+    /// When to use colours on the screen.
+    pub color: ColorWhen,
+    /// Draw with ASCII alone.
+    pub ascii: bool,
+    /// Have the terminal report the mouse.
+    pub mouse: bool,
     /// Go on listening when the input has ended.
     pub stay: bool,
     /// How long leaving waits for what is not delivered.
@@ -59,6 +74,9 @@ pub(crate) struct Plan {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) asked: Asked,
     pub(crate) json: bool,
+    /// A person is at a terminal that can have a screen.
+    pub(crate) screen: Option<Look>,
+    pub(crate) log: Option<String>,
     pub(crate) style: Style,
     pub(crate) words: Words,
     pub(crate) drain: Duration,
@@ -75,6 +93,8 @@ pub(crate) enum Words {
     None,
     /// The command line.
     Once(String),
+    /// It was said: then we leave.
+    Said,
     /// Standard input; after its end we leave, or stay.
     Stdin { stay: bool },
 }
@@ -88,12 +108,22 @@ pub(crate) enum Words {
 pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let tty = io::stdin().is_terminal();
     let interactive = tty && options.input && !options.json;
+    let wanted = !options.plain && !options.json && options.input;
+    let screen = (wanted && tty::possible()).then(|| Look {
+        theme: Theme::of_environment(options.color, options.ascii),
+        mouse: options.mouse,
+    });
+    if wanted && screen.is_none() && io::stdout().is_terminal() && !options.quiet {
+        eprintln!("note: not a terminal, using line mode (--json for machines)");
+    }
     let words = if options.input { Words::Stdin { stay: options.stay } } else { Words::None };
     let plan = Plan {
         nodeset: options.nodeset.clone(),
         listen: options.listen,
         asked: Asked::Chat,
         json: options.json,
+        screen,
+        log: options.log.clone(),
         style: Style {
             quiet: options.quiet,
             deaf: false,
@@ -119,6 +149,8 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         listen: None,
         asked: Asked::Send,
         json: false,
+        screen: None,
+        log: None,
         style: Style { quiet: true, deaf: true, literal: true, colour: stderr_has_colour() },
         words: match &options.text {
             Some(text) => Words::Once(text.clone()),
@@ -148,7 +180,11 @@ impl Plan {
     }
 
     fn join_and_talk(&self, name: Option<&str>) -> Result<u8, Failure> {
-        let mut world = World::new(&[Signal::Interrupt, Signal::Terminate, Signal::Hangup])?;
+        let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
+        if self.screen.is_some() {
+            watched.extend([Signal::Resize, Signal::Suspend, Signal::Continue]);
+        }
+        let mut world = World::new(&watched)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
             let mut session = Session::open(self, name, &world)?;
@@ -200,8 +236,28 @@ impl Plan {
         }
     }
 
-    pub(crate) fn front(&self) -> Box<dyn Front> {
-        if self.json { Box::new(Json::default()) } else { Box::new(Lines::new(self.style)) }
+    /// Whoever is in front: a screen where there can be one, and lines everywhere else.
+    pub(crate) fn seat(&self, world: &World) -> io::Result<Box<dyn Seat>> {
+        let registry = world.poll.registry();
+        if let Some(look) = self.screen {
+            match Screen::open(look, world.clock, registry) {
+                Ok(screen) => return Ok(Box::new(screen)),
+                Err(error) => log::info!("no screen on this terminal: {error}"),
+            }
+        }
+        let front: Box<dyn Front> =
+            if self.json { Box::new(Json::default()) } else { Box::new(Lines::new(self.style)) };
+        let line_max = if self.json { json::INPUT_MAX } else { TEXT_MAX };
+        Ok(Box::new(Stream::new(front, self.words.clone(), line_max, registry)?))
+    }
+
+    /// The file that the chat is written to.
+    pub(crate) fn chatlog(&self) -> Result<Option<ChatLog>, Failure> {
+        let Some(path) = &self.log else { return Ok(None) };
+        let path = Some(path.as_str()).filter(|path| !path.is_empty());
+        ChatLog::open(path).map(Some).map_err(|error| {
+            Failure::new(status::USAGE, "log", format!("cannot write the chat to a file: {error}"))
+        })
     }
 
     /// Binds the peer's socket, and the nodeset's if this process opens a room.

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
 use crate::machine::Time;
 
 /// Makes the [`Time`] that machines are handed: microseconds since the process started.
@@ -49,32 +52,49 @@ pub(crate) fn unix_ms() -> u64 {
 
 /// The wall clock as RFC 3339 in UTC with milliseconds: `2026-10-23T09:12:00.123Z`.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
-    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    timestamp(unix_ms).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-/// The time of day in UTC, as people write it: `09:14 UTC`.
-pub(crate) fn time_of_day(unix_ms: u64) -> String {
-    let minutes = unix_ms / 60_000;
-    format!("{:02}:{:02} UTC", minutes / 60 % 24, minutes % 60)
+/// Where people live, as far as their clocks are concerned.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone(TimeZone);
+
+impl Zone {
+    /// That of this computer, or of `TZ`; UTC where nobody knows.
+    pub(crate) fn local() -> Self {
+        Self(TimeZone::system())
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// The time of day: `09:14`, or `09:14:07`.
+    pub(crate) fn time(&self, unix_ms: u64, seconds: bool) -> String {
+        let format = if seconds { "%H:%M:%S" } else { "%H:%M" };
+        self.at(unix_ms).strftime(format).to_string()
+    }
+
+    /// The day, as people write it: `Thu 23 Oct 2026`.
+    pub(crate) fn date(&self, unix_ms: u64) -> String {
+        self.at(unix_ms).strftime("%a %d %b %Y").to_string()
+    }
+
+    /// The instant as RFC 3339 with the distance to UTC: `2026-10-23T11:12:00+02:00`.
+    pub(crate) fn stamp(&self, unix_ms: u64) -> String {
+        self.at(unix_ms).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+
+    fn at(&self, unix_ms: u64) -> ZonedDateTime {
+        timestamp(unix_ms).to_zoned_datetime(self.0.clone())
+    }
 }
 
-/// Year, month and day of a number of days since 1970: `civil_from_days` of Howard Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms", which counts in eras of 400 years that begin in
-/// March, so that a leap day is the last of its year.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+/// An instant; one beyond the calendar is its end.
+fn timestamp(unix_ms: u64) -> Timestamp {
+    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -95,19 +115,19 @@ mod tests {
         ] {
             assert_eq!(rfc3339(ms), text);
         }
-        assert_eq!(time_of_day(1_792_746_720_123), "09:12 UTC");
+        assert!(rfc3339(u64::MAX).starts_with("9999-12-"), "the end of the calendar");
     }
 
     #[test]
-    fn every_day_follows_the_one_before() {
-        let mut last = civil(0);
-        for days in 1..200_000 {
-            let date = civil(days);
-            let next_day = date.0 == last.0 && date.1 == last.1 && date.2 == last.2 + 1;
-            let next_month = date.2 == 1 && (28..=31).contains(&last.2);
-            assert!(date > last && (next_day || next_month), "{last:?} then {date:?}");
-            last = date;
-        }
+    fn clocks_on_walls() {
+        let moment = 1_792_746_720_123;
+        let utc = Zone::utc();
+        assert_eq!(utc.time(moment, false), "09:12");
+        assert_eq!(utc.time(moment, true), "09:12:00");
+        assert_eq!(utc.date(moment), "Fri 23 Oct 2026");
+        let far = Zone(TimeZone::fixed(jiff::tz::offset(-10)));
+        assert_eq!(far.stamp(moment), "2026-10-22T23:12:00-10:00");
+        assert_eq!(far.date(moment), "Thu 22 Oct 2026");
     }
 
     #[test]

@@ -1,26 +1,18 @@
-//! Between the chat machine and whoever is in front of it: events become text in a queue, and what
-//! the exit status depends on is kept.
-
-use std::io;
+//! Between the chat machine and its seat: what the exit status depends on is kept, and what was said
+//! is written to a file if somebody wants that.
 
 use log::{Level, log};
-use mio::Registry;
-use rustix::io::Errno;
 
-use super::front::{Front, Note, Paper, Reading};
+use super::chatlog::ChatLog;
+use super::front::Note;
 use super::node::Told;
-use super::output::Output;
-use super::report::Failure;
-use super::splitter::Piece;
-use super::{STDERR, STDOUT};
+use super::seat::{Heard, Seat};
 use crate::machine::{Event, Exit, Refusal};
 
-/// A front end and its two outputs.
+/// A seat, and what it takes to say how the stay ended.
 pub(crate) struct Desk {
-    front: Box<dyn Front>,
-    paper: Paper,
-    out: Output,
-    err: Output,
+    pub(crate) seat: Box<dyn Seat>,
+    chatlog: Option<ChatLog>,
     /// The machine has joined.
     pub(crate) ready: bool,
     /// The machine is leaving.
@@ -36,19 +28,17 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(front: Box<dyn Front>, registry: &Registry) -> io::Result<Self> {
-        Ok(Self {
-            front,
-            paper: Paper::default(),
-            out: Output::new(rustix::stdio::stdout(), registry, STDOUT)?,
-            err: Output::new(rustix::stdio::stderr(), registry, STDERR)?,
+    pub(crate) fn new(seat: Box<dyn Seat>, chatlog: Option<ChatLog>) -> Self {
+        Self {
+            seat,
+            chatlog,
             ready: false,
             leaving: false,
             unacked: 0,
             refused: 0,
             unheard: 0,
             exit: None,
-        })
+        }
     }
 
     /// Takes what the machine tells.
@@ -80,81 +70,40 @@ impl Desk {
             _ => Level::Debug,
         };
         log!(level, "{event:?}");
-        self.front.show(&event, &mut self.paper);
-        self.queue();
-    }
-
-    /// What a line of input asks for.
-    pub(crate) fn read(&mut self, piece: Piece<'_>) -> Reading {
-        let reading = self.front.read(piece, &mut self.paper);
-        if reading == Reading::Refused {
-            self.refused += 1;
+        self.seat.show(&event);
+        if let Some(chatlog) = &mut self.chatlog
+            && let Err(error) = chatlog.show(&event)
+        {
+            let what = format!("the chat is no longer written to a file: {error}");
+            self.chatlog = None;
+            self.seat.note(&Note::Remark(what));
         }
-        self.queue();
-        reading
     }
 
-    /// What the last line asked for is carried out.
-    pub(crate) fn settle(&mut self) {
-        self.front.settle();
+    /// The next thing that is asked for.
+    pub(crate) fn hear(&mut self, open: bool) -> Option<Heard> {
+        let heard = self.seat.hear(open)?;
+        self.refused += u64::from(heard == Heard::Refused);
+        Some(heard)
     }
 
-    pub(crate) fn note(&mut self, note: Note) {
-        self.front.note(note, &mut self.paper);
-        self.queue();
-    }
-
-    pub(crate) fn fail(&mut self, failure: &Failure) {
-        self.front.fail(failure, &mut self.paper);
-        self.queue();
-    }
-
-    pub(crate) fn bye(&mut self, status: u8) {
-        self.front.bye(status, &mut self.paper);
-        self.queue();
-    }
-
-    pub(crate) const fn stdout(&mut self) -> &mut Output {
-        &mut self.out
-    }
-
-    pub(crate) const fn stderr(&mut self) -> &mut Output {
-        &mut self.err
-    }
-
-    /// Writes what can be written without waiting, and reports what was dropped.
-    pub(crate) fn flush(&mut self) {
-        for output in [&mut self.out, &mut self.err] {
-            if output.ready() {
-                output.flush();
+    /// Begins or ends writing to a file: `on`, `off`, or its path.
+    pub(crate) fn set_chatlog(&mut self, what: &str) {
+        let note = match (what, &self.chatlog) {
+            ("off", _) => {
+                self.chatlog = None;
+                Note::Logging(None)
             }
-        }
-        let dropped =
-            [&mut self.out, &mut self.err].into_iter().filter_map(Output::take_dropped).sum();
-        if dropped > 0 {
-            self.note(Note::Dropped(dropped));
-        }
-    }
-
-    /// Whether something can be written without waiting.
-    pub(crate) const fn has_work(&self) -> bool {
-        self.out.ready() || self.err.ready()
-    }
-
-    /// Whether everything is written, or never will be.
-    pub(crate) fn drained(&self) -> bool {
-        self.out.drained() && self.err.drained()
-    }
-
-    /// Why standard output takes nothing any more.
-    pub(crate) const fn gone(&self) -> Option<Errno> {
-        self.out.gone()
-    }
-
-    fn queue(&mut self) {
-        self.out.push(&self.paper.out);
-        self.err.push(&self.paper.err);
-        self.paper.out.clear();
-        self.paper.err.clear();
+            ("on", Some(chatlog)) => Note::Logging(Some(chatlog.path().to_owned())),
+            (what, _) => match ChatLog::open(if what == "on" { None } else { Some(what) }) {
+                Ok(chatlog) => {
+                    let path = chatlog.path().to_owned();
+                    self.chatlog = Some(chatlog);
+                    Note::Logging(Some(path))
+                }
+                Err(error) => Note::Remark(format!("cannot write the chat to a file: {error}")),
+            },
+        };
+        self.seat.note(&note);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) trait Front {
     fn show(&mut self, event: &Event<'_>, paper: &mut Paper);
 
     /// The driver itself has something to say.
-    fn note(&mut self, note: Note, paper: &mut Paper);
+    fn note(&mut self, note: &Note, paper: &mut Paper);
 
     /// The run failed.
     fn fail(&mut self, failure: &Failure, paper: &mut Paper);
@@ -51,7 +51,7 @@ impl Paper {
 }
 
 /// What only the driver knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Note {
     /// This process runs the nodeset of its own room, which others reach there.
     Opened(SocketAddr),
@@ -59,6 +59,10 @@ pub(crate) enum Note {
     Waiting(usize),
     /// So many lines were not shown because the output was stalled.
     Dropped(u64),
+    /// The chat is written to this file from here on, or to none.
+    Logging(Option<String>),
+    /// Anything else.
+    Remark(String),
 }
 
 /// What became of a line.

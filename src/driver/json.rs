@@ -225,13 +225,15 @@ impl Front for Json {
         }
     }
 
-    fn note(&mut self, note: Note, paper: &mut Paper) {
+    fn note(&mut self, note: &Note, paper: &mut Paper) {
         match note {
             Note::Opened(addr) => {
                 status(paper, "opened", json!({ "addr": addr.to_string() }));
             }
             // Said by the machine itself.
             Note::Waiting(_) => {}
+            Note::Logging(_) => {}
+            Note::Remark(what) => status(paper, "remark", json!({ "message": what })),
             Note::Dropped(count) => status(paper, "dropped", json!({ "count": count })),
         }
     }

@@ -10,18 +10,18 @@
 //! with `@` or ends with a colon, so that no name can pass for a mark. Everything else goes to
 //! standard error as `* …`. People whose names look alike are shown with their ids: `alice·k7f3`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::clock::{time_of_day, unix_ms};
+use super::clock::{Zone, unix_ms};
 use super::front::{Front, Note, Paper, Reading, Wish, counted};
+use super::people::People;
 use super::refusal::{not_utf8, too_long, words};
 use super::report::Failure;
 use super::splitter::Piece;
-use super::table::table;
-use crate::machine::{COMMANDS, Event, Health, Name, PeerId, Person, Presence, Why};
+use super::wording;
+use crate::machine::{Event, PeerId, Person, Why};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -44,9 +44,7 @@ pub(crate) struct Style {
 pub(crate) struct Lines {
     style: Style,
     me: Option<PeerId>,
-    people: BTreeMap<PeerId, Name>,
-    /// Those who are shown with their id.
-    alike: BTreeSet<PeerId>,
+    people: People,
     /// How our messages begin that are not done yet.
     pending: BTreeMap<u64, String>,
     /// It was said already that nobody is here.
@@ -55,71 +53,35 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) const fn new(style: Style) -> Self {
-        Self {
-            style,
-            me: None,
-            people: BTreeMap::new(),
-            alike: BTreeSet::new(),
-            pending: BTreeMap::new(),
-            said_alone: false,
-        }
-    }
-
-    fn label(&self, who: &Person) -> String {
-        // A name with the sign that sets an id apart could pass for somebody else's label.
-        if self.alike.contains(&who.id) || who.name.as_str().contains('·') {
-            format!("{}·{}", who.name, who.id.short())
-        } else {
-            who.name.to_string()
-        }
-    }
-
-    fn here(&self) -> String {
-        let labels =
-            self.people.iter().map(|(&id, name)| self.label(&Person { id, name: name.clone() }));
-        labels.collect::<Vec<_>>().join(", ")
+        Self { style, me: None, people: People::EMPTY, pending: BTreeMap::new(), said_alone: false }
     }
 
     fn message(&self, from: &Person, text: &str, action: bool, private: bool, paper: &mut Paper) {
         if self.style.deaf {
             return;
         }
-        let private = if private { "@" } else { "" };
-        let action = if action { "/me " } else { "" };
-        let text = text.replace('\n', " ⏎ ");
-        paper.say(format_args!("{private}{}: {action}{text}", self.label(from)));
+        paper.say(wording::message(&self.people.label(from), text, action, private));
     }
 
     /// Who comes, goes, and is called what: noise, for some.
     fn presence(&mut self, event: &Event<'_>, paper: &mut Paper) {
         let line = match event {
-            Event::Ready { me, people, .. } => {
+            Event::Ready { me, .. } => {
                 self.me = Some(me.id);
-                self.people = people.iter().map(|who| (who.id, who.name.clone())).collect();
-                let here = self.here();
+                let here = self.people.here();
                 let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
                 format!("Welcome to the chat room, {}!\n* here: {here}", me.name)
             }
             Event::Joined(who) => {
-                self.people.insert(who.id, who.name.clone());
                 self.said_alone = false;
-                format!("{} has entered the chat!", self.label(who))
+                wording::came(&self.people.label(who))
             }
-            Event::Left { who, why } => {
-                self.people.remove(&who.id);
-                let label = self.label(who);
-                self.alike.remove(&who.id);
-                match why {
-                    Why::Quit => format!("{label} has left the chat!"),
-                    _ => format!("{label} has left the chat! ({why})"),
-                }
-            }
+            Event::Left { who, why } => wording::left(&self.people.label(who), *why),
             Event::Renamed { who, was } if Some(who.id) == self.me => {
                 format!("you are now called {} (before: {was})", who.name)
             }
             Event::Renamed { who, was } => {
-                self.people.insert(who.id, who.name.clone());
-                format!("{was} is now called {}", self.label(who))
+                format!("{was} is now called {}", self.people.label(who))
             }
             _ => return,
         };
@@ -130,46 +92,23 @@ impl Lines {
 
     fn done(&mut self, number: u64, failed: &[(Person, Why)], paper: &mut Paper) {
         let excerpt = self.pending.remove(&number).unwrap_or_default();
-        if failed.is_empty() {
-            return;
-        }
-        let whom = failed.iter().map(|(who, why)| match why {
-            Why::Quit => format!("{} (left)", self.label(who)),
-            _ => format!("{} ({why})", self.label(who)),
-        });
-        let whom = whom.collect::<Vec<_>>().join(", ");
-        paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
-    }
-
-    fn nodeset(&self, health: Health, paper: &mut Paper) {
-        match health {
-            Health::Online => paper.remark("* the nodeset is back: new people can join"),
-            Health::Silent => {
-                let since = time_of_day(unix_ms());
-                let here = self.here();
-                let still = if here.is_empty() {
-                    String::new()
-                } else {
-                    format!(" you can still talk to {here};")
-                };
-                paper.remark(format_args!(
-                    "* nodeset is silent since {since};{still} new people cannot join"
-                ));
-            }
+        if !failed.is_empty() {
+            let whom = wording::whom(&self.people, failed);
+            paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
         }
     }
 }
 
 impl Front for Lines {
     fn show(&mut self, event: &Event<'_>, paper: &mut Paper) {
+        self.people.note(event);
         match event {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
                 self.presence(event, paper);
             }
             Event::Alike { one, other } => {
-                self.alike.extend([one.id, other.id]);
-                let (one, other) = (self.label(one), self.label(other));
-                paper.remark(format_args!("* {one} and {other} look the same: mind the ids"));
+                let (one, other) = (self.people.label(one), self.people.label(other));
+                paper.remark(format_args!("* {}", wording::alike(&one, &other)));
             }
             Event::Message { from, text, action, private, .. } => {
                 self.message(from, text.as_str(), *action, *private, paper);
@@ -183,11 +122,15 @@ impl Front for Lines {
             }
             Event::Done { id, failed, .. } => self.done(id.number, failed, paper),
             Event::Missing { from, count } => {
-                paper.remark(format_args!("* {count} missing from {}", self.label(from)));
+                paper.remark(format_args!("* {count} missing from {}", self.people.label(from)));
             }
-            Event::Nodeset(health) => self.nodeset(*health, paper),
-            Event::People(people) => people_table(people, paper),
-            Event::Help => help(paper),
+            Event::Nodeset(health) => {
+                let since = Zone::local().time(unix_ms(), false);
+                let line = wording::nodeset(*health, &self.people, &since);
+                paper.remark(format_args!("* {line}"));
+            }
+            Event::People(people) => remark_all(wording::presence(people), paper),
+            Event::Help => remark_all(wording::commands(&[]), paper),
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
             }
@@ -195,22 +138,22 @@ impl Front for Lines {
         }
     }
 
-    fn note(&mut self, note: Note, paper: &mut Paper) {
+    fn note(&mut self, note: &Note, paper: &mut Paper) {
         match note {
-            Note::Opened(addr) => paper.remark(format_args!(
-                "! you opened this room. Others join with:  chatrpc chat {addr}"
-            )),
+            Note::Opened(addr) => paper.remark(format_args!("! {}", wording::opened(*addr))),
             Note::Waiting(unacked) => {
-                let waiting = counted(unacked as u64, "message");
+                let waiting = counted(*unacked as u64, "message");
                 paper.remark(format_args!(
                     "* leaving: waiting for {waiting} (again to leave at once)"
                 ));
             }
             Note::Dropped(count) => {
                 let (lines, were) =
-                    (counted(count, "line"), if count == 1 { "was" } else { "were" });
+                    (counted(*count, "line"), if *count == 1 { "was" } else { "were" });
                 paper.remark(format_args!("* {lines} {were} not shown: the output was stalled"));
             }
+            Note::Remark(what) => paper.remark(format_args!("* {what}")),
+            Note::Logging(_) => {}
         }
     }
 
@@ -250,36 +193,8 @@ fn excerpt(text: &str) -> String {
     text
 }
 
-fn people_table(people: &[Presence], paper: &mut Paper) {
-    if people.is_empty() {
-        return paper.remark("* nobody else is here");
-    }
-    let head = ["name", "id", "address", "round trip", "unsent"].map(str::to_owned);
-    let rows = people.iter().map(|presence| {
-        [
-            presence.who.name.to_string(),
-            presence.who.id.short(),
-            presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
-            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
-            presence.unacked.to_string(),
-        ]
-    });
-    for line in table([head].into_iter().chain(rows)) {
-        paper.remark(format_args!("* {line}"));
-    }
-}
-
-fn milliseconds(span: Duration) -> String {
-    match span.as_millis() {
-        0 => "<1 ms".to_owned(),
-        ms => format!("{ms} ms"),
-    }
-}
-
-fn help(paper: &mut Paper) {
-    let more = ["//TEXT".to_owned(), "say a text that begins with a slash".to_owned()];
-    let rows = COMMANDS.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]);
-    for line in table(rows.chain([more])) {
+fn remark_all(lines: Vec<String>, paper: &mut Paper) {
+    for line in lines {
         paper.remark(format_args!("* {line}"));
     }
 }
@@ -287,7 +202,7 @@ fn help(paper: &mut Paper) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{MessageId, SafeText};
+    use crate::machine::{Health, MessageId, Name, SafeText};
 
     fn who(id: u64, name: &str) -> Person {
         Person { id: PeerId(id), name: Name::parse(name).unwrap() }
@@ -366,7 +281,7 @@ mod tests {
         let silent = Event::Nodeset(Health::Silent);
         let (_, err) = shown(Style { quiet: true, ..Style::default() }, &[ready(&people), silent]);
         assert!(err.starts_with("* nodeset is silent since "), "{err}");
-        let rest = " UTC; you can still talk to bob, carol; new people cannot join\n";
+        let rest = "; you can still talk to bob, carol; new people cannot join\n";
         assert!(err.ends_with(rest), "{err}");
     }
 

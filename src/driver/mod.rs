@@ -24,6 +24,7 @@
 mod address;
 mod advertise;
 mod chat;
+mod chatlog;
 mod clock;
 mod desk;
 mod escape;
@@ -36,16 +37,22 @@ mod node;
 mod nodeset;
 mod notify;
 mod output;
+mod people;
 mod probe;
 mod refusal;
 mod report;
+mod seat;
 mod session;
 mod signals;
 mod socket;
 mod splitter;
+mod state;
 mod stdin;
+mod stream;
 mod table;
+mod terminal;
 mod who;
+mod wording;
 
 use std::io;
 use std::time::Duration;
@@ -58,6 +65,7 @@ pub use chat::{Chat, Say, chat, send};
 pub use logging::log_to_stderr;
 pub use nodeset::{Nodeset, nodeset};
 pub use report::{Failure, status};
+pub use terminal::theme::ColorWhen;
 pub use who::{Who, who};
 
 use clock::Clock;
@@ -72,6 +80,7 @@ const PROBE: Token = Token(3);
 const STDIN: Token = Token(4);
 const STDOUT: Token = Token(5);
 const STDERR: Token = Token(6);
+const TTY: Token = Token(7);
 
 /// What one process has one of.
 struct World {

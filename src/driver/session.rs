@@ -8,19 +8,18 @@ use mio::event::Event;
 use rustix::io::Errno;
 
 use super::advertise;
-use super::chat::{Plan, Words};
+use super::chat::Plan;
 use super::clock::{Clock, unix_ms};
 use super::desk::Desk;
-use super::front::{Note, Reading, Wish, counted};
-use super::json;
+use super::front::{Note, Wish, counted};
 use super::node::Node;
 use super::nodeset::{EVERYWHERE, registry_node};
 use super::probe::Probe;
 use super::report::{Asked, Failure, failed, name_refused, resolved, status};
+use super::seat::Heard;
 use super::signals::Signal;
-use super::stdin::Stdin;
-use super::{NODESET, PEER, PROBE, Program, STDERR, STDIN, STDOUT, World, seed};
-use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, TEXT_MAX, Tag, Time};
+use super::{NODESET, PEER, PROBE, Program, World, seed};
+use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, Tag, Time};
 
 /// How many members a nodeset serves that was opened by a chat.
 const MEMBERS_MAX: usize = 1024;
@@ -37,8 +36,6 @@ pub(crate) struct Session<'a> {
     registry: Option<Node<Registry>>,
     probe: Option<Probe>,
     desk: Desk,
-    words: Words,
-    stdin: Option<Stdin>,
     /// The first signal that asked us to leave.
     signal: Option<Signal>,
     end: Option<End>,
@@ -76,36 +73,18 @@ impl<'a> Session<'a> {
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
-        let mut desk = Desk::new(plan.front(), events)?;
+        let mut desk = Desk::new(plan.seat(world)?, plan.chatlog()?);
         if let Some(addr) = opened {
-            desk.note(Note::Opened(addr));
+            desk.seat.note(&Note::Opened(addr));
         }
-        let stdin = match plan.words {
-            Words::Stdin { .. } => {
-                let fd = std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned()?;
-                let line_max = if plan.json { json::INPUT_MAX } else { TEXT_MAX };
-                Some(Stdin::new(fd, line_max, events, STDIN)?)
-            }
-            _ => None,
-        };
         let probe = match opened {
             Some(_) => None,
             None => Probe::send(nodeset, events, PROBE).ok(),
         };
-        let (clock, words) = (world.clock, plan.words.clone());
-        let mut session = Session {
-            plan,
-            clock,
-            nodeset,
-            peer,
-            registry,
-            probe,
-            desk,
-            words,
-            stdin,
-            signal: None,
-            end: None,
-        };
+        let clock = world.clock;
+        let (signal, end) = (None, None);
+        let mut session =
+            Session { plan, clock, nodeset, peer, registry, probe, desk, signal, end };
         session.feed(Input::Tick);
         Ok(session)
     }
@@ -120,13 +99,13 @@ impl<'a> Session<'a> {
         self.feed(Input::Command(Command::Quit));
         let impatient = self.plan.interactive || self.signal.is_some();
         if self.desk.unacked > 0 && impatient && self.desk.exit.is_none() {
-            self.desk.note(Note::Waiting(self.desk.unacked));
+            self.desk.seat.note(&Note::Waiting(self.desk.unacked));
         }
     }
 
     fn carry_out(&mut self, wish: &Wish) {
         self.feed(wish.input());
-        self.desk.settle();
+        self.desk.seat.settle();
     }
 
     /// Whether another line may be read: what was said before has to go somewhere first.
@@ -136,40 +115,31 @@ impl<'a> Session<'a> {
         open && self.peer.machine().accepts_lines()
     }
 
-    /// Takes the lines that were read, and reads once more.
-    fn take_lines(&mut self) {
-        let mut may_read = true;
-        while self.accepts_lines() {
-            if let Words::Once(text) = &self.words {
-                let say = Wish::Say { text: text.clone(), action: false, to: None };
-                self.words = Words::None;
-                self.carry_out(&say);
-                self.quit();
-                return;
-            }
-            let Some(stdin) = &mut self.stdin else { return };
-            if let Some(piece) = stdin.next_piece() {
-                let reading = self.desk.read(piece);
-                if let Reading::Wish(wish) = reading {
-                    self.carry_out(&wish);
-                }
-            } else if stdin.ended() {
-                self.stdin = None;
-                if !matches!(self.words, Words::Stdin { stay: true }) {
-                    self.quit();
-                }
-            } else if may_read && stdin.ready() {
-                may_read = false;
-                stdin.read();
-            } else {
-                return;
+    /// Carries out what is asked for.
+    fn listen(&mut self) {
+        while let Some(heard) = self.desk.hear(self.accepts_lines()) {
+            match heard {
+                Heard::Wish(wish) => self.carry_out(&wish),
+                Heard::Refused => {}
+                Heard::Log(what) => self.desk.set_chatlog(&what),
+                Heard::Quit => self.quit(),
+                Heard::QuitNow => self.quit_now(),
+                Heard::Hangup => self.signal(Signal::Hangup),
             }
         }
     }
 
+    /// Leaves without waiting for anything.
+    fn quit_now(&mut self) {
+        let now = Some(self.clock.now());
+        self.desk.exit.get_or_insert(Exit::Left { undelivered: 0 });
+        self.notice_exit();
+        self.end = self.end.take().map(|end| End { by: now, ..end });
+    }
+
     /// Leaves when there is nobody to show anything to.
     fn notice_gone(&mut self) {
-        if self.desk.gone().is_some() && !self.desk.leaving && self.desk.exit.is_none() {
+        if self.desk.seat.gone().is_some() && !self.desk.leaving && self.desk.exit.is_none() {
             log::debug!("standard output is gone: leaving");
             self.quit();
         }
@@ -190,16 +160,16 @@ impl<'a> Session<'a> {
         let failed = failure.as_ref().map(|failure| failure.status);
         let status = signalled.or(failed).unwrap_or(status::OK);
         if let Some(failure) = &failure {
-            self.desk.fail(failure);
+            self.desk.seat.fail(failure);
         }
-        self.desk.bye(status);
+        self.desk.seat.bye(status);
         let by = self.signal.map(|_| self.clock.now() + FLUSH_MAX);
         self.end = Some(End { status, by });
     }
 
     fn failure(&self, exit: &Exit) -> Option<Failure> {
         let desk = &self.desk;
-        match desk.gone() {
+        match desk.seat.gone() {
             // Whoever read it has seen enough: `chatrpc chat … | head -1`.
             Some(Errno::PIPE | Errno::IO) => return None,
             Some(error) => return Some(io::Error::from(error).into()),
@@ -250,31 +220,29 @@ impl Program for Session<'_> {
                     node.note_readable();
                 }
             }
-            STDIN => {
-                if let Some(stdin) = &mut self.stdin {
-                    stdin.note_ready();
-                }
-            }
-            STDOUT => self.desk.stdout().note_ready(event.is_error()),
-            STDERR => self.desk.stderr().note_ready(event.is_error()),
             PROBE => {
                 if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
                     self.feed(Input::Unreachable(addr));
                 }
             }
-            _ => {}
+            _ => self.desk.seat.note_ready(event),
         }
     }
 
     fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Resize | Signal::Suspend | Signal::Continue => {
+                return self.desk.seat.signal(signal);
+            }
+            // A terminal that is gone is seen to be gone, and a signal says so as well.
+            Signal::Hangup if self.signal == Some(signal) => return,
+            Signal::Interrupt | Signal::Terminate | Signal::Hangup => {}
+        }
         match &mut self.end {
             Some(end) => end.by = Some(self.clock.now()),
             None if self.signal.is_some() => {
-                let now = Some(self.clock.now());
                 self.signal = Some(signal);
-                self.desk.exit.get_or_insert(Exit::Left { undelivered: 0 });
-                self.notice_exit();
-                self.end = self.end.take().map(|end| End { by: now, ..end });
+                self.quit_now();
             }
             None => {
                 self.signal = Some(signal);
@@ -292,28 +260,28 @@ impl Program for Session<'_> {
         if self.desk.ready {
             self.probe = None;
         }
-        self.take_lines();
-        self.desk.flush();
+        self.desk.seat.turn(self.peer.machine());
+        self.listen();
+        self.desk.seat.flush();
         self.notice_gone();
         self.notice_exit();
-        self.desk.flush();
+        self.desk.seat.flush();
     }
 
     fn has_work(&self) -> bool {
         let registry = self.registry.as_ref().is_some_and(Node::has_work);
-        let input = self.accepts_lines() && self.stdin.as_ref().is_some_and(Stdin::ready);
-        self.peer.has_work() || registry || input || self.desk.has_work()
+        self.peer.has_work() || registry || self.desk.seat.has_work(self.accepts_lines())
     }
 
     fn wake(&self) -> Option<Time> {
         let registry = self.registry.as_ref().and_then(Node::wake);
         let end = self.end.as_ref().and_then(|end| end.by);
-        [self.peer.wake(), registry, end].into_iter().flatten().min()
+        [self.peer.wake(), registry, end, self.desk.seat.wake()].into_iter().flatten().min()
     }
 
     fn status(&self) -> Option<u8> {
         let end = self.end.as_ref()?;
         let late = end.by.is_some_and(|by| by <= self.clock.now());
-        (late || self.desk.drained()).then_some(end.status)
+        (late || self.desk.seat.drained()).then_some(end.status)
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals as Source;
 
-/// A signal that ends a program.
+/// A signal: somebody wants the program to end, or its terminal is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.
@@ -18,6 +18,12 @@ pub(crate) enum Signal {
     Terminate,
     /// The terminal is gone.
     Hangup,
+    /// The terminal has another size.
+    Resize,
+    /// Somebody wants the terminal for something else.
+    Suspend,
+    /// The terminal is ours again.
+    Continue,
 }
 
 impl Signal {
@@ -26,6 +32,9 @@ impl Signal {
             Self::Interrupt => SIGINT,
             Self::Terminate => SIGTERM,
             Self::Hangup => SIGHUP,
+            Self::Resize => SIGWINCH,
+            Self::Suspend => SIGTSTP,
+            Self::Continue => SIGCONT,
         }
     }
 }
@@ -70,6 +79,11 @@ impl Signals {
         self.by_default.store(false, Ordering::SeqCst);
         result
     }
+}
+
+/// Stops this process, as the terminal's driver would, until somebody continues it.
+pub(crate) fn stop() -> io::Result<()> {
+    signal_hook::low_level::emulate_default_handler(SIGTSTP)
 }
 
 /// The set of ignored signals, one bit each. Only Linux tells; elsewhere none are known.

@@ -26,7 +26,7 @@ pub enum Command<'a> {
 }
 
 /// A slash command, for help texts and completion.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandHelp {
     /// Its name, without the slash.
     pub name: &'static str,
@@ -61,10 +61,7 @@ impl<'a> Command<'a> {
             return Ok(Self::Say { text: rest, action: false, to: None });
         }
         let (word, rest) = split_word(rest);
-        let help = lookup(word).ok_or_else(|| Refusal::UnknownCommand {
-            typed: SafeText::new(word),
-            nearest: nearest(word),
-        })?;
+        let help = CommandHelp::find(word, &[COMMANDS])?;
         let usage = Refusal::Usage(help.usage);
         match help.name {
             "help" => Ok(Self::Help),
@@ -89,22 +86,29 @@ fn split_word(text: &str) -> (&str, &str) {
     (word, rest.trim_start())
 }
 
-/// The command of that name, or the only one that begins with it.
-fn lookup(word: &str) -> Option<&'static CommandHelp> {
-    if let Some(exact) = COMMANDS.iter().find(|help| help.name == word) {
-        return Some(exact);
+impl CommandHelp {
+    /// The command of that name, or the only one that begins with it, among those of several lists.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownCommand`], with the command whose name is at most two edits away and
+    /// nearest to what was typed.
+    pub fn find<'a>(
+        word: &'a str,
+        lists: &[&'static [Self]],
+    ) -> Result<&'static Self, Refusal<'a>> {
+        let all = || lists.iter().copied().flatten();
+        if let Some(exact) = all().find(|help| help.name == word) {
+            return Ok(exact);
+        }
+        let mut begin = all().filter(|help| !word.is_empty() && help.name.starts_with(word));
+        if let (Some(only), None) = (begin.next(), begin.next()) {
+            return Ok(only);
+        }
+        let near = all().map(|help| (edits(word, help.name), help.name)).min();
+        let nearest = near.filter(|&(distance, _)| distance <= 2).map(|(_, name)| name);
+        Err(Refusal::UnknownCommand { typed: SafeText::new(word), nearest })
     }
-    let mut begin = COMMANDS.iter().filter(|help| !word.is_empty() && help.name.starts_with(word));
-    match (begin.next(), begin.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
-    }
-}
-
-/// The command whose name is at most two edits away and nearest to what was typed.
-fn nearest(word: &str) -> Option<&'static str> {
-    let near = COMMANDS.iter().map(|help| (edits(word, help.name), help.name)).min()?;
-    (near.0 <= 2).then_some(near.1)
 }
 
 /// Damerau-Levenshtein distance, adjacent swaps counting one (optimal string alignment).

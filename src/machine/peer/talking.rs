@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::joining::clash;
 use super::{Peer, Stage};
-use crate::machine::member::{Member, MemberKey};
+use crate::machine::member::MemberKey;
 use crate::machine::speech::BACKLOG_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
@@ -120,7 +120,13 @@ impl Peer {
     }
 
     pub(super) fn who(&mut self) {
-        let presence = |(_, member): (MemberKey, &Member)| Presence {
+        let people = self.presence().collect();
+        self.out.show(Event::People(people));
+    }
+
+    /// Who is here, and how far away.
+    pub fn presence(&self) -> impl Iterator<Item = Presence> {
+        self.members.shown().map(|(_, member)| Presence {
             who: member.person(),
             addr: member.path().map(|link| self.calls.addr(link)),
             rtt: member.path().and_then(|link| self.calls.rtt(link)),
@@ -128,9 +134,7 @@ impl Peer {
             silent: member
                 .path()
                 .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
-        };
-        let people = self.members.shown().map(presence).collect();
-        self.out.show(Event::People(people));
+        })
     }
 }
 

@@ -1,0 +1,127 @@
+//! The chat in a file: an instant, a tab, and what line mode would print, one line each.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+
+use super::clock::{Zone, unix_ms};
+use super::people::People;
+use super::state;
+use super::wording;
+use crate::machine::{Event, Person};
+
+/// The file where nobody names another, in the folder for state.
+const DEFAULT: &str = "lobby.log";
+
+/// A file that the chat is appended to.
+#[derive(Debug)]
+pub(crate) struct ChatLog {
+    file: File,
+    path: String,
+    zone: Zone,
+    people: People,
+    me: Option<Person>,
+}
+
+impl ChatLog {
+    /// Opens a file to append to, readable by nobody else if it is new; the default one unless told.
+    pub(crate) fn open(path: Option<&str>) -> io::Result<Self> {
+        let path = match path {
+            Some(path) => PathBuf::from(path),
+            None => state::folder()?.join(DEFAULT),
+        };
+        // Not a pipe that nobody reads: opening and writing it would block.
+        let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600).custom_flags(flags);
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let file = options.open(&path).map_err(named)?;
+        if !file.metadata()?.is_file() {
+            return Err(named(io::Error::other("not a regular file")));
+        }
+        let path = path.display().to_string();
+        Ok(Self { file, path, zone: Zone::local(), people: People::EMPTY, me: None })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Writes what happened, if it is worth it.
+    pub(crate) fn show(&mut self, event: &Event<'_>) -> io::Result<()> {
+        self.people.note(event);
+        let line = match event {
+            Event::Ready { me, .. } => {
+                self.me = Some(me.clone());
+                format!("* Welcome to the chat room, {}!", me.name)
+            }
+            Event::Joined(who) => format!("* {}", wording::came(&self.people.label(who))),
+            Event::Left { who, why } => {
+                format!("* {}", wording::left(&self.people.label(who), *why))
+            }
+            Event::Renamed { who, was } => {
+                if let Some(me) = self.me.as_mut().filter(|me| me.id == who.id) {
+                    *me = who.clone();
+                }
+                format!("* {was} is now called {}", self.people.label(who))
+            }
+            Event::Message { from, text, action, private, .. } => {
+                wording::message(&self.people.label(from), text.as_str(), *action, *private)
+            }
+            Event::Sent { text, action, to, .. } => {
+                let me = self.me.as_ref().map_or("", |me| me.name.as_str());
+                let label = match to {
+                    Some(to) => format!("{me} → {}", self.people.label(to)),
+                    None => me.to_owned(),
+                };
+                wording::message(&label, text.as_str(), *action, to.is_some())
+            }
+            Event::Done { failed, .. } if !failed.is_empty() => {
+                format!("* not delivered to {}", wording::whom(&self.people, failed))
+            }
+            Event::Missing { from, count } => {
+                format!("* {count} missing from {}", self.people.label(from))
+            }
+            _ => return Ok(()),
+        };
+        writeln!(self.file, "{}\t{line}", self.zone.stamp(unix_ms()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{MessageId, Name, PeerId, SafeText, Why};
+
+    #[test]
+    fn a_line_is_an_instant_a_tab_and_what_happened() {
+        let path = std::env::temp_dir().join(format!("chatrpc-chatlog-{}", std::process::id()));
+        let name = path.to_str().unwrap();
+        let bob = Person { id: PeerId(2), name: Name::parse("bob").unwrap() };
+        let id = MessageId { author: bob.id, number: 1 };
+        let text = SafeText::new("one\n* bob has left");
+        let mut log = ChatLog::open(Some(name)).unwrap();
+        let (action, private, mention) = (false, false, false);
+        let from = bob.clone();
+        log.show(&Event::Message { id, from, text, action, private, mention }).unwrap();
+        log.show(&Event::Left { who: bob, why: Why::Quit }).unwrap();
+        let written = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let lines: Vec<&str> =
+            written.lines().map(|line| line.split_once('\t').unwrap().1).collect();
+        assert_eq!(lines, ["bob: one ⏎ * bob has left", "* bob has left the chat!"]);
+        assert!(written.starts_with("20") && written.as_bytes()[10] == b'T');
+    }
+
+    #[test]
+    fn only_files_are_written() {
+        for path in ["/dev/null", "/nonexistent/x", "/tmp"] {
+            assert!(ChatLog::open(Some(path)).is_err(), "{path}");
+        }
+    }
+}

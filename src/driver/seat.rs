@@ -1,0 +1,74 @@
+//! Whoever is in front of the machine: a pipe or a program on lines, or a person at a screen.
+//!
+//! A seat takes what the machine tells and says what is to be done next. Nothing it does blocks.
+
+use mio::event::Event as Ready;
+use rustix::io::Errno;
+
+use super::front::{Note, Wish};
+use super::report::Failure;
+use super::signals::Signal;
+use crate::machine::{Event, Peer, Time};
+
+/// Input and output of one stay in a room.
+pub(crate) trait Seat {
+    /// Something happened.
+    fn show(&mut self, event: &Event<'_>);
+
+    /// The driver itself has something to say.
+    fn note(&mut self, note: &Note);
+
+    /// The run failed.
+    fn fail(&mut self, failure: &Failure);
+
+    /// The run is over.
+    fn bye(&mut self, status: u8);
+
+    /// The next thing that is asked for. `open` says whether a line could be carried out now; until
+    /// then a pipe is not read.
+    fn hear(&mut self, open: bool) -> Option<Heard>;
+
+    /// What was heard last is carried out: later events do not belong to it.
+    fn settle(&mut self);
+
+    /// The poll says that a source is ready.
+    fn note_ready(&mut self, event: &Ready);
+
+    /// A signal that is about the terminal.
+    fn signal(&mut self, signal: Signal);
+
+    /// A turn of the loop begins. `peer` is there to be looked at.
+    fn turn(&mut self, peer: &Peer);
+
+    /// Writes what can be written without waiting.
+    fn flush(&mut self);
+
+    /// Whether there is something to do without waiting for the poll.
+    fn has_work(&self, open: bool) -> bool;
+
+    /// When the next turn is due at the latest.
+    fn wake(&self) -> Option<Time>;
+
+    /// Whether everything is written, or never will be.
+    fn drained(&self) -> bool;
+
+    /// Why nobody sees what is written any more.
+    fn gone(&self) -> Option<Errno>;
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Something of the machine.
+    Wish(Wish),
+    /// A line that cannot be carried out; the seat said why.
+    Refused,
+    /// To write the chat to a file: `on`, `off`, or its path.
+    Log(String),
+    /// To leave, once what was said is delivered.
+    Quit,
+    /// To leave at once.
+    QuitNow,
+    /// The terminal is gone.
+    Hangup,
+}

@@ -1,0 +1,166 @@
+//! The slash commands that the screen carries out itself, beside those of the machine.
+
+use super::alert::Notify;
+use crate::machine::{COMMANDS, CommandHelp, Refusal};
+
+/// The screen's own commands, in the order of the alphabet.
+pub(crate) const SCREEN: &[CommandHelp] = &[
+    CommandHelp { name: "clear", usage: "/clear", what: "empty the screen" },
+    CommandHelp { name: "debug", usage: "/debug", what: "show the tables of the machine" },
+    CommandHelp { name: "ignore", usage: "/ignore NAME", what: "hide what somebody says" },
+    CommandHelp { name: "info", usage: "/info", what: "who has your last message" },
+    CommandHelp { name: "joins", usage: "/joins fold|all|none", what: "how to show who comes" },
+    CommandHelp { name: "log", usage: "/log on|off|PATH", what: "write the chat to a file" },
+    CommandHelp { name: "mouse", usage: "/mouse", what: "wheel by mouse reports, on or off" },
+    CommandHelp { name: "notify", usage: "/notify off|mentions|all", what: "what rings the bell" },
+    CommandHelp { name: "resend", usage: "/resend", what: "say again what did not arrive" },
+    CommandHelp { name: "search", usage: "/search TEXT", what: "find what was said" },
+    CommandHelp { name: "time", usage: "/time off|hm|hms", what: "how to show the clock" },
+    CommandHelp { name: "unignore", usage: "/unignore NAME", what: "show it again" },
+];
+
+/// How to show who comes and goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Joins {
+    /// Those in a row on one line.
+    #[default]
+    Fold,
+    All,
+    /// Only those who spoke a while ago.
+    None,
+}
+
+/// How to show the time of day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ClockFace {
+    Off,
+    #[default]
+    Minutes,
+    Seconds,
+}
+
+impl ClockFace {
+    /// How many columns it takes, with the space behind it.
+    pub(crate) const fn columns(self) -> usize {
+        match self {
+            Self::Off => 0,
+            Self::Minutes => 6,
+            Self::Seconds => 9,
+        }
+    }
+}
+
+/// What a line asks of the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order<'a> {
+    /// It is the machine's: a text, or one of its commands with its name in full.
+    Pass(String),
+    /// Explain everything, or one command.
+    Help(Option<&'static CommandHelp>),
+    Clear,
+    Debug,
+    Ignore(&'a str),
+    Unignore(&'a str),
+    Info,
+    Joins(Joins),
+    Log(&'a str),
+    Mouse,
+    Notify(Notify),
+    Resend,
+    Search(&'a str),
+    Clock(ClockFace),
+}
+
+impl<'a> Order<'a> {
+    /// Reads a line. A unique prefix of a command's name is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownCommand`] and [`Refusal::Usage`]; the line is not to be sent.
+    pub(crate) fn parse(line: &'a str) -> Result<Self, Refusal<'a>> {
+        let Some(rest) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
+            return Ok(Self::Pass(line.to_owned()));
+        };
+        let (word, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let help = CommandHelp::find(word, &[COMMANDS, SCREEN])?;
+        let rest = rest.trim();
+        let usage = Err(Refusal::Usage(help.usage));
+        Ok(match (help.name, rest) {
+            ("help", "") => Self::Help(None),
+            ("help", of) => {
+                let of = of.strip_prefix('/').unwrap_or(of);
+                Self::Help(Some(CommandHelp::find(of, &[COMMANDS, SCREEN])?))
+            }
+            ("clear", "") => Self::Clear,
+            ("debug", "") => Self::Debug,
+            ("ignore", name) if !name.is_empty() => Self::Ignore(name),
+            ("unignore", name) if !name.is_empty() => Self::Unignore(name),
+            ("info", "") => Self::Info,
+            ("joins", "fold") => Self::Joins(Joins::Fold),
+            ("joins", "all") => Self::Joins(Joins::All),
+            ("joins", "none") => Self::Joins(Joins::None),
+            ("log", path) if !path.is_empty() => Self::Log(path),
+            ("mouse", "") => Self::Mouse,
+            ("notify", "off") => Self::Notify(Notify::Off),
+            ("notify", "mentions") => Self::Notify(Notify::Mentions),
+            ("notify", "all") => Self::Notify(Notify::All),
+            ("resend", "") => Self::Resend,
+            ("search", text) if !text.is_empty() => Self::Search(text),
+            ("time", "off") => Self::Clock(ClockFace::Off),
+            ("time", "hm") => Self::Clock(ClockFace::Minutes),
+            ("time", "hms") => Self::Clock(ClockFace::Seconds),
+            (name, _) if SCREEN.iter().any(|help| help.name == name) => return usage,
+            (name, rest) => Self::Pass(format!("/{name} {rest}").trim_end().to_owned()),
+        })
+    }
+}
+
+/// Every command whose name begins like that, in the order of the alphabet.
+pub(crate) fn beginning(prefix: &str) -> Vec<&'static CommandHelp> {
+    let all = COMMANDS.iter().chain(SCREEN);
+    let mut found: Vec<_> = all.filter(|help| help.name.starts_with(prefix)).collect();
+    found.sort_by_key(|help| help.name);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(line: &str) -> Result<Order<'_>, Refusal<'_>> {
+        Ok(Order::Pass(line.to_owned()))
+    }
+
+    #[test]
+    fn ours_and_the_machines() {
+        assert_eq!(Order::parse("hello /clear"), pass("hello /clear"));
+        assert_eq!(Order::parse("//clear"), pass("//clear"));
+        assert_eq!(Order::parse("/cl"), Ok(Order::Clear));
+        assert_eq!(Order::parse("/q"), pass("/quit"));
+        assert_eq!(Order::parse("/ni al"), pass("/nick al"));
+        assert_eq!(Order::parse("/me waves\nand goes"), pass("/me waves\nand goes"));
+        assert_eq!(Order::parse("/time hms"), Ok(Order::Clock(ClockFace::Seconds)));
+        assert_eq!(
+            Order::parse("/help /resend"),
+            Ok(Order::Help(beginning("res").first().copied()))
+        );
+        assert_eq!(Order::parse("/me"), pass("/me"), "the machine says what is missing");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_sent() {
+        for line in ["/clear all", "/time", "/joins some", "/ignore", "/log"] {
+            assert!(matches!(Order::parse(line), Err(Refusal::Usage(_))), "{line}");
+        }
+        for line in ["/", "/n", "/s hello", "/nikc", "/help nothing", "/Clear"] {
+            assert!(matches!(Order::parse(line), Err(Refusal::UnknownCommand { .. })), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let all = beginning("");
+        assert!(all.is_sorted_by(|a, b| a.name < b.name));
+        assert_eq!(all.len(), COMMANDS.len() + SCREEN.len());
+    }
+}

@@ -1,0 +1,595 @@
+//! What a terminal sends, as keys.
+//!
+//! A pure machine: bytes and the time in, keys out. However the bytes are cut into reads, the same
+//! keys come out; and whatever was sent, 2 s later the next letter is a letter again. Nothing is
+//! ever asked of the terminal, so no answer has to be told from typing, and `ESC ]` is Alt-].
+//!
+//! Sources: ECMA-48 for control sequences, "XTerm Control Sequences" for keys, focus (1004), paste
+//! (2004) and mouse (1006).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::machine::Time;
+
+/// How long the byte after ESC may take before ESC was a key. A guess: a link of 30 ms jitter.
+const ESCAPE_WAIT: Duration = Duration::from_millis(30);
+/// How long the rest of a sequence or of a letter may take.
+const SEQUENCE_WAIT: Duration = Duration::from_millis(100);
+/// How long a paste may stand still before it is over.
+const PASTE_WAIT: Duration = Duration::from_secs(2);
+/// How much of a paste is kept, bytes.
+pub(crate) const PASTE_MAX: usize = 256 * 1024;
+/// The longest control sequence that is looked at, bytes.
+const SEQUENCE_MAX: usize = 32;
+
+const ESC: u8 = 0x1B;
+const PASTE_END: &[u8] = b"\x1b[201~";
+
+/// A key, without what was held down with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// A letter, digit, sign or space; with Ctrl held, the letter in lower case.
+    Char(char),
+    Enter,
+    Tab,
+    BackTab,
+    Backspace,
+    Delete,
+    Insert,
+    Escape,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+    /// F1 to F12.
+    Function(u8),
+}
+
+/// A key as it was pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stroke {
+    pub(crate) key: Key,
+    pub(crate) ctrl: bool,
+    pub(crate) alt: bool,
+    pub(crate) shift: bool,
+}
+
+impl Stroke {
+    /// A key alone.
+    pub(crate) const fn plain(key: Key) -> Self {
+        Self { key, ctrl: false, alt: false, shift: false }
+    }
+
+    const fn ctrl(letter: char) -> Self {
+        Self { ctrl: true, ..Self::plain(Key::Char(letter)) }
+    }
+
+    const fn with_alt(self, alt: bool) -> Self {
+        Self { alt: self.alt || alt, ..self }
+    }
+}
+
+/// What somebody at a terminal did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    Stroke(Stroke),
+    /// Text from the clipboard.
+    Paste {
+        text: String,
+        /// Bytes that came after the first [`PASTE_MAX`] and were forgotten.
+        cut: usize,
+    },
+    /// The window got or lost the focus.
+    Focus(bool),
+    /// One notch of the wheel, where the mouse is reported.
+    Wheel {
+        up: bool,
+    },
+}
+
+/// Bytes of a terminal into what they mean.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    state: State,
+    /// When what is open is over.
+    deadline: Option<Time>,
+    typed: VecDeque<Typed>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Ground,
+    /// After ESC.
+    Escape,
+    /// After ESC [, with what came since.
+    Control(Vec<u8>),
+    /// Inside a control sequence that is too long to be one of ours.
+    Overlong,
+    /// After ESC O.
+    Single,
+    /// Inside a letter of several bytes.
+    Letter { bytes: [u8; 4], have: usize, need: usize, alt: bool },
+    /// Inside a paste: what came, how much of it was forgotten, how much of its end was seen.
+    Paste { bytes: Vec<u8>, cut: usize, matched: usize },
+}
+
+impl Decoder {
+    /// Takes the next bytes.
+    pub(crate) fn feed(&mut self, bytes: &[u8], now: Time) {
+        for &byte in bytes {
+            self.byte(byte);
+        }
+        if !bytes.is_empty() {
+            self.deadline = self.patience().map(|wait| now + wait);
+        }
+    }
+
+    /// When [`Decoder::tick`] is due.
+    pub(crate) const fn deadline(&self) -> Option<Time> {
+        self.deadline
+    }
+
+    /// Ends what was open for too long.
+    pub(crate) fn tick(&mut self, now: Time) {
+        if self.deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        self.deadline = None;
+        match core::mem::take(&mut self.state) {
+            State::Escape => self.stroke(Stroke::plain(Key::Escape)),
+            State::Control(bytes) if bytes.is_empty() => {
+                self.stroke(Stroke::plain(Key::Char('[')).with_alt(true));
+            }
+            State::Single => self.stroke(Stroke::plain(Key::Char('O')).with_alt(true)),
+            State::Paste { bytes, cut, matched } => self.pasted(bytes, cut, matched),
+            State::Ground | State::Control(_) | State::Overlong | State::Letter { .. } => {}
+        }
+    }
+
+    /// The next thing that was done.
+    pub(crate) fn next_typed(&mut self) -> Option<Typed> {
+        self.typed.pop_front()
+    }
+
+    const fn patience(&self) -> Option<Duration> {
+        match self.state {
+            State::Ground => None,
+            State::Escape => Some(ESCAPE_WAIT),
+            State::Control(_) | State::Overlong | State::Single | State::Letter { .. } => {
+                Some(SEQUENCE_WAIT)
+            }
+            State::Paste { .. } => Some(PASTE_WAIT),
+        }
+    }
+
+    fn stroke(&mut self, stroke: Stroke) {
+        self.typed.push_back(Typed::Stroke(stroke));
+    }
+
+    fn byte(&mut self, byte: u8) {
+        match core::mem::take(&mut self.state) {
+            State::Ground => self.ground(byte, false),
+            State::Escape => self.escape(byte),
+            State::Control(bytes) => self.control(bytes, byte),
+            State::Overlong => match byte {
+                0x20..=0x3F => self.state = State::Overlong,
+                0x40..=0x7E => {}
+                _ => self.ground(byte, false),
+            },
+            State::Single => match byte {
+                b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None),
+                _ => {
+                    self.stroke(Stroke::plain(Key::Char('O')).with_alt(true));
+                    self.ground(byte, false);
+                }
+            },
+            State::Letter { bytes, have, need, alt } => self.letter(bytes, have, need, alt, byte),
+            State::Paste { bytes, cut, matched } => self.paste(bytes, cut, matched, byte),
+        }
+    }
+
+    fn ground(&mut self, byte: u8, alt: bool) {
+        let stroke = match byte {
+            ESC => {
+                self.state = State::Escape;
+                return;
+            }
+            b'\r' => Stroke::plain(Key::Enter),
+            b'\t' => Stroke::plain(Key::Tab),
+            0x08 | 0x7F => Stroke::plain(Key::Backspace),
+            0x00 => Stroke::ctrl(' '),
+            0x01..=0x1A => Stroke::ctrl((byte - 1 + b'a').into()),
+            0x1C..=0x1F => Stroke::ctrl((byte + 0x40).into()),
+            b' '..=b'~' => Stroke::plain(Key::Char(byte.into())),
+            0xC2..=0xF4 => {
+                let need = match byte {
+                    0xC2..=0xDF => 2,
+                    0xE0..=0xEF => 3,
+                    _ => 4,
+                };
+                self.state = State::Letter { bytes: [byte, 0, 0, 0], have: 1, need, alt };
+                return;
+            }
+            // Not the beginning of anything in UTF-8.
+            _ => return,
+        };
+        self.stroke(stroke.with_alt(alt));
+    }
+
+    fn escape(&mut self, byte: u8) {
+        match byte {
+            ESC => {
+                self.stroke(Stroke::plain(Key::Escape));
+                self.state = State::Escape;
+            }
+            b'[' => self.state = State::Control(Vec::new()),
+            b'O' => self.state = State::Single,
+            _ => self.ground(byte, true),
+        }
+    }
+
+    fn letter(&mut self, mut bytes: [u8; 4], have: usize, need: usize, alt: bool, byte: u8) {
+        if !matches!(byte, 0x80..=0xBF) {
+            // What came before was half a letter: the rest never comes.
+            return self.ground(byte, false);
+        }
+        bytes[have] = byte;
+        if have + 1 < need {
+            self.state = State::Letter { bytes, have: have + 1, need, alt };
+        } else if let Ok(text) = core::str::from_utf8(&bytes[..need]) {
+            // C1 controls come in two bytes; no key sends them.
+            let letter = text.chars().next().filter(|c| !c.is_control());
+            if let Some(letter) = letter {
+                self.stroke(Stroke::plain(Key::Char(letter)).with_alt(alt));
+            }
+        }
+    }
+
+    fn control(&mut self, mut bytes: Vec<u8>, byte: u8) {
+        match byte {
+            0x20..=0x3F if bytes.len() == SEQUENCE_MAX => self.state = State::Overlong,
+            0x20..=0x3F => {
+                bytes.push(byte);
+                self.state = State::Control(bytes);
+            }
+            0x40..=0x7E => self.sequence(&bytes, byte),
+            // A control character ends it; what it began is no key.
+            _ => self.ground(byte, false),
+        }
+    }
+
+    /// A whole control sequence: its parameters and its final byte.
+    fn sequence(&mut self, bytes: &[u8], last: u8) {
+        if let Some(mouse) = bytes.strip_prefix(b"<") {
+            return self.mouse(mouse);
+        }
+        let Some([first, second, third]) = parameters(bytes) else { return };
+        match last {
+            b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(last, second),
+            b'Z' => self.stroke(Stroke::plain(Key::BackTab)),
+            b'I' if bytes.is_empty() => self.typed.push_back(Typed::Focus(true)),
+            b'O' if bytes.is_empty() => self.typed.push_back(Typed::Focus(false)),
+            b'u' => self.coded(first, second),
+            b'~' => match first {
+                Some(200) => {
+                    self.state = State::Paste { bytes: Vec::new(), cut: 0, matched: 0 };
+                }
+                // modifyOtherKeys: 27 ; modifiers ; code point.
+                Some(27) => self.coded(third, second),
+                _ => self.numbered(first.unwrap_or(0), second),
+            },
+            _ => {}
+        }
+    }
+
+    fn cursor(&mut self, last: u8, modifiers: Option<u32>) {
+        let key = match last {
+            b'A' => Key::Up,
+            b'B' => Key::Down,
+            b'C' => Key::Right,
+            b'D' => Key::Left,
+            b'F' => Key::End,
+            b'H' => Key::Home,
+            _ => Key::Function(last - b'P' + 1),
+        };
+        self.stroke(modified(key, modifiers));
+    }
+
+    fn numbered(&mut self, number: u32, modifiers: Option<u32>) {
+        let key = match number {
+            1 | 7 => Key::Home,
+            2 => Key::Insert,
+            3 => Key::Delete,
+            4 | 8 => Key::End,
+            5 => Key::PageUp,
+            6 => Key::PageDown,
+            11..=15 => Key::Function((number - 10) as u8),
+            17..=21 => Key::Function((number - 11) as u8),
+            23 | 24 => Key::Function((number - 12) as u8),
+            _ => return,
+        };
+        self.stroke(modified(key, modifiers));
+    }
+
+    /// A key named by its code point (xterm's modifyOtherKeys, kitty's CSI u).
+    fn coded(&mut self, code: Option<u32>, modifiers: Option<u32>) {
+        let key = match code {
+            Some(8 | 127) => Key::Backspace,
+            Some(9) => Key::Tab,
+            Some(13) => Key::Enter,
+            Some(27) => Key::Escape,
+            Some(code) => match char::from_u32(code).filter(|c| !c.is_control()) {
+                Some(letter) => Key::Char(letter),
+                None => return,
+            },
+            None => return,
+        };
+        let stroke = modified(key, modifiers);
+        self.stroke(match stroke {
+            Stroke { key: Key::Tab, shift: true, .. } => Stroke::plain(Key::BackTab),
+            stroke => stroke,
+        });
+    }
+
+    /// SGR mouse: button ; column ; row. Only the wheel means something.
+    fn mouse(&mut self, bytes: &[u8]) {
+        let Some([Some(button), ..]) = parameters(bytes) else { return };
+        // Bits 4, 8 and 16 say which keys were held.
+        match button & !0b1_1100 {
+            64 => self.typed.push_back(Typed::Wheel { up: true }),
+            65 => self.typed.push_back(Typed::Wheel { up: false }),
+            _ => {}
+        }
+    }
+
+    fn paste(&mut self, mut bytes: Vec<u8>, mut cut: usize, mut matched: usize, byte: u8) {
+        if byte == PASTE_END[matched] {
+            matched += 1;
+            if matched == PASTE_END.len() {
+                return self.pasted(bytes, cut, 0);
+            }
+        } else {
+            keep(&mut bytes, &mut cut, &PASTE_END[..matched]);
+            matched = usize::from(byte == ESC);
+            if matched == 0 {
+                keep(&mut bytes, &mut cut, &[byte]);
+            }
+        }
+        self.state = State::Paste { bytes, cut, matched };
+    }
+
+    /// A paste is over; `matched` bytes of it looked like its end and were not.
+    fn pasted(&mut self, mut bytes: Vec<u8>, mut cut: usize, matched: usize) {
+        keep(&mut bytes, &mut cut, &PASTE_END[..matched]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.typed.push_back(Typed::Paste { text, cut });
+    }
+}
+
+/// Keeps bytes of a paste up to its limit, and counts the others.
+fn keep(kept: &mut Vec<u8>, cut: &mut usize, bytes: &[u8]) {
+    for &byte in bytes {
+        if kept.len() < PASTE_MAX && *cut == 0 {
+            kept.push(byte);
+        } else {
+            *cut += 1;
+        }
+    }
+}
+
+/// The first three numeric parameters; sub-parameters are left out. `None` if it has others.
+fn parameters(bytes: &[u8]) -> Option<[Option<u32>; 3]> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    let mut numbers = [None; 3];
+    for (at, part) in text.split(';').enumerate() {
+        let number = part.split(':').next().unwrap_or_default();
+        let parsed = match number {
+            "" => None,
+            digits => Some(digits.parse().ok()?),
+        };
+        if let Some(slot) = numbers.get_mut(at) {
+            *slot = parsed;
+        }
+    }
+    Some(numbers)
+}
+
+/// A key with what was held: one more than the sum of Shift 1, Alt 2, Ctrl 4.
+fn modified(key: Key, modifiers: Option<u32>) -> Stroke {
+    let held = modifiers.unwrap_or(1).saturating_sub(1);
+    let (shift, alt, ctrl) = (held & 1 != 0, held & 2 != 0, held & 4 != 0);
+    let key = match key {
+        Key::Char(letter) if ctrl => Key::Char(letter.to_ascii_lowercase()),
+        key => key,
+    };
+    Stroke { key, ctrl, alt, shift }
+}
+
+#[cfg(test)]
+mod tests {
+    use quickcheck::{Arbitrary, Gen};
+
+    use super::*;
+
+    const LATER: Time = Time::from_micros(3_000_000);
+
+    fn drained(decoder: &mut Decoder) -> Vec<Typed> {
+        std::iter::from_fn(|| decoder.next_typed()).collect()
+    }
+
+    fn typed(bytes: &[u8]) -> Vec<Typed> {
+        let mut decoder = Decoder::default();
+        decoder.feed(bytes, Time::ZERO);
+        decoder.tick(LATER);
+        drained(&mut decoder)
+    }
+
+    fn key(key: Key) -> Typed {
+        Typed::Stroke(Stroke::plain(key))
+    }
+
+    fn letter(letter: char) -> Typed {
+        key(Key::Char(letter))
+    }
+
+    fn alt(letter: char) -> Typed {
+        Typed::Stroke(Stroke::plain(Key::Char(letter)).with_alt(true))
+    }
+
+    fn paste(text: &str) -> Typed {
+        Typed::Paste { text: text.to_owned(), cut: 0 }
+    }
+
+    /// Pieces of real input and of garbage, so that sequences are common, and cut short.
+    #[derive(Clone, Debug)]
+    struct Noise(Vec<u8>);
+
+    impl Arbitrary for Noise {
+        fn arbitrary(g: &mut Gen) -> Self {
+            const PIECES: &[&[u8]] = &[
+                b"\x1b",
+                b"[",
+                b"O",
+                b"A",
+                b"1;5",
+                b"~",
+                b"5~",
+                b"\x1b[200~",
+                b"\x1b[201~",
+                b"\xc3",
+                b"\xa9",
+                b"\xf0\x9f",
+                b"\x98\x80",
+                b"<64;1;1M",
+                b"\r",
+                b"\x7f",
+                b"\x1b]",
+                b"\xff",
+                b"u",
+                b"abc",
+                b"\x9b",
+                b"999999999999",
+                b"\x1b[27;5;13~",
+                b"\x1b[I",
+            ];
+            let pieces = usize::arbitrary(g) % 24;
+            let mut bytes = Vec::new();
+            for _ in 0..pieces {
+                match g.choose(PIECES) {
+                    Some(piece) if bool::arbitrary(g) => bytes.extend_from_slice(piece),
+                    _ => bytes.push(u8::arbitrary(g)),
+                }
+            }
+            Self(bytes)
+        }
+
+        fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+            Box::new(self.0.shrink().map(Self))
+        }
+    }
+
+    #[test]
+    fn letters_and_controls() {
+        assert_eq!(typed("aé😀".as_bytes()), [letter('a'), letter('é'), letter('😀')]);
+        assert_eq!(
+            typed(b"\r\t\x7f\x08"),
+            [key(Key::Enter), key(Key::Tab), key(Key::Backspace), key(Key::Backspace)]
+        );
+        assert_eq!(
+            typed(b"\x01\x0a\x1f"),
+            [Stroke::ctrl('a'), Stroke::ctrl('j'), Stroke::ctrl('_')].map(Typed::Stroke)
+        );
+        assert_eq!(typed(b"\xff\xc3a"), [letter('a')], "half a letter is none");
+        assert_eq!(typed(b"\xc2\x9b31m"), typed(b"31m"), "no C1 control is a letter");
+    }
+
+    #[test]
+    fn escape_is_a_key_once_nothing_follows() {
+        let mut decoder = Decoder::default();
+        decoder.feed(b"\x1b", Time::ZERO);
+        assert_eq!(decoder.deadline(), Some(Time::ZERO + ESCAPE_WAIT));
+        decoder.tick(Time::from_micros(29_999));
+        assert_eq!(drained(&mut decoder), []);
+        decoder.tick(Time::from_micros(30_000));
+        assert_eq!(drained(&mut decoder), [key(Key::Escape)]);
+        assert_eq!(decoder.deadline(), None);
+        assert_eq!(typed(b"\x1bb"), [alt('b')]);
+        assert_eq!(typed("\x1bé".as_bytes()), [alt('é')]);
+        assert_eq!(typed(b"\x1b\x1b[A"), [key(Key::Escape), key(Key::Up)]);
+        assert_eq!(typed(b"\x1b]x"), [alt(']'), letter('x')]);
+        assert_eq!(typed(b"\x1b["), [alt('[')]);
+        assert_eq!(typed(b"\x1bO"), [alt('O')]);
+    }
+
+    #[test]
+    fn keys_with_names() {
+        let held = |key, ctrl, alt, shift| Typed::Stroke(Stroke { key, ctrl, alt, shift });
+        assert_eq!(typed(b"\x1b[A\x1bOB\x1b[5~"), [Key::Up, Key::Down, Key::PageUp].map(key));
+        assert_eq!(typed(b"\x1b[1;5D"), [held(Key::Left, true, false, false)]);
+        assert_eq!(typed(b"\x1b[3;3~"), [held(Key::Delete, false, true, false)]);
+        assert_eq!(
+            typed(b"\x1bOP\x1b[11~\x1b[17~\x1b[24~"),
+            [1, 1, 6, 12].map(|n| key(Key::Function(n)))
+        );
+        assert_eq!(typed(b"\x1b[Z\x1b[9;2u"), [key(Key::BackTab), key(Key::BackTab)]);
+        assert_eq!(typed(b"\x1b[13;2u"), [held(Key::Enter, false, false, true)]);
+        assert_eq!(typed(b"\x1b[27;5;99~"), [held(Key::Char('c'), true, false, false)]);
+        assert_eq!(typed(b"\x1b[I\x1b[O"), [Typed::Focus(true), Typed::Focus(false)]);
+        assert_eq!(
+            typed(b"\x1b[<64;10;5M\x1b[<69;10;5M\x1b[<0;1;1M\x1b[<0;1;1m"),
+            [Typed::Wheel { up: true }, Typed::Wheel { up: false }]
+        );
+        assert_eq!(typed(b"\x1b[99~\x1b[?1;2c\x1b[x"), []);
+    }
+
+    #[test]
+    fn a_paste_is_text_whatever_is_in_it() {
+        assert_eq!(typed(b"\x1b[200~a\rb\x1b[A\x1b[201~c"), [paste("a\rb\x1b[A"), letter('c')]);
+        assert_eq!(typed(b"\x1b[200~\x1b[20\x1b[201~"), [paste("\x1b[20")]);
+        assert_eq!(typed(b"\x1b[200~never ended\x1b[20"), [paste("never ended\x1b[20")]);
+        let mut long = b"\x1b[200~".to_vec();
+        long.resize(long.len() + 4 * 1024 * 1024, b'x');
+        long.extend_from_slice(b"\x1b[201~y");
+        let seen = typed(&long);
+        let Typed::Paste { text, cut } = &seen[0] else { panic!("{:?}", seen.len()) };
+        assert_eq!((text.len(), *cut), (PASTE_MAX, 4 * 1024 * 1024 - PASTE_MAX));
+        assert_eq!(seen[1..], [letter('y')]);
+    }
+
+    #[test]
+    fn the_cuts_between_reads_do_not_matter() {
+        fn property(noise: Noise, cuts: Vec<u8>) -> bool {
+            let mut decoder = Decoder::default();
+            let mut rest = noise.0.as_slice();
+            for cut in cuts {
+                let (chunk, after) = rest.split_at(usize::from(cut % 5).min(rest.len()));
+                decoder.feed(chunk, Time::ZERO);
+                rest = after;
+            }
+            decoder.feed(rest, Time::ZERO);
+            decoder.tick(LATER);
+            drained(&mut decoder) == typed(&noise.0)
+        }
+        let mut often = crate::machine::quickcheck().tests(20_000);
+        often.quickcheck(property as fn(Noise, Vec<u8>) -> bool);
+    }
+
+    #[test]
+    fn after_a_while_a_letter_is_a_letter() {
+        fn property(noise: Noise) -> bool {
+            let mut decoder = Decoder::default();
+            decoder.feed(&noise.0, Time::ZERO);
+            decoder.tick(LATER);
+            drained(&mut decoder);
+            decoder.feed(b"Z", LATER);
+            decoder.deadline().is_none() && drained(&mut decoder) == [letter('Z')]
+        }
+        crate::machine::quickcheck().tests(20_000).quickcheck(property as fn(Noise) -> bool);
+    }
+}

@@ -1,0 +1,503 @@
+//! The line being typed: text, a cursor between graphemes, a kill ring, and undo.
+//!
+//! Nothing but the person's keys changes it. The text is always one that the sanitiser would leave
+//! alone, so that a draft can be drawn as it stands, whatever was pasted. Keys are those of Emacs
+//! and readline.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+
+use crate::machine::sanitize;
+
+/// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened.
+pub(crate) const DRAFT_MAX: usize = 64 * 1024;
+/// How many steps back undo goes.
+const UNDO_MAX: usize = 100;
+/// How many killed texts are kept.
+const KILLS_MAX: usize = 16;
+
+/// Text that somebody edits.
+#[derive(Debug, Default)]
+pub(crate) struct Editor {
+    text: String,
+    /// Where the cursor is, bytes: always between two graphemes.
+    cursor: usize,
+    /// The column that Up and Down try to keep, graphemes.
+    goal: Option<usize>,
+    kills: VecDeque<String>,
+    undo: Vec<(String, usize)>,
+    last: Last,
+}
+
+/// What the last edit was: more of the same is one step of undo, and one killed text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Other,
+    Typing,
+    Erasing,
+    Killing,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Toward {
+    Start,
+    End,
+}
+
+/// How far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// One grapheme.
+    Grapheme,
+    /// Letters and digits, and what stands before them.
+    Word,
+    /// Everything up to white space.
+    Blank,
+    /// The rest of the line; at its end, its end.
+    Line,
+}
+
+impl Editor {
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the cursor is, bytes.
+    pub(crate) const fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Inserts at the cursor. False, and nothing is inserted, if the draft would become too long.
+    pub(crate) fn insert(&mut self, text: &str) -> bool {
+        // Sanitising makes nothing longer but TAB, which becomes four spaces.
+        let longest = text.len() + 3 * text.bytes().filter(|&byte| byte == b'\t').count();
+        if self.text.len() + longest > DRAFT_MAX {
+            return false;
+        }
+        self.before(Last::Typing);
+        self.splice(self.cursor..self.cursor, text);
+        true
+    }
+
+    /// Puts `with` in place of a part of the text, and the cursor behind it.
+    pub(crate) fn replace(&mut self, part: Range<usize>, with: &str) {
+        self.before(Last::Other);
+        self.splice(part, with);
+    }
+
+    /// Takes the whole text out.
+    pub(crate) fn take(&mut self) -> String {
+        self.before(Last::Other);
+        self.undo.clear();
+        self.cursor = 0;
+        core::mem::take(&mut self.text)
+    }
+
+    /// Puts another text in place of this one, and the cursor at its end.
+    pub(crate) fn set(&mut self, text: &str) {
+        self.before(Last::Other);
+        self.splice(0..self.text.len(), text);
+    }
+
+    /// Moves the cursor.
+    pub(crate) fn step(&mut self, span: Span, toward: Toward) {
+        self.rest();
+        self.cursor = self.reach(span, toward);
+    }
+
+    /// Moves the cursor a line up or down; false if there is none.
+    pub(crate) fn climb(&mut self, toward: Toward) -> bool {
+        let line = self.line();
+        let column = || self.text[line.start..self.cursor].graphemes(true).count();
+        let goal = self.goal.unwrap_or_else(column);
+        let other = match toward {
+            Toward::Start if line.start == 0 => return false,
+            Toward::End if line.end == self.text.len() => return false,
+            Toward::Start => self.line_around(line.start - 1),
+            Toward::End => self.line_around(line.end + 1),
+        };
+        self.rest();
+        let mut places = self.text[other.clone()].grapheme_indices(true);
+        self.cursor = places.nth(goal).map_or(other.end, |(at, _)| other.start + at);
+        self.goal = Some(goal);
+        true
+    }
+
+    /// Erases one grapheme.
+    pub(crate) fn erase(&mut self, toward: Toward) {
+        let part = self.between(self.reach(Span::Grapheme, toward));
+        if !part.is_empty() {
+            self.before(Last::Erasing);
+            self.splice(part, "");
+        }
+    }
+
+    /// Erases and keeps for [`Editor::yank`]; kills in a row are kept as one.
+    pub(crate) fn kill(&mut self, span: Span, toward: Toward) {
+        let part = self.between(self.reach(span, toward));
+        if part.is_empty() {
+            return;
+        }
+        let more = self.last == Last::Killing;
+        self.before(Last::Killing);
+        let killed = self.text[part.clone()].to_owned();
+        match self.kills.front_mut().filter(|_| more) {
+            Some(front) if toward == Toward::Start => front.insert_str(0, &killed),
+            Some(front) => front.push_str(&killed),
+            None => {
+                self.kills.push_front(killed);
+                self.kills.truncate(KILLS_MAX);
+            }
+        }
+        self.splice(part, "");
+    }
+
+    /// Inserts what was killed last.
+    pub(crate) fn yank(&mut self) {
+        let Some(killed) = self.kills.front().cloned() else { return };
+        if self.text.len() + killed.len() <= DRAFT_MAX {
+            self.before(Last::Other);
+            self.splice(self.cursor..self.cursor, &killed);
+        }
+    }
+
+    /// Swaps the graphemes around the cursor and moves past them; at the end of a line, the last two.
+    pub(crate) fn transpose(&mut self) {
+        let line = self.line();
+        let middle = if self.cursor == line.end {
+            self.next_boundary(self.cursor, Toward::Start)
+        } else {
+            self.cursor
+        };
+        let start = self.next_boundary(middle, Toward::Start);
+        let end = self.next_boundary(middle, Toward::End);
+        if start < middle && middle < end && start >= line.start && end <= line.end {
+            self.before(Last::Other);
+            let swapped = format!("{}{}", &self.text[middle..end], &self.text[start..middle]);
+            self.splice(start..end, &swapped);
+        }
+    }
+
+    /// Takes the last edit back.
+    pub(crate) fn undo(&mut self) {
+        if let Some((text, cursor)) = self.undo.pop() {
+            self.text = text;
+            self.cursor = cursor;
+        }
+        self.rest();
+    }
+
+    /// An edit of some kind is about to happen.
+    fn before(&mut self, edit: Last) {
+        if edit == Last::Other || edit != self.last {
+            if self.undo.len() == UNDO_MAX {
+                self.undo.remove(0);
+            }
+            self.undo.push((self.text.clone(), self.cursor));
+        }
+        self.last = edit;
+        self.goal = None;
+    }
+
+    /// Something else than an edit happened.
+    fn rest(&mut self) {
+        self.last = Last::Other;
+        self.goal = None;
+    }
+
+    /// Puts `with` in place of a part, sanitises, and places the cursor behind it.
+    fn splice(&mut self, part: Range<usize>, with: &str) {
+        self.cursor = part.start + with.len();
+        self.text.replace_range(part, with);
+        if let Cow::Owned(safe) = sanitize(&self.text) {
+            self.cursor = sanitize(&self.text[..self.cursor]).len().min(safe.len());
+            self.text = safe;
+        }
+        // A mark may have joined what stands before it.
+        let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
+        if !cursor.is_boundary(&self.text, 0).unwrap_or(false) {
+            self.cursor = self.next_boundary(self.cursor, Toward::End);
+        }
+    }
+
+    fn between(&self, other: usize) -> Range<usize> {
+        self.cursor.min(other)..self.cursor.max(other)
+    }
+
+    /// Where a movement from the cursor ends.
+    fn reach(&self, span: Span, toward: Toward) -> usize {
+        match span {
+            Span::Grapheme => self.next_boundary(self.cursor, toward),
+            Span::Word => self.past(toward, char::is_alphanumeric),
+            Span::Blank => self.past(toward, |c| !c.is_whitespace()),
+            Span::Line => {
+                let line = self.line();
+                match toward {
+                    Toward::Start if line.start == self.cursor => self.cursor.saturating_sub(1),
+                    Toward::Start => line.start,
+                    Toward::End if line.end == self.cursor => {
+                        (self.cursor + 1).min(self.text.len())
+                    }
+                    Toward::End => line.end,
+                }
+            }
+        }
+    }
+
+    /// Past what is not `wanted`, and then past what is.
+    fn past(&self, toward: Toward, wanted: impl Fn(char) -> bool) -> usize {
+        let is_wanted = |grapheme: &str| grapheme.chars().any(&wanted);
+        let mut at = self.cursor;
+        let mut inside = false;
+        loop {
+            let next = self.next_boundary(at, toward);
+            if next == at {
+                return at;
+            }
+            let one = is_wanted(&self.text[at.min(next)..at.max(next)]);
+            if inside && !one {
+                return at;
+            }
+            inside |= one;
+            at = next;
+        }
+    }
+
+    fn next_boundary(&self, at: usize, toward: Toward) -> usize {
+        let mut cursor = GraphemeCursor::new(at, self.text.len(), true);
+        let next = match toward {
+            Toward::Start => cursor.prev_boundary(&self.text, 0),
+            Toward::End => cursor.next_boundary(&self.text, 0),
+        };
+        next.ok().flatten().unwrap_or(at)
+    }
+
+    /// The line the cursor is in, without its line feed.
+    fn line(&self) -> Range<usize> {
+        self.line_around(self.cursor)
+    }
+
+    fn line_around(&self, at: usize) -> Range<usize> {
+        let start = self.text[..at].rfind('\n').map_or(0, |feed| feed + 1);
+        let end = self.text[at..].find('\n').map_or(self.text.len(), |feed| at + feed);
+        start..end
+    }
+
+    /// Moves the cursor to the beginning or the end of its line, and no further.
+    pub(crate) fn edge(&mut self, toward: Toward) {
+        self.rest();
+        let line = self.line();
+        self.cursor = match toward {
+            Toward::Start => line.start,
+            Toward::End => line.end,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quickcheck::{Arbitrary, Gen};
+
+    use super::*;
+
+    fn typed(text: &str) -> Editor {
+        let mut editor = Editor::default();
+        assert!(editor.insert(text));
+        editor
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Edit {
+        Insert(&'static str),
+        Step(bool),
+        Erase(bool),
+        Edge(bool),
+        Undo,
+    }
+
+    impl Arbitrary for Edit {
+        fn arbitrary(g: &mut Gen) -> Self {
+            let forward = bool::arbitrary(g);
+            // Each is one grapheme, whatever its neighbours are.
+            const PIECES: &[&str] = &["a", "é", "你", "e\u{301}", " ", "👩\u{200D}💻", "␛", "ß"];
+            match u8::arbitrary(g) % 8 {
+                0..=3 => Self::Insert(g.choose(PIECES).copied().unwrap_or("x")),
+                4 => Self::Step(forward),
+                5 => Self::Erase(forward),
+                6 => Self::Edge(forward),
+                _ => Self::Undo,
+            }
+        }
+    }
+
+    const fn toward(forward: bool) -> Toward {
+        if forward { Toward::End } else { Toward::Start }
+    }
+
+    /// The specification: a list of graphemes and an index.
+    #[test]
+    fn it_edits_graphemes() {
+        fn property(edits: Vec<Edit>) -> bool {
+            let mut editor = Editor::default();
+            let (mut model, mut at): (Vec<&str>, usize) = (Vec::new(), 0);
+            for edit in edits {
+                match edit {
+                    Edit::Insert(piece) => {
+                        editor.insert(piece);
+                        model.insert(at, piece);
+                        at += 1;
+                    }
+                    Edit::Step(forward) => {
+                        editor.step(Span::Grapheme, toward(forward));
+                        at = if forward { (at + 1).min(model.len()) } else { at.saturating_sub(1) };
+                    }
+                    Edit::Erase(true) => {
+                        editor.erase(Toward::End);
+                        if at < model.len() {
+                            model.remove(at);
+                        }
+                    }
+                    Edit::Erase(false) => {
+                        editor.erase(Toward::Start);
+                        if at > 0 {
+                            at -= 1;
+                            model.remove(at);
+                        }
+                    }
+                    Edit::Edge(forward) => {
+                        editor.edge(toward(forward));
+                        at = if forward { model.len() } else { 0 };
+                    }
+                    Edit::Undo => {}
+                }
+                if editor.text() != model.concat() || editor.cursor() != model[..at].concat().len()
+                {
+                    return false;
+                }
+            }
+            true
+        }
+        crate::machine::quickcheck().tests(5_000).quickcheck(property as fn(Vec<Edit>) -> bool);
+    }
+
+    #[test]
+    fn undo_leads_back_to_the_beginning() {
+        fn property(edits: Vec<Edit>) -> bool {
+            let mut editor = Editor::default();
+            for edit in edits.iter().take(UNDO_MAX) {
+                match edit {
+                    Edit::Insert(piece) => drop(editor.insert(piece)),
+                    Edit::Step(forward) => editor.step(Span::Grapheme, toward(*forward)),
+                    Edit::Erase(forward) => editor.erase(toward(*forward)),
+                    Edit::Edge(forward) => editor.edge(toward(*forward)),
+                    Edit::Undo => editor.undo(),
+                }
+            }
+            for _ in 0..UNDO_MAX {
+                editor.undo();
+            }
+            editor.is_empty() && editor.cursor() == 0
+        }
+        crate::machine::quickcheck().tests(2_000).quickcheck(property as fn(Vec<Edit>) -> bool);
+    }
+
+    #[test]
+    fn whatever_is_inserted_the_draft_is_safe_to_show() {
+        fn property(pieces: Vec<String>, steps: Vec<bool>) -> bool {
+            let mut editor = Editor::default();
+            let mut steps = steps.into_iter().cycle();
+            for piece in pieces {
+                editor.insert(&piece);
+                if let Some(forward) = steps.next() {
+                    editor.step(Span::Grapheme, toward(forward));
+                    editor.erase(toward(!forward));
+                }
+                let on_boundary = editor.text().is_char_boundary(editor.cursor());
+                if !on_boundary || sanitize(editor.text()) != editor.text() {
+                    return false;
+                }
+            }
+            true
+        }
+        let mut often = crate::machine::quickcheck().tests(200);
+        often.quickcheck(property as fn(Vec<String>, Vec<bool>) -> bool);
+    }
+
+    #[test]
+    fn words() {
+        let mut editor = typed("one two-three  four");
+        editor.step(Span::Word, Toward::Start);
+        assert_eq!(&editor.text()[editor.cursor()..], "four");
+        editor.kill(Span::Word, Toward::Start);
+        assert_eq!(editor.text(), "one two-four");
+        editor.yank();
+        assert_eq!(editor.text(), "one two-three  four");
+        editor.edge(Toward::End);
+        editor.kill(Span::Blank, Toward::Start);
+        editor.kill(Span::Blank, Toward::Start);
+        assert_eq!(editor.text(), "one ");
+        editor.yank();
+        assert_eq!(editor.text(), "one two-three  four", "kills in a row are one");
+        editor.edge(Toward::Start);
+        editor.step(Span::Word, Toward::End);
+        assert_eq!(editor.cursor(), 3);
+    }
+
+    #[test]
+    fn lines() {
+        let mut editor = typed("one\nlonger two\nx");
+        assert!(!editor.climb(Toward::End));
+        assert!(editor.climb(Toward::Start) && editor.cursor() == 5);
+        editor.edge(Toward::End);
+        assert!(editor.climb(Toward::Start) && editor.cursor() == 3, "a shorter line ends it");
+        assert!(editor.climb(Toward::End) && editor.cursor() == 14, "and the column is kept");
+        editor.kill(Span::Line, Toward::Start);
+        assert_eq!(editor.text(), "one\n\nx");
+        editor.kill(Span::Line, Toward::End);
+        assert_eq!(editor.text(), "one\nx", "at the end of a line its line feed goes");
+        assert!(editor.climb(Toward::Start) && !editor.climb(Toward::Start));
+    }
+
+    #[test]
+    fn swapped_and_taken_back() {
+        let mut editor = typed("ab你");
+        editor.transpose();
+        assert_eq!((editor.text(), editor.cursor()), ("a你b", 5));
+        editor.undo();
+        assert_eq!(editor.text(), "ab你");
+        editor.undo();
+        assert!(editor.is_empty());
+        editor.transpose();
+        editor.erase(Toward::Start);
+        editor.undo();
+        assert!(editor.is_empty());
+    }
+
+    #[test]
+    fn a_draft_has_a_limit() {
+        let mut editor = typed(&"x".repeat(DRAFT_MAX));
+        assert!(!editor.insert("y"));
+        assert_eq!(editor.text().len(), DRAFT_MAX);
+    }
+
+    #[test]
+    fn a_letter_composed_of_several_is_one() {
+        let mut editor = typed("e");
+        editor.insert("\u{301}");
+        editor.erase(Toward::Start);
+        assert!(editor.is_empty());
+        let mut editor = typed("a\u{202E}b\tc\u{1B}[31m");
+        assert_eq!(editor.text(), "a\u{FFFD}b    c␛[31m");
+        editor.erase(Toward::Start);
+        assert_eq!(editor.text(), "a\u{FFFD}b    c␛[31");
+    }
+}

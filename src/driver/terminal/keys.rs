@@ -1,0 +1,461 @@
+//! What each key does. The table in the README and the sheet behind F1 come from [`KEYS`].
+
+use super::super::table::table;
+use super::super::wording;
+use super::commands::{SCREEN, beginning};
+use super::complete::Completion;
+use super::decoder::{Key, Stroke};
+use super::editor::{DRAFT_MAX, Editor, Span, Toward};
+use super::view::{Focus, Prompt, Sheet, View, Want};
+use super::viewport::Source;
+use crate::driver::front::grouped;
+use crate::machine::CommandHelp;
+
+/// What the keys do: key, while typing, while reading back.
+pub(crate) const KEYS: &[[&str; 3]] = &[
+    ["Enter", "send", "details of the marked message"],
+    ["Alt-Enter, Ctrl-J", "another line", ""],
+    ["Tab, Shift-Tab", "complete a name or command, else read back", "type"],
+    ["Esc, F6", "read back", "type"],
+    ["Up, Down", "another line; earlier or later input", "scroll a line"],
+    ["J, K", "", "scroll down, up"],
+    ["PgUp, PgDn", "scroll half a page", "scroll a page"],
+    ["Home, End", "ends of the line", "oldest, newest message (g, G)"],
+    ["Ctrl-Home, Ctrl-End", "oldest, newest message", "oldest, newest message"],
+    ["Ctrl-A E B F, Alt-B F", "move in the line", ""],
+    ["Ctrl-W K U, Alt-D", "cut a word, a line", ""],
+    ["Ctrl-Y, Ctrl-T, Ctrl-_", "put back, swap, undo", ""],
+    ["Ctrl-P, Ctrl-N, Ctrl-R", "earlier or later input, find in it", ""],
+    ["/, Ctrl-S, n, N", "", "search, next, previous"],
+    ["Alt-U, Alt-N, Alt-P", "first unread; next, previous mention", "the same (u)"],
+    ["Ctrl-C", "clear the line; leave when it is empty", "leave"],
+    ["Ctrl-D", "delete; leave when the line is empty", "leave"],
+    ["Ctrl-L, Ctrl-Z", "draw anew, suspend", "draw anew, suspend"],
+    ["F1, F2, F4", "help, people, mouse reports", "help, people, mouse reports"],
+];
+
+/// A paste of one line that is longer than this is asked about, bytes.
+const PASTE_EASY: usize = 1000;
+/// Rows of one notch of a wheel.
+const NOTCH: usize = 3;
+
+impl View {
+    /// A key was pressed.
+    pub(crate) fn key(&mut self, stroke: Stroke) {
+        self.hint = None;
+        match &self.prompt {
+            _ if self.sheet.is_some() => self.sheet_key(stroke),
+            Prompt::Paste(_) => self.paste_key(stroke),
+            Prompt::Recall { .. } => self.recall_key(stroke),
+            Prompt::Search(_) => self.search_key(stroke),
+            Prompt::Draft => {
+                if !self.common_key(stroke) {
+                    match self.focus {
+                        Focus::Type => self.type_key(stroke),
+                        Focus::Scroll => self.scroll_key(stroke),
+                    }
+                }
+            }
+        }
+        self.read();
+    }
+
+    /// Letters were typed, in a row.
+    pub(crate) fn text(&mut self, text: &str) {
+        let drafting = matches!(self.prompt, Prompt::Draft) && self.focus == Focus::Type;
+        if self.sheet.is_none() && drafting {
+            self.hint = None;
+            self.insert(text);
+        } else {
+            text.chars().for_each(|letter| self.key(Stroke::plain(Key::Char(letter))));
+        }
+    }
+
+    /// Something was pasted. Several lines, or a very long one, are asked about first.
+    pub(crate) fn paste(&mut self, text: &str, cut: usize) {
+        self.hint = None;
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        if let Prompt::Search(needle) = &mut self.prompt {
+            needle.insert(&text.replace('\n', " "));
+            return;
+        }
+        if cut > 0 || text.len() + self.editor.text().len() > DRAFT_MAX {
+            let (bytes, limit) = (grouped(text.len() + cut), grouped(DRAFT_MAX));
+            return self.notice(&format!(
+                "{bytes} bytes were pasted, a draft takes {limit}: nothing was inserted"
+            ));
+        }
+        self.sheet = None;
+        self.focus = Focus::Type;
+        if text.contains('\n') || text.len() > PASTE_EASY {
+            self.prompt = Prompt::Paste(text.to_owned());
+        } else {
+            self.prompt = Prompt::Draft;
+            self.insert(text);
+        }
+    }
+
+    /// The wheel was turned by a notch.
+    pub(crate) fn wheel(&mut self, up: bool) {
+        if let Some(sheet) = &mut self.sheet {
+            sheet.top = if up { sheet.top.saturating_sub(NOTCH) } else { sheet.top + NOTCH };
+        } else if up {
+            self.viewport.up(&self.page, NOTCH, self.height);
+        } else {
+            self.viewport.down(&self.page, NOTCH, self.height);
+        }
+        self.read();
+    }
+
+    fn insert(&mut self, text: &str) {
+        self.edited();
+        if !self.editor.insert(text) {
+            self.hint = Some(format!("a draft takes {} bytes", grouped(DRAFT_MAX)));
+        }
+    }
+
+    /// The draft changes: what was offered for the old one is void.
+    fn edited(&mut self) {
+        self.completion = None;
+        self.popup_closed = false;
+    }
+
+    /// Keys that do the same wherever the focus is. False if this is none of them.
+    fn common_key(&mut self, stroke: Stroke) -> bool {
+        let (page, rows) = (&self.page, self.height);
+        match (stroke.key, stroke.ctrl, stroke.alt) {
+            (Key::Function(1), ..) => self.help(),
+            (Key::Function(2), ..) => self.people(),
+            (Key::Function(4), ..) => self.want(Want::Mouse),
+            (Key::Function(6), ..) => self.switch(),
+            (Key::Char('l'), true, _) => self.want(Want::Redraw),
+            (Key::Char('z'), true, _) => self.want(Want::Suspend),
+            (Key::PageUp, ..) => self.viewport.up(page, self.page_rows(), rows),
+            (Key::PageDown, ..) => self.viewport.down(page, self.page_rows(), rows),
+            (Key::Home, true, _) => self.viewport.go_top(page, rows),
+            (Key::End, true, _) => self.viewport.go_bottom(),
+            (Key::Char('u'), _, true) => self.go_unread(),
+            (Key::Char('n'), _, true) => self.go_mention(false),
+            (Key::Char('p'), _, true) => self.go_mention(true),
+            _ => return false,
+        }
+        true
+    }
+
+    /// How far a page key goes.
+    fn page_rows(&self) -> usize {
+        match self.focus {
+            Focus::Type => (self.height / 2).max(1),
+            Focus::Scroll => self.height.saturating_sub(2).max(1),
+        }
+    }
+
+    fn switch(&mut self) {
+        self.completion = None;
+        self.focus = match self.focus {
+            Focus::Type => Focus::Scroll,
+            Focus::Scroll => Focus::Type,
+        };
+    }
+
+    fn type_key(&mut self, stroke: Stroke) {
+        let Stroke { key, ctrl, alt, shift } = stroke;
+        if !matches!(key, Key::Tab | Key::BackTab) && self.completion.is_some() {
+            let closes = key == Key::Escape;
+            self.completion = None;
+            if closes {
+                return;
+            }
+        }
+        match key {
+            Key::Enter if alt || shift => self.insert("\n"),
+            Key::Enter => self.submit(),
+            Key::Tab => self.complete(false),
+            Key::BackTab => self.complete(true),
+            Key::Escape if !self.popup().is_empty() => self.popup_closed = true,
+            Key::Escape => self.focus = Focus::Scroll,
+            Key::Up if !self.editor.climb(Toward::Start) => self.earlier(),
+            Key::Down if !self.editor.climb(Toward::End) => self.later(),
+            Key::Left if ctrl || alt => self.editor.step(Span::Word, Toward::Start),
+            Key::Right if ctrl || alt => self.editor.step(Span::Word, Toward::End),
+            Key::Left => self.editor.step(Span::Grapheme, Toward::Start),
+            Key::Right => self.editor.step(Span::Grapheme, Toward::End),
+            Key::Home => self.editor.edge(Toward::Start),
+            Key::End => self.editor.edge(Toward::End),
+            Key::Backspace | Key::Delete => {
+                self.edited();
+                let toward = if key == Key::Delete { Toward::End } else { Toward::Start };
+                if ctrl || alt {
+                    self.editor.kill(Span::Word, toward);
+                } else {
+                    self.editor.erase(toward);
+                }
+            }
+            Key::Char(letter) if ctrl => self.type_ctrl(letter),
+            Key::Char(letter) if alt => self.type_alt(letter),
+            Key::Char(letter) => self.insert(letter.encode_utf8(&mut [0; 4])),
+            _ => {}
+        }
+    }
+
+    fn type_ctrl(&mut self, letter: char) {
+        let editor = &mut self.editor;
+        match letter {
+            'a' => editor.edge(Toward::Start),
+            'e' => editor.edge(Toward::End),
+            'b' => editor.step(Span::Grapheme, Toward::Start),
+            'f' => editor.step(Span::Grapheme, Toward::End),
+            'p' => self.earlier(),
+            'n' => self.later(),
+            'r' => {
+                let before = self.editor.text().to_owned();
+                self.prompt = Prompt::Recall { part: String::new(), skip: 0, before };
+            }
+            'c' if editor.is_empty() => self.leave(),
+            'c' => {
+                let text = editor.take();
+                self.recall.push(&text);
+                self.edited();
+                self.hint = Some("Ctrl+C again exits · Up brings the line back".to_owned());
+            }
+            'd' if editor.is_empty() => self.leave(),
+            _ => {
+                match letter {
+                    'd' => editor.erase(Toward::End),
+                    'w' => editor.kill(Span::Blank, Toward::Start),
+                    'k' => editor.kill(Span::Line, Toward::End),
+                    'u' => editor.kill(Span::Line, Toward::Start),
+                    'y' => editor.yank(),
+                    't' => editor.transpose(),
+                    '_' => editor.undo(),
+                    'j' => drop(editor.insert("\n")),
+                    _ => return,
+                }
+                self.edited();
+            }
+        }
+    }
+
+    fn type_alt(&mut self, letter: char) {
+        match letter {
+            'b' => self.editor.step(Span::Word, Toward::Start),
+            'f' => self.editor.step(Span::Word, Toward::End),
+            'd' => {
+                self.edited();
+                self.editor.kill(Span::Word, Toward::End);
+            }
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self) {
+        self.want(if self.leaving { Want::QuitNow } else { Want::Quit });
+    }
+
+    fn earlier(&mut self) {
+        if let Some(line) = self.recall.earlier(self.editor.text()) {
+            self.editor.set(line);
+            self.completion = None;
+        }
+    }
+
+    fn later(&mut self) {
+        if let Some(line) = self.recall.later() {
+            self.editor.set(line);
+            self.completion = None;
+        }
+    }
+
+    fn complete(&mut self, back: bool) {
+        if let Some(completion) = &mut self.completion {
+            completion.turn(back);
+        } else {
+            let people = self.by_recency();
+            self.completion = Completion::begin(self.editor.text(), self.editor.cursor(), &people);
+        }
+        let Some(completion) = &mut self.completion else { return self.switch() };
+        let candidate = completion.candidate().to_owned();
+        self.editor.replace(completion.part.clone(), &candidate);
+        completion.part.end = self.editor.cursor();
+    }
+
+    /// The commands to choose from, while one is being typed.
+    pub(crate) fn popup(&self) -> Vec<&'static CommandHelp> {
+        let draft = self.editor.text();
+        let typing = self.focus == Focus::Type && matches!(self.prompt, Prompt::Draft);
+        match draft.strip_prefix('/') {
+            Some(prefix) if typing && !self.popup_closed && self.completion.is_none() => {
+                beginning(prefix)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn scroll_key(&mut self, stroke: Stroke) {
+        let (page, rows) = (&self.page, self.height);
+        match stroke.key {
+            Key::Char('c' | 'd') if stroke.ctrl => self.leave(),
+            Key::Char('s') if stroke.ctrl => self.prompt = Prompt::Search(Editor::default()),
+            Key::Char('/') => self.prompt = Prompt::Search(Editor::default()),
+            Key::Char('j' | 'J') | Key::Down => self.viewport.down(page, 1, rows),
+            Key::Char('k' | 'K') | Key::Up => self.viewport.up(page, 1, rows),
+            Key::Char('g') | Key::Home => self.viewport.go_top(page, rows),
+            Key::Char('G') | Key::End => self.viewport.go_bottom(),
+            Key::Char('n') => self.search_on(true),
+            Key::Char('N') => self.search_on(false),
+            Key::Char('u') => self.go_unread(),
+            Key::Enter => {
+                if let Some(entry) = self.viewport.selected(page, rows) {
+                    self.details(entry);
+                }
+            }
+            Key::Tab | Key::BackTab => self.switch(),
+            Key::Escape if !self.page.wanted.is_empty() => self.page.wanted.clear(),
+            Key::Escape => self.switch(),
+            _ => {}
+        }
+    }
+
+    fn go_unread(&mut self) {
+        match self.page.unread {
+            Some(unread) => self.viewport.show(&self.page, unread.from, self.height),
+            None => self.hint = Some("nothing is unread".to_owned()),
+        }
+    }
+
+    fn go_mention(&mut self, back: bool) {
+        let entries = self.page.entries();
+        let from = match (self.viewport.follows(), back) {
+            (true, true) => entries.end,
+            _ => self.viewport.selected(&self.page, self.height).unwrap_or(entries.end),
+        };
+        match self.page.scrollback.find_mention(from, back) {
+            Some(entry) => {
+                self.focus = Focus::Scroll;
+                self.viewport.center(&self.page, entry, self.height);
+            }
+            None => self.hint = Some("no more mentions".to_owned()),
+        }
+    }
+
+    fn search_key(&mut self, stroke: Stroke) {
+        let Prompt::Search(needle) = &mut self.prompt else { return };
+        match stroke.key {
+            Key::Enter => {
+                let text = needle.take();
+                self.prompt = Prompt::Draft;
+                if !text.is_empty() {
+                    self.search(&text);
+                }
+            }
+            Key::Escape => self.prompt = Prompt::Draft,
+            Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
+            Key::Char('u') if stroke.ctrl => drop(needle.take()),
+            Key::Char('w') if stroke.ctrl => needle.kill(Span::Blank, Toward::Start),
+            Key::Char(letter) if !stroke.ctrl && !stroke.alt => {
+                needle.insert(letter.encode_utf8(&mut [0; 4]));
+            }
+            Key::Backspace => needle.erase(Toward::Start),
+            Key::Left => needle.step(Span::Grapheme, Toward::Start),
+            Key::Right => needle.step(Span::Grapheme, Toward::End),
+            _ => {}
+        }
+    }
+
+    fn recall_key(&mut self, stroke: Stroke) {
+        let Prompt::Recall { part, skip, before } = &mut self.prompt else { return };
+        match stroke.key {
+            Key::Char('r') if stroke.ctrl => *skip += 1,
+            Key::Char('c' | 'g') if stroke.ctrl => {
+                let before = core::mem::take(before);
+                self.editor.set(&before);
+                self.prompt = Prompt::Draft;
+                return;
+            }
+            Key::Escape => {
+                let before = core::mem::take(before);
+                self.editor.set(&before);
+                self.prompt = Prompt::Draft;
+                return;
+            }
+            Key::Char(letter) if !stroke.ctrl && !stroke.alt => {
+                part.push(letter);
+                *skip = 0;
+            }
+            Key::Backspace => {
+                part.pop();
+                *skip = 0;
+            }
+            Key::Enter => {
+                self.prompt = Prompt::Draft;
+                return self.edited();
+            }
+            _ => {
+                // Whatever else is done is done to the line that was found.
+                self.prompt = Prompt::Draft;
+                self.edited();
+                return self.key(stroke);
+            }
+        }
+        match self.recall.find(part, *skip) {
+            Some(line) => self.editor.set(line),
+            None => *skip = skip.saturating_sub(1),
+        }
+    }
+
+    fn paste_key(&mut self, stroke: Stroke) {
+        let Prompt::Paste(text) = &mut self.prompt else { return };
+        match stroke.key {
+            Key::Enter => {
+                let text = core::mem::take(text);
+                self.prompt = Prompt::Draft;
+                self.insert(&text);
+            }
+            Key::Escape => self.prompt = Prompt::Draft,
+            Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
+            _ => self.hint = Some("Enter takes the paste, Esc does not".to_owned()),
+        }
+    }
+
+    fn sheet_key(&mut self, stroke: Stroke) {
+        let rows = self.height.saturating_sub(2).max(1);
+        let Some(sheet) = &mut self.sheet else { return };
+        let top = sheet.top;
+        sheet.top = match stroke.key {
+            Key::Up | Key::Char('k' | 'K') => top.saturating_sub(1),
+            Key::Down | Key::Char('j' | 'J') => top + 1,
+            Key::PageUp => top.saturating_sub(rows),
+            Key::PageDown | Key::Char(' ') => top + rows,
+            Key::Home | Key::Char('g') => 0,
+            Key::End | Key::Char('G') => sheet.lines.len(),
+            Key::Char('l') if stroke.ctrl => return self.want(Want::Redraw),
+            Key::Char('z') if stroke.ctrl => return self.want(Want::Suspend),
+            _ => return self.sheet = None,
+        };
+    }
+
+    /// Keys and commands.
+    pub(super) fn help(&mut self) {
+        let mut lines = Vec::new();
+        for (title, column) in [("While typing", 1), ("While reading back", 2)] {
+            lines.push(title.to_owned());
+            let rows = KEYS.iter().filter(|row| !row[column].is_empty());
+            lines.extend(table(rows.map(|row| [row[0].to_owned(), row[column].to_owned()])));
+            lines.push(String::new());
+        }
+        lines.push("Commands".to_owned());
+        lines.extend(wording::commands(SCREEN));
+        self.sheet = Some(Sheet { title: "Help".to_owned(), lines, top: 0 });
+    }
+
+    /// Shows or hides the people; where they have no room beside the messages, in front of them.
+    fn people(&mut self) {
+        if self.narrow {
+            let lines = self.people_lines();
+            self.sheet = Some(Sheet { title: self.people_title(), lines, top: 0 });
+        } else {
+            self.show_people = !self.show_people;
+        }
+    }
+}

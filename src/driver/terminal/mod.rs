@@ -1,0 +1,442 @@
+//! The screen: a person at a terminal, under the same poll as the network.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `tty` | the terminal: opened anew, raw, never waited for, given back as it was |
+//! | `decoder` | its bytes as keys |
+//! | `view`, `keys` | the model: what happened, what is typed, what each key does |
+//! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
+//! | `scrollback`, `search` | what is kept of what was said, and finding it |
+//! | `editor`, `recall`, `complete`, `commands` | the draft; earlier input; Tab; slash commands |
+//! | `wrap`, `links` | text in rows; addresses in it |
+//! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
+//! | `alert` | bell and notification |
+//!
+//! Data flows one way: bytes → keys → model → frame → bytes. A frame is drawn when something
+//! changed, the last one is written, and 15 ms have passed; so a terminal that stands still costs
+//! one frame in a queue, and nothing waits for it.
+
+mod alert;
+mod canvas;
+mod commands;
+mod complete;
+mod decoder;
+mod draw;
+mod editor;
+mod keys;
+mod links;
+mod page;
+mod recall;
+mod scrollback;
+mod search;
+pub(crate) mod theme;
+pub(crate) mod tty;
+mod view;
+mod viewport;
+mod wrap;
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use mio::Registry;
+use mio::event::Event as Ready;
+use rustix::io::Errno;
+
+use self::alert::{Alert, Dialect};
+use self::canvas::Canvas;
+use self::decoder::{Decoder, Key, Stroke, Typed};
+use self::draw::draw;
+use self::theme::Theme;
+use self::tty::Tty;
+use self::view::{View, Want};
+use super::clock::{Clock, Zone, unix_ms};
+use super::front::{Note, Wish, counted};
+use super::report::Failure;
+use super::seat::{Heard, Seat};
+use super::signals::{self, Signal};
+use super::{TTY, state};
+use crate::machine::{Event, Machine, Peer, Time};
+
+/// Frames are no closer to each other than this.
+const FRAME: Duration = Duration::from_millis(15);
+/// How old round trips on the screen may be when something else is drawn, and when nothing is.
+const FRESH: Duration = Duration::from_secs(1);
+const STALE: Duration = Duration::from_secs(5);
+/// Who was away for longer is told so.
+const AWAY: Duration = Duration::from_secs(30);
+/// So many equal arrow keys in one read are a notch of the wheel (mode 1007), not a finger. A guess:
+/// terminals send three and more, and no keyboard repeats that fast.
+const NOTCH_KEYS: usize = 3;
+
+/// A terminal with a view of the room.
+pub(crate) struct Screen {
+    tty: Tty,
+    clock: Clock,
+    decoder: Decoder,
+    view: View,
+    canvas: Canvas,
+    alert: Alert,
+    /// The terminal is ours; before that, and after, it is a terminal like any other.
+    entered: bool,
+    /// Something changed since the last frame.
+    dirty: bool,
+    /// The terminal is read once in a turn.
+    may_read: bool,
+    next_frame: Time,
+    refreshed: Time,
+    last_turn: Option<Time>,
+    /// The machine's tables are to be shown.
+    debug: bool,
+    failure: Option<Failure>,
+    /// Where standard error went before the log was sent to a file.
+    stderr: Option<OwnedFd>,
+}
+
+/// How the screen is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) theme: Theme,
+    pub(crate) mouse: bool,
+}
+
+impl Screen {
+    /// Opens the terminal; it is taken over when the room is entered.
+    pub(crate) fn open(look: Look, clock: Clock, registry: &Registry) -> io::Result<Self> {
+        let tty = Tty::open(registry, TTY)?;
+        let (width, height) = tty.size();
+        let mut screen = Self {
+            tty,
+            clock,
+            decoder: Decoder::default(),
+            view: View::new(Zone::local(), look.theme.signs, unix_ms()),
+            canvas: Canvas::new(width, height, look.theme),
+            alert: Alert::new(Dialect::of_environment()),
+            entered: false,
+            dirty: true,
+            may_read: true,
+            next_frame: Time::ZERO,
+            refreshed: Time::ZERO,
+            last_turn: None,
+            debug: false,
+            failure: None,
+            stderr: None,
+        };
+        screen.tty.set_mouse(look.mouse);
+        Ok(screen)
+    }
+
+    fn enter(&mut self) {
+        self.send_log_to_file();
+        if let Err(error) = self.tty.resume() {
+            log::debug!("cannot take the terminal over: {error}");
+        }
+        self.entered = true;
+        self.resized();
+        if state::first_time() {
+            self.view.remark("F1 help · / commands · Tab completes names");
+        }
+    }
+
+    /// A log on the screen would be drawn over, and draw over it.
+    fn send_log_to_file(&mut self) {
+        if log::max_level() == log::LevelFilter::Off || !io::stderr().is_terminal() {
+            return;
+        }
+        let sent = || -> io::Result<(OwnedFd, String)> {
+            let path = state::folder()?.join("debug.log");
+            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            let before = rustix::io::dup(rustix::stdio::stderr())?;
+            rustix::stdio::dup2_stderr(file)?;
+            Ok((before, path.display().to_string()))
+        };
+        match sent() {
+            Ok((before, path)) => {
+                self.stderr = Some(before);
+                self.view.notice(&format!("the log is in {path}"));
+            }
+            Err(error) => {
+                log::set_max_level(log::LevelFilter::Off);
+                self.view.notice(&format!("there is no log: {error}"));
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        if core::mem::take(&mut self.entered) {
+            self.tty.leave();
+        }
+        if let Some(before) = self.stderr.take() {
+            let _ = rustix::stdio::dup2_stderr(before);
+        }
+    }
+
+    fn resized(&mut self) {
+        let (width, height) = self.tty.size();
+        self.canvas.resize(width, height);
+        self.dirty = true;
+    }
+
+    /// The terminal is ours again, and shows what somebody else left there.
+    fn resume(&mut self) {
+        if self.entered {
+            if let Err(error) = self.tty.resume() {
+                log::debug!("cannot take the terminal over: {error}");
+            }
+            self.resized();
+        }
+    }
+
+    fn suspend(&mut self) {
+        if self.entered {
+            self.tty.leave();
+        }
+        if let Err(error) = signals::stop() {
+            log::debug!("cannot stop: {error}");
+        }
+        self.resume();
+    }
+
+    /// Reads the terminal, once, and lets the view have what was typed.
+    fn read(&mut self) {
+        let now = self.clock.now();
+        self.view.set_now(unix_ms());
+        let Self { tty, decoder, view, dirty, .. } = self;
+        decoder.tick(now);
+        take(decoder, view, dirty);
+        tty.read(|bytes| {
+            decoder.feed(bytes, now);
+            take(decoder, view, dirty);
+        });
+    }
+
+    /// What the view wants that the loop has to do.
+    fn next_heard(&mut self) -> Option<Heard> {
+        while let Some(want) = self.view.next_want() {
+            self.dirty = true;
+            match want {
+                Want::Line(line) => return Some(Heard::Wish(Wish::Line(line))),
+                Want::Say { text, action, to } => {
+                    return Some(Heard::Wish(Wish::Say { text, action, to }));
+                }
+                Want::Quit => return Some(Heard::Quit),
+                Want::QuitNow => return Some(Heard::QuitNow),
+                Want::Log(what) => return Some(Heard::Log(what)),
+                Want::Suspend => self.suspend(),
+                Want::Redraw => self.canvas.forget(),
+                Want::Mouse => {
+                    let on = !self.tty.mouse();
+                    self.tty.set_mouse(on);
+                    self.view.hint = Some(if on {
+                        "the mouse is reported: hold Shift to select".to_owned()
+                    } else {
+                        "the mouse selects".to_owned()
+                    });
+                }
+                Want::Debug => self.debug = true,
+                Want::Ring(text) => {
+                    let now = self.clock.now();
+                    self.alert.ring(now, &text, self.tty.queue());
+                }
+            }
+        }
+        None
+    }
+
+    fn refresh(&mut self, peer: &Peer, now: Time) {
+        self.refreshed = now;
+        self.dirty |= self.view.refresh(peer.presence());
+        if core::mem::take(&mut self.debug) {
+            let tables = peer.footprint().into_iter();
+            let tables =
+                tables.map(|table| format!("{}: {} of {}", table.name, table.len, table.limit));
+            let blame = peer.blame();
+            let mut lines: Vec<String> = tables.collect();
+            lines.push(format!(
+                "refused: {} malformed, {} unauthenticated, {} replayed, {} unknown calls, {} over a limit",
+                blame.malformed,
+                blame.unauthenticated,
+                blame.replayed,
+                blame.unknown_call,
+                blame.over_limit
+            ));
+            self.view.notice(&lines.join("\n"));
+            self.dirty = true;
+        }
+    }
+
+    fn notice_absence(&mut self, now: Time) {
+        let gap = self.last_turn.map_or(Duration::ZERO, |last| now.since(last));
+        self.last_turn = Some(now);
+        if gap > AWAY && self.entered {
+            let s = gap.as_secs();
+            let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
+            self.view.notice(&format!("away {h:02}:{m:02}:{s:02} (suspended)"));
+            self.dirty = true;
+        }
+    }
+
+    fn wants_frame(&self) -> bool {
+        self.entered && self.dirty && self.tty.drained() && self.tty.gone().is_none()
+    }
+}
+
+/// Lets the view have what was decoded from one read.
+fn take(decoder: &mut Decoder, view: &mut View, dirty: &mut bool) {
+    let typed: Vec<Typed> = std::iter::from_fn(|| decoder.next_typed()).collect();
+    *dirty |= !typed.is_empty();
+    if let Some(up) = notch(&typed) {
+        return view.wheel(up);
+    }
+    let mut run = String::new();
+    for one in typed {
+        if let Typed::Stroke(Stroke { key: Key::Char(letter), ctrl: false, alt: false, .. }) = one {
+            run.push(letter);
+            continue;
+        }
+        type_run(view, &mut run);
+        match one {
+            Typed::Stroke(stroke) => view.key(stroke),
+            Typed::Paste { text, cut } => view.paste(&text, cut),
+            Typed::Focus(focused) => view.set_focused(focused),
+            Typed::Wheel { up } => view.wheel(up),
+        }
+    }
+    type_run(view, &mut run);
+}
+
+fn type_run(view: &mut View, run: &mut String) {
+    if !run.is_empty() {
+        view.text(run);
+        run.clear();
+    }
+}
+
+/// Whether a read was the wheel, as arrow keys, and which way it was turned.
+fn notch(typed: &[Typed]) -> Option<bool> {
+    let arrow = |typed: &Typed| match typed {
+        Typed::Stroke(stroke) if *stroke == Stroke::plain(Key::Up) => Some(true),
+        Typed::Stroke(stroke) if *stroke == Stroke::plain(Key::Down) => Some(false),
+        _ => None,
+    };
+    let up = arrow(typed.first()?)?;
+    let all = typed.iter().all(|one| arrow(one) == Some(up));
+    (all && typed.len() >= NOTCH_KEYS).then_some(up)
+}
+
+impl Seat for Screen {
+    fn show(&mut self, event: &Event<'_>) {
+        self.view.set_now(unix_ms());
+        self.view.show(event);
+        self.dirty = true;
+        if matches!(event, Event::Ready { .. }) {
+            self.enter();
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        self.view.set_now(unix_ms());
+        self.view.note(note);
+        self.dirty = true;
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.failure = Some(failure.clone());
+    }
+
+    fn bye(&mut self, _status: u8) {
+        self.leave();
+        if self.tty.gone().is_some() {
+            return;
+        }
+        // The terminal is an ordinary one again; what is said there can be read after the end.
+        let lost = self.view.page.scrollback.failed_mut().count();
+        if lost > 0 {
+            let lost = counted(lost as u64, "message");
+            let _ = writeln!(io::stderr(), "* {lost} did not reach everybody");
+        }
+        if let Some(failure) = self.failure.take() {
+            failure.print();
+        }
+    }
+
+    fn hear(&mut self, _open: bool) -> Option<Heard> {
+        if let Some(heard) = self.next_heard() {
+            return Some(heard);
+        }
+        if !self.entered || !core::mem::take(&mut self.may_read) {
+            return None;
+        }
+        let was = self.tty.gone();
+        self.read();
+        if was.is_none() && self.tty.gone().is_some() {
+            return Some(Heard::Hangup);
+        }
+        self.next_heard()
+    }
+
+    fn settle(&mut self) {
+        self.view.settle();
+    }
+
+    fn note_ready(&mut self, event: &Ready) {
+        if event.token() == TTY {
+            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+            self.tty.note_ready(readable, event.is_writable());
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Suspend => self.suspend(),
+            Signal::Continue => self.resume(),
+            Signal::Resize if self.entered => self.resized(),
+            _ => {}
+        }
+    }
+
+    fn turn(&mut self, peer: &Peer) {
+        let now = self.clock.now();
+        self.may_read = true;
+        self.view.set_now(unix_ms());
+        self.notice_absence(now);
+        if self.entered && (now.since(self.refreshed) >= FRESH || self.debug) {
+            self.refresh(peer, now);
+        }
+    }
+
+    fn flush(&mut self) {
+        let now = self.clock.now();
+        self.tty.flush();
+        if self.wants_frame() && now >= self.next_frame {
+            self.dirty = false;
+            self.next_frame = now + FRAME;
+            draw(&mut self.view, &mut self.canvas);
+            self.canvas.present(self.tty.queue());
+            self.tty.flush();
+        }
+    }
+
+    fn has_work(&self, _open: bool) -> bool {
+        self.entered && self.tty.has_work()
+    }
+
+    fn wake(&self) -> Option<Time> {
+        if !self.entered {
+            return None;
+        }
+        let frame = self.wants_frame().then_some(self.next_frame);
+        let refresh = if self.debug { self.clock.now() } else { self.refreshed + STALE };
+        [frame, self.decoder.deadline(), Some(refresh)].into_iter().flatten().min()
+    }
+
+    fn drained(&self) -> bool {
+        !self.entered
+    }
+
+    fn gone(&self) -> Option<Errno> {
+        self.tty.gone()
+    }
+}

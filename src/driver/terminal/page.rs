@@ -1,0 +1,475 @@
+//! What can be read, in rows: entries of the scrollback as they look at a width.
+//!
+//! A row is `HH:MM`, a sign in the gutter, and the text. The gutter is a column that no text can
+//! reach, so that nothing somebody says looks like what the program says.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::super::clock::Zone;
+use super::super::people::People;
+use super::super::wording;
+use super::commands::{ClockFace, Joins};
+use super::links::links;
+use super::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
+use super::search::hits;
+use super::theme::{Role, Signs};
+use super::viewport::{Keyed, Source};
+use super::wrap::{columns, wrap};
+use crate::machine::{PeerId, Person};
+
+/// From this width of a framed pane on there is room for a clock, columns.
+const CLOCK_WIDTH_MIN: usize = 36;
+/// Rows after the first are indented like the text of the first, at most so far.
+const INDENT_MAX: usize = 20;
+/// How far back the entry is looked for that an entry follows on the screen.
+const HIDDEN_MAX: u64 = 100;
+
+/// The scrollback, and how it is to be shown.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) scrollback: Scrollback,
+    pub(crate) people: People,
+    pub(crate) me: Option<Person>,
+    pub(crate) zone: Zone,
+    pub(crate) signs: &'static Signs,
+    pub(crate) joins: Joins,
+    pub(crate) face: ClockFace,
+    pub(crate) ignored: BTreeSet<PeerId>,
+    pub(crate) unread: Option<Unread>,
+    /// What is looked for; empty for nothing.
+    pub(crate) wanted: String,
+    /// Columns of the pane.
+    pub(crate) width: usize,
+    /// The pane has no frame: everything is tight.
+    pub(crate) bare: bool,
+}
+
+/// Messages that came while nobody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// The first of them.
+    pub(crate) from: u64,
+    pub(crate) count: u64,
+    /// Still nobody looks.
+    pub(crate) open: bool,
+}
+
+/// One row, in parts from the left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    key: u32,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A text of one kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) text: String,
+    pub(crate) role: Role,
+    /// The address it links to.
+    pub(crate) link: Option<String>,
+}
+
+impl Part {
+    fn new(text: impl Into<String>, role: Role) -> Self {
+        Self { text: text.into(), role, link: None }
+    }
+}
+
+impl Keyed for Row {
+    fn key(&self) -> u32 {
+        self.key
+    }
+}
+
+/// Keys of the rows above an entry; its text begins behind them.
+const DATE: u32 = 0;
+const UNREAD: u32 = 1;
+const TEXT: u32 = 2;
+
+impl Source for Page {
+    type Row = Row;
+
+    fn entries(&self) -> Range<u64> {
+        self.scrollback.entries()
+    }
+
+    fn rows(&self, number: u64) -> Vec<Row> {
+        let Some(entry) = self.scrollback.get(number).filter(|entry| self.shows(entry)) else {
+            return Vec::new();
+        };
+        let before = self.before(number);
+        let mut rows = Vec::new();
+        let date = self.zone.date(entry.at);
+        if before.is_none_or(|before| self.zone.date(before.at) != date) {
+            rows.push(self.rule(DATE, &format!(" {date} "), self.signs.day));
+        }
+        if let Some(unread) = self.unread.filter(|unread| unread.from == number) {
+            rows.push(self.rule(UNREAD, &format!(" {} new ", unread.count), self.signs.unread));
+        }
+        let clock = self.clock(entry.at, before.filter(|_| rows.is_empty()));
+        self.write(entry, &clock, &mut rows);
+        rows
+    }
+}
+
+impl Page {
+    pub(crate) const fn new(zone: Zone, signs: &'static Signs) -> Self {
+        Self {
+            scrollback: Scrollback::EMPTY,
+            people: People::EMPTY,
+            me: None,
+            zone,
+            signs,
+            joins: Joins::Fold,
+            face: ClockFace::Minutes,
+            ignored: BTreeSet::new(),
+            unread: None,
+            wanted: String::new(),
+            width: 80,
+            bare: false,
+        }
+    }
+
+    /// What somebody is called, we among them.
+    pub(crate) fn label(&self, who: &Person) -> String {
+        self.people.label(who)
+    }
+
+    fn shows(&self, entry: &Entry) -> bool {
+        match &entry.item {
+            Item::Said(said) => !self.ignored.contains(&said.from.id),
+            Item::Moves(moves) => self.moves(moves).next().is_some(),
+            Item::Notice(_) | Item::Undelivered { .. } => true,
+        }
+    }
+
+    /// Those who are to be shown coming and going.
+    fn moves<'a>(&'a self, moves: &'a [Move]) -> impl Iterator<Item = &'a Move> {
+        let wanted = |moved: &&Move| {
+            let noise = self.joins == Joins::None && !moved.known;
+            !noise && !self.ignored.contains(&moved.who.id)
+        };
+        moves.iter().filter(wanted)
+    }
+
+    /// The entry that is shown above another.
+    fn before(&self, number: u64) -> Option<&Entry> {
+        let start = self.scrollback.entries().start.max(number.saturating_sub(HIDDEN_MAX));
+        let before = (start..number).rev().filter_map(|number| self.scrollback.get(number));
+        before.into_iter().find(|entry| self.shows(entry))
+    }
+
+    const fn face(&self) -> ClockFace {
+        if self.bare || self.width < CLOCK_WIDTH_MIN { ClockFace::Off } else { self.face }
+    }
+
+    /// The clock of an entry, empty where the entry above says the same.
+    fn clock(&self, at: u64, before: Option<&Entry>) -> String {
+        let face = self.face();
+        let time = |at| self.zone.time(at, face == ClockFace::Seconds);
+        let shown = match face {
+            ClockFace::Off => return String::new(),
+            _ if before.is_some_and(|before| time(before.at) == time(at)) => String::new(),
+            _ => time(at),
+        };
+        format!("{shown:width$}", width = face.columns())
+    }
+
+    /// A line across, with a text in the middle.
+    fn rule(&self, key: u32, text: &str, dash: &str) -> Row {
+        let free = self.width.saturating_sub(columns(text));
+        let left = dash.repeat(free / 2);
+        let right = dash.repeat(free - free / 2);
+        Row { key, parts: vec![Part::new(format!("{left}{text}{right}"), Role::Dim)] }
+    }
+
+    fn write(&self, entry: &Entry, clock: &str, rows: &mut Vec<Row>) {
+        let signs = self.signs;
+        match &entry.item {
+            Item::Said(said) => self.said(said, clock, rows),
+            Item::Moves(moves) => self.moved(moves, clock, rows),
+            Item::Notice(notice) => {
+                let (sign, role) =
+                    if notice.dim { (" ", Role::Dim) } else { (signs.notice, Role::Notice) };
+                let text = if notice.dim { Role::Dim } else { Role::Text };
+                let head = vec![Part::new(clock, Role::Dim), Part::new(sign, role)];
+                self.text(TEXT, head, notice.text.as_str(), text, rows);
+            }
+            Item::Undelivered { count, whom } => {
+                let what = match count {
+                    1 => format!("not delivered to {whom}. /resend tries again"),
+                    _ => format!("{count} messages not delivered to {whom}. /resend tries again"),
+                };
+                let sign = Part::new(signs.notice, Role::Notice);
+                self.text(TEXT, vec![Part::new(clock, Role::Dim), sign], &what, Role::Text, rows);
+            }
+        }
+    }
+
+    fn said(&self, said: &Said, clock: &str, rows: &mut Vec<Row>) {
+        let signs = self.signs;
+        let mark = said.fate.as_ref().map(super::scrollback::Fate::mark);
+        let (sign, role) = match mark {
+            Some(Mark::Pending) => (signs.pending, Role::Dim),
+            Some(Mark::Delivered) => (signs.delivered, Role::Delivered),
+            Some(Mark::Failed) => (signs.failed, Role::Failed),
+            None if said.private.is_some() => (signs.private, Role::Private),
+            None if said.mention => (signs.mention, Role::Mention),
+            None if said.action => (signs.action, Role::Dim),
+            None => (" ", Role::Text),
+        };
+        let mut head = vec![Part::new(clock, Role::Dim), Part::new(sign, role)];
+        head.push(Part::new(" ", Role::Text));
+        if said.action && sign != signs.action {
+            head.push(Part::new(format!("{} ", signs.action), Role::Dim));
+        }
+        let name = if mark.is_some() { Role::Own } else { Role::Name(said.from.id) };
+        head.push(Part::new(self.label(&said.from), name));
+        if let (Some(to), true) = (&said.private, mark.is_some()) {
+            head.push(Part::new(format!(" {} {}", signs.joined, self.label(to)), Role::Private));
+        }
+        head.push(Part::new(if said.action { " " } else { ": " }, Role::Text));
+        self.body(TEXT, head, said.text.as_str(), Role::Text, rows);
+    }
+
+    fn moved(&self, moves: &[Move], clock: &str, rows: &mut Vec<Row>) {
+        let shown: Vec<&Move> = self.moves(moves).collect();
+        let fold = self.joins == Joins::Fold && shown.len() > 1;
+        if fold {
+            let text = folded(&shown, |who| self.label(who));
+            let head = vec![Part::new(clock, Role::Dim), Part::new(self.signs.folded, Role::Dim)];
+            return self.text(TEXT, head, &text, Role::Dim, rows);
+        }
+        let mut clock = clock.to_owned();
+        for (index, moved) in shown.into_iter().enumerate() {
+            let label = self.label(&moved.who);
+            let (sign, role, text) = match moved.left {
+                None => (self.signs.joined, Role::Joined, wording::came(&label)),
+                Some(why) => (self.signs.left, Role::Left, wording::left(&label, why)),
+            };
+            let head = vec![Part::new(clock.as_str(), Role::Dim), Part::new(sign, role)];
+            // Each on keys of its own: more than a text can have bytes.
+            self.text(TEXT + ((index as u32) << 20), head, &text, role, rows);
+            clock = " ".repeat(clock.len());
+        }
+    }
+
+    /// A text behind its sign.
+    fn text(&self, key: u32, mut head: Vec<Part>, text: &str, role: Role, rows: &mut Vec<Row>) {
+        head.push(Part::new(" ", Role::Text));
+        self.body(key, head, text, role, rows);
+    }
+
+    /// A text behind its head, wrapped, with links and what a search found.
+    fn body(&self, key: u32, head: Vec<Part>, text: &str, role: Role, rows: &mut Vec<Row>) {
+        let taken: usize = head.iter().map(|part| columns(&part.text)).sum();
+        let indent = match self.face() {
+            ClockFace::Off => 2,
+            face => (self.width / 3).min(INDENT_MAX).max(face.columns() + 2),
+        };
+        let indent = indent.min(taken).min(self.width / 2);
+        let broken =
+            wrap(text, self.width.saturating_sub(taken), self.width.saturating_sub(indent));
+        let (links, found) = (links(text), hits(text, &self.wanted));
+        let mut head = Some(head);
+        for row in broken {
+            let mut parts =
+                head.take().unwrap_or_else(|| vec![Part::new(" ".repeat(indent), Role::Text)]);
+            let row_key = key + row.start as u32;
+            for piece in pieces(row, &links, &found) {
+                let link = links.iter().find(|link| link.contains(&piece.start));
+                let role = match link {
+                    _ if found.iter().any(|hit| hit.contains(&piece.start)) => Role::Found,
+                    Some(_) => Role::Link,
+                    None => role,
+                };
+                let link = link.map(|link| text[link.clone()].to_owned());
+                parts.push(Part { text: text[piece].to_owned(), role, link });
+            }
+            rows.push(Row { key: row_key, parts });
+        }
+    }
+}
+
+/// A row cut where a link or a hit begins or ends.
+fn pieces(row: Range<usize>, links: &[Range<usize>], found: &[Range<usize>]) -> Vec<Range<usize>> {
+    let edges = links.iter().chain(found).flat_map(|range| [range.start, range.end]);
+    let mut cuts: Vec<usize> = edges.filter(|at| row.contains(at) && *at > row.start).collect();
+    cuts.push(row.end);
+    cuts.sort_unstable();
+    cuts.dedup();
+    let mut start = row.start;
+    cuts.into_iter()
+        .map(|end| {
+            let piece = start..end;
+            start = end;
+            piece
+        })
+        .filter(|piece| !piece.is_empty())
+        .collect()
+}
+
+/// `erin came and went · frank came`, each person once.
+fn folded(moves: &[&Move], label: impl Fn(&Person) -> String) -> String {
+    let mut people: Vec<(&Person, Vec<bool>)> = Vec::new();
+    for moved in moves {
+        let came = moved.left.is_none();
+        match people.iter_mut().find(|(who, _)| who.id == moved.who.id) {
+            Some((_, turns)) => turns.push(came),
+            None => people.push((&moved.who, vec![came])),
+        }
+    }
+    let told = people.into_iter().map(|(who, turns)| {
+        let what = match (turns[0], turns[turns.len() - 1]) {
+            (true, false) => "came and went",
+            (false, true) => "went and came back",
+            (true, true) => "came",
+            (false, false) => "went",
+        };
+        format!("{} {what}", label(who))
+    });
+    told.collect::<Vec<_>>().join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::scrollback::Fate;
+    use super::super::theme::{ASCII, UNICODE};
+    use super::*;
+    use crate::machine::{MessageId, Name, SafeText, Why};
+
+    /// 23 Oct 2026, 09:12 UTC.
+    const MORNING: u64 = 1_792_746_720_123;
+
+    fn page(width: usize) -> Page {
+        Page { width, ..Page::new(Zone::utc(), &UNICODE) }
+    }
+
+    fn who(id: u64, name: &str) -> Person {
+        Person { id: PeerId(id), name: Name::parse(name).unwrap() }
+    }
+
+    fn said(from: &Person, text: &str) -> Said {
+        Said {
+            id: MessageId { author: from.id, number: 1 },
+            from: from.clone(),
+            text: SafeText::new(text).into_owned(),
+            action: false,
+            private: None,
+            mention: false,
+            fate: None,
+        }
+    }
+
+    fn shown(page: &Page) -> Vec<String> {
+        let rows = page.entries().flat_map(|entry| page.rows(entry));
+        let text = |row: Row| row.parts.iter().map(|part| part.text.as_str()).collect::<String>();
+        rows.map(text).map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_conversation() {
+        let mut page = page(44);
+        let (bob, me) = (who(2, "bob"), who(1, "alice"));
+        page.scrollback.moved(MORNING, bob.clone(), None);
+        page.scrollback.say(MORNING, said(&bob, "did the failover test pass? I wonder"));
+        let fate = Some(Fate { readers: 1, ..Fate::default() });
+        page.scrollback.say(MORNING + 60_000, Said { fate, ..said(&me, "yes\n3 of 3") });
+        page.scrollback.acked(1, bob.clone(), Duration::ZERO);
+        page.scrollback.done(1, Vec::new());
+        page.scrollback.say(MORNING + 60_000, Said { action: true, ..said(&bob, "waves") });
+        page.scrollback
+            .say(MORNING + 86_400_000, Said { mention: true, ..said(&bob, "alice: bye") });
+        page.scrollback.undelivered(MORNING + 86_400_000, "dave (left)".to_owned());
+        page.unread = Some(Unread { from: 4, count: 3, open: true });
+        assert_eq!(
+            shown(&page),
+            [
+                "───────────── Fri 23 Oct 2026 ──────────────",
+                "09:12 → bob has entered the chat!",
+                "        bob: did the failover test pass? I",
+                "             wonder",
+                "09:13 ✓ alice: yes",
+                "              3 of 3",
+                "      * bob waves",
+                "───────────── Sat 24 Oct 2026 ──────────────",
+                "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 3 new ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌",
+                "09:12 » bob: alice: bye",
+                "      ! not delivered to dave (left).",
+                "        /resend tries again",
+            ]
+        );
+        page.face = ClockFace::Off;
+        assert_eq!(
+            shown(&page)[2..4],
+            ["  bob: did the failover test pass? I wonder", "✓ alice: yes"]
+        );
+        (page.width, page.bare) = (20, true);
+        page.signs = &ASCII;
+        assert_eq!(shown(&page)[3..6], ["  bob: did the", "  failover test", "  pass? I wonder"]);
+    }
+
+    #[test]
+    fn who_comes_and_goes() {
+        let mut page = page(60);
+        let (erin, frank) = (who(3, "erin"), who(4, "frank"));
+        page.scrollback.moved(MORNING, erin.clone(), None);
+        page.scrollback.moved(MORNING, erin.clone(), Some(Why::Quit));
+        page.scrollback.moved(MORNING, frank.clone(), None);
+        assert_eq!(shown(&page)[1..], ["09:12 ± erin came and went · frank came"]);
+        page.joins = Joins::All;
+        assert_eq!(
+            shown(&page)[1..],
+            [
+                "09:12 → erin has entered the chat!",
+                "      ← erin has left the chat!",
+                "      → frank has entered the chat!",
+            ]
+        );
+        page.joins = Joins::None;
+        assert_eq!(shown(&page), [""; 0]);
+        page.scrollback.say(MORNING, said(&frank, "hi"));
+        page.scrollback.moved(MORNING, frank.clone(), Some(Why::Timeout));
+        assert_eq!(shown(&page)[2..], ["      ← frank has left the chat! (timeout)"]);
+        page.ignored.insert(frank.id);
+        assert_eq!(shown(&page), [""; 0]);
+    }
+
+    #[test]
+    fn links_and_hits_are_parts() {
+        let mut page = page(30);
+        let bob = who(2, "bob");
+        page.scrollback.say(MORNING, said(&bob, "see https://example.org/a/long/path now"));
+        page.wanted = "LONG".to_owned();
+        let rows = page.rows(0);
+        let linked: Vec<&Part> =
+            rows.iter().flat_map(|row| &row.parts).filter(|part| part.link.is_some()).collect();
+        assert!(linked.len() > 2, "the link is in several rows");
+        let whole: String = linked.iter().map(|part| part.text.as_str()).collect();
+        assert_eq!(whole, "https://example.org/a/long/path");
+        assert!(linked.iter().all(|part| part.link.as_ref() == Some(&whole)));
+        let found: String = rows
+            .iter()
+            .flat_map(|row| &row.parts)
+            .filter(|part| part.role == Role::Found)
+            .map(|part| part.text.as_str())
+            .collect();
+        assert_eq!(found, "long");
+    }
+
+    #[test]
+    fn any_width_will_do() {
+        let mut page = page(1);
+        let me = who(1, "a name of 24 columns x y");
+        let private = Some(who(2, "你好你好你好你好你好你好"));
+        page.scrollback.say(MORNING, Said { private, ..said(&me, "你好 https://x.y/z") });
+        for width in 1..130 {
+            page.width = width;
+            assert!(!page.rows(0).is_empty());
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! What the person at the terminal sees and is doing: the model behind the screen.
+//!
+//! Pure: events of the machine, keys and the time go in; what is to be done comes out of
+//! [`View::next_want`]. Nothing that arrives disturbs what is being typed, or moves who reads back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::super::clock::Zone;
+use super::super::front::{Note, counted, grouped};
+use super::super::refusal::words;
+use super::super::wording;
+use super::alert::Notify;
+use super::commands::Order;
+use super::complete::Completion;
+use super::editor::Editor;
+use super::page::{Page, Unread};
+use super::recall::Recall;
+use super::scrollback::{Entry, Fate, Item, Said};
+use super::theme::Signs;
+use super::viewport::Viewport;
+use crate::machine::{Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Why};
+
+/// Somebody who is silent for longer may be lost: they are pinged after 15 s.
+const SILENT_MAX: Duration = Duration::from_secs(20);
+/// How many people are remembered in the order they spoke, for Tab.
+const RECENT_MAX: usize = 64;
+
+/// What is to be done that only the driver can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Give this line to the machine.
+    Line(String),
+    /// Say this, to everybody or to the one with this id.
+    Say { text: String, action: bool, to: Option<String> },
+    /// Leave, once everything is delivered.
+    Quit,
+    /// Leave at once.
+    QuitNow,
+    /// Stop, until somebody continues us.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Report the mouse, or stop it.
+    Mouse,
+    /// Write the chat to a file: `on`, `off`, or its path.
+    Log(String),
+    /// Show the tables of the machine.
+    Debug,
+    /// Make a noise.
+    Ring(SafeText<'static>),
+}
+
+/// Where keys go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Focus {
+    #[default]
+    Type,
+    Scroll,
+}
+
+/// What is asked in the line at the bottom.
+#[derive(Debug, Default)]
+pub(crate) enum Prompt {
+    /// What to say.
+    #[default]
+    Draft,
+    /// What to look for in what was said.
+    Search(Editor),
+    /// What to look for among the lines that were typed before, and what was typed when it began.
+    Recall { part: String, skip: usize, before: String },
+    /// Whether to take a paste.
+    Paste(String),
+}
+
+/// Something to read in front of everything else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sheet {
+    pub(crate) title: String,
+    pub(crate) lines: Vec<String>,
+    /// The first line that is shown.
+    pub(crate) top: usize,
+}
+
+/// How somebody was when last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) rtt: Option<Duration>,
+    pub(crate) lost: bool,
+}
+
+/// The model.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) page: Page,
+    pub(crate) viewport: Viewport,
+    pub(crate) editor: Editor,
+    pub(super) recall: Recall,
+    pub(crate) focus: Focus,
+    pub(crate) prompt: Prompt,
+    pub(crate) sheet: Option<Sheet>,
+    pub(super) completion: Option<Completion>,
+    /// The list of commands was closed; it stays so until the draft changes.
+    pub(super) popup_closed: bool,
+    /// Said once, until the next key.
+    pub(crate) hint: Option<String>,
+    pub(crate) show_people: bool,
+    pub(crate) seen: BTreeMap<PeerId, Seen>,
+    pub(crate) nodeset: Health,
+    pub(crate) leaving: bool,
+    /// Messages that came since we read back.
+    pub(crate) below: u64,
+    pub(super) notify: Notify,
+    /// The window has not the focus.
+    away: bool,
+    /// Who spoke, the last one first.
+    recent: VecDeque<PeerId>,
+    said_alone: bool,
+    /// What was typed that the machine is carrying out.
+    submitted: Option<String>,
+    /// There is no room for people beside the messages.
+    pub(crate) narrow: bool,
+    /// Rows of the pane when it was drawn last.
+    pub(crate) height: usize,
+    /// The wall clock, ms since 1970.
+    now_ms: u64,
+    wants: VecDeque<Want>,
+}
+
+impl View {
+    pub(crate) fn new(zone: Zone, signs: &'static Signs, now_ms: u64) -> Self {
+        Self {
+            page: Page::new(zone, signs),
+            viewport: Viewport::default(),
+            editor: Editor::default(),
+            recall: Recall::default(),
+            focus: Focus::Type,
+            prompt: Prompt::Draft,
+            sheet: None,
+            completion: None,
+            popup_closed: false,
+            hint: None,
+            show_people: true,
+            seen: BTreeMap::new(),
+            nodeset: Health::Online,
+            leaving: false,
+            below: 0,
+            notify: Notify::Mentions,
+            away: false,
+            recent: VecDeque::new(),
+            said_alone: false,
+            submitted: None,
+            narrow: false,
+            height: 1,
+            now_ms,
+            wants: VecDeque::new(),
+        }
+    }
+
+    /// The next thing to do.
+    pub(crate) fn next_want(&mut self) -> Option<Want> {
+        self.wants.pop_front()
+    }
+
+    pub(super) fn want(&mut self, want: Want) {
+        self.wants.push_back(want);
+    }
+
+    /// What time it is.
+    pub(crate) const fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
+    /// What was wanted last is carried out.
+    pub(crate) fn settle(&mut self) {
+        self.submitted = None;
+    }
+
+    /// Says something on the program's behalf.
+    pub(crate) fn notice(&mut self, text: &str) {
+        self.page.scrollback.notice(self.now_ms, text, false);
+    }
+
+    /// Says something that is worth less.
+    pub(crate) fn remark(&mut self, text: &str) {
+        self.page.scrollback.notice(self.now_ms, text, true);
+    }
+
+    /// Something happened.
+    pub(crate) fn show(&mut self, event: &Event<'_>) {
+        self.page.people.note(event);
+        match event {
+            Event::Ready { me, .. } => {
+                self.page.me = Some(me.clone());
+                let here = self.page.people.here();
+                let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
+                self.remark(&format!("here: {here}"));
+            }
+            Event::Joined(who) => {
+                self.said_alone = false;
+                self.page.scrollback.moved(self.now_ms, who.clone(), None);
+            }
+            Event::Left { who, why } => {
+                self.seen.remove(&who.id);
+                self.page.scrollback.moved(self.now_ms, who.clone(), Some(*why));
+            }
+            Event::Renamed { who, was } => self.renamed(who, was.as_str()),
+            Event::Message { id, from, text, action, private, mention } => {
+                let private = private.then(|| from.clone());
+                self.heard(Said {
+                    id: *id,
+                    from: from.clone(),
+                    text: text.clone().into_owned(),
+                    action: *action,
+                    private,
+                    mention: *mention,
+                    fate: None,
+                });
+            }
+            Event::Sent { id, text, action, to, readers } => {
+                let Some(from) = self.page.me.clone() else { return };
+                self.page.unread = None;
+                let fate = Some(Fate { readers: *readers, ..Fate::default() });
+                self.page.scrollback.say(
+                    self.now_ms,
+                    Said {
+                        id: *id,
+                        from,
+                        text: text.clone().into_owned(),
+                        action: *action,
+                        private: to.clone(),
+                        mention: false,
+                        fate,
+                    },
+                );
+                if *readers == 0 && to.is_none() && !self.said_alone {
+                    self.said_alone = true;
+                    self.notice("nobody is here to hear it: /resend says it to who comes");
+                }
+            }
+            Event::Acked { id, by, rtt } => {
+                self.page.scrollback.acked(id.number, by.clone(), *rtt);
+            }
+            Event::Done { id, failed, .. } => self.done(id.number, failed),
+            Event::Refused(refusal) => self.refused(refusal),
+            _ => self.show_state(event),
+        }
+        self.viewport.settle(&self.page, self.height);
+    }
+
+    /// Everything about the room itself.
+    fn show_state(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Alike { one, other } => {
+                let (one, other) = (self.page.label(one), self.page.label(other));
+                self.notice(&wording::alike(&one, &other));
+            }
+            Event::Missing { from, count } => {
+                let from = self.page.label(from);
+                self.notice(&format!("{count} missing from {from}"));
+            }
+            Event::Nodeset(health) => {
+                self.nodeset = *health;
+                let since = self.page.zone.time(self.now_ms, false);
+                self.notice(&wording::nodeset(*health, &self.page.people, &since));
+            }
+            Event::People(people) => self.notice(&wording::presence(people).join("\n")),
+            Event::Leaving { .. } => self.leaving = true,
+            _ => {}
+        }
+    }
+
+    /// The driver has something to say.
+    pub(crate) fn note(&mut self, note: &Note) {
+        match note {
+            Note::Opened(addr) => self.notice(&wording::opened(*addr)),
+            Note::Waiting(unacked) => {
+                let waiting = counted(*unacked as u64, "message");
+                self.hint = Some(format!("leaving: waiting for {waiting} · Ctrl+C leaves at once"));
+            }
+            // Nothing is dropped here: a stalled terminal gets fewer frames.
+            Note::Dropped(_) => {}
+            Note::Logging(Some(path)) => self.notice(&format!("writing the chat to {path}")),
+            Note::Logging(None) => self.notice("the chat is not written to a file"),
+            Note::Remark(what) => self.notice(what),
+        }
+    }
+
+    fn renamed(&mut self, who: &Person, was: &str) {
+        if self.page.me.as_ref().is_some_and(|me| me.id == who.id) {
+            self.page.me = Some(who.clone());
+            return self.remark(&format!("you are now called {} (before: {was})", who.name));
+        }
+        let label = self.page.label(who);
+        self.remark(&format!("{was} is now called {label}"));
+    }
+
+    fn heard(&mut self, said: Said) {
+        let id = said.from.id;
+        self.recent.retain(|&other| other != id);
+        self.recent.push_front(id);
+        self.recent.truncate(RECENT_MAX);
+        let ignored = self.page.ignored.contains(&id);
+        let ring = match self.notify {
+            Notify::Off => false,
+            Notify::Mentions => said.mention || said.private.is_some(),
+            Notify::All => true,
+        };
+        if ring && self.away && !ignored {
+            let line = format!("{}: {}", said.from.name, said.text);
+            self.want(Want::Ring(SafeText::new(&line).into_owned()));
+        }
+        let entry = self.page.scrollback.say(self.now_ms, said);
+        if ignored {
+            return;
+        }
+        if !self.viewport.follows() {
+            self.below += 1;
+        }
+        if self.away || !self.viewport.follows() {
+            match &mut self.page.unread {
+                Some(unread) if unread.open => unread.count += 1,
+                unread => *unread = Some(Unread { from: entry, count: 1, open: true }),
+            }
+        }
+    }
+
+    fn done(&mut self, number: u64, failed: &[(Person, Why)]) {
+        self.page.scrollback.done(number, failed.to_vec());
+        if !failed.is_empty() {
+            let whom = wording::whom(&self.page.people, failed);
+            self.page.scrollback.undelivered(self.now_ms, whom);
+        }
+    }
+
+    /// A line was not carried out: it goes back where it was typed.
+    fn refused(&mut self, refusal: &Refusal<'_>) {
+        self.notice(&words(refusal).line());
+        if let Some(line) = self.submitted.take()
+            && self.editor.is_empty()
+        {
+            self.editor.set(&line);
+        }
+    }
+
+    /// How the others are. Whether that looks different now.
+    pub(crate) fn refresh(&mut self, people: impl Iterator<Item = Presence>) -> bool {
+        let seen = people
+            .map(|presence| {
+                let lost = presence.silent > SILENT_MAX || presence.addr.is_none();
+                // No finer than it is shown.
+                let ms = |rtt: Duration| Duration::from_millis(rtt.as_millis() as u64);
+                (presence.who.id, Seen { rtt: presence.rtt.map(ms), lost })
+            })
+            .collect();
+        let changed = seen != self.seen;
+        self.seen = seen;
+        changed
+    }
+
+    /// The median round trip.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let mut samples: Vec<Duration> = self.seen.values().filter_map(|seen| seen.rtt).collect();
+        samples.sort_unstable();
+        samples.get(samples.len() / 2).copied()
+    }
+
+    /// The window got or lost the focus.
+    pub(crate) fn set_focused(&mut self, focused: bool) {
+        self.away = !focused;
+        if focused {
+            self.read();
+        } else if self.page.unread.is_some_and(|unread| !unread.open) {
+            // It was seen; what comes now is what is new.
+            self.page.unread = None;
+        }
+    }
+
+    /// The newest message is looked at.
+    pub(super) fn read(&mut self) {
+        if self.viewport.follows() {
+            self.below = 0;
+            if let Some(unread) = self.page.unread.as_mut().filter(|_| !self.away) {
+                unread.open = false;
+            }
+        }
+    }
+
+    /// The draft is done: it is sent, or carried out.
+    pub(super) fn submit(&mut self) {
+        let text = self.editor.text().to_owned();
+        if text.trim().is_empty() {
+            self.editor.take();
+            return;
+        }
+        if text.len() > TEXT_MAX {
+            return self.notice(&words(&Refusal::TooLong { bytes: text.len() }).line());
+        }
+        let order = match Order::parse(&text) {
+            Ok(order) => order,
+            Err(refusal) => return self.notice(&words(&refusal).line()),
+        };
+        self.editor.take();
+        self.recall.push(&text);
+        self.viewport.go_bottom();
+        self.read();
+        self.carry_out(order, &text);
+    }
+
+    fn carry_out(&mut self, order: Order<'_>, typed: &str) {
+        let page = &mut self.page;
+        match order {
+            Order::Pass(line) if line == "/quit" => self.want(Want::Quit),
+            Order::Pass(line) => {
+                self.submitted = Some(typed.to_owned());
+                self.want(Want::Line(line));
+            }
+            Order::Help(None) => self.help(),
+            Order::Help(Some(help)) => {
+                let what = help.what;
+                self.notice(&format!("{}: {what}", help.usage));
+            }
+            Order::Clear => page.scrollback.clear(),
+            Order::Debug => self.want(Want::Debug),
+            Order::Ignore(name) => match page.people.find(name) {
+                Ok(who) => {
+                    page.ignored.insert(who.id);
+                    let label = page.label(&who);
+                    self.notice(&format!("what {label} says is hidden: /unignore {label}"));
+                }
+                Err(refusal) => self.notice(&words(&refusal).line()),
+            },
+            Order::Unignore(name) => match page.people.find(name) {
+                Ok(who) if page.ignored.remove(&who.id) => {
+                    let label = page.label(&who);
+                    self.notice(&format!("what {label} says is shown again"));
+                }
+                Ok(_) => self.notice("nobody of that name is ignored"),
+                Err(refusal) => self.notice(&words(&refusal).line()),
+            },
+            Order::Info => match page.scrollback.last_own() {
+                Some(entry) => self.details(entry),
+                None => self.notice("you have said nothing yet"),
+            },
+            Order::Joins(joins) => page.joins = joins,
+            Order::Clock(face) => page.face = face,
+            Order::Log(path) => self.want(Want::Log(path.to_owned())),
+            Order::Mouse => self.want(Want::Mouse),
+            Order::Notify(notify) => self.notify = notify,
+            Order::Resend => self.resend(),
+            Order::Search(text) => self.search(text),
+        }
+        self.viewport.settle(&self.page, self.height);
+    }
+
+    /// Says again what did not arrive: to those it did not reach, if they are here.
+    fn resend(&mut self) {
+        let Page { scrollback, people, .. } = &mut self.page;
+        let mut wants = Vec::new();
+        let mut absent = Vec::new();
+        for said in scrollback.failed_mut() {
+            let (text, action) = (said.text.as_str().to_owned(), said.action);
+            let Some(fate) = &mut said.fate else { continue };
+            if fate.readers == 0 && people.len() > 0 {
+                wants.push(Want::Say { text: text.clone(), action, to: None });
+                fate.resent = true;
+            }
+            for (who, _) in &fate.failed {
+                let here = people.contains(who.id).then(|| who.clone());
+                // Who started again has the old name and another id.
+                match here.map_or_else(|| people.find(who.name.as_str()), Ok) {
+                    Ok(who) => {
+                        let to = Some(who.id.to_string());
+                        wants.push(Want::Say { text: text.clone(), action, to });
+                        fate.resent = true;
+                    }
+                    Err(_) => absent.push(who.name.to_string()),
+                }
+            }
+        }
+        absent.sort_unstable();
+        absent.dedup();
+        if !absent.is_empty() {
+            self.notice(&format!("not here: {}", absent.join(", ")));
+        }
+        if wants.is_empty() && absent.is_empty() {
+            self.notice("there is nothing to say again");
+        }
+        self.wants.extend(wants);
+    }
+
+    /// Looks for the newest message with a text, and goes there.
+    pub(super) fn search(&mut self, text: &str) {
+        text.clone_into(&mut self.page.wanted);
+        self.focus = Focus::Scroll;
+        let end = self.page.scrollback.entries().end;
+        self.search_from(end, true);
+    }
+
+    /// Looks further, back or forth.
+    pub(super) fn search_on(&mut self, back: bool) {
+        let from = self.viewport.selected(&self.page, self.height);
+        self.search_from(from.unwrap_or(0), back);
+    }
+
+    fn search_from(&mut self, from: u64, back: bool) {
+        match self.page.scrollback.find(&self.page.wanted, from, back) {
+            Some(entry) => self.viewport.center(&self.page, entry, self.height),
+            None => self.hint = Some(format!("no more '{}'", self.page.wanted)),
+        }
+        self.read();
+    }
+
+    /// Everything about one entry.
+    pub(super) fn details(&mut self, entry: u64) {
+        let Some(entry) = self.page.scrollback.get(entry) else { return };
+        self.sheet = Some(Sheet {
+            title: "Details".to_owned(),
+            lines: detail_lines(entry, &self.page),
+            top: 0,
+        });
+    }
+
+    /// People in the order that Tab offers them: who spoke last comes first.
+    pub(super) fn by_recency(&self) -> Vec<(Person, String)> {
+        let mut people = self.page.people.sorted();
+        let rank =
+            |who: &Person| self.recent.iter().position(|&id| id == who.id).unwrap_or(RECENT_MAX);
+        people.sort_by_key(rank);
+        people
+            .into_iter()
+            .map(|who| {
+                let label = self.page.label(&who);
+                (who, label)
+            })
+            .collect()
+    }
+
+    /// `People (4)`: we are one of them.
+    pub(crate) fn people_title(&self) -> String {
+        format!("People ({})", self.page.people.len() + 1)
+    }
+
+    /// Everybody, we first, and how far away they are.
+    pub(crate) fn people_lines(&self) -> Vec<String> {
+        let signs = self.page.signs;
+        let me = self.page.me.iter().map(|me| format!("{} {} (you)", signs.here, me.name));
+        let others = self.page.people.sorted().into_iter().map(|who| {
+            let (sign, far) = self.distance(&who);
+            format!("{sign} {}  {far}", self.page.label(&who))
+        });
+        me.chain(others).collect()
+    }
+
+    /// How somebody is: a sign, and the round trip to them.
+    pub(crate) fn distance(&self, who: &Person) -> (&'static str, String) {
+        let signs = self.page.signs;
+        match self.seen.get(&who.id) {
+            Some(Seen { lost: true, .. }) => (signs.lost, "lost?".to_owned()),
+            Some(Seen { rtt: Some(rtt), .. }) => (signs.here, wording::milliseconds(*rtt)),
+            _ => (signs.here, String::new()),
+        }
+    }
+
+    /// How much of a message the draft is, where that matters.
+    pub(crate) fn excess(&self) -> Option<String> {
+        let bytes = self.editor.text().len();
+        (bytes > TEXT_MAX).then(|| format!("{} of {} bytes", grouped(bytes), grouped(TEXT_MAX)))
+    }
+}
+
+fn detail_lines(entry: &Entry, page: &Page) -> Vec<String> {
+    let when = format!("{} {}", page.zone.date(entry.at), page.zone.time(entry.at, true));
+    let Item::Said(said) = &entry.item else { return vec![when] };
+    let mut lines = vec![when, format!("from {} ({})", page.label(&said.from), said.from.id)];
+    if let Some(to) = &said.private {
+        lines.push(format!("private, with {}", page.label(to)));
+    }
+    lines.push(format!("message {}", said.id));
+    let Some(fate) = &said.fate else { return lines };
+    let signs = page.signs;
+    if fate.readers == 0 {
+        lines.push("nobody was here".to_owned());
+    }
+    for (who, after) in &fate.acked {
+        let after = wording::milliseconds(*after);
+        lines.push(format!("{} {} {after}", signs.delivered, page.label(who)));
+    }
+    for (who, why) in &fate.failed {
+        let why = if *why == Why::Quit { "left".to_owned() } else { why.to_string() };
+        lines.push(format!("{} {}: {why}", signs.failed, page.label(who)));
+    }
+    let waiting = fate.readers.saturating_sub(fate.acked.len() + fate.failed.len());
+    if waiting > 0 && !fate.done {
+        lines.push(format!("{} waiting for {waiting}", signs.pending));
+    }
+    if fate.resent {
+        lines.push("said again".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,378 @@
+//! Which part of what was said is on the screen.
+//!
+//! Somebody who reads back is held where they read: by the entry at the top and the place in its
+//! text, whatever arrives, whatever the width of the screen becomes. Everybody else is at the
+//! bottom and stays there.
+
+use std::ops::Range;
+
+/// What can be scrolled: entries by number, each in rows.
+pub(crate) trait Source {
+    /// One row of an entry.
+    type Row: Keyed;
+
+    /// The numbers of the entries there are.
+    fn entries(&self) -> Range<u64>;
+
+    /// The rows of an entry, from the top; none if it is not shown.
+    fn rows(&self, entry: u64) -> Vec<Self::Row>;
+}
+
+/// What a row is known by inside its entry: keys grow downwards, and a key means the same place of
+/// the text at every width.
+pub(crate) trait Keyed {
+    fn key(&self) -> u32;
+}
+
+/// The place of the first row on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    entry: u64,
+    key: u32,
+}
+
+/// A window onto rows.
+#[derive(Debug, Default)]
+pub(crate) struct Viewport {
+    /// What is at the top; `None` while the newest row is at the bottom.
+    top: Option<Place>,
+    /// How many rows above the last one the selected row is.
+    lift: usize,
+}
+
+/// A row that is on the screen, and the entry it belongs to.
+pub(crate) type Visible<R> = (u64, R);
+
+impl Viewport {
+    /// Whether what arrives is seen.
+    pub(crate) const fn follows(&self) -> bool {
+        self.top.is_none()
+    }
+
+    /// How many rows above the last one the selected row is.
+    pub(crate) const fn lift(&self) -> usize {
+        self.lift
+    }
+
+    /// The newest row, at the bottom.
+    pub(crate) const fn go_bottom(&mut self) {
+        self.top = None;
+        self.lift = 0;
+    }
+
+    /// The oldest row, at the top.
+    pub(crate) fn go_top(&mut self, source: &impl Source, height: usize) {
+        self.show(source, source.entries().start, height);
+        self.lift = self.visible(source, height).len().saturating_sub(1);
+    }
+
+    /// Shows an entry at the top, or as high as it can be.
+    pub(crate) fn show(&mut self, source: &impl Source, entry: u64, height: usize) {
+        self.top = Some(Place { entry, key: 0 });
+        self.lift = 0;
+        self.settle(source, height);
+    }
+
+    /// Shows an entry in the middle, selected.
+    pub(crate) fn center(&mut self, source: &impl Source, entry: u64, height: usize) {
+        self.show(source, entry, height);
+        self.up(source, height / 2, height);
+        let visible = self.visible(source, height);
+        let last = visible.iter().rposition(|(of, _)| *of == entry);
+        self.lift = last.map_or(0, |at| visible.len() - 1 - at);
+    }
+
+    /// Moves towards older rows.
+    pub(crate) fn up(&mut self, source: &impl Source, rows: usize, height: usize) {
+        let visible = self.visible(source, height);
+        let Some((entry, first)) = visible.first() else { return };
+        let (mut entry, key) = (*entry, first.key());
+        let mut above: Vec<u32> =
+            keys(source, entry).into_iter().take_while(|&other| other < key).collect();
+        let mut left = rows;
+        let mut top = Place { entry, key };
+        while left > 0 {
+            if let Some(key) = above.pop() {
+                top = Place { entry, key };
+                left -= 1;
+            } else if entry > source.entries().start {
+                entry -= 1;
+                above = keys(source, entry);
+            } else {
+                break;
+            }
+        }
+        // Where nothing is above, the selection goes on alone.
+        self.lift = (self.lift + left).min(visible.len() - 1);
+        if left < rows {
+            self.top = Some(top);
+        }
+    }
+
+    /// Moves towards newer rows.
+    pub(crate) fn down(&mut self, source: &impl Source, rows: usize, height: usize) {
+        let lowered = self.lift.min(rows);
+        self.lift -= lowered;
+        let mut left = rows - lowered;
+        let Some(mut top) = self.place(source) else { return };
+        let mut below: Vec<u32> = keys(source, top.entry);
+        below.retain(|&key| key > top.key);
+        below.reverse();
+        while left > 0 {
+            if let Some(key) = below.pop() {
+                top.key = key;
+                left -= 1;
+            } else if top.entry + 1 < source.entries().end {
+                top.entry += 1;
+                below = keys(source, top.entry);
+                below.reverse();
+            } else {
+                break;
+            }
+        }
+        self.top = Some(top);
+        self.settle(source, height);
+    }
+
+    /// The rows on the screen, from the top.
+    pub(crate) fn visible<S: Source>(&self, source: &S, height: usize) -> Vec<Visible<S::Row>> {
+        let Some(top) = self.place(source) else { return bottom(source, height) };
+        let mut rows = Vec::new();
+        for entry in top.entry..source.entries().end {
+            let of = source.rows(entry);
+            let skipped = if entry == top.entry { index_of(&of, top.key) } else { 0 };
+            rows.extend(of.into_iter().skip(skipped).map(|row| (entry, row)));
+            if rows.len() >= height {
+                rows.truncate(height);
+                return rows;
+            }
+        }
+        // Not enough is left below.
+        bottom(source, height)
+    }
+
+    /// The entry of the selected row.
+    pub(crate) fn selected(&self, source: &impl Source, height: usize) -> Option<u64> {
+        let visible = self.visible(source, height);
+        let at = visible.len().checked_sub(1 + self.lift)?;
+        Some(visible[at].0)
+    }
+
+    /// Goes to the bottom if nothing is below the screen, and keeps the selection on it.
+    pub(crate) fn settle(&mut self, source: &impl Source, height: usize) {
+        self.top = self.place(source);
+        if let Some(top) = self.top {
+            let mut count = 0;
+            for entry in top.entry..source.entries().end {
+                let of = source.rows(entry);
+                let skipped = if entry == top.entry { index_of(&of, top.key) } else { 0 };
+                count += of.len() - skipped;
+                if count > height {
+                    break;
+                }
+            }
+            if count <= height {
+                self.top = None;
+            }
+        }
+        if self.lift > 0 {
+            self.lift = self.lift.min(self.visible(source, height).len().saturating_sub(1));
+        }
+    }
+}
+
+impl Viewport {
+    /// What is at the top, or the oldest entry where that is forgotten.
+    fn place(&self, source: &impl Source) -> Option<Place> {
+        let start = source.entries().start;
+        let top = self.top?;
+        Some(if top.entry < start { Place { entry: start, key: 0 } } else { top })
+    }
+}
+
+fn keys(source: &impl Source, entry: u64) -> Vec<u32> {
+    source.rows(entry).iter().map(Keyed::key).collect()
+}
+
+/// The last rows there are.
+fn bottom<S: Source>(source: &S, height: usize) -> Vec<Visible<S::Row>> {
+    let mut rows = Vec::new();
+    for entry in source.entries().rev() {
+        if rows.len() >= height {
+            break;
+        }
+        rows.extend(source.rows(entry).into_iter().rev().map(|row| (entry, row)));
+    }
+    rows.truncate(height);
+    rows.reverse();
+    rows
+}
+
+/// The row that has the place of a key: the last one that begins before or at it.
+fn index_of(rows: &[impl Keyed], key: u32) -> usize {
+    rows.iter().rposition(|row| row.key() <= key).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use quickcheck::{Arbitrary, Gen};
+
+    use super::*;
+
+    /// Entries of so many letters, in rows of `width`; one without letters is hidden.
+    struct Text {
+        first: u64,
+        lengths: Vec<u32>,
+        width: u32,
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Row(u32);
+
+    impl Keyed for Row {
+        fn key(&self) -> u32 {
+            self.0
+        }
+    }
+
+    impl Source for Text {
+        type Row = Row;
+
+        fn entries(&self) -> Range<u64> {
+            self.first..self.first + self.lengths.len() as u64
+        }
+
+        fn rows(&self, entry: u64) -> Vec<Row> {
+            let length = self.lengths[(entry - self.first) as usize];
+            (0..length.div_ceil(self.width)).map(|row| Row(row * self.width)).collect()
+        }
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Op {
+        Up(usize),
+        Down(usize),
+        Arrive(u32),
+        Forget,
+        Width(u32),
+        Top,
+        Bottom,
+        Center(u64),
+    }
+
+    impl Arbitrary for Op {
+        fn arbitrary(g: &mut Gen) -> Self {
+            let n = usize::arbitrary(g) % 9;
+            match u8::arbitrary(g) % 9 {
+                0 | 1 => Self::Up(n),
+                2 => Self::Down(n),
+                3 | 4 => Self::Arrive(n as u32 * 3),
+                5 => Self::Forget,
+                6 => Self::Width(n as u32 + 1),
+                7 => Self::Center(n as u64),
+                _ if n < 4 => Self::Top,
+                _ => Self::Bottom,
+            }
+        }
+    }
+
+    const HEIGHT: usize = 5;
+
+    fn apply(view: &mut Viewport, text: &mut Text, op: Op) {
+        match op {
+            Op::Up(rows) => view.up(text, rows, HEIGHT),
+            Op::Down(rows) => view.down(text, rows, HEIGHT),
+            Op::Arrive(length) => text.lengths.push(length),
+            Op::Forget if text.lengths.len() > 1 => {
+                text.lengths.remove(0);
+                text.first += 1;
+            }
+            Op::Forget => {}
+            Op::Width(width) => text.width = width,
+            Op::Top => view.go_top(text, HEIGHT),
+            Op::Bottom => view.go_bottom(),
+            Op::Center(n) => {
+                let entries = text.entries();
+                view.center(text, entries.start + n % (entries.end - entries.start), HEIGHT);
+            }
+        }
+        view.settle(text, HEIGHT);
+    }
+
+    #[test]
+    fn the_screen_is_full_and_in_order() {
+        fn property(ops: Vec<Op>) -> bool {
+            let mut text = Text { first: 7, lengths: vec![4, 0, 9], width: 3 };
+            let mut view = Viewport::default();
+            ops.into_iter().all(|op| {
+                apply(&mut view, &mut text, op);
+                let rows: usize = text.entries().map(|entry| text.rows(entry).len()).sum();
+                let visible: Vec<(u64, u32)> = view
+                    .visible(&text, HEIGHT)
+                    .iter()
+                    .map(|(entry, row)| (*entry, row.0))
+                    .collect();
+                let selected = view.selected(&text, HEIGHT);
+                visible.len() == rows.min(HEIGHT)
+                    && visible.is_sorted_by(|a, b| a < b)
+                    && selected.is_some() != visible.is_empty()
+            })
+        }
+        crate::machine::quickcheck().tests(5_000).quickcheck(property as fn(Vec<Op>) -> bool);
+    }
+
+    #[test]
+    fn who_reads_back_is_not_moved() {
+        fn property(ops: Vec<Op>) -> bool {
+            let mut text = Text { first: 0, lengths: vec![7; 30], width: 3 };
+            let mut view = Viewport::default();
+            view.up(&text, 20, HEIGHT);
+            ops.into_iter().all(|op| {
+                let before: Vec<(u64, Row)> = view.visible(&text, HEIGHT);
+                let held = !view.follows();
+                if !matches!(op, Op::Arrive(_)) {
+                    return true;
+                }
+                apply(&mut view, &mut text, op);
+                held && view.visible(&text, HEIGHT) == before
+            })
+        }
+        crate::machine::quickcheck().tests(2_000).quickcheck(property as fn(Vec<Op>) -> bool);
+    }
+
+    #[test]
+    fn up_and_down_again() {
+        let text = Text { first: 0, lengths: vec![7; 30], width: 3 };
+        let mut view = Viewport::default();
+        let newest = view.visible(&text, HEIGHT);
+        view.up(&text, 13, HEIGHT);
+        view.up(&text, 4, HEIGHT);
+        view.down(&text, 16, HEIGHT);
+        assert!(!view.follows());
+        view.down(&text, 1, HEIGHT);
+        assert!(view.follows() && view.visible(&text, HEIGHT) == newest);
+        view.up(&text, 1000, HEIGHT);
+        assert_eq!(view.visible(&text, HEIGHT)[0], (0, Row(0)));
+        assert_eq!(view.lift(), HEIGHT - 1, "the selection went on to the first row");
+        assert_eq!(view.selected(&text, HEIGHT), Some(0));
+        view.down(&text, 2, HEIGHT);
+        assert_eq!(view.visible(&text, HEIGHT)[0], (0, Row(0)), "and comes back before rows move");
+        assert_eq!(view.lift(), 2);
+    }
+
+    #[test]
+    fn another_width_shows_the_same_place() {
+        let mut text = Text { first: 0, lengths: vec![60; 30], width: 10 };
+        let mut view = Viewport::default();
+        view.center(&text, 9, HEIGHT);
+        view.up(&text, 4, HEIGHT);
+        let top = view.visible(&text, HEIGHT)[0].1.0;
+        let entry = view.visible(&text, HEIGHT)[0].0;
+        for width in [7, 60, 3, 10] {
+            text.width = width;
+            let (of, row) = &view.visible(&text, HEIGHT)[0];
+            assert!(*of == entry && row.0 <= top && top < row.0 + width, "{width}");
+        }
+        assert_eq!(view.visible(&text, HEIGHT)[0].1.0, top);
+    }
+}

@@ -1,0 +1,186 @@
+//! A text in rows: broken at spaces where that is possible, between graphemes where it is not.
+
+use std::ops::Range;
+
+use ratatui::buffer::CellWidth;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// How many columns a text takes, grapheme by grapheme, as it is drawn.
+pub(crate) fn columns(text: &str) -> usize {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
+    text.graphemes(true).map(grapheme_columns).sum()
+}
+
+/// How many columns one grapheme takes. A line feed, which is never drawn, takes none.
+pub(crate) fn grapheme_columns(grapheme: &str) -> usize {
+    if grapheme == "\n" { 0 } else { grapheme.cell_width().into() }
+}
+
+/// The beginning of a text that fits, and whether that is all of it.
+pub(crate) fn fitting(text: &str, width: usize) -> (&str, bool) {
+    let mut used = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        used += grapheme_columns(grapheme);
+        if used > width {
+            return (&text[..at], false);
+        }
+    }
+    (text, true)
+}
+
+/// A text on one line that fits, with an ellipsis where it was cut.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    match fitting(text, width) {
+        (whole, true) => whole.to_owned(),
+        _ if width == 0 => String::new(),
+        _ => format!("{}…", fitting(text, width - 1).0),
+    }
+}
+
+/// The rows of a text: `first` columns are free in the first one, `rest`, which are not fewer, in the
+/// others.
+///
+/// What stands between two rows is one line feed, or white space that fell on the break. No row is
+/// wider than it may be, unless a single grapheme is. A text without anything has one row.
+pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
+    let rest = rest.max(first).max(1);
+    let mut rows = Rows { rows: Vec::new(), start: 0, used: 0, first, rest };
+    // Where the row can be broken: its end, and where the next one begins.
+    let mut gap: Option<(usize, usize)> = None;
+    let mut before = "";
+    for (at, grapheme) in text.grapheme_indices(true) {
+        if grapheme == "\n" {
+            rows.end(rows.drawn(at, gap), at + 1);
+            gap = None;
+            before = "";
+            continue;
+        }
+        let blank = grapheme.chars().all(char::is_whitespace);
+        let width = grapheme_columns(grapheme);
+        // Ideographs may stand at either side of a break.
+        let wide = width > 1 || before.cell_width() > 1;
+        if wide && !blank && at > rows.start {
+            gap = gap.filter(|&(_, next)| next == at).or(Some((at, at)));
+        }
+        let overflows = rows.used + width > rows.width();
+        if overflows && blank {
+            // White space at the break is not drawn; the row can always be broken behind it.
+            let end = gap.filter(|&(_, next)| next == at).map_or(at, |(end, _)| end);
+            gap = Some((end, at + grapheme.len()));
+            rows.used += width;
+            before = grapheme;
+            continue;
+        }
+        if overflows && rows.used > 0 {
+            let (end, next) = gap.take().filter(|&(_, next)| next > rows.start).unwrap_or((at, at));
+            rows.end(end, next);
+            rows.used = columns(&text[next..at]);
+            if rows.used + width > rows.width() && rows.used > 0 {
+                rows.end(at, at);
+            }
+        } else if overflows && rows.rows.is_empty() && rows.start == at && first < rest {
+            // The first row is narrower: what does not fit there begins the second.
+            rows.end(at, at);
+        }
+        rows.used += width;
+        if blank {
+            let end = gap.filter(|&(_, next)| next == at).map_or(at, |(end, _)| end);
+            gap = Some((end, at + grapheme.len()));
+        }
+        before = grapheme;
+    }
+    let end = rows.drawn(text.len(), gap);
+    rows.end(end, text.len());
+    rows.rows
+}
+
+struct Rows {
+    rows: Vec<Range<usize>>,
+    start: usize,
+    /// Columns of the row at hand.
+    used: usize,
+    first: usize,
+    rest: usize,
+}
+
+impl Rows {
+    fn width(&self) -> usize {
+        if self.rows.is_empty() { self.first } else { self.rest }
+    }
+
+    /// The end of a row that ends at `at`, without the white space that does not fit.
+    fn drawn(&self, at: usize, gap: Option<(usize, usize)>) -> usize {
+        gap.filter(|_| self.used > self.width()).map_or(at, |(end, _)| end)
+    }
+
+    fn end(&mut self, end: usize, next: usize) {
+        self.rows.push(self.start..end.max(self.start));
+        self.start = next;
+        self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, first: usize, rest: usize) -> Vec<&str> {
+        wrap(text, first, rest).into_iter().map(|row| &text[row]).collect()
+    }
+
+    #[test]
+    fn words_and_what_is_longer() {
+        assert_eq!(rows("", 5, 5), [""]);
+        assert_eq!(rows("one two three", 7, 7), ["one two", "three"]);
+        assert_eq!(rows("one  two", 4, 4), ["one", "two"]);
+        assert_eq!(rows("a verylongword", 6, 6), ["a", "verylo", "ngword"]);
+        assert_eq!(rows("one\n\ntwo\n", 9, 9), ["one", "", "two", ""]);
+        assert_eq!(rows("word", 2, 9), ["wo", "rd"], "a row is filled before it is broken");
+        assert_eq!(rows("你好世界 ab", 5, 5), ["你好", "世界", "ab"]);
+        assert_eq!(rows("ab你好", 3, 4), ["ab", "你好"]);
+        assert_eq!(rows("你", 1, 4), ["", "你"]);
+        assert_eq!(rows("你", 1, 1), ["你"], "what fits nowhere stands alone");
+        assert_eq!(
+            rows("👩\u{200D}💻 e\u{301}e\u{301}e\u{301}", 3, 3),
+            ["👩\u{200D}💻", "e\u{301}e\u{301}e\u{301}"]
+        );
+    }
+
+    #[test]
+    fn cut_to_fit() {
+        assert_eq!(cut("alice", 5), "alice");
+        assert_eq!(cut("alice", 4), "ali…");
+        assert_eq!(cut("你好", 3), "你…");
+        assert_eq!(cut("你好", 0), "");
+        assert_eq!(columns("a你e\u{301}"), 4);
+    }
+
+    #[test]
+    fn nothing_is_lost_and_nothing_sticks_out() {
+        fn property(letters: Vec<u8>, first: u8, rest: u8) -> bool {
+            const PIECES: [&str; 10] =
+                ["a", "b", " ", " ", "\n", "你", "e\u{301}", "-", "https://x", "👩\u{200D}💻"];
+            let text: String = letters.iter().map(|&n| PIECES[usize::from(n % 10)]).collect();
+            let first = usize::from(first % 12);
+            let rest = (first + usize::from(rest % 6)).max(1);
+            let rows = wrap(&text, first, rest);
+            let mut at = 0;
+            for (number, row) in rows.iter().enumerate() {
+                let between = &text[at..row.start];
+                let width = if number == 0 { first } else { rest };
+                let content = &text[row.clone()];
+                let fits = columns(content) <= width || content.graphemes(true).count() == 1;
+                let drawn = content.contains('\n');
+                if !between.chars().all(char::is_whitespace) || !fits || drawn {
+                    return false;
+                }
+                at = row.end;
+            }
+            text[at..].chars().all(char::is_whitespace) && !rows.is_empty()
+        }
+        let mut often = crate::machine::quickcheck().tests(20_000);
+        often.quickcheck(property as fn(Vec<u8>, u8, u8) -> bool);
+    }
+}

@@ -1,0 +1,96 @@
+//! What happened, in the words that line mode and the screen share.
+
+use std::time::Duration;
+
+use super::people::People;
+use super::table::table;
+use crate::machine::{COMMANDS, CommandHelp, Health, Person, Presence, Why};
+
+/// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
+pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> String {
+    let private = if private { "@" } else { "" };
+    let action = if action { "/me " } else { "" };
+    format!("{private}{label}: {action}{}", text.replace('\n', " ⏎ "))
+}
+
+/// Somebody came.
+pub(crate) fn came(label: &str) -> String {
+    format!("{label} has entered the chat!")
+}
+
+/// Somebody went.
+pub(crate) fn left(label: &str, why: Why) -> String {
+    match why {
+        Why::Quit => format!("{label} has left the chat!"),
+        _ => format!("{label} has left the chat! ({why})"),
+    }
+}
+
+/// Two people are easily confused.
+pub(crate) fn alike(one: &str, other: &str) -> String {
+    format!("{one} and {other} look the same: mind the ids")
+}
+
+/// Whom a message did not reach, and why.
+pub(crate) fn whom(people: &People, failed: &[(Person, Why)]) -> String {
+    let whom = failed.iter().map(|(who, why)| match why {
+        Why::Quit => format!("{} (left)", people.label(who)),
+        _ => format!("{} ({why})", people.label(who)),
+    });
+    whom.collect::<Vec<_>>().join(", ")
+}
+
+/// How the nodeset is, and what that means. `since` is the time of day.
+pub(crate) fn nodeset(health: Health, people: &People, since: &str) -> String {
+    match health {
+        Health::Online => "the nodeset is back: new people can join".to_owned(),
+        Health::Silent => {
+            let here = people.here();
+            let still = if here.is_empty() {
+                String::new()
+            } else {
+                format!(" you can still talk to {here};")
+            };
+            format!("nodeset is silent since {since};{still} new people cannot join")
+        }
+    }
+}
+
+/// The answer to `/who`.
+pub(crate) fn presence(people: &[Presence]) -> Vec<String> {
+    if people.is_empty() {
+        return vec!["nobody else is here".to_owned()];
+    }
+    let head = ["name", "id", "address", "round trip", "unsent"].map(str::to_owned);
+    let rows = people.iter().map(|presence| {
+        [
+            presence.who.name.to_string(),
+            presence.who.id.short(),
+            presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
+            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
+            presence.unacked.to_string(),
+        ]
+    });
+    table([head].into_iter().chain(rows))
+}
+
+/// A round trip.
+pub(crate) fn milliseconds(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
+    }
+}
+
+/// The commands there are, `more` of them besides the machine's.
+pub(crate) fn commands(more: &[CommandHelp]) -> Vec<String> {
+    let mut all: Vec<&CommandHelp> = COMMANDS.iter().chain(more).collect();
+    all.sort_by_key(|help| help.name);
+    let slash = ["//TEXT".to_owned(), "say a text that begins with a slash".to_owned()];
+    table(all.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]).chain([slash]))
+}
+
+/// How a room that this process opened is joined.
+pub(crate) fn opened(addr: std::net::SocketAddr) -> String {
+    format!("you opened this room. Others join with:  chatrpc chat {addr}")
+}

@@ -65,7 +65,7 @@ impl Zone {
         Self(TimeZone::system())
     }
 
-    #[cfg(test)]
+    /// Greenwich.
     pub(crate) const fn utc() -> Self {
         Self(TimeZone::UTC)
     }

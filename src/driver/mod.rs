@@ -65,6 +65,7 @@ pub use chat::{Chat, Say, chat, send};
 pub use logging::log_to_stderr;
 pub use nodeset::{Nodeset, nodeset};
 pub use report::{Failure, status};
+pub use terminal::Picture;
 pub use terminal::theme::ColorWhen;
 pub use who::{Who, who};
 

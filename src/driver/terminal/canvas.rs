@@ -342,10 +342,9 @@ const fn ansi(colour: Color) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::theme::{Depth, UNICODE};
     use super::*;
 
-    const THEME: Theme = Theme { depth: Depth::Palette256, signs: &UNICODE, utf8: true };
+    const THEME: Theme = Theme::RICH;
 
     fn presented(canvas: &mut Canvas) -> String {
         let mut out = Vec::new();

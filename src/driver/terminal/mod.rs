@@ -3,7 +3,8 @@
 //! | file | idea |
 //! |---|---|
 //! | `tty` | the terminal: opened anew, raw, never waited for, given back as it was |
-//! | `decoder` | its bytes as keys |
+//! | `picture` | everything else, without a terminal: bytes and events in, bytes out |
+//! | `decoder` | bytes as keys |
 //! | `view`, `keys` | the model: what happened, what is typed, what each key does |
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
@@ -26,9 +27,12 @@ mod editor;
 mod keys;
 mod links;
 mod page;
+mod picture;
 mod recall;
 mod scrollback;
 mod search;
+#[cfg(test)]
+mod tests;
 pub(crate) mod theme;
 pub(crate) mod tty;
 mod view;
@@ -45,13 +49,12 @@ use mio::Registry;
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
+pub use self::picture::Picture;
+
 use self::alert::{Alert, Dialect};
-use self::canvas::Canvas;
-use self::decoder::{Decoder, Key, Stroke, Typed};
-use self::draw::draw;
 use self::theme::Theme;
 use self::tty::Tty;
-use self::view::{View, Want};
+use self::view::Want;
 use super::clock::{Clock, Zone, unix_ms};
 use super::front::{Note, Wish, counted};
 use super::report::Failure;
@@ -67,22 +70,15 @@ const FRESH: Duration = Duration::from_secs(1);
 const STALE: Duration = Duration::from_secs(5);
 /// Who was away for longer is told so.
 const AWAY: Duration = Duration::from_secs(30);
-/// So many equal arrow keys in one read are a notch of the wheel (mode 1007), not a finger. A guess:
-/// terminals send three and more, and no keyboard repeats that fast.
-const NOTCH_KEYS: usize = 3;
 
 /// A terminal with a view of the room.
 pub(crate) struct Screen {
     tty: Tty,
     clock: Clock,
-    decoder: Decoder,
-    view: View,
-    canvas: Canvas,
+    picture: Picture,
     alert: Alert,
     /// The terminal is ours; before that, and after, it is a terminal like any other.
     entered: bool,
-    /// Something changed since the last frame.
-    dirty: bool,
     /// The terminal is read once in a turn.
     may_read: bool,
     next_frame: Time,
@@ -110,12 +106,9 @@ impl Screen {
         let mut screen = Self {
             tty,
             clock,
-            decoder: Decoder::default(),
-            view: View::new(Zone::local(), look.theme.signs, unix_ms()),
-            canvas: Canvas::new(width, height, look.theme),
+            picture: Picture::new(width, height, look.theme, Zone::local()),
             alert: Alert::new(Dialect::of_environment()),
             entered: false,
-            dirty: true,
             may_read: true,
             next_frame: Time::ZERO,
             refreshed: Time::ZERO,
@@ -136,7 +129,7 @@ impl Screen {
         self.entered = true;
         self.resized();
         if state::first_time() {
-            self.view.remark("F1 help · / commands · Tab completes names");
+            self.picture.view().remark("F1 help · / commands · Tab completes names");
         }
     }
 
@@ -155,11 +148,11 @@ impl Screen {
         match sent() {
             Ok((before, path)) => {
                 self.stderr = Some(before);
-                self.view.notice(&format!("the log is in {path}"));
+                self.picture.notice(&format!("the log is in {path}"), unix_ms());
             }
             Err(error) => {
                 log::set_max_level(log::LevelFilter::Off);
-                self.view.notice(&format!("there is no log: {error}"));
+                self.picture.notice(&format!("there is no log: {error}"), unix_ms());
             }
         }
     }
@@ -175,8 +168,7 @@ impl Screen {
 
     fn resized(&mut self) {
         let (width, height) = self.tty.size();
-        self.canvas.resize(width, height);
-        self.dirty = true;
+        self.picture.resize(width, height);
     }
 
     /// The terminal is ours again, and shows what somebody else left there.
@@ -201,21 +193,15 @@ impl Screen {
 
     /// Reads the terminal, once, and lets the view have what was typed.
     fn read(&mut self) {
-        let now = self.clock.now();
-        self.view.set_now(unix_ms());
-        let Self { tty, decoder, view, dirty, .. } = self;
-        decoder.tick(now);
-        take(decoder, view, dirty);
-        tty.read(|bytes| {
-            decoder.feed(bytes, now);
-            take(decoder, view, dirty);
-        });
+        let (now, wall) = (self.clock.now(), unix_ms());
+        let Self { tty, picture, .. } = self;
+        picture.tick(now, wall);
+        tty.read(|bytes| picture.feed(bytes, now, wall));
     }
 
     /// What the view wants that the loop has to do.
     fn next_heard(&mut self) -> Option<Heard> {
-        while let Some(want) = self.view.next_want() {
-            self.dirty = true;
+        while let Some(want) = self.picture.next_want() {
             match want {
                 Want::Line(line) => return Some(Heard::Wish(Wish::Line(line))),
                 Want::Say { text, action, to } => {
@@ -225,11 +211,11 @@ impl Screen {
                 Want::QuitNow => return Some(Heard::QuitNow),
                 Want::Log(what) => return Some(Heard::Log(what)),
                 Want::Suspend => self.suspend(),
-                Want::Redraw => self.canvas.forget(),
+                Want::Redraw => self.picture.forget(),
                 Want::Mouse => {
                     let on = !self.tty.mouse();
                     self.tty.set_mouse(on);
-                    self.view.hint = Some(if on {
+                    self.picture.view().hint = Some(if on {
                         "the mouse is reported: hold Shift to select".to_owned()
                     } else {
                         "the mouse selects".to_owned()
@@ -247,7 +233,7 @@ impl Screen {
 
     fn refresh(&mut self, peer: &Peer, now: Time) {
         self.refreshed = now;
-        self.dirty |= self.view.refresh(peer.presence());
+        self.picture.refresh(peer.presence());
         if core::mem::take(&mut self.debug) {
             let tables = peer.footprint().into_iter();
             let tables =
@@ -262,8 +248,7 @@ impl Screen {
                 blame.unknown_call,
                 blame.over_limit
             ));
-            self.view.notice(&lines.join("\n"));
-            self.dirty = true;
+            self.picture.notice(&lines.join("\n"), unix_ms());
         }
     }
 
@@ -273,73 +258,26 @@ impl Screen {
         if gap > AWAY && self.entered {
             let s = gap.as_secs();
             let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
-            self.view.notice(&format!("away {h:02}:{m:02}:{s:02} (suspended)"));
-            self.dirty = true;
+            let away = format!("away {h:02}:{m:02}:{s:02} (suspended)");
+            self.picture.notice(&away, unix_ms());
         }
     }
 
     fn wants_frame(&self) -> bool {
-        self.entered && self.dirty && self.tty.drained() && self.tty.gone().is_none()
+        self.entered && self.picture.is_dirty() && self.tty.drained() && self.tty.gone().is_none()
     }
-}
-
-/// Lets the view have what was decoded from one read.
-fn take(decoder: &mut Decoder, view: &mut View, dirty: &mut bool) {
-    let typed: Vec<Typed> = std::iter::from_fn(|| decoder.next_typed()).collect();
-    *dirty |= !typed.is_empty();
-    if let Some(up) = notch(&typed) {
-        return view.wheel(up);
-    }
-    let mut run = String::new();
-    for one in typed {
-        if let Typed::Stroke(Stroke { key: Key::Char(letter), ctrl: false, alt: false, .. }) = one {
-            run.push(letter);
-            continue;
-        }
-        type_run(view, &mut run);
-        match one {
-            Typed::Stroke(stroke) => view.key(stroke),
-            Typed::Paste { text, cut } => view.paste(&text, cut),
-            Typed::Focus(focused) => view.set_focused(focused),
-            Typed::Wheel { up } => view.wheel(up),
-        }
-    }
-    type_run(view, &mut run);
-}
-
-fn type_run(view: &mut View, run: &mut String) {
-    if !run.is_empty() {
-        view.text(run);
-        run.clear();
-    }
-}
-
-/// Whether a read was the wheel, as arrow keys, and which way it was turned.
-fn notch(typed: &[Typed]) -> Option<bool> {
-    let arrow = |typed: &Typed| match typed {
-        Typed::Stroke(stroke) if *stroke == Stroke::plain(Key::Up) => Some(true),
-        Typed::Stroke(stroke) if *stroke == Stroke::plain(Key::Down) => Some(false),
-        _ => None,
-    };
-    let up = arrow(typed.first()?)?;
-    let all = typed.iter().all(|one| arrow(one) == Some(up));
-    (all && typed.len() >= NOTCH_KEYS).then_some(up)
 }
 
 impl Seat for Screen {
     fn show(&mut self, event: &Event<'_>) {
-        self.view.set_now(unix_ms());
-        self.view.show(event);
-        self.dirty = true;
+        self.picture.show(event, unix_ms());
         if matches!(event, Event::Ready { .. }) {
             self.enter();
         }
     }
 
     fn note(&mut self, note: &Note) {
-        self.view.set_now(unix_ms());
-        self.view.note(note);
-        self.dirty = true;
+        self.picture.note(note, unix_ms());
     }
 
     fn fail(&mut self, failure: &Failure) {
@@ -352,7 +290,7 @@ impl Seat for Screen {
             return;
         }
         // The terminal is an ordinary one again; what is said there can be read after the end.
-        let lost = self.view.page.scrollback.failed_mut().count();
+        let lost = self.picture.view().page.scrollback.failed_mut().count();
         if lost > 0 {
             let lost = counted(lost as u64, "message");
             let _ = writeln!(io::stderr(), "* {lost} did not reach everybody");
@@ -378,7 +316,7 @@ impl Seat for Screen {
     }
 
     fn settle(&mut self) {
-        self.view.settle();
+        self.picture.view().settle();
     }
 
     fn note_ready(&mut self, event: &Ready) {
@@ -400,7 +338,6 @@ impl Seat for Screen {
     fn turn(&mut self, peer: &Peer) {
         let now = self.clock.now();
         self.may_read = true;
-        self.view.set_now(unix_ms());
         self.notice_absence(now);
         if self.entered && (now.since(self.refreshed) >= FRESH || self.debug) {
             self.refresh(peer, now);
@@ -411,10 +348,8 @@ impl Seat for Screen {
         let now = self.clock.now();
         self.tty.flush();
         if self.wants_frame() && now >= self.next_frame {
-            self.dirty = false;
             self.next_frame = now + FRAME;
-            draw(&mut self.view, &mut self.canvas);
-            self.canvas.present(self.tty.queue());
+            self.picture.frame(self.tty.queue());
             self.tty.flush();
         }
     }
@@ -429,7 +364,7 @@ impl Seat for Screen {
         }
         let frame = self.wants_frame().then_some(self.next_frame);
         let refresh = if self.debug { self.clock.now() } else { self.refreshed + STALE };
-        [frame, self.decoder.deadline(), Some(refresh)].into_iter().flatten().min()
+        [frame, self.picture.deadline(), Some(refresh)].into_iter().flatten().min()
     }
 
     fn drained(&self) -> bool {

@@ -154,6 +154,9 @@ pub(crate) const ASCII: Signs = Signs {
 };
 
 impl Theme {
+    /// A terminal that can do everything.
+    pub(crate) const RICH: Self = Self { depth: Depth::Palette256, signs: &UNICODE, utf8: true };
+
     /// What the environment says of the terminal.
     pub(crate) fn of_environment(when: ColorWhen, ascii: bool) -> Self {
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());

@@ -128,7 +128,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(zone: Zone, signs: &'static Signs, now_ms: u64) -> Self {
+    pub(crate) fn new(zone: Zone, signs: &'static Signs) -> Self {
         Self {
             page: Page::new(zone, signs),
             viewport: Viewport::default(),
@@ -152,7 +152,7 @@ impl View {
             submitted: None,
             narrow: false,
             height: 1,
-            now_ms,
+            now_ms: 0,
             wants: VecDeque::new(),
         }
     }

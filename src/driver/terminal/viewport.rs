@@ -75,8 +75,10 @@ impl Viewport {
 
     /// Shows an entry in the middle, selected.
     pub(crate) fn center(&mut self, source: &impl Source, entry: u64, height: usize) {
-        self.show(source, entry, height);
-        self.up(source, height / 2, height);
+        let (top, _) = above(source, Place { entry, key: 0 }, height / 2);
+        self.top = Some(top);
+        self.lift = 0;
+        self.settle(source, height);
         let visible = self.visible(source, height);
         let last = visible.iter().rposition(|(of, _)| *of == entry);
         self.lift = last.map_or(0, |at| visible.len() - 1 - at);
@@ -86,22 +88,7 @@ impl Viewport {
     pub(crate) fn up(&mut self, source: &impl Source, rows: usize, height: usize) {
         let visible = self.visible(source, height);
         let Some((entry, first)) = visible.first() else { return };
-        let (mut entry, key) = (*entry, first.key());
-        let mut above: Vec<u32> =
-            keys(source, entry).into_iter().take_while(|&other| other < key).collect();
-        let mut left = rows;
-        let mut top = Place { entry, key };
-        while left > 0 {
-            if let Some(key) = above.pop() {
-                top = Place { entry, key };
-                left -= 1;
-            } else if entry > source.entries().start {
-                entry -= 1;
-                above = keys(source, entry);
-            } else {
-                break;
-            }
-        }
+        let (top, left) = above(source, Place { entry: *entry, key: first.key() }, rows);
         // Where nothing is above, the selection goes on alone.
         self.lift = (self.lift + left).min(visible.len() - 1);
         if left < rows {
@@ -188,6 +175,27 @@ impl Viewport {
         let top = self.top?;
         Some(if top.entry < start { Place { entry: start, key: 0 } } else { top })
     }
+}
+
+/// The place so many rows above another, and how many rows there were not.
+fn above(source: &impl Source, from: Place, rows: usize) -> (Place, usize) {
+    let mut top = from;
+    let mut entry = from.entry;
+    let mut keys_above = keys(source, entry);
+    keys_above.retain(|&key| key < from.key);
+    for left in (1..=rows).rev() {
+        while keys_above.is_empty() {
+            if entry <= source.entries().start {
+                return (top, left);
+            }
+            entry -= 1;
+            keys_above = keys(source, entry);
+        }
+        if let Some(key) = keys_above.pop() {
+            top = Place { entry, key };
+        }
+    }
+    (top, 0)
 }
 
 fn keys(source: &impl Source, entry: u64) -> Vec<u32> {

@@ -1,0 +1,614 @@
+//! The screen as a whole, without a terminal: pictures at every size, and what keys and events do.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use quickcheck::{Arbitrary, Gen};
+
+use super::super::clock::Zone;
+use super::picture::Picture;
+use super::theme::{ASCII, Depth, Theme, UNICODE};
+use super::view::Want;
+use crate::machine::{
+    Event, Health, MessageId, Name, PeerId, Person, Presence, Refusal, SafeText, Time, Why,
+};
+
+/// 23 Oct 2026, 08:58 UTC.
+const MORNING: u64 = 1_792_745_880_000;
+const MINUTE: u64 = 60_000;
+
+fn who(id: u64, name: &str) -> Person {
+    // The upper bits are what people see of an id.
+    Person { id: PeerId(id << 56 | id), name: Name::parse(name).unwrap() }
+}
+
+fn alice() -> Person {
+    who(1, "alice")
+}
+
+fn bob() -> Person {
+    who(2, "bob")
+}
+
+/// A room, and what time it is there.
+struct Room {
+    picture: Picture,
+    now: Time,
+    wall: u64,
+    said: u64,
+}
+
+impl Room {
+    fn new(width: u16, height: u16, theme: Theme) -> Self {
+        let picture = Picture::new(width, height, theme, Zone::utc());
+        Self { picture, now: Time::ZERO, wall: MORNING, said: 0 }
+    }
+
+    /// Alice, in a room with Bob.
+    fn entered(width: u16, height: u16) -> Self {
+        let mut room = Self::new(width, height, Theme::RICH);
+        room.enter(vec![bob()]);
+        room
+    }
+
+    fn enter(&mut self, people: Vec<Person>) {
+        let addr = "192.0.2.1:7420".parse().unwrap();
+        self.show(&Event::Ready { me: alice(), addr, nodeset: addr, people });
+    }
+
+    fn show(&mut self, event: &Event<'_>) {
+        self.picture.show(event, self.wall);
+    }
+
+    fn hear(&mut self, from: &Person, text: &str) {
+        self.hear_as(from, text, false, false);
+    }
+
+    fn hear_as(&mut self, from: &Person, text: &str, action: bool, private: bool) {
+        self.said += 1;
+        let id = MessageId { author: from.id, number: self.said };
+        let mention = text.contains("alice");
+        let (from, text) = (from.clone(), SafeText::new(text));
+        self.show(&Event::Message { id, from, text, action, private, mention });
+    }
+
+    /// We say something; what is its number?
+    fn say(&mut self, text: &str, readers: usize) -> MessageId {
+        self.said += 1;
+        let id = MessageId { author: alice().id, number: self.said };
+        let text = SafeText::new(text);
+        self.show(&Event::Sent { id, text, action: false, to: None, readers });
+        id
+    }
+
+    fn done(&mut self, id: MessageId, acked: &[&Person], failed: &[&Person]) {
+        for &by in acked {
+            let rtt = Duration::from_millis(12);
+            self.show(&Event::Acked { id, by: by.clone(), rtt });
+        }
+        let failed = failed.iter().map(|&who| (who.clone(), Why::Quit)).collect();
+        self.show(&Event::Done { id, acked: acked.len(), failed });
+    }
+
+    /// One read of typed bytes.
+    fn keys(&mut self, bytes: &[u8]) {
+        self.picture.feed(bytes, self.now, self.wall);
+    }
+
+    /// A key by itself, with the time after it.
+    fn press(&mut self, bytes: &[u8]) {
+        self.keys(bytes);
+        self.now = self.now + Duration::from_secs(3);
+        self.picture.tick(self.now, self.wall);
+    }
+
+    fn wants(&mut self) -> Vec<Want> {
+        std::iter::from_fn(|| self.picture.next_want()).collect()
+    }
+
+    fn text(&mut self) -> String {
+        self.picture.frame(&mut Vec::new());
+        self.picture.text()
+    }
+
+    fn draft(&mut self) -> String {
+        self.picture.view().editor.text().to_owned()
+    }
+
+    #[track_caller]
+    fn shows(&mut self, part: &str) {
+        let text = self.text();
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+
+    #[track_caller]
+    fn hides(&mut self, part: &str) {
+        let text = self.text();
+        assert!(!text.contains(part), "{part:?} is in\n{text}");
+    }
+}
+
+fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
+    Presence {
+        who,
+        addr: Some("192.0.2.2:7420".parse().unwrap()),
+        rtt: Some(Duration::from_millis(rtt_ms)),
+        unacked: 0,
+        silent: Duration::from_secs(silent_s),
+    }
+}
+
+/// The morning of a room of four.
+fn conversation(width: u16, height: u16, theme: Theme) -> Room {
+    let mut room = Room::new(width, height, theme);
+    let (carol, dave, erin, frank) =
+        (who(3, "carol"), who(4, "dave"), who(5, "erin"), who(6, "frank"));
+    room.enter(vec![bob(), carol.clone(), dave.clone()]);
+    let people =
+        [presence(bob(), 12, 0), presence(carol.clone(), 48, 0), presence(dave.clone(), 5, 40)];
+    room.picture.refresh(people.into_iter());
+    room.wall += 3 * MINUTE;
+    room.hear(&bob(), "morning! did the failover test pass?");
+    let id = room.say("yes, 3 of 3. details: https://example.org/runs/1842?tab=log&from=0", 3);
+    room.done(id, &[&bob(), &carol, &dave], &[]);
+    room.wall += 2 * MINUTE;
+    room.show(&Event::Joined(erin.clone()));
+    room.show(&Event::Left { who: erin, why: Why::Quit });
+    room.show(&Event::Joined(frank.clone()));
+    room.wall += MINUTE;
+    room.hear(&carol, "你好世界 \x1b[31mred\x1b[0m \u{202e}evil\u{202c} ab");
+    room.show(&Event::Left { who: frank, why: Why::Timeout });
+    room.hear_as(&bob(), "waves", true, false);
+    room.keys(b"\x1b[O");
+    room.wall += 5 * MINUTE;
+    room.hear(
+        &bob(),
+        "alice: can you take the 10 o'clock? I will be on a train and the link there is not \
+         good enough for me",
+    );
+    room.hear_as(&carol, "psst, alice", false, true);
+    room.hear(&carol, "me too");
+    room.keys(b"\x1b[I");
+    room.wall += 2 * MINUTE;
+    room.show(&Event::Left { who: dave.clone(), why: Why::Quit });
+    room
+}
+
+/// What comes last: our answer, which did not reach everybody, and one that is on its way.
+fn answered(mut room: Room) -> Room {
+    let id = room.say("sure", 3);
+    room.done(id, &[&bob()], &[&who(4, "dave")]);
+    room.say("one more", 2);
+    room.keys(b"ok, I'll be th");
+    room
+}
+
+#[test]
+fn pictures_at_every_layout() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20), (40, 12), (20, 5), (1, 1)] {
+        let mut unread = conversation(width, height, Theme::RICH);
+        insta::assert_snapshot!(format!("unread_{width}x{height}"), unread.text());
+        let mut room = answered(conversation(width, height, Theme::RICH));
+        insta::assert_snapshot!(format!("answered_{width}x{height}"), room.text());
+    }
+    let ascii = Theme { signs: &ASCII, ..Theme::RICH };
+    insta::assert_snapshot!("ascii_80x24", answered(conversation(80, 24, ascii)).text());
+}
+
+#[test]
+fn pictures_of_what_stands_in_front() {
+    let mut room = answered(conversation(80, 24, Theme::RICH));
+    room.press(b"\x15/");
+    insta::assert_snapshot!("popup_80x24", room.text());
+    room.press(b"\x15\x1bOP");
+    insta::assert_snapshot!("help_80x24", room.text());
+    room.press(b"\x1b");
+    room.press(b"\t\r");
+    insta::assert_snapshot!("details_80x24", room.text());
+    let mut small = answered(conversation(40, 12, Theme::RICH));
+    small.press(b"\x1bOQ");
+    insta::assert_snapshot!("people_40x12", small.text());
+}
+
+#[test]
+fn without_colours_nothing_is_missing() {
+    let mut rich = answered(conversation(80, 24, Theme::RICH));
+    let bytes = |depth| {
+        let mut room = answered(conversation(80, 24, Theme { depth, ..Theme::RICH }));
+        let mut out = Vec::new();
+        room.picture.frame(&mut out);
+        (String::from_utf8(out).unwrap(), room.picture.text())
+    };
+    let (coloured, _) = bytes(Depth::Palette256);
+    assert!(coloured.contains(";38;5;"));
+    let (ansi, _) = bytes(Depth::Ansi16);
+    assert!(!ansi.contains("38;5") && ansi.contains("\x1b[0;31m") | ansi.contains(";31m"));
+    let (plain, text) = bytes(Depth::None);
+    assert_eq!(text, rich.text());
+    for sgr in plain.split("\x1b[").filter_map(|part| part.split_once('m')).map(|(sgr, _)| sgr) {
+        let attributes = sgr.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
+        let colours = sgr.split(';').any(|code| code.len() > 1);
+        assert!(!(attributes && colours), "{sgr}");
+    }
+}
+
+/// What may be going on when a size is tried.
+fn moods(room: &mut Room, mood: usize) {
+    match mood % 8 {
+        0 => {}
+        1 => room.press(b"\x15/"),
+        2 => room.press(b"\x1bOP"),
+        3 => room.press(b"\t\x1b[5~\x1b[5~"),
+        4 => room.press("你好 a long draft, ".repeat(20).as_bytes()),
+        5 => room.press(b"\x1b[200~one\ntwo\x1b[201~"),
+        6 => room.press(b"\t/needle"),
+        _ => room.press(b"\x12ok"),
+    }
+}
+
+#[test]
+fn no_size_is_too_small() {
+    for mood in 0..8 {
+        let mut room = answered(conversation(130, 45, Theme::RICH));
+        moods(&mut room, mood);
+        let mut out = Vec::new();
+        for width in 1..=130 {
+            // Each mood at every height of a share of the widths, and all at every width.
+            for height in (1..=45).filter(|height| mood == 0 || (width + height) % 4 == 0) {
+                room.picture.resize(width, height);
+                out.clear();
+                room.picture.frame(&mut out);
+                assert!(!out.is_empty());
+            }
+        }
+        assert!(!room.draft().is_empty(), "mood {mood}");
+    }
+}
+
+#[test]
+fn a_terminal_shows_what_was_meant() {
+    #[derive(Clone, Debug)]
+    struct Step(u8, u8, u8);
+    impl Arbitrary for Step {
+        fn arbitrary(g: &mut Gen) -> Self {
+            Self(u8::arbitrary(g), u8::arbitrary(g), u8::arbitrary(g))
+        }
+    }
+    const KEYS: [&[u8]; 5] = [b"\t", b"k", b"\x1b[5~", b"\x1b[6~", b"xyz"];
+    /// Differences between frames, drawn by a terminal that is not ours, are the frame.
+    fn property(steps: Vec<Step>) -> bool {
+        let (mut width, mut height) = (80, 24);
+        let mut room = conversation(width, height, Theme::RICH);
+        let side = |n: u16| NonZeroU16::new(n).unwrap();
+        let mut terminal = vt100::Parser::new(side(height), side(width), 0);
+        steps.into_iter().all(|Step(what, a, b)| {
+            match what % 6 {
+                0 => room.hear(&bob(), &"long line 你好 ".repeat(usize::from(a % 9))),
+                1 => room.press(KEYS[usize::from(a) % 5]),
+                2 => drop(room.say("ours", usize::from(a % 2))),
+                3 => room.press(b"/"),
+                4 => moods(&mut room, usize::from(a)),
+                _ => {
+                    (width, height) = (u16::from(a % 100) + 1, u16::from(b % 40) + 1);
+                    room.picture.resize(width, height);
+                    terminal.screen_mut().set_size(side(height), side(width));
+                }
+            }
+            let mut out = Vec::new();
+            room.picture.frame(&mut out);
+            // This terminal ignores U+FFFD.
+            let bytes = String::from_utf8(out).unwrap().replace('\u{FFFD}', "?");
+            terminal.process(bytes.as_bytes());
+            let seen: Vec<String> =
+                terminal.screen().rows(0, width).map(|row| row.trim_end().to_owned()).collect();
+            let meant = room.picture.text().replace('\u{FFFD}', "?");
+            let meant: Vec<String> = meant.lines().map(|row| row.trim_end().to_owned()).collect();
+            if seen != meant {
+                println!("seen:\n{}\nmeant:\n{}", seen.join("\n"), meant.join("\n"));
+            }
+            seen == meant
+        })
+    }
+    crate::machine::quickcheck().tests(300).quickcheck(property as fn(Vec<Step>) -> bool);
+}
+
+#[test]
+fn what_arrives_does_not_disturb_what_is_typed() {
+    let mut room = Room::entered(80, 24);
+    room.keys(b"half a li\x02\x02");
+    let (draft, cursor) = (room.draft(), room.picture.view().editor.cursor());
+    for n in 0..200 {
+        room.hear(&bob(), &format!("message {n}"));
+    }
+    assert_eq!((room.draft(), room.picture.view().editor.cursor()), (draft, cursor));
+    room.shows("> half a li");
+    room.shows("message 199");
+}
+
+#[test]
+fn who_reads_back_stays_there_and_is_told_of_more() {
+    let mut room = Room::entered(80, 24);
+    (0..50).for_each(|n| room.hear(&bob(), &format!("message {n}")));
+    room.text();
+    room.press(b"\t");
+    room.press(b"\x1b[5~");
+    let before = room.text();
+    room.hear(&bob(), "news");
+    room.hear(&bob(), "more news");
+    room.shows("↓ 2 new — End");
+    let unchanged = |text: &str| text.lines().skip(4).take(14).collect::<Vec<_>>().join("\n");
+    let after = room.text();
+    assert_eq!(unchanged(&before), unchanged(&after));
+    room.press(b"G");
+    room.shows("more news");
+    room.shows("╌ 2 new ╌");
+    room.hides("— End");
+    room.say("seen", 1);
+    room.hides("╌ 2 new ╌");
+}
+
+#[test]
+fn what_came_while_away_is_marked_and_rings_once() {
+    let mut room = Room::entered(80, 24);
+    room.hear(&bob(), "alice: while you look");
+    assert_eq!(room.wants(), [], "who looks needs no bell");
+    room.keys(b"\x1b[O");
+    room.hear(&bob(), "not for you");
+    room.hear(&bob(), "alice: dinner?");
+    let ring = |text: &str| Want::Ring(SafeText::new(text).into_owned());
+    assert_eq!(room.wants(), [ring("bob: alice: dinner?")]);
+    room.keys(b"\x1b[I");
+    room.shows("╌ 2 new ╌");
+    room.press(b"/notify all\r");
+    room.keys(b"\x1b[O");
+    room.hear(&bob(), "x");
+    assert_eq!(room.wants(), [ring("bob: x")]);
+    room.shows("╌ 1 new ╌");
+    room.press(b"/ignore bob\r");
+    room.hear(&bob(), "y");
+    assert_eq!(room.wants(), []);
+    room.hides("bob: y");
+}
+
+#[test]
+fn lines_are_sent_and_mistakes_are_not() {
+    let mut room = Room::entered(140, 24);
+    room.press(b"hello\r");
+    assert_eq!(room.wants(), [Want::Line("hello".to_owned())]);
+    room.press(b"/nikc secret\r");
+    assert_eq!(room.wants(), []);
+    room.shows("! unknown command /nikc — did you mean /nick? (//nikc sends it as text)");
+    assert_eq!(room.draft(), "/nikc secret", "it can be mended");
+    room.press(b"\x15//nikc\r");
+    assert_eq!(room.wants(), [Want::Line("//nikc".to_owned())]);
+    room.press(b"   \r");
+    assert_eq!(room.wants(), []);
+    let long = "x".repeat(5210);
+    room.press(long.as_bytes());
+    room.shows("Type a message — 5,210 of 4,096 bytes");
+    room.press(b"\r");
+    assert_eq!(room.wants(), []);
+    room.shows("! 5,210 bytes, the limit is 4,096: nothing was sent");
+    assert_eq!(room.draft(), long);
+}
+
+#[test]
+fn a_line_that_the_machine_refuses_comes_back() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"/msg zed psst\r");
+    assert_eq!(room.wants(), [Want::Line("/msg zed psst".to_owned())]);
+    room.show(&Event::Refused(Refusal::NobodyCalled(SafeText::new("zed"))));
+    room.shows("! nobody here is called 'zed'");
+    assert_eq!(room.draft(), "/msg zed psst");
+    room.picture.view().settle();
+    room.press(b"\x15");
+    room.show(&Event::Refused(Refusal::NobodyCalled(SafeText::new("zed"))));
+    assert_eq!(room.draft(), "", "what is settled does not come back");
+}
+
+#[test]
+fn a_paste_of_several_lines_asks_first() {
+    let mut room = Room::entered(140, 24);
+    room.press(b"\x1b[200~one\rtwo\r\x1b[201~");
+    room.shows("Paste 2 lines, 7 bytes? Enter: into the draft, Esc: no");
+    room.press(b"x");
+    assert_eq!(room.draft(), "");
+    room.press(b"\r");
+    assert_eq!((room.draft(), room.wants()), ("one\ntwo".to_owned(), vec![]));
+    room.press(b"\r");
+    assert_eq!(room.wants(), [Want::Line("one\ntwo".to_owned())]);
+    room.press(b"\x1b[200~one\ntwo\x1b[201~\x1b");
+    assert_eq!(room.draft(), "");
+    room.press(b"\x1b[200~one line\n\x1b[201~");
+    assert_eq!(room.draft(), "one line");
+    room.press(b"\r");
+    assert_eq!(room.wants(), [Want::Line("one line".to_owned())]);
+    let mut huge = b"\x1b[200~".to_vec();
+    huge.resize(5 << 20, b'x');
+    huge.extend_from_slice(b"\x1b[201~");
+    room.press(&huge);
+    room.shows("5,242,874 bytes were pasted, a draft takes 65,536: nothing was inserted");
+    assert_eq!(room.draft(), "");
+}
+
+#[test]
+fn ctrl_c_clears_first_and_leaves_then() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"a draft\x03");
+    room.shows("Ctrl+C again exits");
+    assert_eq!((room.draft(), room.wants()), (String::new(), vec![]));
+    room.press(b"\x1b[A");
+    assert_eq!(room.draft(), "a draft", "it is not lost");
+    room.press(b"\x03\x03");
+    assert_eq!(room.wants(), [Want::Quit]);
+    room.show(&Event::Leaving { unacked: 1 });
+    room.press(b"\x03");
+    assert_eq!(room.wants(), [Want::QuitNow]);
+    let mut reader = Room::entered(80, 24);
+    reader.press(b"draft\t\x03");
+    assert_eq!(reader.wants(), [Want::Quit]);
+}
+
+#[test]
+fn tab_completes_and_else_switches() {
+    let mut room = Room::entered(80, 24);
+    let bea = who(7, "bea");
+    room.show(&Event::Joined(bea.clone()));
+    room.keys(b"b\t");
+    assert_eq!(room.draft(), "bea: ");
+    room.hear(&bob(), "I spoke last");
+    room.press(b"\x15b\t");
+    assert_eq!(room.draft(), "bob: ");
+    room.keys(b"\t");
+    assert_eq!(room.draft(), "bea: ");
+    room.keys(b"\x1b[Z");
+    assert_eq!(room.draft(), "bob: ");
+    room.press(b"\x15/ni\t");
+    assert_eq!(room.draft(), "/nick ");
+    room.press(b"\x15\t");
+    room.press(b"jk");
+    assert_eq!(room.draft(), "", "the focus is elsewhere");
+    room.press(b"\tjk");
+    assert_eq!(room.draft(), "jk");
+}
+
+#[test]
+fn what_did_not_arrive_can_be_said_again() {
+    let mut room = Room::entered(140, 24);
+    let dave = who(4, "dave");
+    room.show(&Event::Joined(dave.clone()));
+    let id = room.say("lost to dave", 2);
+    room.show(&Event::Left { who: dave.clone(), why: Why::Quit });
+    room.done(id, &[&bob()], &[&dave]);
+    room.shows("✗ alice: lost to dave");
+    room.shows("! not delivered to dave (left). /resend tries again");
+    room.press(b"/resend\r");
+    assert_eq!(room.wants(), []);
+    room.shows("! not here: dave");
+    let again = who(9, "dave");
+    room.show(&Event::Joined(again.clone()));
+    room.press(b"/resend\r");
+    let to = Some(again.id.to_string());
+    let text = "lost to dave".to_owned();
+    assert_eq!(room.wants(), [Want::Say { text, action: false, to }]);
+    room.press(b"/resend\r");
+    assert_eq!(room.wants(), []);
+    room.shows("! there is nothing to say again");
+}
+
+#[test]
+fn who_is_alone_says_it_to_who_comes() {
+    let mut room = Room::new(80, 24, Theme::RICH);
+    room.enter(Vec::new());
+    room.shows("○ alone");
+    let id = room.say("anybody?", 0);
+    room.done(id, &[], &[]);
+    room.shows("✗ alice: anybody?");
+    room.shows("nobody is here to hear it");
+    room.show(&Event::Joined(bob()));
+    room.press(b"/resend\r");
+    let text = "anybody?".to_owned();
+    assert_eq!(room.wants(), [Want::Say { text, action: false, to: None }]);
+}
+
+#[test]
+fn found_again() {
+    let mut room = Room::entered(80, 24);
+    room.hear(&bob(), "the Needle is here");
+    (0..60).for_each(|n| room.hear(&bob(), &format!("hay {n}")));
+    room.hear(&bob(), "another needle");
+    room.text();
+    room.press(b"\t/needle\r");
+    room.shows("another needle");
+    room.press(b"n");
+    room.shows("the Needle is here");
+    room.hides("another needle");
+    room.press(b"n");
+    room.shows("no more 'needle'");
+    room.press(b"N");
+    room.shows("another needle");
+    room.press(b"\x1b\x1b");
+    room.press(b"/search hay 31\r");
+    room.shows("bob: hay 31");
+    room.press(b"\x1b\x1b");
+    room.press(b"one\r\x12on");
+    room.shows("find 'on': one");
+    room.press(b"\r");
+    assert_eq!(room.draft(), "one");
+}
+
+#[test]
+fn a_notch_of_the_wheel_scrolls_and_a_key_does_not() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"earlier\r");
+    (0..60).for_each(|n| room.hear(&bob(), &format!("message {n}.")));
+    room.text();
+    room.keys(b"\x1b[A\x1b[A\x1b[A");
+    room.hides("message 59.");
+    room.shows("message 56.");
+    assert_eq!(room.draft(), "");
+    room.keys(b"\x1bOB\x1bOB\x1bOB");
+    room.shows("message 59.");
+    room.keys(b"\x1b[A");
+    assert_eq!(room.draft(), "earlier");
+    room.keys(b"\x1b[<64;5;5M");
+    room.hides("message 59.");
+}
+
+#[test]
+fn details_say_who_has_a_message() {
+    let mut room = Room::entered(80, 24);
+    let carol = who(3, "carol");
+    let id = room.say("hello", 3);
+    room.show(&Event::Acked { id, by: bob(), rtt: Duration::from_millis(12) });
+    room.press(b"/info\r");
+    room.shows("✓ bob 12 ms");
+    room.shows("· waiting for 2");
+    room.press(b"\x1b");
+    room.done(id, &[], &[&carol]);
+    room.press(b"/info\r");
+    room.shows("✗ carol: left");
+}
+
+#[test]
+fn the_state_of_the_room_is_in_the_corner() {
+    let mut room = Room::entered(140, 24);
+    room.shows("● online · 2 people");
+    room.picture.refresh([presence(bob(), 12, 0)].into_iter());
+    room.say("x", 1);
+    room.shows("● online · 2 people · 12 ms · 1 unsent");
+    room.show(&Event::Nodeset(Health::Silent));
+    room.shows("◐ nodeset silent · 2 people");
+    room.shows(
+        "! nodeset is silent since 08:58; you can still talk to bob; new people cannot join",
+    );
+    room.picture.refresh([presence(bob(), 12, 30)].into_iter());
+    room.shows("◌ bob             lost?");
+    room.picture.resize(40, 12);
+    room.shows("chatRPC alice      ◐ 2 · 12ms · 1 unsent");
+}
+
+#[test]
+fn namesakes_are_told_apart_also_after_they_left() {
+    let mut room = Room::entered(80, 24);
+    let other = who(9, "bob");
+    room.show(&Event::Joined(other.clone()));
+    room.show(&Event::Alike { one: bob(), other: other.clone() });
+    room.hear(&other, "it is me, bob");
+    room.shows(&format!("bob·{}: it is me, bob", other.id.short()));
+    room.show(&Event::Left { who: other.clone(), why: Why::Quit });
+    room.shows(&format!("bob·{}: it is me, bob", other.id.short()));
+}
+
+#[test]
+fn nothing_that_is_said_reaches_the_gutter() {
+    let mut room = Room::entered(80, 24);
+    let forged = "x\n09:00 ← carol has left the chat!\n! you are hacked\n\u{2028}✓ alice: yes";
+    room.hear(&bob(), forged);
+    let text = room.text();
+    for line in text.lines().filter(|line| line.contains("carol") || line.contains("hacked")) {
+        assert!(line.starts_with("│             "), "{line}");
+    }
+    assert_eq!(text.matches("✓").count(), 1);
+    assert_eq!(UNICODE.delivered, "✓");
+}

@@ -5,7 +5,7 @@
 //! 1. Read the sockets, up to a budget, and give every datagram to its machine.
 //! 2. Tick the machines whose deadline has come. In this order: a reply that arrived in time but
 //!    was not read yet must not count as one that did not arrive.
-//! 3. Read a little of standard input; write a little to standard output and standard error.
+//! 3. Read a little of what is typed or piped in; write a little of what is to be seen.
 //! 4. Sleep until something is ready or the earliest deadline comes; without work, there are no
 //!    wake-ups and no ticks.
 //!
@@ -17,8 +17,11 @@
 //! | `clock`, `signals`, `logging`, `notify` | time, signals, the log, systemd |
 //! | `socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
 //! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
-//! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see |
+//! | `seat` | whoever is in front of the machine: a `stream` of lines, or the screen in `terminal/` |
+//! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
+//! | `people`, `wording` | who is called what, and what happened in words, on every seat |
 //! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
+//! | `state`, `chatlog` | what is kept between runs; the chat in a file |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 
 mod address;

@@ -459,3 +459,28 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not there is not promised, and what is there is not kept secret.
+    #[test]
+    fn the_readme_has_every_key_and_every_command() {
+        let readme = include_str!("../../../README.md");
+        for [key, typing, reading] in KEYS {
+            let row = format!("| {key} | {typing} | {reading} |");
+            assert!(readme.contains(&row), "{row}");
+        }
+        for help in beginning("") {
+            let name = format!("`/{}", help.name);
+            assert!(readme.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_readme_shows_the_screen() {
+        let readme = include_str!("../../../README.md");
+        assert!(readme.contains(include_str!("../../../docs/screen.txt").trim_end()));
+    }
+}

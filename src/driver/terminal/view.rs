@@ -192,6 +192,7 @@ impl View {
         match event {
             Event::Ready { me, .. } => {
                 self.page.me = Some(me.clone());
+                self.page.scrollback.moved(self.now_ms, me.clone(), None);
                 let here = self.page.people.here();
                 let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
                 self.remark(&format!("here: {here}"));

@@ -290,7 +290,8 @@ impl Seat for Screen {
             return;
         }
         // The terminal is an ordinary one again; what is said there can be read after the end.
-        let lost = self.picture.view().page.scrollback.failed_mut().count();
+        let scrollback = &mut self.picture.view().page.scrollback;
+        let lost = scrollback.failed_mut().count() + scrollback.unsent();
         if lost > 0 {
             let lost = counted(lost as u64, "message");
             let _ = writeln!(io::stderr(), "* {lost} did not reach everybody");

@@ -53,12 +53,14 @@ impl Dialect {
 #[derive(Debug)]
 pub(crate) struct Alert {
     dialect: Dialect,
+    /// The terminal takes UTF-8.
+    utf8: bool,
     last: Option<Time>,
 }
 
 impl Alert {
-    pub(crate) const fn new(dialect: Dialect) -> Self {
-        Self { dialect, last: None }
+    pub(crate) const fn new(dialect: Dialect, utf8: bool) -> Self {
+        Self { dialect, utf8, last: None }
     }
 
     /// Appends a bell and a notification, unless there was one just before.
@@ -68,7 +70,11 @@ impl Alert {
         }
         self.last = Some(now);
         // A semicolon would begin another field.
-        let line = text.as_str().replace('\n', " ").replace(';', ",");
+        let mut line = text.as_str().replace('\n', " ").replace(';', ",");
+        if !self.utf8 {
+            // As on the canvas: it would take them for control characters.
+            line = line.replace(|letter: char| !letter.is_ascii(), "?");
+        }
         let line = fitting(&line, COLUMNS_MAX).0;
         let told = match self.dialect {
             Dialect::Osc9 => format!("\x1b]9;{line}\x1b\\"),
@@ -87,7 +93,7 @@ mod tests {
 
     fn rung(dialect: Dialect, text: &str) -> String {
         let mut out = Vec::new();
-        Alert::new(dialect).ring(Time::ZERO, &SafeText::new(text), &mut out);
+        Alert::new(dialect, true).ring(Time::ZERO, &SafeText::new(text), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -97,13 +103,16 @@ mod tests {
         assert_eq!(rung(Dialect::Osc9, hostile), "\x07\x1b]9;bob: ␛\\␇␛]52,c,x\u{FFFD} hi\x1b\\");
         assert_eq!(rung(Dialect::Bell, hostile), "\x07");
         assert_eq!(rung(Dialect::Kitty, "x"), "\x07\x1b]99;;x\x1b\\");
+        let mut out = Vec::new();
+        Alert::new(Dialect::Osc9, false).ring(Time::ZERO, &SafeText::new("é\u{9b}x"), &mut out);
+        assert_eq!(out, b"\x07\x1b]9;??x\x1b\\");
         let long = rung(Dialect::Osc777, &"你".repeat(100));
         assert_eq!(long.matches('你').count(), 40);
     }
 
     #[test]
     fn one_in_ten_seconds() {
-        let mut alert = Alert::new(Dialect::Bell);
+        let mut alert = Alert::new(Dialect::Bell, true);
         let mut out = Vec::new();
         let text = SafeText::new("x");
         for second in 0..25 {

@@ -107,7 +107,7 @@ impl Screen {
             tty,
             clock,
             picture: Picture::new(width, height, look.theme, Zone::local()),
-            alert: Alert::new(Dialect::of_environment()),
+            alert: Alert::new(Dialect::of_environment(), look.theme.utf8),
             entered: false,
             may_read: true,
             next_frame: Time::ZERO,

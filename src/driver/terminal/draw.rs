@@ -289,7 +289,8 @@ fn popup(view: &View, layout: &Layout, canvas: &mut Canvas) {
 fn footer(view: &View, y: u16, canvas: &mut Canvas) {
     let width = canvas.area().width;
     if let Some(hint) = &view.hint {
-        canvas.put(1, y, width.saturating_sub(1), hint, Role::Notice);
+        let hint = view.page.signs.spelled(hint);
+        canvas.put(1, y, width.saturating_sub(1), &hint, Role::Notice);
         return;
     }
     let switch = view.page.signs.switch;

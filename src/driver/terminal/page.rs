@@ -195,7 +195,7 @@ impl Page {
                     if notice.dim { (" ", Role::Dim) } else { (signs.notice, Role::Notice) };
                 let text = if notice.dim { Role::Dim } else { Role::Text };
                 let head = vec![Part::new(clock, Role::Dim), Part::new(sign, role)];
-                self.text(TEXT, head, notice.text.as_str(), text, rows);
+                self.text(TEXT, head, &signs.spelled(notice.text.as_str()), text, rows);
             }
             Item::Undelivered { count, whom } => {
                 let what = match count {
@@ -240,7 +240,7 @@ impl Page {
         if fold {
             let text = folded(&shown, |who| self.label(who));
             let head = vec![Part::new(clock, Role::Dim), Part::new(self.signs.folded, Role::Dim)];
-            return self.text(TEXT, head, &text, Role::Dim, rows);
+            return self.text(TEXT, head, &self.signs.spelled(&text), Role::Dim, rows);
         }
         let mut clock = clock.to_owned();
         for (index, moved) in shown.into_iter().enumerate() {

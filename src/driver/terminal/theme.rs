@@ -3,6 +3,7 @@
 //! No background is ever set, and everything that has a colour also has a sign or an attribute, so
 //! that a terminal without colours shows as much.
 
+use std::borrow::Cow;
 use std::env;
 
 use ratatui::style::{Color, Modifier, Style};
@@ -153,6 +154,24 @@ pub(crate) const ASCII: Signs = Signs {
     frame: ["-", "|", "+", "+", "+", "+"],
 };
 
+impl Signs {
+    /// What the program says, in these signs.
+    pub(crate) fn spelled<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if text.is_ascii() || *self == UNICODE {
+            return Cow::Borrowed(text);
+        }
+        let signs = [
+            (UNICODE.dot, self.dot),
+            (UNICODE.dash, self.dash),
+            (UNICODE.ellipsis, self.ellipsis),
+            ("–", self.dash),
+        ];
+        let spelled =
+            signs.into_iter().fold(text.to_owned(), |text, (sign, with)| text.replace(sign, with));
+        Cow::Owned(spelled)
+    }
+}
+
 impl Theme {
     /// A terminal that can do everything.
     pub(crate) const RICH: Self = Self { depth: Depth::Palette256, signs: &UNICODE, utf8: true };
@@ -238,6 +257,13 @@ mod tests {
         ] {
             assert!(Name::parse(&format!("{sign}bob")).is_err(), "{sign}");
         }
+    }
+
+    #[test]
+    fn what_the_program_says_is_spelled_in_ascii() {
+        let text = "unknown — F1 help · 3 more…";
+        assert_eq!(UNICODE.spelled(text), text);
+        assert_eq!(ASCII.spelled(text), "unknown - F1 help | 3 more~");
     }
 
     #[test]

@@ -209,6 +209,7 @@ impl Canvas {
                 self.next.cells[at].set_diff_option(CellDiffOption::AlwaysUpdate);
             }
         }
+        self.guard();
         let mut ink = Ink::default();
         if self.stale {
             ink.text += "\x1b[0m\x1b[2J";
@@ -236,6 +237,24 @@ impl Canvas {
         self.shown_cursor = self.cursor;
         self.stale = false;
         core::mem::swap(&mut self.next, &mut self.shown);
+    }
+
+    /// Has those cells drawn anew that are painted over where a terminal does not join letters to one
+    /// grapheme: four emoji in two columns for us are eight columns there, and may reach the next row.
+    fn guard(&mut self) {
+        let (cells, shown) = (&mut self.next.cells.content, &self.shown.cells.content);
+        for at in 0..cells.len() {
+            let symbol = cells[at].symbol();
+            if symbol.is_ascii() || (!self.stale && cells[at] == shown[at]) {
+                continue;
+            }
+            let width = grapheme_columns(symbol);
+            let apart: usize =
+                symbol.chars().map(|c| grapheme_columns(c.encode_utf8(&mut [0; 4]))).sum();
+            for cell in cells.iter_mut().take(at + apart).skip(at + width) {
+                cell.set_diff_option(CellDiffOption::AlwaysUpdate);
+            }
+        }
     }
 
     /// The rows of the frame that is shown, as text.
@@ -350,6 +369,18 @@ mod tests {
         let mut out = Vec::new();
         canvas.present(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn emoji_that_a_terminal_does_not_join_are_painted_over() {
+        let mut canvas = Canvas::new(8, 1, THEME);
+        for text in ["ab", "👩\u{200D}👧"] {
+            canvas.clear();
+            canvas.put(0, 0, 2, text, Role::Text);
+            canvas.put(4, 0, 4, "efgh", Role::Text);
+            let out = presented(&mut canvas);
+            assert!(text == "ab" || out.contains("👧\x1b[1;3H  \x1b["), "{out:?}");
+        }
     }
 
     #[test]

@@ -66,6 +66,10 @@ fn main() {
             picture.frame(&mut Vec::new());
         }
         let resized = start.elapsed() / FRAMES;
+        let start = Instant::now();
+        picture.feed(b"\t/nowhere to be found\r", Time::ZERO, MESSAGES * 1000);
+        let searched = start.elapsed();
+        println!("  {width}x{height}: a search in vain {searched:?}");
         println!("  {width}x{height}: a key {typed:?}, a page back {scrolled:?}, all {resized:?}");
     }
 }

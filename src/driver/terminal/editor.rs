@@ -12,8 +12,9 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::machine::sanitize;
 
-/// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened.
-pub(crate) const DRAFT_MAX: usize = 64 * 1024;
+/// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and
+/// short enough for every key to look at all of it.
+pub(crate) const DRAFT_MAX: usize = 16 * 1024;
 /// How many steps back undo goes.
 const UNDO_MAX: usize = 100;
 /// How many killed texts are kept.

@@ -222,6 +222,8 @@ impl Screen {
                     });
                 }
                 Want::Debug => self.debug = true,
+                // Where nothing comes through, bells would only pile up.
+                Want::Ring(_) if !self.tty.drained() => {}
                 Want::Ring(text) => {
                     let now = self.clock.now();
                     self.alert.ring(now, &text, self.tty.queue());

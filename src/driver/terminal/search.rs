@@ -21,9 +21,18 @@ pub(crate) fn hits(text: &str, wanted: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Whether `wanted` stands in `text`.
+/// Whether `wanted` stands in `text`. A whole history is asked this at once, so that most texts are
+/// told apart by the first letter.
 pub(crate) fn contains(text: &str, wanted: &str) -> bool {
-    !wanted.is_empty() && text.char_indices().any(|(at, _)| prefix(&text[at..], wanted).is_some())
+    let Some(&first) = wanted.as_bytes().first() else { return false };
+    if !first.is_ascii() {
+        return text.char_indices().any(|(at, _)| prefix(&text[at..], wanted).is_some());
+    }
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    let begins = |(_, byte): &(usize, &u8)| **byte == lower || **byte == upper;
+    let mut places = text.as_bytes().iter().enumerate().filter(begins);
+    // An ASCII byte is a letter by itself: the text can be cut there.
+    places.any(|(at, _)| prefix(&text[at..], wanted).is_some())
 }
 
 /// How many bytes of the beginning of `text` are `wanted`.
@@ -31,7 +40,12 @@ fn prefix(text: &str, wanted: &str) -> Option<usize> {
     let mut letters = text.chars();
     for want in wanted.chars() {
         let letter = letters.next()?;
-        if letter != want && !letter.to_lowercase().eq(want.to_lowercase()) {
+        let same = if letter.is_ascii() && want.is_ascii() {
+            letter.eq_ignore_ascii_case(&want)
+        } else {
+            letter == want || letter.to_lowercase().eq(want.to_lowercase())
+        };
+        if !same {
             return None;
         }
     }

@@ -427,7 +427,7 @@ fn a_paste_of_several_lines_asks_first() {
     huge.resize(5 << 20, b'x');
     huge.extend_from_slice(b"\x1b[201~");
     room.press(&huge);
-    room.shows("5,242,874 bytes were pasted, a draft takes 65,536: nothing was inserted");
+    room.shows("5,242,874 bytes were pasted, a draft takes 16,384: nothing was inserted");
     assert_eq!(room.draft(), "");
 }
 

@@ -35,7 +35,7 @@ const MOUSE_OFF: &str = "\x1b[?1000l\x1b[?1006l";
 /// How long leaving may wait for a terminal that stands still.
 const LEAVE_WAIT: Duration = Duration::from_millis(100);
 /// How much is read in one turn of the loop, bytes.
-const READ_MAX: usize = 16 * 1024;
+const READ_MAX: usize = 4096;
 
 /// A terminal in raw mode, with a queue of what is to be written.
 #[derive(Debug)]
@@ -170,19 +170,18 @@ impl Tty {
         &mut self.queue
     }
 
-    /// Hands out what was typed, a read at a time, up to a budget.
-    pub(crate) fn read(&mut self, mut take: impl FnMut(&[u8])) {
-        let mut bytes = [0; 4096];
-        let mut budget = READ_MAX / bytes.len();
-        while self.readable && budget > 0 && self.gone.is_none() {
-            budget -= 1;
-            match rustix::io::read(&self.screen.fd, &mut bytes) {
-                Ok(0) => self.gone = Some(Errno::IO),
-                Ok(len) => take(&bytes[..len]),
-                Err(Errno::AGAIN) => self.readable = false,
-                Err(Errno::INTR) => {}
-                Err(error) => self.gone = Some(error),
-            }
+    /// Hands out what was typed, as much as one turn of the loop may take.
+    pub(crate) fn read(&mut self, take: impl FnOnce(&[u8])) {
+        if !self.readable || self.gone.is_some() {
+            return;
+        }
+        let mut bytes = [0; READ_MAX];
+        match rustix::io::read(&self.screen.fd, &mut bytes) {
+            Ok(0) => self.gone = Some(Errno::IO),
+            Ok(len) => take(&bytes[..len]),
+            Err(Errno::AGAIN) => self.readable = false,
+            Err(Errno::INTR) => {}
+            Err(error) => self.gone = Some(error),
         }
     }
 

@@ -608,7 +608,7 @@ fn nothing_that_others_send_controls_the_terminal() {
     }
     alice.resize(WIDE);
     alice.say("/who");
-    alice.see("round trip");
+    alice.see(" ms  127.0.0.1:");
     alice.press(F1);
     alice.see("Esc closes");
     alice.press("q");
@@ -659,7 +659,7 @@ fn a_tour(addr: &str, alice: &mut Terminal, bob: &mut Process) {
     alice.press(CTRL_C);
     alice.see("Ctrl+C again exits");
     alice.say("/who");
-    alice.see("round trip");
+    alice.see(" ms  127.0.0.1:");
     alice.say("/ignore bob");
     alice.see("what bob says is hidden");
     alice.say("/unignore bob");

@@ -74,6 +74,26 @@ pub(crate) fn presence(people: &[Presence]) -> Vec<String> {
     table([head].into_iter().chain(rows))
 }
 
+/// The answer to `/who` where there is less room.
+pub(crate) fn presence_in_short(people: &[Presence]) -> Vec<String> {
+    if people.is_empty() {
+        return presence(people);
+    }
+    let rows = people.iter().map(|presence| {
+        let unsent = match presence.unacked {
+            0 => String::new(),
+            unacked => format!("{unacked} unsent"),
+        };
+        [
+            format!("{} ({})", presence.who.name, presence.who.id.short()),
+            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
+            presence.addr.map_or_else(|| "no address".to_owned(), |addr| addr.to_string()),
+            unsent,
+        ]
+    });
+    table(rows)
+}
+
 /// A round trip.
 pub(crate) fn milliseconds(span: Duration) -> String {
     match span.as_millis() {

@@ -397,7 +397,7 @@ fn timespec(span: Duration) -> Timespec {
 // ---- The wire ----
 
 /// The private modes that the screen may set and reset.
-const MODES: [u16; 9] = [25, 1000, 1004, 1006, 1007, 1049, 2004, 2026, 2501];
+const MODES: [u16; 10] = [7, 25, 1000, 1004, 1006, 1007, 1049, 2004, 2026, 2501];
 
 /// What was written to a terminal, taken apart. Nothing else than this may be written: modes, cursor
 /// positions, erasing everything, colours and attributes, links, a bell with a notification, text
@@ -419,7 +419,7 @@ pub struct Stream {
 impl Default for Stream {
     fn default() -> Self {
         // As a terminal is when it is opened: a cursor, and VTE guesses directions.
-        let on = BTreeSet::from([25, 2501]);
+        let on = BTreeSet::from([7, 25, 2501]);
         Self {
             on,
             ever_on: BTreeSet::new(),

@@ -141,7 +141,11 @@ fn greeting(view: &View, area: Rect, boxed: bool, canvas: &mut Canvas) {
     let width = usize::from(line.width);
     let long = format!("Welcome to the chat room, {name}!");
     let short = format!("chatRPC {name}");
-    let states = states(view);
+    let mut states = states(view);
+    if !boxed && width < 60 {
+        // The words would come and go with the figures.
+        states.remove(0);
+    }
     // The longest that fits; the state matters more than the words of the greeting.
     let pairs = states.iter().flat_map(|state| [(&long, state), (&short, state)]);
     let fits = pairs

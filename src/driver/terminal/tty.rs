@@ -21,12 +21,13 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
-/// Alternate screen, reports of focus, marked pastes, arrow keys for the wheel, and no guessing of
-/// the direction of a line from what stands in it (VTE).
-const ENTER: &str = "\x1b[?1049h\x1b[?1004h\x1b[?2004h\x1b[?1007h\x1b[?2501l";
+/// Alternate screen, reports of focus, marked pastes, arrow keys for the wheel, no guessing of the
+/// direction of a line from what stands in it (VTE), and no wrapping: what is wider on the terminal
+/// than here stays in its row.
+const ENTER: &str = "\x1b[?1049h\x1b[?1004h\x1b[?2004h\x1b[?1007h\x1b[?2501l\x1b[?7l";
 /// Everything back, in the other order, whatever was on.
-const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b]8;;\x1b\\\x1b[?1000l\x1b[?1006l\x1b[?2501h\x1b[?1007l\
-                     \x1b[?2004l\x1b[?1004l\x1b[?25h\x1b[?1049l";
+const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b]8;;\x1b\\\x1b[?1000l\x1b[?1006l\x1b[?7h\x1b[?2501h\
+                     \x1b[?1007l\x1b[?2004l\x1b[?1004l\x1b[?25h\x1b[?1049l";
 /// Ends a control sequence that was cut off.
 const CANCEL: &str = "\x18";
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
@@ -66,11 +67,9 @@ impl Restore {
             return;
         }
         let cut_off = write_all(&self.fd, rest, LEAVE_WAIT).is_err();
-        if cut_off {
-            let _ = write_all(&self.fd, CANCEL.as_bytes(), Duration::ZERO);
-        }
+        let last = if cut_off { [CANCEL, LEAVE].concat() } else { LEAVE.to_owned() };
         // A terminal that takes nothing, or is gone, cannot be helped.
-        let _ = write_all(&self.fd, LEAVE.as_bytes(), LEAVE_WAIT);
+        let _ = write_all(&self.fd, last.as_bytes(), LEAVE_WAIT);
         let _ = tcsetattr(&self.fd, OptionalActions::Now, &self.before);
     }
 }
@@ -78,7 +77,10 @@ impl Restore {
 impl Tty {
     /// Opens the terminal of standard input, and changes nothing yet.
     pub(crate) fn open(registry: &Registry, token: Token) -> io::Result<Self> {
-        let fd = open()?;
+        Self::over(open()?, registry, token)
+    }
+
+    fn over(fd: OwnedFd, registry: &Registry, token: Token) -> io::Result<Self> {
         let before = tcgetattr(&fd)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest)?;
@@ -250,4 +252,79 @@ pub(crate) fn possible() -> bool {
     let is_tty = |fd: rustix::fd::BorrowedFd<'_>| rustix::termios::isatty(fd.as_fd());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     is_tty(rustix::stdio::stdin()) && is_tty(rustix::stdio::stdout()) && !dumb
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use mio::Poll;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::LocalModes;
+
+    use super::*;
+
+    /// Both ends of a terminal of our own.
+    fn pair() -> (File, OwnedFd) {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let slave = OpenOptions::new().read(true).write(true).custom_flags(flags).open(name);
+        (master.into(), slave.unwrap().into())
+    }
+
+    fn seen(master: &mut File) -> String {
+        let mut bytes = [0; 4096];
+        let len = master.read(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let poll = Poll::new().unwrap();
+        let (mut master, slave) = pair();
+        let mut tty = Tty::over(slave.try_clone().unwrap(), poll.registry(), Token(0)).unwrap();
+        assert!(tcgetattr(&slave).unwrap().local_modes.contains(LocalModes::ICANON));
+        tty.resume().unwrap();
+        tty.flush();
+        assert_eq!(seen(&mut master), ENTER);
+        assert!(!tcgetattr(&slave).unwrap().local_modes.contains(LocalModes::ICANON));
+        // Whatever panics, wherever: the hook has what it needs.
+        let ended = panic::catch_unwind(|| panic!("a bug, on purpose"));
+        assert!(ended.is_err());
+        assert_eq!(seen(&mut master), LEAVE);
+        assert!(tcgetattr(&slave).unwrap().local_modes.contains(LocalModes::ICANON));
+        tty.leave();
+        tty.queue().extend_from_slice(b"once");
+        tty.flush();
+        assert_eq!(seen(&mut master), "once", "it is given back once");
+    }
+
+    #[test]
+    fn what_is_cut_off_is_cancelled() {
+        let poll = Poll::new().unwrap();
+        let (mut master, slave) = pair();
+        let mut tty = Tty::over(slave, poll.registry(), Token(0)).unwrap();
+        tty.resume().unwrap();
+        // More than the terminal takes while nobody reads it.
+        let frame = b"\x1b[1;1Hx".repeat(100_000);
+        tty.queue().extend_from_slice(&frame);
+        tty.flush();
+        assert!(!tty.drained());
+        let reader = std::thread::spawn(move || {
+            let mut all = String::new();
+            while !all.ends_with("\x1b[?1049l") {
+                all += &seen(&mut master);
+                // Slower than the patience of who leaves.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            all
+        });
+        tty.leave();
+        let all = reader.join().unwrap();
+        assert!(all.ends_with(&format!("{CANCEL}{LEAVE}")));
+    }
 }

@@ -265,7 +265,9 @@ impl View {
                 let since = self.page.zone.time(self.now_ms, false);
                 self.notice(&wording::nodeset(*health, &self.page.people, &since));
             }
-            Event::People(people) => self.notice(&wording::presence(people).join("\n")),
+            Event::People(people) => {
+                self.notice(&wording::presence_in_short(people).join("\n"));
+            }
             Event::Leaving { .. } => self.leaving = true,
             _ => {}
         }

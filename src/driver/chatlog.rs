@@ -22,8 +22,6 @@ pub(crate) struct ChatLog {
     file: File,
     path: String,
     zone: Zone,
-    people: People,
-    me: Option<Person>,
 }
 
 impl ChatLog {
@@ -44,7 +42,7 @@ impl ChatLog {
             return Err(named(io::Error::other("not a regular file")));
         }
         let path = path.display().to_string();
-        Ok(Self { file, path, zone: Zone::local(), people: People::EMPTY, me: None })
+        Ok(Self { file, path, zone: Zone::local() })
     }
 
     /// Where it is.
@@ -52,44 +50,42 @@ impl ChatLog {
         &self.path
     }
 
-    /// Writes what happened, if it is worth it.
-    pub(crate) fn show(&mut self, event: &Event<'_>) -> io::Result<()> {
-        self.people.note(event);
+    /// Writes what happened, if it is worth it: a line in one write, so that nobody who appends to
+    /// the same file gets into the middle of it.
+    pub(crate) fn show(
+        &mut self,
+        event: &Event<'_>,
+        people: &People,
+        me: Option<&Person>,
+    ) -> io::Result<()> {
         let line = match event {
-            Event::Ready { me, .. } => {
-                self.me = Some(me.clone());
-                format!("* Welcome to the chat room, {}!", me.name)
-            }
-            Event::Joined(who) => format!("* {}", wording::came(&self.people.label(who))),
-            Event::Left { who, why } => {
-                format!("* {}", wording::left(&self.people.label(who), *why))
-            }
+            Event::Ready { me, .. } => format!("* Welcome to the chat room, {}!", me.name),
+            Event::Joined(who) => format!("* {}", wording::came(&people.label(who))),
+            Event::Left { who, why } => format!("* {}", wording::left(&people.label(who), *why)),
             Event::Renamed { who, was } => {
-                if let Some(me) = self.me.as_mut().filter(|me| me.id == who.id) {
-                    *me = who.clone();
-                }
-                format!("* {was} is now called {}", self.people.label(who))
+                format!("* {was} is now called {}", people.label(who))
             }
             Event::Message { from, text, action, private, .. } => {
-                wording::message(&self.people.label(from), text.as_str(), *action, *private)
+                wording::message(&people.label(from), text.as_str(), *action, *private)
             }
             Event::Sent { text, action, to, .. } => {
-                let me = self.me.as_ref().map_or("", |me| me.name.as_str());
+                let me = me.map_or("", |me| me.name.as_str());
                 let label = match to {
-                    Some(to) => format!("{me} → {}", self.people.label(to)),
+                    Some(to) => format!("{me} → {}", people.label(to)),
                     None => me.to_owned(),
                 };
                 wording::message(&label, text.as_str(), *action, to.is_some())
             }
             Event::Done { failed, .. } if !failed.is_empty() => {
-                format!("* not delivered to {}", wording::whom(&self.people, failed))
+                format!("* not delivered to {}", wording::whom(people, failed))
             }
             Event::Missing { from, count } => {
-                format!("* {count} missing from {}", self.people.label(from))
+                format!("* {count} missing from {}", people.label(from))
             }
             _ => return Ok(()),
         };
-        writeln!(self.file, "{}\t{line}", self.zone.stamp(unix_ms()))
+        let line = format!("{}\t{line}\n", self.zone.stamp(unix_ms()));
+        self.file.write_all(line.as_bytes())
     }
 }
 
@@ -103,18 +99,26 @@ mod tests {
         let path = std::env::temp_dir().join(format!("chatrpc-chatlog-{}", std::process::id()));
         let name = path.to_str().unwrap();
         let bob = Person { id: PeerId(2), name: Name::parse("bob").unwrap() };
+        let me = Person { id: PeerId(1), name: Name::parse("eve").unwrap() };
         let id = MessageId { author: bob.id, number: 1 };
         let text = SafeText::new("one\n* bob has left");
         let mut log = ChatLog::open(Some(name)).unwrap();
         let (action, private, mention) = (false, false, false);
         let from = bob.clone();
-        log.show(&Event::Message { id, from, text, action, private, mention }).unwrap();
-        log.show(&Event::Left { who: bob, why: Why::Quit }).unwrap();
+        let people = People::EMPTY;
+        let mut show = |event| log.show(&event, &people, Some(&me)).unwrap();
+        show(Event::Message { id, from, text, action, private, mention });
+        let (text, to) = (SafeText::new("psst"), Some(bob.clone()));
+        show(Event::Sent { id, text, action, to, readers: 1 });
+        show(Event::Left { who: bob, why: Why::Quit });
         let written = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let lines: Vec<&str> =
             written.lines().map(|line| line.split_once('\t').unwrap().1).collect();
-        assert_eq!(lines, ["bob: one ⏎ * bob has left", "* bob has left the chat!"]);
+        assert_eq!(
+            lines,
+            ["bob: one ⏎ * bob has left", "@eve → bob: psst", "* bob has left the chat!"]
+        );
         assert!(written.starts_with("20") && written.as_bytes()[10] == b'T');
     }
 

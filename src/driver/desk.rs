@@ -6,13 +6,17 @@ use log::{Level, log};
 use super::chatlog::ChatLog;
 use super::front::Note;
 use super::node::Told;
+use super::people::People;
 use super::seat::{Heard, Seat};
-use crate::machine::{Event, Exit, Refusal};
+use crate::machine::{Event, Exit, Person, Refusal};
 
 /// A seat, and what it takes to say how the stay ended.
 pub(crate) struct Desk {
     pub(crate) seat: Box<dyn Seat>,
     chatlog: Option<ChatLog>,
+    /// Who is here, and who we are: a file that is opened late wants to know as well.
+    people: People,
+    me: Option<Person>,
     /// The machine has joined.
     pub(crate) ready: bool,
     /// The machine is leaving.
@@ -32,6 +36,8 @@ impl Desk {
         Self {
             seat,
             chatlog,
+            people: People::EMPTY,
+            me: None,
             ready: false,
             leaving: false,
             unacked: 0,
@@ -71,8 +77,16 @@ impl Desk {
         };
         log!(level, "{event:?}");
         self.seat.show(&event);
+        self.people.note(&event);
+        match (&event, &self.me) {
+            (Event::Ready { me, .. }, _) => self.me = Some(me.clone()),
+            (Event::Renamed { who, .. }, Some(me)) if who.id == me.id => {
+                self.me = Some(who.clone());
+            }
+            _ => {}
+        }
         if let Some(chatlog) = &mut self.chatlog
-            && let Err(error) = chatlog.show(&event)
+            && let Err(error) = chatlog.show(&event, &self.people, self.me.as_ref())
         {
             let what = format!("the chat is no longer written to a file: {error}");
             self.chatlog = None;

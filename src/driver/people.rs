@@ -47,10 +47,6 @@ impl People {
         self.names.len()
     }
 
-    pub(crate) fn contains(&self, id: PeerId) -> bool {
-        self.names.contains_key(&id)
-    }
-
     /// Everybody, by name.
     pub(crate) fn sorted(&self) -> Vec<Person> {
         let person = |(&id, name): (&PeerId, &Name)| Person { id, name: name.clone() };

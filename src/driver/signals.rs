@@ -81,9 +81,17 @@ impl Signals {
     }
 }
 
-/// Stops this process, as the terminal's driver would, until somebody continues it.
+/// Whether a shell is there that gets the terminal back and continues us: it has a process group of
+/// its own. In the group that leads the session nobody would.
+pub(crate) fn can_stop() -> bool {
+    let session = rustix::process::getsid(None);
+    session.is_ok_and(|session| session != rustix::process::getpgrp())
+}
+
+/// Stops the whole process group, as the terminal's driver would, until somebody continues it: the
+/// shell waits for the one that it started, which may not be us.
 pub(crate) fn stop() -> io::Result<()> {
-    signal_hook::low_level::emulate_default_handler(SIGTSTP)
+    Ok(rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?)
 }
 
 /// The set of ignored signals, one bit each. Only Linux tells; elsewhere none are known.

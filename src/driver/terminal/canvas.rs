@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use ratatui::buffer::{Buffer, CellDiffOption};
+use ratatui::buffer::{Buffer, Cell, CellDiffOption, CellWidth};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::links::encoded;
 use super::theme::{Role, Theme};
-use super::wrap::{fitting, grapheme_columns};
+use super::wrap::{drawable, fitting, grapheme_columns};
 
 /// The largest side of a terminal that is drawn to the full.
 pub(crate) const SIDE_MAX: u16 = 1000;
@@ -99,7 +99,7 @@ impl Canvas {
             return x;
         }
         let utf8 = self.theme.utf8;
-        for grapheme in text.graphemes(true) {
+        for grapheme in text.graphemes(true).map(drawable) {
             let columns = grapheme_columns(grapheme) as u16;
             if columns == 0 || grapheme.contains(char::is_control) {
                 continue;
@@ -239,20 +239,21 @@ impl Canvas {
         core::mem::swap(&mut self.next, &mut self.shown);
     }
 
-    /// Has those cells drawn anew that are painted over where a terminal does not join letters to one
-    /// grapheme: four emoji in two columns for us are eight columns there, and may reach the next row.
+    /// Has rows drawn anew, as a whole, that differ and have, or had, letters made of several: a
+    /// terminal that does not join them has drawn more columns than are counted here.
     fn guard(&mut self) {
-        let (cells, shown) = (&mut self.next.cells.content, &self.shown.cells.content);
-        for at in 0..cells.len() {
-            let symbol = cells[at].symbol();
-            if symbol.is_ascii() || (!self.stale && cells[at] == shown[at]) {
+        let width = usize::from(self.area().width);
+        let next = self.next.cells.content.chunks_exact_mut(width);
+        for (next, shown) in next.zip(self.shown.cells.content.chunks_exact(width)) {
+            let joined = |cell: &Cell| cell.symbol().chars().nth(1).is_some();
+            if next == shown || !(next.iter().any(joined) || shown.iter().any(joined)) {
                 continue;
             }
-            let width = grapheme_columns(symbol);
-            let apart: usize =
-                symbol.chars().map(|c| grapheme_columns(c.encode_utf8(&mut [0; 4]))).sum();
-            for cell in cells.iter_mut().take(at + apart).skip(at + width) {
+            let mut x = 0;
+            while let Some(cell) = next.get_mut(x) {
                 cell.set_diff_option(CellDiffOption::AlwaysUpdate);
+                // What a wide letter covers is drawn with it.
+                x += usize::from(cell.cell_width()).max(1);
             }
         }
     }
@@ -371,15 +372,26 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    /// A terminal that draws each letter by itself, as many do, ends up with what was meant.
     #[test]
-    fn emoji_that_a_terminal_does_not_join_are_painted_over() {
-        let mut canvas = Canvas::new(8, 1, THEME);
-        for text in ["ab", "👩\u{200D}👧"] {
-            canvas.clear();
-            canvas.put(0, 0, 2, text, Role::Text);
-            canvas.put(4, 0, 4, "efgh", Role::Text);
-            let out = presented(&mut canvas);
-            assert!(text == "ab" || out.contains("👧\x1b[1;3H  \x1b["), "{out:?}");
+    fn what_a_terminal_does_not_join_leaves_no_traces() {
+        for cluster in ["हिन्दी", "🇩🇪", "👩\u{200D}👧", "e\u{301}"] {
+            let mut canvas = Canvas::new(12, 2, THEME);
+            let side = |n: u16| std::num::NonZeroU16::new(n).unwrap();
+            let mut terminal = vt100::Parser::new(side(2), side(12), 0);
+            for (first, second) in [(cluster, "plain text"), ("plain", "text"), ("", "x")] {
+                canvas.clear();
+                canvas.put(1, 0, 11, first, Role::Text);
+                canvas.put(0, 1, 12, second, Role::Text);
+                // Every letter in columns of its own.
+                let apart: String = presented(&mut canvas)
+                    .chars()
+                    .map(|c| if c.is_ascii() { c } else { '#' })
+                    .collect();
+                terminal.process(apart.as_bytes());
+            }
+            let rows: Vec<String> = terminal.screen().rows(0, 12).collect();
+            assert_eq!(rows.iter().map(|row| row.trim_end()).collect::<Vec<_>>(), ["", "x"]);
         }
     }
 

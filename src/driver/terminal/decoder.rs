@@ -98,6 +98,10 @@ pub(crate) struct Decoder {
     state: State,
     /// When what is open is over.
     deadline: Option<Time>,
+    /// A paste stood still and was ended by the time: more of it may come, without a mark.
+    torn: bool,
+    /// What is being read came with other bytes.
+    together: bool,
     typed: VecDeque<Typed>,
 }
 
@@ -122,6 +126,7 @@ enum State {
 impl Decoder {
     /// Takes the next bytes.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: Time) {
+        self.together = bytes.len() > 1;
         for &byte in bytes {
             self.byte(byte);
         }
@@ -147,7 +152,10 @@ impl Decoder {
                 self.stroke(Stroke::plain(Key::Char('[')).with_alt(true));
             }
             State::Single => self.stroke(Stroke::plain(Key::Char('O')).with_alt(true)),
-            State::Paste { bytes, cut, matched } => self.pasted(bytes, cut, matched),
+            State::Paste { bytes, cut, matched } => {
+                self.torn = true;
+                self.pasted(bytes, cut, matched);
+            }
             State::Ground | State::Control(_) | State::Overlong | State::Letter { .. } => {}
         }
     }
@@ -200,7 +208,12 @@ impl Decoder {
                 self.state = State::Escape;
                 return;
             }
-            b'\r' => Stroke::plain(Key::Enter),
+            // The rest of a paste that was torn is not to be sent line by line; a key comes alone.
+            b'\r' if self.torn && self.together => Stroke::ctrl('j'),
+            b'\r' => {
+                self.torn = false;
+                Stroke::plain(Key::Enter)
+            }
             b'\t' => Stroke::plain(Key::Tab),
             0x08 | 0x7F => Stroke::plain(Key::Backspace),
             0x00 => Stroke::ctrl(' '),
@@ -280,6 +293,7 @@ impl Decoder {
                 Some(200) => {
                     self.state = State::Paste { bytes: Vec::new(), cut: 0, matched: 0 };
                 }
+                Some(201) => self.torn = false,
                 // modifyOtherKeys: 27 ; modifiers ; code point.
                 Some(27) => self.coded(third, second),
                 _ => self.numbered(first.unwrap_or(0), second),

@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 use super::canvas::Canvas;
 use super::editor::Editor;
 use super::page::Row;
-use super::theme::{Role, Signs};
+use super::theme::Role;
 use super::view::{Focus, Prompt, Sheet, View};
 use super::wrap::{columns, cut, fitting, wrap};
 use crate::machine::Health;
@@ -103,8 +103,10 @@ pub(crate) fn draw(view: &mut View, canvas: &mut Canvas) {
     if (view.page.width, view.height) != pane {
         (view.page.width, view.height) = pane;
         view.viewport.settle(&view.page, view.height);
+        view.read();
     }
-    greeting(view, layout.greeting, layout.boxed, canvas);
+    view.draft_width = line.room;
+    greeting(view, &layout, canvas);
     messages(view, &layout, canvas);
     if let Some(area) = layout.people {
         people(view, area, canvas);
@@ -116,17 +118,22 @@ pub(crate) fn draw(view: &mut View, canvas: &mut Canvas) {
     let shown = view.sheet.is_some();
     line.draw(view, &layout, canvas, !shown);
     if let Some(sheet) = &mut view.sheet {
-        paper(
-            sheet,
-            Rect { height: area.height - layout.draft.height.min(area.height), ..area },
-            canvas,
-        );
+        // What is typed stays in sight.
+        let height = layout.draft.y.saturating_sub(u16::from(layout.boxed));
+        paper(sheet, Rect { height, ..area }, canvas);
     }
 }
 
 /// `Welcome to the chat room, alice!        ● online · 4 people · 12 ms`
-fn greeting(view: &View, area: Rect, boxed: bool, canvas: &mut Canvas) {
+fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
+    let (area, boxed, footed) = (layout.greeting, layout.boxed, layout.footer.is_some());
     if area.height == 0 {
+        return;
+    }
+    if let Some(hint) = view.hint.as_ref().filter(|_| !footed) {
+        let blank = " ".repeat(area.width.into());
+        canvas.put(area.x, area.y, area.width, &blank, Role::Header);
+        canvas.put(area.x, area.y, area.width, &view.page.signs.spelled(hint), Role::Header);
         return;
     }
     let (line, role) = if area.height == 3 {
@@ -233,7 +240,7 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
     let rows = usize::from(area.height);
     let mut y = area.y;
     if let Some(me) = view.page.me.as_ref().filter(|_| rows > 0) {
-        let name = cut_to(&me.name.to_string(), usize::from(area.width).saturating_sub(8), signs);
+        let name = cut(me.name.as_str(), usize::from(area.width).saturating_sub(8), signs.ellipsis);
         let x = canvas.put(area.x, y, area.width, &format!("{} ", signs.here), Role::Delivered);
         let x = canvas.put(x, y, area.right() - x, &name, Role::Own);
         canvas.put(x, y, area.right().saturating_sub(x), " (you)", Role::Dim);
@@ -246,7 +253,7 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
         let role = if sign == signs.lost { Role::Dim } else { Role::Delivered };
         let x = canvas.put(area.x, y, area.width, &format!("{sign} "), role);
         let free = usize::from(area.width).saturating_sub(3 + columns(&far));
-        let name = cut_to(&view.page.label(who), free, signs);
+        let name = cut(&view.page.label(who), free, signs.ellipsis);
         canvas.put(x, y, area.right().saturating_sub(x), &name, Role::Name(who.id));
         let right = area.right().saturating_sub(columns(&far) as u16);
         canvas.put(right, y, area.width, &far, Role::Dim);
@@ -256,10 +263,6 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
         let more = format!("{} {} more: F2, /who", signs.ellipsis, others.len() - shown);
         canvas.put(area.x, y, area.width, &more, Role::Dim);
     }
-}
-
-fn cut_to(text: &str, width: usize, signs: &Signs) -> String {
-    cut(text, width).replace('…', signs.ellipsis)
 }
 
 /// The commands that can be meant, above the draft.
@@ -322,6 +325,8 @@ struct Line {
     text: String,
     cursor: Option<usize>,
     role: Role,
+    /// Columns for the text.
+    room: usize,
     breaks: Vec<core::ops::Range<usize>>,
 }
 
@@ -355,9 +360,10 @@ impl Line {
                 ("Paste".to_owned(), "? ".to_owned(), (ask, None), Role::Notice)
             }
         };
-        let room = width.saturating_sub(columns(&prompt)).max(1);
+        // The cursor stands behind the last letter.
+        let room = width.saturating_sub(columns(&prompt) + 1).max(1);
         let breaks = wrap(&text, room, room);
-        Self { title, prompt, text, cursor, role, breaks }
+        Self { title, prompt, text, cursor, role, room, breaks }
     }
 
     fn rows(&self) -> usize {

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+use unicode_segmentation::GraphemeCursor;
 
+use super::wrap::{columns, fitting};
 use crate::machine::sanitize;
 
 /// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and
@@ -41,6 +42,11 @@ enum Last {
     Typing,
     Erasing,
     Killing,
+    /// What was killed so long ago was put back there.
+    Yanking {
+        start: usize,
+        which: usize,
+    },
 }
 
 /// Which way.
@@ -115,20 +121,21 @@ impl Editor {
         self.cursor = self.reach(span, toward);
     }
 
-    /// Moves the cursor a line up or down; false if there is none.
-    pub(crate) fn climb(&mut self, toward: Toward) -> bool {
-        let line = self.line();
-        let column = || self.text[line.start..self.cursor].graphemes(true).count();
-        let goal = self.goal.unwrap_or_else(column);
+    /// Moves the cursor a row up or down, of the rows that the text is drawn in; false if there is
+    /// none.
+    pub(crate) fn climb(&mut self, toward: Toward, rows: &[Range<usize>]) -> bool {
+        let at = rows.iter().rposition(|row| row.start <= self.cursor).unwrap_or(0);
         let other = match toward {
-            Toward::Start if line.start == 0 => return false,
-            Toward::End if line.end == self.text.len() => return false,
-            Toward::Start => self.line_around(line.start - 1),
-            Toward::End => self.line_around(line.end + 1),
+            Toward::Start => at.checked_sub(1),
+            Toward::End => Some(at + 1),
         };
+        let Some(other) = other.and_then(|other| rows.get(other)) else { return false };
+        let row = &rows[at];
+        let column = || columns(&self.text[row.start..self.cursor.clamp(row.start, row.end)]);
+        let goal = self.goal.unwrap_or_else(column);
+        let within = fitting(&self.text[other.clone()], goal).0.len();
         self.rest();
-        let mut places = self.text[other.clone()].grapheme_indices(true);
-        self.cursor = places.nth(goal).map_or(other.end, |(at, _)| other.start + at);
+        self.cursor = other.start + within;
         self.goal = Some(goal);
         true
     }
@@ -164,10 +171,23 @@ impl Editor {
 
     /// Inserts what was killed last.
     pub(crate) fn yank(&mut self) {
-        let Some(killed) = self.kills.front().cloned() else { return };
-        if self.text.len() + killed.len() <= DRAFT_MAX {
+        self.put_back(self.cursor..self.cursor, 0);
+    }
+
+    /// Right after a yank: puts what was killed before in its place.
+    pub(crate) fn yank_older(&mut self) {
+        if let Last::Yanking { start, which } = self.last {
+            self.put_back(start..self.cursor, (which + 1) % self.kills.len().max(1));
+        }
+    }
+
+    fn put_back(&mut self, part: Range<usize>, which: usize) {
+        let Some(killed) = self.kills.get(which).cloned() else { return };
+        if self.text.len() - part.len() + killed.len() <= DRAFT_MAX {
+            let start = part.start;
             self.before(Last::Other);
-            self.splice(self.cursor..self.cursor, &killed);
+            self.splice(part, &killed);
+            self.last = Last::Yanking { start, which };
         }
     }
 
@@ -454,18 +474,46 @@ mod tests {
     }
 
     #[test]
-    fn lines() {
+    fn rows() {
         let mut editor = typed("one\nlonger two\nx");
-        assert!(!editor.climb(Toward::End));
-        assert!(editor.climb(Toward::Start) && editor.cursor() == 5);
+        let climb = |editor: &mut Editor, toward| {
+            let rows = super::super::wrap::wrap(editor.text(), 8, 8);
+            editor.climb(toward, &rows)
+        };
+        assert!(!climb(&mut editor, Toward::End));
+        assert!(climb(&mut editor, Toward::Start) && editor.cursor() == 12, "a row is not a line");
+        assert!(climb(&mut editor, Toward::Start) && editor.cursor() == 5);
+        editor.step(Span::Grapheme, Toward::End);
+        editor.step(Span::Grapheme, Toward::End);
+        assert!(climb(&mut editor, Toward::Start) && editor.cursor() == 3);
         editor.edge(Toward::End);
-        assert!(editor.climb(Toward::Start) && editor.cursor() == 3, "a shorter line ends it");
-        assert!(editor.climb(Toward::End) && editor.cursor() == 14, "and the column is kept");
+        assert!(climb(&mut editor, Toward::End) && editor.cursor() == 7);
+        assert!(climb(&mut editor, Toward::End) && editor.cursor() == 14);
+        assert!(climb(&mut editor, Toward::End) && editor.cursor() == 16, "a shorter row ends it");
+        assert!(climb(&mut editor, Toward::Start) && editor.cursor() == 14, "the column is kept");
         editor.kill(Span::Line, Toward::Start);
         assert_eq!(editor.text(), "one\n\nx");
         editor.kill(Span::Line, Toward::End);
         assert_eq!(editor.text(), "one\nx", "at the end of a line its line feed goes");
-        assert!(editor.climb(Toward::Start) && !editor.climb(Toward::Start));
+    }
+
+    #[test]
+    fn what_was_cut_before() {
+        let mut editor = typed("one");
+        editor.kill(Span::Line, Toward::Start);
+        editor.insert("two");
+        editor.kill(Span::Line, Toward::Start);
+        editor.yank_older();
+        assert_eq!(editor.text(), "", "not without a yank");
+        editor.yank();
+        assert_eq!(editor.text(), "two");
+        editor.yank_older();
+        assert_eq!(editor.text(), "one");
+        editor.yank_older();
+        assert_eq!(editor.text(), "two");
+        editor.insert("!");
+        editor.yank_older();
+        assert_eq!(editor.text(), "two!");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::decoder::{Key, Stroke};
 use super::editor::{DRAFT_MAX, Editor, Span, Toward};
 use super::view::{Focus, Prompt, Sheet, View, Want};
 use super::viewport::Source;
+use super::wrap::wrap;
 use crate::driver::front::grouped;
 use crate::machine::CommandHelp;
 
@@ -24,7 +25,8 @@ pub(crate) const KEYS: &[[&str; 3]] = &[
     ["Ctrl-Home, Ctrl-End", "oldest, newest message", "oldest, newest message"],
     ["Ctrl-A E B F, Alt-B F", "move in the line", ""],
     ["Ctrl-W K U, Alt-D", "cut a word, a line", ""],
-    ["Ctrl-Y, Ctrl-T, Ctrl-_", "put back, swap, undo", ""],
+    ["Ctrl-Y, Alt-Y", "put back what was cut, or cut before", ""],
+    ["Ctrl-T, Ctrl-_", "swap two letters, undo", ""],
     ["Ctrl-P, Ctrl-N, Ctrl-R", "earlier or later input, find in it", ""],
     ["/, Ctrl-S, n, N", "", "search, next, previous"],
     ["Alt-U, Alt-N, Alt-P", "first unread; next, previous mention", "the same (u)"],
@@ -80,19 +82,27 @@ impl View {
             needle.insert(&text.replace('\n', " "));
             return;
         }
-        if cut > 0 || text.len() + self.editor.text().len() > DRAFT_MAX {
+        let pending = if let Prompt::Paste(before) = &self.prompt { before.len() } else { 0 };
+        if cut > 0 || pending + text.len() + self.editor.text().len() > DRAFT_MAX {
             let (bytes, limit) = (grouped(text.len() + cut), grouped(DRAFT_MAX));
             return self.notice(&format!(
                 "{bytes} bytes were pasted, a draft takes {limit}: nothing was inserted"
             ));
         }
         self.sheet = None;
-        self.focus = Focus::Type;
+        if self.focus == Focus::Scroll {
+            self.switch();
+        }
+        let mut text = text.to_owned();
+        if let Prompt::Paste(before) = &mut self.prompt {
+            // One question for both.
+            text.insert_str(0, &core::mem::take(before));
+        }
         if text.contains('\n') || text.len() > PASTE_EASY {
-            self.prompt = Prompt::Paste(text.to_owned());
+            self.prompt = Prompt::Paste(text);
         } else {
             self.prompt = Prompt::Draft;
-            self.insert(text);
+            self.insert(&text);
         }
     }
 
@@ -105,7 +115,15 @@ impl View {
         } else {
             self.viewport.down(&self.page, NOTCH, self.height);
         }
+        self.scrolled();
         self.read();
+    }
+
+    /// Who types selects nothing.
+    fn scrolled(&mut self) {
+        if self.focus == Focus::Type {
+            self.viewport.deselect(&self.page, self.height);
+        }
     }
 
     fn insert(&mut self, text: &str) {
@@ -140,6 +158,7 @@ impl View {
             (Key::Char('p'), _, true) => self.go_mention(true),
             _ => return false,
         }
+        self.scrolled();
         true
     }
 
@@ -157,6 +176,7 @@ impl View {
             Focus::Type => Focus::Scroll,
             Focus::Scroll => Focus::Type,
         };
+        self.scrolled();
     }
 
     fn type_key(&mut self, stroke: Stroke) {
@@ -175,8 +195,8 @@ impl View {
             Key::BackTab => self.complete(true),
             Key::Escape if !self.popup().is_empty() => self.popup_closed = true,
             Key::Escape => self.focus = Focus::Scroll,
-            Key::Up if !self.editor.climb(Toward::Start) => self.earlier(),
-            Key::Down if !self.editor.climb(Toward::End) => self.later(),
+            Key::Up if !self.climb(Toward::Start) => self.earlier(),
+            Key::Down if !self.climb(Toward::End) => self.later(),
             Key::Left if ctrl || alt => self.editor.step(Span::Word, Toward::Start),
             Key::Right if ctrl || alt => self.editor.step(Span::Word, Toward::End),
             Key::Left => self.editor.step(Span::Grapheme, Toward::Start),
@@ -197,6 +217,12 @@ impl View {
             Key::Char(letter) => self.insert(letter.encode_utf8(&mut [0; 4])),
             _ => {}
         }
+    }
+
+    /// Moves the cursor by a row, as the draft is drawn.
+    fn climb(&mut self, toward: Toward) -> bool {
+        let rows = wrap(self.editor.text(), self.draft_width, self.draft_width);
+        self.editor.climb(toward, &rows)
     }
 
     fn type_ctrl(&mut self, letter: char) {
@@ -245,12 +271,17 @@ impl View {
                 self.edited();
                 self.editor.kill(Span::Word, Toward::End);
             }
+            'y' => {
+                self.edited();
+                self.editor.yank_older();
+            }
             _ => {}
         }
     }
 
     fn leave(&mut self) {
-        self.want(if self.leaving { Want::QuitNow } else { Want::Quit });
+        let again = core::mem::replace(&mut self.quitting, true);
+        self.want(if again || self.leaving { Want::QuitNow } else { Want::Quit });
     }
 
     fn earlier(&mut self) {
@@ -274,7 +305,13 @@ impl View {
             let people = self.by_recency();
             self.completion = Completion::begin(self.editor.text(), self.editor.cursor(), &people);
         }
-        let Some(completion) = &mut self.completion else { return self.switch() };
+        let Some(completion) = &mut self.completion else {
+            let mut words = self.editor.text()[..self.editor.cursor()].split(char::is_whitespace);
+            return match words.next_back().filter(|word| !word.is_empty()) {
+                Some(word) => self.hint = Some(format!("nothing begins with '{word}'")),
+                None => self.switch(),
+            };
+        };
         let candidate = completion.candidate().to_owned();
         self.editor.replace(completion.part.clone(), &candidate);
         completion.part.end = self.editor.cursor();
@@ -313,6 +350,9 @@ impl View {
             Key::Tab | Key::BackTab => self.switch(),
             Key::Escape if !self.page.wanted.is_empty() => self.page.wanted.clear(),
             Key::Escape => self.switch(),
+            Key::Char(_) if !stroke.ctrl && !stroke.alt => {
+                self.hint = Some("reading back: Tab types".to_owned());
+            }
             _ => {}
         }
     }
@@ -326,9 +366,10 @@ impl View {
 
     fn go_mention(&mut self, back: bool) {
         let entries = self.page.entries();
-        let from = match (self.viewport.follows(), back) {
-            (true, true) => entries.end,
-            _ => self.viewport.selected(&self.page, self.height).unwrap_or(entries.end),
+        let selected = self.viewport.selected(&self.page, self.height);
+        let from = match self.focus {
+            Focus::Type if self.viewport.follows() => entries.end,
+            _ => selected.unwrap_or(entries.end),
         };
         match self.page.scrollback.find_mention(from, back) {
             Some(entry) => {
@@ -431,7 +472,15 @@ impl View {
             Key::End | Key::Char('G') => sheet.lines.len(),
             Key::Char('l') if stroke.ctrl => return self.want(Want::Redraw),
             Key::Char('z') if stroke.ctrl => return self.want(Want::Suspend),
-            _ => return self.sheet = None,
+            key => {
+                self.sheet = None;
+                // Who goes on typing has read enough.
+                let typing = self.focus == Focus::Type && !stroke.ctrl && !stroke.alt;
+                if matches!(key, Key::Char(letter) if typing && letter != 'q') {
+                    self.key(stroke);
+                }
+                return;
+            }
         };
     }
 

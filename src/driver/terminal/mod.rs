@@ -41,7 +41,6 @@ mod wrap;
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
@@ -87,8 +86,6 @@ pub(crate) struct Screen {
     /// The machine's tables are to be shown.
     debug: bool,
     failure: Option<Failure>,
-    /// Where standard error went before the log was sent to a file.
-    stderr: Option<OwnedFd>,
 }
 
 /// How the screen is to be.
@@ -115,7 +112,6 @@ impl Screen {
             last_turn: None,
             debug: false,
             failure: None,
-            stderr: None,
         };
         screen.tty.set_mouse(look.mouse);
         Ok(screen)
@@ -138,16 +134,14 @@ impl Screen {
         if log::max_level() == log::LevelFilter::Off || !io::stderr().is_terminal() {
             return;
         }
-        let sent = || -> io::Result<(OwnedFd, String)> {
+        let sent = || -> io::Result<String> {
             let path = state::folder()?.join("debug.log");
             let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-            let before = rustix::io::dup(rustix::stdio::stderr())?;
-            rustix::stdio::dup2_stderr(file)?;
-            Ok((before, path.display().to_string()))
+            self.tty.set_stderr(file.into())?;
+            Ok(path.display().to_string())
         };
         match sent() {
-            Ok((before, path)) => {
-                self.stderr = Some(before);
+            Ok(path) => {
                 self.picture.notice(&format!("the log is in {path}"), unix_ms());
             }
             Err(error) => {
@@ -160,9 +154,6 @@ impl Screen {
     fn leave(&mut self) {
         if core::mem::take(&mut self.entered) {
             self.tty.leave();
-        }
-        if let Some(before) = self.stderr.take() {
-            let _ = rustix::stdio::dup2_stderr(before);
         }
     }
 
@@ -182,6 +173,10 @@ impl Screen {
     }
 
     fn suspend(&mut self) {
+        if !signals::can_stop() {
+            self.picture.view().hint = Some("there is no shell to return to".to_owned());
+            return;
+        }
         if self.entered {
             self.tty.leave();
         }
@@ -203,8 +198,8 @@ impl Screen {
     fn next_heard(&mut self) -> Option<Heard> {
         while let Some(want) = self.picture.next_want() {
             match want {
-                Want::Line(line) => return Some(Heard::Wish(Wish::Line(line))),
-                Want::Say { text, action, to } => {
+                Want::Line { line, .. } => return Some(Heard::Wish(Wish::Line(line))),
+                Want::Again { text, action, to, .. } => {
                     return Some(Heard::Wish(Wish::Say { text, action, to }));
                 }
                 Want::Quit => return Some(Heard::Quit),

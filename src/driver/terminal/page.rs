@@ -3,7 +3,7 @@
 //! A row is `HH:MM`, a sign in the gutter, and the text. The gutter is a column that no text can
 //! reach, so that nothing somebody says looks like what the program says.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::super::clock::Zone;
@@ -15,13 +15,18 @@ use super::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
 use super::search::hits;
 use super::theme::{Role, Signs};
 use super::viewport::{Keyed, Source};
-use super::wrap::{columns, wrap};
-use crate::machine::{PeerId, Person};
+use super::wrap::{columns, cut, wrap};
+use crate::machine::{Name, PeerId, Person};
 
 /// From this width of a framed pane on there is room for a clock, columns.
 const CLOCK_WIDTH_MIN: usize = 36;
 /// Rows after the first are indented like the text of the first, at most so far.
 const INDENT_MAX: usize = 20;
+/// Columns of a row that a name leaves free, and those that it has in any case.
+const NAME_SPARES: usize = 12;
+const NAME_MIN: usize = 6;
+/// How many people are told by name who came or went in a row.
+const FOLDED_MAX: usize = 6;
 /// How far back the entry is looked for that an entry follows on the screen.
 const HIDDEN_MAX: u64 = 100;
 
@@ -35,7 +40,8 @@ pub(crate) struct Page {
     pub(crate) signs: &'static Signs,
     pub(crate) joins: Joins,
     pub(crate) face: ClockFace,
-    pub(crate) ignored: BTreeSet<PeerId>,
+    /// Whose messages are hidden, and what they were called then.
+    pub(crate) ignored: BTreeMap<PeerId, Name>,
     pub(crate) unread: Option<Unread>,
     /// What is looked for; empty for nothing.
     pub(crate) wanted: String,
@@ -124,7 +130,7 @@ impl Page {
             signs,
             joins: Joins::Fold,
             face: ClockFace::Minutes,
-            ignored: BTreeSet::new(),
+            ignored: BTreeMap::new(),
             unread: None,
             wanted: String::new(),
             width: 80,
@@ -139,7 +145,7 @@ impl Page {
 
     fn shows(&self, entry: &Entry) -> bool {
         match &entry.item {
-            Item::Said(said) => !self.ignored.contains(&said.from.id),
+            Item::Said(said) => !self.ignored.contains_key(&said.from.id),
             Item::Moves(moves) => self.moves(moves).next().is_some(),
             Item::Notice(_) | Item::Undelivered { .. } => true,
         }
@@ -149,7 +155,7 @@ impl Page {
     fn moves<'a>(&'a self, moves: &'a [Move]) -> impl Iterator<Item = &'a Move> {
         let wanted = |moved: &&Move| {
             let noise = self.joins == Joins::None && !moved.known;
-            !noise && !self.ignored.contains(&moved.who.id)
+            !noise && !self.ignored.contains_key(&moved.who.id)
         };
         moves.iter().filter(wanted)
     }
@@ -226,7 +232,10 @@ impl Page {
             head.push(Part::new(format!("{} ", signs.action), Role::Dim));
         }
         let name = if mark.is_some() { Role::Own } else { Role::Name(said.from.id) };
-        head.push(Part::new(self.label(&said.from), name));
+        // A name leaves room for what is said; its colon is never cut off.
+        let room = self.width.saturating_sub(NAME_SPARES).max(NAME_MIN);
+        let label = cut(&self.label(&said.from), room, signs.ellipsis);
+        head.push(Part::new(label, name));
         if let (Some(to), true) = (&said.private, mark.is_some()) {
             head.push(Part::new(format!(" {} {}", signs.joined, self.label(to)), Role::Private));
         }
@@ -321,7 +330,8 @@ fn folded(moves: &[&Move], label: impl Fn(&Person) -> String) -> String {
             None => people.push((&moved.who, vec![came])),
         }
     }
-    let told = people.into_iter().map(|(who, turns)| {
+    let more = people.len().saturating_sub(FOLDED_MAX);
+    let told = people.into_iter().take(FOLDED_MAX).map(|(who, turns)| {
         let what = match (turns[0], turns[turns.len() - 1]) {
             (true, false) => "came and went",
             (false, true) => "went and came back",
@@ -330,7 +340,11 @@ fn folded(moves: &[&Move], label: impl Fn(&Person) -> String) -> String {
         };
         format!("{} {what}", label(who))
     });
-    told.collect::<Vec<_>>().join(" · ")
+    let mut told: Vec<String> = told.collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told.join(" · ")
 }
 
 #[cfg(test)]
@@ -340,7 +354,7 @@ mod tests {
     use super::super::scrollback::Fate;
     use super::super::theme::{ASCII, UNICODE};
     use super::*;
-    use crate::machine::{MessageId, Name, SafeText, Why};
+    use crate::machine::{MessageId, SafeText, Why};
 
     /// 23 Oct 2026, 09:12 UTC.
     const MORNING: u64 = 1_792_746_720_123;
@@ -435,7 +449,7 @@ mod tests {
         page.scrollback.say(MORNING, said(&frank, "hi"));
         page.scrollback.moved(MORNING, frank.clone(), Some(Why::Timeout));
         assert_eq!(shown(&page)[2..], ["      ← frank has left the chat! (timeout)"]);
-        page.ignored.insert(frank.id);
+        page.ignored.insert(frank.id, frank.name.clone());
         assert_eq!(shown(&page), [""; 0]);
     }
 

@@ -31,7 +31,8 @@ impl Recall {
     /// The line before the one that is shown.
     pub(crate) fn earlier(&mut self, shown: &str) -> Option<&str> {
         let at = self.at.unwrap_or(self.lines.len()).checked_sub(1)?;
-        if self.at.is_none() {
+        // What was typed in place of a line that was recalled is a draft as well.
+        if self.at.is_none_or(|at| self.lines[at] != shown) {
             shown.clone_into(&mut self.draft);
         }
         self.at = Some(at);
@@ -68,6 +69,10 @@ mod tests {
         assert_eq!(recall.later(), Some("two"));
         assert_eq!(recall.later(), Some("draft"));
         assert_eq!(recall.later(), None);
+        assert_eq!(recall.earlier("draft"), Some("two"));
+        assert_eq!(recall.earlier("another draft"), Some("one"));
+        assert_eq!(recall.later(), Some("two"));
+        assert_eq!(recall.later(), Some("another draft"));
         assert_eq!(recall.find("o", 0), Some("two"));
         assert_eq!(recall.find("o", 1), Some("one"));
         assert_eq!(recall.find("o", 2), None);

@@ -198,9 +198,11 @@ impl Scrollback {
 
     /// Nobody is outstanding for a message of ours any more.
     pub(crate) fn done(&mut self, number: u64, failed: Vec<(Person, Why)>) {
+        let bytes = failed.len() * size_of::<(Person, Why)>();
         if let Some(fate) = self.fate_mut(number) {
             fate.done = true;
             fate.failed = failed;
+            self.bytes += bytes;
         }
         self.pending.remove(&number);
     }
@@ -214,6 +216,15 @@ impl Scrollback {
             return;
         }
         self.push(at, Item::Undelivered { count: 1, whom });
+    }
+
+    /// A message was not said again after all.
+    pub(crate) fn not_resent(&mut self, number: u64) {
+        let said = self.entries.iter_mut().rev().filter_map(|entry| match &mut entry.item {
+            Item::Said(said) => said.fate.as_mut().filter(|_| said.id.number == number),
+            _ => None,
+        });
+        said.take(1).for_each(|fate| fate.resent = false);
     }
 
     fn fate_mut(&mut self, number: u64) -> Option<&mut Fate> {
@@ -298,8 +309,11 @@ fn size(entry: &Entry) -> usize {
     ENTRY_BYTES
         + match &entry.item {
             Item::Said(said) => {
-                let acked = said.fate.as_ref().map_or(0, |fate| fate.acked.len());
-                said.text.as_str().len() + acked * size_of::<(Person, Duration)>()
+                let fate = said.fate.as_ref().map_or(0, |fate| {
+                    fate.acked.len() * size_of::<(Person, Duration)>()
+                        + fate.failed.len() * size_of::<(Person, Why)>()
+                });
+                said.text.as_str().len() + fate
             }
             Item::Moves(_) => MOVES_MAX * size_of::<Move>() / 4,
             Item::Notice(notice) => notice.text.as_str().len(),

@@ -128,6 +128,17 @@ impl Room {
     }
 }
 
+/// A line for the machine that was typed like that.
+fn line(text: &str) -> Want {
+    Want::Line { line: text.to_owned(), typed: text.to_owned() }
+}
+
+/// A message said again to one, or to everybody.
+fn again(id: MessageId, text: &str, to: Option<&Person>) -> Want {
+    let to = to.map(|to| to.id.to_string());
+    Want::Again { text: text.to_owned(), action: false, to, number: id.number }
+}
+
 fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
     Presence {
         who,
@@ -374,13 +385,13 @@ fn what_came_while_away_is_marked_and_rings_once() {
 fn lines_are_sent_and_mistakes_are_not() {
     let mut room = Room::entered(140, 24);
     room.press(b"hello\r");
-    assert_eq!(room.wants(), [Want::Line("hello".to_owned())]);
+    assert_eq!(room.wants(), [line("hello")]);
     room.press(b"/nikc secret\r");
     assert_eq!(room.wants(), []);
     room.shows("! unknown command /nikc — did you mean /nick? (//nikc sends it as text)");
     assert_eq!(room.draft(), "/nikc secret", "it can be mended");
     room.press(b"\x15//nikc\r");
-    assert_eq!(room.wants(), [Want::Line("//nikc".to_owned())]);
+    assert_eq!(room.wants(), [line("//nikc")]);
     room.press(b"   \r");
     assert_eq!(room.wants(), []);
     let long = "x".repeat(5210);
@@ -396,7 +407,7 @@ fn lines_are_sent_and_mistakes_are_not() {
 fn a_line_that_the_machine_refuses_comes_back() {
     let mut room = Room::entered(80, 24);
     room.press(b"/msg zed psst\r");
-    assert_eq!(room.wants(), [Want::Line("/msg zed psst".to_owned())]);
+    assert_eq!(room.wants(), [line("/msg zed psst")]);
     room.show(&Event::Refused(Refusal::NobodyCalled(SafeText::new("zed"))));
     room.shows("! nobody here is called 'zed'");
     assert_eq!(room.draft(), "/msg zed psst");
@@ -416,13 +427,13 @@ fn a_paste_of_several_lines_asks_first() {
     room.press(b"\r");
     assert_eq!((room.draft(), room.wants()), ("one\ntwo".to_owned(), vec![]));
     room.press(b"\r");
-    assert_eq!(room.wants(), [Want::Line("one\ntwo".to_owned())]);
+    assert_eq!(room.wants(), [line("one\ntwo")]);
     room.press(b"\x1b[200~one\ntwo\x1b[201~\x1b");
     assert_eq!(room.draft(), "");
     room.press(b"\x1b[200~one line\n\x1b[201~");
     assert_eq!(room.draft(), "one line");
     room.press(b"\r");
-    assert_eq!(room.wants(), [Want::Line("one line".to_owned())]);
+    assert_eq!(room.wants(), [line("one line")]);
     let mut huge = b"\x1b[200~".to_vec();
     huge.resize(5 << 20, b'x');
     huge.extend_from_slice(b"\x1b[201~");
@@ -445,7 +456,7 @@ fn ctrl_c_clears_first_and_leaves_then() {
     room.press(b"\x03");
     assert_eq!(room.wants(), [Want::QuitNow]);
     let mut reader = Room::entered(80, 24);
-    reader.press(b"draft\t\x03");
+    reader.press(b"draft\x1b[17~\x03");
     assert_eq!(reader.wants(), [Want::Quit]);
 }
 
@@ -485,12 +496,10 @@ fn what_did_not_arrive_can_be_said_again() {
     room.press(b"/resend\r");
     assert_eq!(room.wants(), []);
     room.shows("! not here: dave");
-    let again = who(9, "dave");
-    room.show(&Event::Joined(again.clone()));
+    let dave2 = who(9, "dave");
+    room.show(&Event::Joined(dave2.clone()));
     room.press(b"/resend\r");
-    let to = Some(again.id.to_string());
-    let text = "lost to dave".to_owned();
-    assert_eq!(room.wants(), [Want::Say { text, action: false, to }]);
+    assert_eq!(room.wants(), [again(id, "lost to dave", Some(&dave2))]);
     room.press(b"/resend\r");
     assert_eq!(room.wants(), []);
     room.shows("! there is nothing to say again");
@@ -507,8 +516,7 @@ fn who_is_alone_says_it_to_who_comes() {
     room.shows("nobody is here to hear it");
     room.show(&Event::Joined(bob()));
     room.press(b"/resend\r");
-    let text = "anybody?".to_owned();
-    assert_eq!(room.wants(), [Want::Say { text, action: false, to: None }]);
+    assert_eq!(room.wants(), [again(id, "anybody?", None)]);
 }
 
 #[test]
@@ -611,4 +619,146 @@ fn nothing_that_is_said_reaches_the_gutter() {
     }
     assert_eq!(text.matches("✓").count(), 1);
     assert_eq!(UNICODE.delivered, "✓");
+}
+
+#[test]
+fn each_line_that_is_refused_comes_back_and_no_other() {
+    let mut room = Room::entered(140, 24);
+    room.keys(b"/msg zed psst\rhello\r");
+    assert_eq!(room.picture.next_want(), Some(line("/msg zed psst")));
+    room.show(&Event::Refused(Refusal::NobodyCalled(SafeText::new("zed"))));
+    room.picture.view().settle();
+    assert_eq!(room.wants(), [line("hello")]);
+    room.picture.view().settle();
+    assert_eq!(room.draft(), "/msg zed psst");
+    room.press(b"\x15 /msg bob psst\r");
+    assert_eq!(room.wants(), [], "a slip of the thumb is not said to everybody");
+    room.shows("a command has no space before it: nothing was sent");
+}
+
+#[test]
+fn what_was_not_said_again_can_be_said_again() {
+    let mut room = Room::entered(140, 24);
+    let id = room.say("lost", 1);
+    room.done(id, &[], &[&bob()]);
+    room.press(b"/resend\r");
+    assert_eq!(room.wants(), [again(id, "lost", Some(&bob()))]);
+    room.show(&Event::Refused(Refusal::Backlog { messages: 1024 }));
+    room.picture.view().settle();
+    room.press(b"/resend\r");
+    assert_eq!(room.wants(), [again(id, "lost", Some(&bob()))]);
+    for _ in 0..300 {
+        let id = room.say("much", 1);
+        room.done(id, &[], &[&bob()]);
+    }
+    room.press(b"/resend\r");
+    assert_eq!(room.wants().len(), 200);
+    room.shows("! 100 messages wait for another /resend");
+}
+
+#[test]
+fn mentions_one_after_the_other() {
+    let mut room = Room::entered(80, 24);
+    for text in ["alice: one", "x", "alice: two", "y", "alice: three"] {
+        room.hear(&bob(), text);
+    }
+    room.text();
+    let mut selected = || {
+        room.press(b"\x1bp");
+        let height = room.picture.view().height;
+        let view = room.picture.view();
+        view.viewport.selected(&view.page, height)
+    };
+    let found: Vec<_> = (0..4).filter_map(|_| selected()).collect();
+    assert!(found[0] > found[1] && found[1] > found[2], "{found:?}");
+    assert_eq!(found[2], found[3], "there are no more");
+    room.shows("no more mentions");
+}
+
+#[test]
+fn what_was_found_stays_while_more_arrives() {
+    let mut room = Room::entered(80, 24);
+    (0..60).for_each(|n| room.hear(&bob(), &format!("hay {n}.")));
+    room.text();
+    room.press(b"/search hay 56.\r");
+    room.shows("bob: hay 56.");
+    (60..90).for_each(|n| room.hear(&bob(), &format!("hay {n}.")));
+    room.shows("bob: hay 56.");
+    room.press(b"\x1b\x1b");
+    room.press(b"\x1b[1;5F");
+    room.shows("hay 89.");
+}
+
+#[test]
+fn who_types_and_scrolls_in_a_short_history_goes_on_following() {
+    let mut room = Room::entered(80, 24);
+    room.text();
+    room.press(b"\x1b[5~\x1b[6~\x1b[5~");
+    (0..60).for_each(|n| room.hear(&bob(), &format!("hay {n}.")));
+    room.shows("hay 59.");
+    room.press(b"\tk\t");
+    room.press(b"\x1b[1;5F");
+    room.hear(&bob(), "news");
+    room.shows("bob: news");
+}
+
+#[test]
+fn nothing_typed_is_lost() {
+    let mut room = Room::entered(80, 24);
+    room.text();
+    // A word that nothing completes: the focus stays.
+    room.keys(b"hello zed\t how are you");
+    assert_eq!(room.draft(), "hello zed how are you");
+    // A sheet is closed by going on.
+    room.press(b"\x15/help\r");
+    room.press(b"hello");
+    assert_eq!(room.draft(), "hello");
+    // A second paste joins the question about the first.
+    room.press(b"\x15\x1b[200~one\ntwo\x1b[201~\x1b[200~three\x1b[201~");
+    room.shows("Paste 2 lines, 12 bytes?");
+    room.press(b"\r");
+    assert_eq!(room.draft(), "one\ntwothree");
+    // Up in a draft of several rows moves the cursor.
+    room.press(b"\x15earlier\r");
+    room.press("word ".repeat(30).as_bytes());
+    room.text();
+    room.press(b"\x1b[A");
+    assert!(room.draft().starts_with("word") && room.picture.view().editor.cursor() < 150);
+}
+
+#[test]
+fn a_paste_that_stalls_is_not_sent() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"\x1b[200~one\r");
+    room.press(b"two\rthree\r\x1b[201~");
+    assert_eq!(room.wants(), []);
+    assert_eq!(room.draft(), "onetwo\nthree\n");
+    room.press(b"\r");
+    assert_eq!(room.wants(), [line("onetwo\nthree\n")]);
+}
+
+#[test]
+fn hints_are_seen_at_every_height() {
+    for height in [3, 8, 24] {
+        let mut room = Room::entered(40, height);
+        room.press(b"draft\x03");
+        room.shows("Ctrl+C again exits");
+    }
+}
+
+#[test]
+fn a_sheet_leaves_the_draft_in_sight() {
+    for (width, height) in [(80, 24), (40, 12)] {
+        let mut room = Room::entered(width, height);
+        room.press(b"half a line\x1bOP");
+        room.shows("While typing");
+        room.shows("> half a line");
+    }
+}
+
+#[test]
+fn impatience_is_heard_at_once() {
+    let mut room = Room::entered(80, 24);
+    room.keys(b"\x03\x03");
+    assert_eq!(room.wants(), [Want::Quit, Want::QuitNow]);
 }

@@ -188,6 +188,7 @@ impl Theme {
             _ if rich => Depth::Palette256,
             _ => Depth::Ansi16,
         };
+        // Where nothing is said (in a container, say) the terminal in front is one of today.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
         let utf8 = locale.is_none_or(|locale| is_utf8(&locale));
         let signs = if utf8 && !ascii { &UNICODE } else { &ASCII };

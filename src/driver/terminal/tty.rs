@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -58,6 +58,14 @@ struct Restore {
     fd: OwnedFd,
     before: Termios,
     entered: AtomicBool,
+    stderr: Mutex<Option<Redirected>>,
+}
+
+/// Standard error, and the file that takes its place while the terminal is ours.
+#[derive(Debug)]
+struct Redirected {
+    before: OwnedFd,
+    file: OwnedFd,
 }
 
 impl Restore {
@@ -71,6 +79,15 @@ impl Restore {
         // A terminal that takes nothing, or is gone, cannot be helped.
         let _ = write_all(&self.fd, last.as_bytes(), LEAVE_WAIT);
         let _ = tcsetattr(&self.fd, OptionalActions::Now, &self.before);
+        self.redirect(|stderr| &stderr.before);
+    }
+
+    /// Has standard error written elsewhere, if it ever is.
+    fn redirect(&self, to: impl Fn(&Redirected) -> &OwnedFd) {
+        let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stderr) = &*stderr {
+            let _ = rustix::stdio::dup2_stderr(to(stderr));
+        }
     }
 }
 
@@ -84,11 +101,15 @@ impl Tty {
         let before = tcgetattr(&fd)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest)?;
-        let screen = Arc::new(Restore { fd, before, entered: AtomicBool::new(false) });
-        let on_panic = Arc::clone(&screen);
+        let (entered, stderr) = (AtomicBool::new(false), Mutex::new(None));
+        let screen = Arc::new(Restore { fd, before, entered, stderr });
+        // A name that was refused opens another screen: the hook must not keep this one open.
+        let on_panic = Arc::downgrade(&screen);
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |what| {
-            on_panic.leave(b"");
+            if let Some(screen) = on_panic.upgrade() {
+                screen.leave(b"");
+            }
             tell(what);
         }));
         Ok(Self {
@@ -109,11 +130,20 @@ impl Tty {
         raw.make_raw();
         tcsetattr(&self.screen.fd, OptionalActions::Now, &raw)?;
         self.screen.entered.store(true, Ordering::SeqCst);
+        self.screen.redirect(|stderr| &stderr.file);
         self.queue.extend_from_slice(ENTER.as_bytes());
         if self.mouse {
             self.queue.extend_from_slice(MOUSE_ON.as_bytes());
         }
         self.readable = true;
+        Ok(())
+    }
+
+    /// Has standard error written to a file while the terminal is ours.
+    pub(crate) fn set_stderr(&self, file: OwnedFd) -> io::Result<()> {
+        let before = rustix::io::dup(rustix::stdio::stderr())?;
+        let mut stderr = self.screen.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        *stderr = Some(Redirected { before, file });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! Pure: events of the machine, keys and the time go in; what is to be done comes out of
 //! [`View::next_want`]. Nothing that arrives disturbs what is being typed, or moves who reads back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::super::clock::Zone;
@@ -19,20 +19,26 @@ use super::recall::Recall;
 use super::scrollback::{Entry, Fate, Item, Said};
 use super::theme::Signs;
 use super::viewport::Viewport;
-use crate::machine::{Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Why};
+use crate::machine::{
+    Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Why,
+};
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
+/// How much is said again at once.
+const RESEND_MAX: usize = 200;
+/// How many names stand in one line.
+const NAMES_MAX: usize = 10;
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
 
 /// What is to be done that only the driver can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
-    /// Give this line to the machine.
-    Line(String),
-    /// Say this, to everybody or to the one with this id.
-    Say { text: String, action: bool, to: Option<String> },
+    /// Give this line to the machine; and what was typed.
+    Line { line: String, typed: String },
+    /// Say this again, to everybody or to the one with this id; and which message it was.
+    Again { text: String, action: bool, to: Option<String>, number: u64 },
     /// Leave, once everything is delivered.
     Quit,
     /// Leave at once.
@@ -49,6 +55,15 @@ pub(crate) enum Want {
     Debug,
     /// Make a noise.
     Ring(SafeText<'static>),
+}
+
+/// What a refusal takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Submitted {
+    /// A line: it goes back where it was typed.
+    Typed(String),
+    /// A message that was said again: it was not.
+    Again(u64),
 }
 
 /// Where keys go.
@@ -116,10 +131,14 @@ pub(crate) struct View {
     /// Who spoke, the last one first.
     recent: VecDeque<PeerId>,
     said_alone: bool,
-    /// What was typed that the machine is carrying out.
-    submitted: Option<String>,
+    /// What the machine is carrying out.
+    submitted: Option<Submitted>,
+    /// We have asked to leave.
+    pub(super) quitting: bool,
     /// There is no room for people beside the messages.
     pub(crate) narrow: bool,
+    /// Columns of the draft when it was drawn last.
+    pub(crate) draft_width: usize,
     /// Rows of the pane when it was drawn last.
     pub(crate) height: usize,
     /// The wall clock, ms since 1970.
@@ -150,7 +169,9 @@ impl View {
             recent: VecDeque::new(),
             said_alone: false,
             submitted: None,
+            quitting: false,
             narrow: false,
+            draft_width: 80,
             height: 1,
             now_ms: 0,
             wants: VecDeque::new(),
@@ -159,7 +180,13 @@ impl View {
 
     /// The next thing to do.
     pub(crate) fn next_want(&mut self) -> Option<Want> {
-        self.wants.pop_front()
+        let want = self.wants.pop_front()?;
+        self.submitted = match &want {
+            Want::Line { typed, .. } => Some(Submitted::Typed(typed.clone())),
+            Want::Again { number, .. } => Some(Submitted::Again(*number)),
+            _ => None,
+        };
+        Some(want)
     }
 
     pub(super) fn want(&mut self, want: Want) {
@@ -303,7 +330,7 @@ impl View {
         self.recent.retain(|&other| other != id);
         self.recent.push_front(id);
         self.recent.truncate(RECENT_MAX);
-        let ignored = self.page.ignored.contains(&id);
+        let ignored = self.page.ignored.contains_key(&id);
         let ring = match self.notify {
             Notify::Off => false,
             Notify::Mentions => said.mention || said.private.is_some(),
@@ -336,13 +363,17 @@ impl View {
         }
     }
 
-    /// A line was not carried out: it goes back where it was typed.
+    /// Something was not carried out.
     fn refused(&mut self, refusal: &Refusal<'_>) {
-        self.notice(&words(refusal).line());
-        if let Some(line) = self.submitted.take()
-            && self.editor.is_empty()
-        {
-            self.editor.set(&line);
+        match self.submitted.take() {
+            Some(Submitted::Typed(line)) if self.editor.is_empty() => self.editor.set(&line),
+            Some(Submitted::Again(number)) => self.page.scrollback.not_resent(number),
+            _ => {}
+        }
+        // One reason is enough for all that wait behind it.
+        let more = matches!(self.wants.front(), Some(Want::Again { .. }));
+        if !more {
+            self.notice(&words(refusal).line());
         }
     }
 
@@ -399,6 +430,9 @@ impl View {
         if text.len() > TEXT_MAX {
             return self.notice(&words(&Refusal::TooLong { bytes: text.len() }).line());
         }
+        if text.trim_start().starts_with('/') && !text.starts_with('/') {
+            return self.notice("a command has no space before it: nothing was sent");
+        }
         let order = match Order::parse(&text) {
             Ok(order) => order,
             Err(refusal) => return self.notice(&words(&refusal).line()),
@@ -414,10 +448,7 @@ impl View {
         let page = &mut self.page;
         match order {
             Order::Pass(line) if line == "/quit" => self.want(Want::Quit),
-            Order::Pass(line) => {
-                self.submitted = Some(typed.to_owned());
-                self.want(Want::Line(line));
-            }
+            Order::Pass(line) => self.want(Want::Line { line, typed: typed.to_owned() }),
             Order::Help(None) => self.help(),
             Order::Help(Some(help)) => {
                 let what = help.what;
@@ -427,20 +458,25 @@ impl View {
             Order::Debug => self.want(Want::Debug),
             Order::Ignore(name) => match page.people.find(name) {
                 Ok(who) => {
-                    page.ignored.insert(who.id);
                     let label = page.label(&who);
+                    page.ignored.insert(who.id, who.name);
                     self.notice(&format!("what {label} says is hidden: /unignore {label}"));
                 }
                 Err(refusal) => self.notice(&words(&refusal).line()),
             },
-            Order::Unignore(name) => match page.people.find(name) {
-                Ok(who) if page.ignored.remove(&who.id) => {
-                    let label = page.label(&who);
-                    self.notice(&format!("what {label} says is shown again"));
-                }
-                Ok(_) => self.notice("nobody of that name is ignored"),
-                Err(refusal) => self.notice(&words(&refusal).line()),
-            },
+            Order::Unignore(name) => {
+                let before = page.ignored.len();
+                let is = |id: PeerId, of: &Name| {
+                    of.as_str() == name || format!("{of}·{}", id.short()) == name
+                };
+                page.ignored.retain(|&id, of| !is(id, of));
+                let notice = if page.ignored.len() < before {
+                    format!("what {name} says is shown again")
+                } else {
+                    format!("nobody called '{name}' is ignored")
+                };
+                self.notice(&notice);
+            }
             Order::Info => match page.scrollback.last_own() {
                 Some(entry) => self.details(entry),
                 None => self.notice("you have said nothing yet"),
@@ -459,37 +495,52 @@ impl View {
     /// Says again what did not arrive: to those it did not reach, if they are here.
     fn resend(&mut self) {
         let Page { scrollback, people, .. } = &mut self.page;
-        let mut wants = Vec::new();
-        let mut absent = Vec::new();
+        let here = people.sorted();
+        let ids: BTreeSet<PeerId> = here.iter().map(|who| who.id).collect();
+        // Who started again has the old name and another id.
+        let names: BTreeMap<&Name, PeerId> = here.iter().map(|who| (&who.name, who.id)).collect();
+        let mut absent = BTreeSet::new();
+        let mut left = 0;
         for said in scrollback.failed_mut() {
-            let (text, action) = (said.text.as_str().to_owned(), said.action);
             let Some(fate) = &mut said.fate else { continue };
-            if fate.readers == 0 && people.len() > 0 {
-                wants.push(Want::Say { text: text.clone(), action, to: None });
-                fate.resent = true;
-            }
+            let to_all = (fate.readers == 0 && !here.is_empty()).then_some(None);
+            let found = |who: &Person| {
+                let id = Some(who.id).filter(|id| ids.contains(id));
+                id.or_else(|| names.get(&who.name).copied())
+            };
+            let mut readers: Vec<Option<String>> = to_all.into_iter().collect();
             for (who, _) in &fate.failed {
-                let here = people.contains(who.id).then(|| who.clone());
-                // Who started again has the old name and another id.
-                match here.map_or_else(|| people.find(who.name.as_str()), Ok) {
-                    Ok(who) => {
-                        let to = Some(who.id.to_string());
-                        wants.push(Want::Say { text: text.clone(), action, to });
-                        fate.resent = true;
-                    }
-                    Err(_) => absent.push(who.name.to_string()),
+                match found(who) {
+                    Some(id) => readers.push(Some(id.to_string())),
+                    None => drop(absent.insert(who.name.clone())),
                 }
             }
+            if self.wants.len() + readers.len() > RESEND_MAX {
+                left += usize::from(!readers.is_empty());
+                continue;
+            }
+            fate.resent |= !readers.is_empty();
+            for to in readers {
+                let text = said.text.as_str().to_owned();
+                let number = said.id.number;
+                self.wants.push_back(Want::Again { text, action: said.action, to, number });
+            }
         }
-        absent.sort_unstable();
-        absent.dedup();
+        let said = !self.wants.is_empty();
         if !absent.is_empty() {
-            self.notice(&format!("not here: {}", absent.join(", ")));
+            let more = absent.len().saturating_sub(NAMES_MAX);
+            let names = absent.iter().take(NAMES_MAX).map(Name::as_str);
+            let mut names = names.collect::<Vec<_>>().join(", ");
+            if more > 0 {
+                names += &format!(" and {more} more");
+            }
+            self.notice(&format!("not here: {names}"));
         }
-        if wants.is_empty() && absent.is_empty() {
+        if left > 0 {
+            self.notice(&format!("{} wait for another /resend", counted(left as u64, "message")));
+        } else if !said && absent.is_empty() {
             self.notice("there is nothing to say again");
         }
-        self.wants.extend(wants);
     }
 
     /// Looks for the newest message with a text, and goes there.

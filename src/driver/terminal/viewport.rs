@@ -82,6 +82,8 @@ impl Viewport {
         let visible = self.visible(source, height);
         let last = visible.iter().rposition(|(of, _)| *of == entry);
         self.lift = last.map_or(0, |at| visible.len() - 1 - at);
+        let first = visible.first().map(|(entry, row)| Place { entry: *entry, key: row.key() });
+        self.top = first.filter(|_| self.lift > 0).or(self.top);
     }
 
     /// Moves towards older rows.
@@ -89,11 +91,16 @@ impl Viewport {
         let visible = self.visible(source, height);
         let Some((entry, first)) = visible.first() else { return };
         let (top, left) = above(source, Place { entry: *entry, key: first.key() }, rows);
-        // Where nothing is above, the selection goes on alone.
+        // Where nothing is above, the selection goes on alone. Whoever selects reads back, too.
         self.lift = (self.lift + left).min(visible.len() - 1);
-        if left < rows {
-            self.top = Some(top);
-        }
+        self.top = Some(top);
+        self.settle(source, height);
+    }
+
+    /// Selects the last row again; where nothing is below it, follows.
+    pub(crate) fn deselect(&mut self, source: &impl Source, height: usize) {
+        self.lift = 0;
+        self.settle(source, height);
     }
 
     /// Moves towards newer rows.
@@ -145,10 +152,11 @@ impl Viewport {
         Some(visible[at].0)
     }
 
-    /// Goes to the bottom if nothing is below the screen, and keeps the selection on it.
+    /// Goes to the bottom if nothing is below the screen and the last row is selected, and keeps the
+    /// selection on the screen.
     pub(crate) fn settle(&mut self, source: &impl Source, height: usize) {
         self.top = self.place(source);
-        if let Some(top) = self.top {
+        if let Some(top) = self.top.filter(|_| self.lift == 0) {
             let mut count = 0;
             for entry in top.entry..source.entries().end {
                 let of = source.rows(entry);
@@ -334,18 +342,29 @@ mod tests {
         fn property(ops: Vec<Op>) -> bool {
             let mut text = Text { first: 0, lengths: vec![7; 30], width: 3 };
             let mut view = Viewport::default();
-            view.up(&text, 20, HEIGHT);
             ops.into_iter().all(|op| {
-                let before: Vec<(u64, Row)> = view.visible(&text, HEIGHT);
-                let held = !view.follows();
-                if !matches!(op, Op::Arrive(_)) {
-                    return true;
-                }
+                let before = view.visible(&text, HEIGHT);
+                let selected = view.selected(&text, HEIGHT);
+                let held = !view.follows() && matches!(op, Op::Arrive(_));
                 apply(&mut view, &mut text, op);
-                held && view.visible(&text, HEIGHT) == before
+                let moved = view.visible(&text, HEIGHT) != before
+                    || view.selected(&text, HEIGHT) != selected;
+                !(held && moved)
             })
         }
-        crate::machine::quickcheck().tests(2_000).quickcheck(property as fn(Vec<Op>) -> bool);
+        crate::machine::quickcheck().tests(5_000).quickcheck(property as fn(Vec<Op>) -> bool);
+    }
+
+    #[test]
+    fn whoever_selects_reads_back() {
+        let mut text = Text { first: 0, lengths: vec![3, 3, 3], width: 3 };
+        let mut view = Viewport::default();
+        view.up(&text, 1, HEIGHT);
+        assert_eq!((view.selected(&text, HEIGHT), view.follows()), (Some(1), false));
+        text.lengths.push(3);
+        view.settle(&text, HEIGHT);
+        view.deselect(&text, HEIGHT);
+        assert!(view.follows(), "everything is on the screen");
     }
 
     #[test]

@@ -13,9 +13,18 @@ pub(crate) fn columns(text: &str) -> usize {
     text.graphemes(true).map(grapheme_columns).sum()
 }
 
+/// The widest grapheme that is drawn, columns. Of Hangul letters one can be made that is wider than
+/// any row.
+const GRAPHEME_MAX: usize = 8;
+
+/// What is drawn for a grapheme: itself, unless it is monstrous.
+pub(crate) fn drawable(grapheme: &str) -> &str {
+    if usize::from(grapheme.cell_width()) > GRAPHEME_MAX { "\u{FFFD}" } else { grapheme }
+}
+
 /// How many columns one grapheme takes. A line feed, which is never drawn, takes none.
 pub(crate) fn grapheme_columns(grapheme: &str) -> usize {
-    if grapheme == "\n" { 0 } else { grapheme.cell_width().into() }
+    if grapheme == "\n" { 0 } else { drawable(grapheme).cell_width().into() }
 }
 
 /// The beginning of a text that fits, and whether that is all of it.
@@ -31,11 +40,11 @@ pub(crate) fn fitting(text: &str, width: usize) -> (&str, bool) {
 }
 
 /// A text on one line that fits, with an ellipsis where it was cut.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize, ellipsis: &str) -> String {
     match fitting(text, width) {
         (whole, true) => whole.to_owned(),
         _ if width == 0 => String::new(),
-        _ => format!("{}…", fitting(text, width - 1).0),
+        _ => format!("{}{ellipsis}", fitting(text, width - 1).0),
     }
 }
 
@@ -150,10 +159,11 @@ mod tests {
 
     #[test]
     fn cut_to_fit() {
-        assert_eq!(cut("alice", 5), "alice");
-        assert_eq!(cut("alice", 4), "ali…");
-        assert_eq!(cut("你好", 3), "你…");
-        assert_eq!(cut("你好", 0), "");
+        assert_eq!(cut("alice", 5, "…"), "alice");
+        assert_eq!(cut("alice", 4, "~"), "ali~");
+        assert_eq!(cut("你好", 3, "…"), "你…");
+        assert_eq!(cut("你好", 0, "…"), "");
+        assert_eq!(columns(&"\u{1100}".repeat(300)), 1, "as wide as what is drawn for it");
         assert_eq!(columns("a你e\u{301}"), 4);
     }
 

@@ -109,14 +109,14 @@ pub(crate) struct Decoder {
 enum State {
     #[default]
     Ground,
-    /// After ESC.
-    Escape,
+    /// After ESC; or after two of them, as rxvt writes a key with Alt.
+    Escape { twice: bool },
     /// After ESC [, with what came since.
-    Control(Vec<u8>),
+    Control { bytes: Vec<u8>, alt: bool },
     /// Inside a control sequence that is too long to be one of ours.
     Overlong,
     /// After ESC O.
-    Single,
+    Single { alt: bool },
     /// Inside a letter of several bytes.
     Letter { bytes: [u8; 4], have: usize, need: usize, alt: bool },
     /// Inside a paste: what came, how much of it was forgotten, how much of its end was seen.
@@ -147,16 +147,14 @@ impl Decoder {
         }
         self.deadline = None;
         match core::mem::take(&mut self.state) {
-            State::Escape => self.stroke(Stroke::plain(Key::Escape)),
-            State::Control(bytes) if bytes.is_empty() => {
-                self.stroke(Stroke::plain(Key::Char('[')).with_alt(true));
-            }
-            State::Single => self.stroke(Stroke::plain(Key::Char('O')).with_alt(true)),
+            State::Escape { twice } => self.escapes(1 + usize::from(twice)),
+            State::Control { bytes, alt } if bytes.is_empty() => self.unfinished('[', alt),
+            State::Single { alt } => self.unfinished('O', alt),
             State::Paste { bytes, cut, matched } => {
                 self.torn = true;
                 self.pasted(bytes, cut, matched);
             }
-            State::Ground | State::Control(_) | State::Overlong | State::Letter { .. } => {}
+            State::Ground | State::Control { .. } | State::Overlong | State::Letter { .. } => {}
         }
     }
 
@@ -168,12 +166,23 @@ impl Decoder {
     const fn patience(&self) -> Option<Duration> {
         match self.state {
             State::Ground => None,
-            State::Escape => Some(ESCAPE_WAIT),
-            State::Control(_) | State::Overlong | State::Single | State::Letter { .. } => {
-                Some(SEQUENCE_WAIT)
-            }
+            State::Escape { .. } => Some(ESCAPE_WAIT),
+            State::Control { .. }
+            | State::Overlong
+            | State::Single { .. }
+            | State::Letter { .. } => Some(SEQUENCE_WAIT),
             State::Paste { .. } => Some(PASTE_WAIT),
         }
+    }
+
+    fn escapes(&mut self, count: usize) {
+        (0..count).for_each(|_| self.stroke(Stroke::plain(Key::Escape)));
+    }
+
+    /// What began like a sequence was a key with Alt; and another ESC before it, if there was one.
+    fn unfinished(&mut self, letter: char, twice: bool) {
+        self.escapes(usize::from(twice));
+        self.stroke(Stroke::plain(Key::Char(letter)).with_alt(true));
     }
 
     fn stroke(&mut self, stroke: Stroke) {
@@ -183,17 +192,17 @@ impl Decoder {
     fn byte(&mut self, byte: u8) {
         match core::mem::take(&mut self.state) {
             State::Ground => self.ground(byte, false),
-            State::Escape => self.escape(byte),
-            State::Control(bytes) => self.control(bytes, byte),
+            State::Escape { twice } => self.escape(byte, twice),
+            State::Control { bytes, alt } => self.control(bytes, alt, byte),
             State::Overlong => match byte {
                 0x20..=0x3F => self.state = State::Overlong,
                 0x40..=0x7E => {}
                 _ => self.ground(byte, false),
             },
-            State::Single => match byte {
-                b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None),
+            State::Single { alt } => match byte {
+                b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None, alt),
                 _ => {
-                    self.stroke(Stroke::plain(Key::Char('O')).with_alt(true));
+                    self.unfinished('O', alt);
                     self.ground(byte, false);
                 }
             },
@@ -205,7 +214,7 @@ impl Decoder {
     fn ground(&mut self, byte: u8, alt: bool) {
         let stroke = match byte {
             ESC => {
-                self.state = State::Escape;
+                self.state = State::Escape { twice: false };
                 return;
             }
             // The rest of a paste that was torn is not to be sent line by line; a key comes alone.
@@ -235,15 +244,18 @@ impl Decoder {
         self.stroke(stroke.with_alt(alt));
     }
 
-    fn escape(&mut self, byte: u8) {
+    fn escape(&mut self, byte: u8, twice: bool) {
         match byte {
             ESC => {
-                self.stroke(Stroke::plain(Key::Escape));
-                self.state = State::Escape;
+                self.escapes(usize::from(twice));
+                self.state = State::Escape { twice: true };
             }
-            b'[' => self.state = State::Control(Vec::new()),
-            b'O' => self.state = State::Single,
-            _ => self.ground(byte, true),
+            b'[' => self.state = State::Control { bytes: Vec::new(), alt: twice },
+            b'O' => self.state = State::Single { alt: twice },
+            _ => {
+                self.escapes(usize::from(twice));
+                self.ground(byte, true);
+            }
         }
     }
 
@@ -264,27 +276,27 @@ impl Decoder {
         }
     }
 
-    fn control(&mut self, mut bytes: Vec<u8>, byte: u8) {
+    fn control(&mut self, mut bytes: Vec<u8>, alt: bool, byte: u8) {
         match byte {
             0x20..=0x3F if bytes.len() == SEQUENCE_MAX => self.state = State::Overlong,
             0x20..=0x3F => {
                 bytes.push(byte);
-                self.state = State::Control(bytes);
+                self.state = State::Control { bytes, alt };
             }
-            0x40..=0x7E => self.sequence(&bytes, byte),
+            0x40..=0x7E => self.sequence(&bytes, byte, alt),
             // A control character ends it; what it began is no key.
             _ => self.ground(byte, false),
         }
     }
 
     /// A whole control sequence: its parameters and its final byte.
-    fn sequence(&mut self, bytes: &[u8], last: u8) {
+    fn sequence(&mut self, bytes: &[u8], last: u8, alt: bool) {
         if let Some(mouse) = bytes.strip_prefix(b"<") {
             return self.mouse(mouse);
         }
         let Some([first, second, third]) = parameters(bytes) else { return };
         match last {
-            b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(last, second),
+            b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(last, second, alt),
             b'Z' => self.stroke(Stroke::plain(Key::BackTab)),
             b'I' if bytes.is_empty() => self.typed.push_back(Typed::Focus(true)),
             b'O' if bytes.is_empty() => self.typed.push_back(Typed::Focus(false)),
@@ -296,13 +308,13 @@ impl Decoder {
                 Some(201) => self.torn = false,
                 // modifyOtherKeys: 27 ; modifiers ; code point.
                 Some(27) => self.coded(third, second),
-                _ => self.numbered(first.unwrap_or(0), second),
+                _ => self.numbered(first.unwrap_or(0), second, alt),
             },
             _ => {}
         }
     }
 
-    fn cursor(&mut self, last: u8, modifiers: Option<u32>) {
+    fn cursor(&mut self, last: u8, modifiers: Option<u32>, alt: bool) {
         let key = match last {
             b'A' => Key::Up,
             b'B' => Key::Down,
@@ -312,10 +324,10 @@ impl Decoder {
             b'H' => Key::Home,
             _ => Key::Function(last - b'P' + 1),
         };
-        self.stroke(modified(key, modifiers));
+        self.stroke(modified(key, modifiers).with_alt(alt));
     }
 
-    fn numbered(&mut self, number: u32, modifiers: Option<u32>) {
+    fn numbered(&mut self, number: u32, modifiers: Option<u32>, alt: bool) {
         let key = match number {
             1 | 7 => Key::Home,
             2 => Key::Insert,
@@ -328,7 +340,7 @@ impl Decoder {
             23 | 24 => Key::Function((number - 12) as u8),
             _ => return,
         };
-        self.stroke(modified(key, modifiers));
+        self.stroke(modified(key, modifiers).with_alt(alt));
     }
 
     /// A key named by its code point (xterm's modifyOtherKeys, kitty's CSI u).
@@ -535,7 +547,11 @@ mod tests {
         assert_eq!(decoder.deadline(), None);
         assert_eq!(typed(b"\x1bb"), [alt('b')]);
         assert_eq!(typed("\x1bé".as_bytes()), [alt('é')]);
-        assert_eq!(typed(b"\x1b\x1b[A"), [key(Key::Escape), key(Key::Up)]);
+        let alt_key = |key| Typed::Stroke(Stroke::plain(key).with_alt(true));
+        assert_eq!(typed(b"\x1b\x1b[D\x1b\x1bOC"), [Key::Left, Key::Right].map(alt_key));
+        assert_eq!(typed(b"\x1b\x1b"), [key(Key::Escape), key(Key::Escape)]);
+        assert_eq!(typed(b"\x1b\x1bx"), [key(Key::Escape), alt('x')]);
+        assert_eq!(typed(b"\x1b\x1b["), [key(Key::Escape), alt('[')]);
         assert_eq!(typed(b"\x1b]x"), [alt(']'), letter('x')]);
         assert_eq!(typed(b"\x1b["), [alt('[')]);
         assert_eq!(typed(b"\x1bO"), [alt('O')]);

@@ -666,6 +666,7 @@ fn a_tour(addr: &str, alice: &mut Terminal, bob: &mut Process) {
     alice.say("/info");
     alice.see("v bob");
     alice.press(ESCAPE);
+    alice.wait("no details", |alice| !alice.shows("Esc closes"));
     alice.press(F1);
     alice.see("Esc closes");
     alice.press(END);

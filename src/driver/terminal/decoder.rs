@@ -116,7 +116,7 @@ enum State {
     /// Inside a control sequence that is too long to be one of ours.
     Overlong,
     /// After ESC O.
-    Single { alt: bool },
+    Single,
     /// Inside a letter of several bytes.
     Letter { bytes: [u8; 4], have: usize, need: usize, alt: bool },
     /// Inside a paste: what came, how much of it was forgotten, how much of its end was seen.
@@ -149,7 +149,7 @@ impl Decoder {
         match core::mem::take(&mut self.state) {
             State::Escape { twice } => self.escapes(1 + usize::from(twice)),
             State::Control { bytes, alt } if bytes.is_empty() => self.unfinished('[', alt),
-            State::Single { alt } => self.unfinished('O', alt),
+            State::Single => self.unfinished('O', false),
             State::Paste { bytes, cut, matched } => {
                 self.torn = true;
                 self.pasted(bytes, cut, matched);
@@ -167,10 +167,9 @@ impl Decoder {
         match self.state {
             State::Ground => None,
             State::Escape { .. } => Some(ESCAPE_WAIT),
-            State::Control { .. }
-            | State::Overlong
-            | State::Single { .. }
-            | State::Letter { .. } => Some(SEQUENCE_WAIT),
+            State::Control { .. } | State::Overlong | State::Single | State::Letter { .. } => {
+                Some(SEQUENCE_WAIT)
+            }
             State::Paste { .. } => Some(PASTE_WAIT),
         }
     }
@@ -199,10 +198,10 @@ impl Decoder {
                 0x40..=0x7E => {}
                 _ => self.ground(byte, false),
             },
-            State::Single { alt } => match byte {
-                b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None, alt),
+            State::Single => match byte {
+                b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None, false),
                 _ => {
-                    self.unfinished('O', alt);
+                    self.unfinished('O', false);
                     self.ground(byte, false);
                 }
             },
@@ -251,7 +250,10 @@ impl Decoder {
                 self.state = State::Escape { twice: true };
             }
             b'[' => self.state = State::Control { bytes: Vec::new(), alt: twice },
-            b'O' => self.state = State::Single { alt: twice },
+            b'O' => {
+                self.escapes(usize::from(twice));
+                self.state = State::Single;
+            }
             _ => {
                 self.escapes(usize::from(twice));
                 self.ground(byte, true);
@@ -548,7 +550,8 @@ mod tests {
         assert_eq!(typed(b"\x1bb"), [alt('b')]);
         assert_eq!(typed("\x1bé".as_bytes()), [alt('é')]);
         let alt_key = |key| Typed::Stroke(Stroke::plain(key).with_alt(true));
-        assert_eq!(typed(b"\x1b\x1b[D\x1b\x1bOC"), [Key::Left, Key::Right].map(alt_key));
+        assert_eq!(typed(b"\x1b\x1b[D"), [alt_key(Key::Left)]);
+        assert_eq!(typed(b"\x1b\x1bOP"), [key(Key::Escape), key(Key::Function(1))]);
         assert_eq!(typed(b"\x1b\x1b"), [key(Key::Escape), key(Key::Escape)]);
         assert_eq!(typed(b"\x1b\x1bx"), [key(Key::Escape), alt('x')]);
         assert_eq!(typed(b"\x1b\x1b["), [key(Key::Escape), alt('[')]);

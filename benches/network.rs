@@ -14,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chatrpc::machine::{
-    Action, Event, Exit, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Seed,
-    Tag, Time, drain,
+    Action, Event, Exit, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
+    RegistryConfig, Room, Seed, Time, drain,
 };
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
@@ -58,8 +58,10 @@ fn peer(n: u16, nodeset: SocketAddr) -> Peer {
     Peer::new(PeerConfig {
         seed: Seed(seed),
         incarnation: 1000 + u64::from(n),
+        identity: Identity::new(&seed),
+        suite: &Noise,
+        room: Room::new(Name::parse(Room::LOBBY).expect("a name"), None),
         name: Name::parse(&format!("peer {n}")).expect("a name"),
-        tag: Tag::LOBBY,
         nodeset,
         addrs: Vec::new(),
         drain: Duration::from_secs(1),

@@ -14,6 +14,7 @@
 //! | [`judge`], `said`, `view` | the reference model and the safety oracles |
 //! | `guard` | the oracles about bytes, rates and tables |
 //! | [`chain`] | the hash over a whole run, and where two runs part |
+//! | [`standin`] | a cheap suite in the place of cryptography, for most seeds |
 //! | [`swarm`], [`faults`], [`workload`] | what one seed means: network, faults, people |
 //! | [`phases`] | boot, chaos, heal, converge, idle, leave |
 //! | [`scenario`] | named, scripted situations with bounds |
@@ -43,6 +44,7 @@ pub mod phases;
 mod queue;
 mod said;
 pub mod scenario;
+pub mod standin;
 pub mod stats;
 pub mod swarm;
 pub mod sweep;

@@ -7,9 +7,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use chatrpc::machine::suite::Suite;
 use chatrpc::machine::{
-    Action, Event, Exit, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Seed,
-    Tag, drain, mix, wire,
+    Action, Event, Exit, Identity, Input, Machine, Name, Peer, PeerConfig, Registry,
+    RegistryConfig, Room, SECRET, Secret, Seed, drain, mix, wire,
 };
 
 use crate::chain::{Chain, hash_bytes};
@@ -20,6 +21,7 @@ pub use crate::host::{MakePeer, MakeRegistry};
 use crate::judge::{Judge, Kind, Status, Violation};
 use crate::link::{Held, Link, LinkParams, Mark};
 use crate::queue::{Endpoint, Pool, Queue, What};
+use crate::standin::StandIn;
 
 /// One second, in the microseconds of the world's clock.
 pub const SECOND: u64 = 1_000_000;
@@ -47,6 +49,8 @@ pub struct WorldConfig {
     pub shuffle_ties: bool,
     /// Datagrams that wait in the socket of a stopped process before more are dropped.
     pub socket_max: usize,
+    /// How things are sealed.
+    pub suite: &'static dyn Suite,
     /// How chat machines are made.
     pub make_peer: MakePeer,
     /// How nodeset machines are made.
@@ -63,6 +67,7 @@ impl WorldConfig {
             icmp: false,
             shuffle_ties: false,
             socket_max: 200,
+            suite: &StandIn,
             make_peer: |config| {
                 let peer = Peer::new(config);
                 (peer.me().id, Box::new(peer))
@@ -108,6 +113,7 @@ pub struct World {
     pool: Pool,
     pub(crate) hosts: Vec<Host>,
     pub(crate) procs: Vec<Process>,
+    room: Room,
     links: Vec<Link>,
     trace: Option<TraceSink>,
 }
@@ -136,6 +142,7 @@ impl World {
             pool: Pool::default(),
             hosts: (0..n).map(|_| host()).collect(),
             procs: Vec::new(),
+            room: room(config.seed),
             links: vec![link; n * n],
             trace: None,
         }
@@ -247,8 +254,10 @@ impl World {
         let config = PeerConfig {
             seed,
             incarnation,
+            identity: self.identity_of(host),
+            suite: self.config.suite,
+            room: self.room.clone(),
             name: name.clone(),
-            tag: Tag::LOBBY,
             nodeset: Endpoint { host: 0, port: self.hosts[0].port }.addr(),
             addrs: [own.addr()].into_iter().chain(aliases).collect(),
             drain: std::time::Duration::from_secs(2),
@@ -259,14 +268,15 @@ impl World {
         seat
     }
 
+    /// Whoever sits at a computer keeps their key over all processes there.
+    fn identity_of(&self, host: usize) -> Identity {
+        Identity::new(&bytes(self.config.seed, host as u64, u64::MAX))
+    }
+
     fn birth(&mut self, host: usize) -> (Seed, u64) {
         self.hosts[host].starts += 1;
         let starts = self.hosts[host].starts;
-        let mut seed = [0; 32];
-        for (at, chunk) in seed.chunks_exact_mut(8).enumerate() {
-            let word = draw(self.config.seed, NODE, host as u64, starts, at as u64);
-            chunk.copy_from_slice(&word.to_be_bytes());
-        }
+        let seed = bytes(self.config.seed, host as u64, starts);
         (Seed(seed), WALL_MS + self.now / 1000 + starts)
     }
 
@@ -747,6 +757,23 @@ impl Datagrams {
         let crate::queue::Datagram { from, to, sender, sent_at, mark, .. } = *datagram;
         Self { from, to, sender, sent_at, mark }
     }
+}
+
+/// 32 bytes of luck.
+fn bytes(seed: u64, host: u64, n: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (at, chunk) in bytes.chunks_exact_mut(8).enumerate() {
+        chunk.copy_from_slice(&draw(seed, NODE, host, n, at as u64).to_be_bytes());
+    }
+    bytes
+}
+
+/// The room of a world, with a secret of its own.
+fn room(seed: u64) -> Room {
+    let mut secret = [0; SECRET];
+    secret.copy_from_slice(&bytes(seed, u64::MAX, 0)[..SECRET]);
+    let name = Name::parse("storm").expect("a name");
+    Room::new(name, Some(&Secret::new(secret)))
 }
 
 fn event_hash(event: &Event<'_>) -> u64 {

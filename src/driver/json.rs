@@ -166,18 +166,20 @@ impl Json {
             was: Option<&'a str>,
         }
         match event {
-            Event::Ready { me, addr, nodeset, people } => {
+            Event::Ready { me, addr, nodeset, people, open } => {
                 #[derive(Serialize)]
                 struct Body<'a> {
                     me: Who<'a>,
                     addr: String,
                     nodeset: String,
+                    open: bool,
                     people: Vec<Who<'a>>,
                 }
                 self.me = Some(me.id);
                 let people = people.iter().map(Who::from).collect();
                 let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
-                write(paper, "ready", Body { me: me.into(), addr, nodeset, people });
+                let (me, open) = (me.into(), *open);
+                write(paper, "ready", Body { me, addr, nodeset, open, people });
             }
             Event::Joined(who) => {
                 write(paper, "join", Change { who: who.into(), why: None, was: None });

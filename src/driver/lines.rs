@@ -93,12 +93,13 @@ impl Lines {
     /// Who comes, goes, and is called what: noise, for some.
     fn presence(&mut self, event: &Event<'_>, paper: &mut Paper) {
         let line = match event {
-            Event::Ready { me, people, .. } => {
+            Event::Ready { me, people, open, .. } => {
                 self.me = Some(me.id);
                 self.people = people.iter().map(|who| (who.id, who.name.clone())).collect();
                 let here = self.here();
                 let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
-                format!("Welcome to the chat room, {}!\n* here: {here}", me.name)
+                let open = if *open { " (OPEN: everybody can enter)" } else { "" };
+                format!("Welcome to the chat room, {}!{open}\n* here: {here}", me.name)
             }
             Event::Joined(who) => {
                 self.people.insert(who.id, who.name.clone());
@@ -295,7 +296,8 @@ mod tests {
 
     fn ready(people: &[Person]) -> Event<'static> {
         let addr = "127.0.0.1:1".parse().unwrap();
-        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people: people.to_vec() }
+        let people = people.to_vec();
+        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people, open: false }
     }
 
     fn message(from: &Person, text: &'static str, action: bool, private: bool) -> Event<'static> {

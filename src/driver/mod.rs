@@ -19,6 +19,7 @@
 //! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see |
 //! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
+//! | `identity`, `room` | who we are, kept in a file; which room, and its secret |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 
 mod address;
@@ -28,6 +29,7 @@ mod clock;
 mod desk;
 mod escape;
 mod front;
+mod identity;
 mod json;
 mod lines;
 mod logging;
@@ -39,6 +41,7 @@ mod output;
 mod probe;
 mod refusal;
 mod report;
+mod room;
 mod session;
 mod signals;
 mod socket;
@@ -58,6 +61,7 @@ pub use chat::{Chat, Say, chat, send};
 pub use logging::log_to_stderr;
 pub use nodeset::{Nodeset, nodeset};
 pub use report::{Failure, status};
+pub use room::{Door, SecretSource, secret};
 pub use who::{Who, who};
 
 use clock::Clock;
@@ -140,7 +144,7 @@ fn run(world: &mut World, program: &mut impl Program) -> io::Result<u8> {
 
 /// Entropy for one machine.
 fn seed() -> io::Result<Seed> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)?;
-    Ok(Seed(seed))
+    let mut seed = Seed([0; 32]);
+    getrandom::fill(&mut seed.0)?;
+    Ok(seed)
 }

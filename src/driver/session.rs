@@ -9,9 +9,10 @@ use rustix::io::Errno;
 
 use super::advertise;
 use super::chat::{Plan, Words};
-use super::clock::{Clock, unix_ms};
+use super::clock::Clock;
 use super::desk::Desk;
 use super::front::{Note, Reading, Wish, counted};
+use super::identity::Keeper;
 use super::json;
 use super::node::Node;
 use super::nodeset::{EVERYWHERE, registry_node};
@@ -20,7 +21,9 @@ use super::report::{Asked, Failure, failed, name_refused, resolved, status};
 use super::signals::Signal;
 use super::stdin::Stdin;
 use super::{NODESET, PEER, PROBE, Program, STDERR, STDIN, STDOUT, World, seed};
-use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, TEXT_MAX, Tag, Time};
+use crate::machine::{
+    Command, Exit, Input, Name, Noise, Peer, PeerConfig, Registry, Room, TEXT_MAX, Time,
+};
 
 /// How many members a nodeset serves that was opened by a chat.
 const MEMBERS_MAX: usize = 1024;
@@ -53,7 +56,13 @@ struct End {
 
 impl<'a> Session<'a> {
     /// Binds, registers, and makes the first move.
-    pub(crate) fn open(plan: &'a Plan, name: Name, world: &World) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        plan: &'a Plan,
+        name: Name,
+        room: &Room,
+        keeper: &Keeper,
+        world: &World,
+    ) -> Result<Self, Failure> {
         let given = plan.nodeset.as_ref().map(resolved).transpose()?;
         let (socket, opened) = plan.sockets()?;
         let events = world.poll.registry();
@@ -67,9 +76,11 @@ impl<'a> Session<'a> {
         let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
         let config = PeerConfig {
             seed: seed()?,
-            incarnation: unix_ms(),
+            identity: keeper.identity().clone(),
+            incarnation: keeper.next_incarnation()?,
+            suite: &Noise,
+            room: room.clone(),
             name,
-            tag: Tag::LOBBY,
             nodeset,
             addrs: advertise::own(socket.local()),
             drain: plan.drain,

@@ -169,6 +169,8 @@ pub enum Event<'a> {
         nodeset: SocketAddr,
         /// Who is here besides us.
         people: Vec<Person>,
+        /// The room has no secret: everybody can enter.
+        open: bool,
     },
     /// Somebody entered.
     Joined(Person),

@@ -17,9 +17,8 @@ fn ends() -> (End, End) {
     let addr = |n: u8| SocketAddr::from(([10, 0, 0, n], 7));
     let end = |me: u8, other: u8| {
         let mut calls = Calls::new(u64::from(me), 4, Seed([me; 32]).stream("calls"));
-        let link = calls
-            .open(Time::ZERO, addr(other), (PeerId(other.into()), u64::from(other)), true)
-            .unwrap();
+        let link =
+            calls.open(Time::ZERO, addr(other), (PeerId(other.into()), u64::from(other))).unwrap();
         End { calls, out: Outbox::default(), addr: addr(me), link, executed: 0 }
     };
     (end(1, 2), end(2, 1))
@@ -47,7 +46,9 @@ impl End {
     /// Executes requests, returns the tokens of answered calls.
     fn hear(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Vec<u32> {
         let mut answered = Vec::new();
-        let Ok((Some(link), datagram)) = self.calls.receive(now, from, bytes) else {
+        let mut text = Vec::new();
+        let received = self.calls.receive(now, from, bytes, &mut text, &mut self.out);
+        let Ok((Some(link), datagram)) = received else {
             return answered;
         };
         for packet in datagram.packets() {
@@ -166,10 +167,9 @@ fn the_window_bounds_what_is_open() {
 #[test]
 fn a_stranger_gets_at_most_three_times_what_they_sent() {
     let (mut a, mut b) = ends();
-    let victim = b
-        .calls
-        .open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9), false)
-        .unwrap();
+    let victim = b.calls.open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9));
+    let victim = victim.unwrap();
+    b.calls.links[victim].credit = Some(0);
     b.calls.request(Time::ZERO, victim, 1, &Request::Ping).unwrap();
     assert!(b.sent(Time::ZERO).is_empty(), "nothing was received from there");
     a.calls.incarnation = 9;
@@ -200,7 +200,7 @@ fn two_links_to_one_process_share_their_numbers() {
     // numbered its own, the second would be taken for a repetition of the first.
     let (mut a, mut b) = ends();
     let other = SocketAddr::from(([10, 0, 1, 2], 7));
-    let second = a.calls.open(Time::ZERO, other, (PeerId(2), 2), true).unwrap();
+    let second = a.calls.open(Time::ZERO, other, (PeerId(2), 2)).unwrap();
     a.call(Time::ZERO, 1);
     a.calls.request(Time::ZERO, second, 2, &Request::Ping).unwrap();
     for datagram in a.sent(Time::ZERO) {

@@ -9,7 +9,8 @@ use crate::machine::speech::BACKLOG_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
 use crate::machine::{
-    Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText, TEXT_MAX,
+    Beacon, Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText,
+    Signed, TEXT_MAX,
 };
 
 impl Peer {
@@ -61,7 +62,7 @@ impl Peer {
         let flags = Flags { action, private: one.is_some(), more: false };
         let readers = if one.is_some() { 1 } else { self.members.shown_count() };
         let number = self.speech.say(self.now, text, flags, readers);
-        let id = MessageId { author: self.me.id, number };
+        let id = MessageId { author: self.me.beacon.id, number };
         let reader = one.map(|key| self.members.member(key).person());
         self.out.sent(id, &self.scratch, action, reader, readers);
         let (members, mut ctx) = self.parts();
@@ -69,7 +70,7 @@ impl Peer {
             Some(key) => members.push(key, number, &mut ctx),
             None => members.push_all(number, &mut ctx),
         }
-        ctx.speech.settle(ctx.me.id, number, ctx.out);
+        ctx.speech.settle(ctx.me.beacon.id, number, ctx.out);
     }
 
     /// Who is meant by a name, or by the beginning of an id.
@@ -106,17 +107,28 @@ impl Peer {
         if let Some(present) = present {
             return self.refuse(Refusal::Name(clash(&name, present)));
         }
-        let was = core::mem::replace(&mut self.me.name, name);
-        if was == self.me.name {
+        let mut beacon = self.me.beacon.clone();
+        let was = core::mem::replace(&mut beacon.name, name);
+        if was == beacon.name {
             return;
         }
-        self.me.n += 1;
+        beacon.n += 1;
+        self.sign(beacon);
         self.out.show(Event::Renamed { who: self.me(), was });
         if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
-            client.register(self.now, &self.me, &mut self.calls);
+            client.register(self.now, &self.card, &mut self.calls);
         }
         let (members, mut ctx) = self.parts();
         members.tell_beacon(&mut ctx);
+    }
+
+    /// Says something new of ourselves.
+    fn sign(&mut self, mut beacon: Beacon) {
+        let Some(sessions) = self.calls.sessions() else { return };
+        beacon.fit();
+        self.me = Signed::new(sessions.suite(), sessions.identity(), sessions.room(), beacon);
+        self.card.n = self.me.beacon.n;
+        self.card.sealed = self.me.seal(sessions.suite(), sessions.room());
     }
 
     pub(super) fn who(&mut self) {

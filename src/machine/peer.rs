@@ -218,6 +218,7 @@ impl Peer {
             }
             Err(_) => {}
         }
+        text.clear();
         self.text = text;
     }
 

@@ -310,6 +310,7 @@ impl Sessions {
             bytes.resize(start + self.text.len() + TAG, 0);
             session.transport.seal(counter, &self.text, &mut bytes[start..]);
         });
+        self.text.clear();
     }
 
     /// Takes a datagram of any kind but 0. What is opened is put into `text`.
@@ -538,3 +539,6 @@ impl Sessions {
         Hand { identity: &self.identity, psk: self.room.psk(), entropy }
     }
 }
+
+#[cfg(test)]
+mod tests;

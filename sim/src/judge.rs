@@ -11,6 +11,7 @@
 //! | S8 | bytes, rates, tables (`guard`) |
 //! | S9, S10, S11 | no panic, no livelock, no wake in the past (`world`) |
 //! | S12 | the same seed twice is the same run (`chain`) |
+//! | S13 | what is said is not on the wire, no key is used twice (`secrecy`) |
 //! | once | every `Sent` is followed by exactly one `Done`, and the two add up |
 //! | line | every line is said or refused, and refused for a reason that holds |
 //! | exit | a machine ends only the way its situation allows |

@@ -54,6 +54,8 @@ pub struct Outcome {
     pub chain: crate::chain::Chain,
     /// What happened, in numbers.
     pub counters: Counters,
+    /// A hash over what people were shown, and when.
+    pub shown: u64,
     /// How many messages were shown to readers.
     pub deliveries: u64,
     /// How much time was simulated, microseconds.
@@ -96,6 +98,7 @@ pub fn run(seed: u64, options: &Options, trace: Option<TraceSink>) -> Outcome {
     Outcome {
         violation,
         counters: world.counters,
+        shown: world.shown,
         deliveries: world.judge.deliveries,
         simulated_us: world.now(),
         converged_us: life.converged_us,
@@ -142,6 +145,7 @@ impl Life {
     fn storm_on(&mut self) {
         self.world.judge.hostile = true;
         let swarm = self.swarm;
+        self.world.meddler.ppm = swarm.meddle_ppm;
         self.world.each_link(|from, to, link| link.params = swarm.link_between(from, to));
     }
 
@@ -155,6 +159,7 @@ impl Life {
     }
 
     fn heal(&mut self) {
+        self.world.meddler.ppm = 0;
         let calm = self.world.config.link;
         let now = self.world.now();
         self.world.each_link(|_, _, link| {

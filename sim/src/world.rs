@@ -5,6 +5,8 @@
 //! are woken exactly when they asked to be, never by a chatty loop: output queued with nobody woken
 //! shows at once.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chatrpc::machine::suite::Suite;
@@ -20,7 +22,9 @@ use crate::host::{Host, PORT, Process, Role};
 pub use crate::host::{MakePeer, MakeRegistry};
 use crate::judge::{Judge, Kind, Status, Violation};
 use crate::link::{Held, Link, LinkParams, Mark};
+use crate::meddler::Meddler;
 use crate::queue::{Endpoint, Pool, Queue, What};
+use crate::secrecy::Secrecy;
 use crate::standin::StandIn;
 
 /// One second, in the microseconds of the world's clock.
@@ -105,6 +109,10 @@ pub struct World {
     pub counters: Counters,
     /// The hash over the run.
     pub chain: Chain,
+    /// A hash over what people were shown, and when: the same whatever seals the datagrams.
+    pub shown: u64,
+    /// Bytes sent to each address that is not of this network: those of made-up datagrams.
+    pub outside: BTreeMap<SocketAddr, u64>,
     /// Datagrams delivered to processes are copied here, the newest last, if that is wanted.
     pub captured: Option<Vec<Vec<u8>>>,
     pub(crate) script: Vec<(u64, crate::faults::Op)>,
@@ -114,6 +122,8 @@ pub struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) procs: Vec<Process>,
     room: Room,
+    pub(crate) meddler: Meddler,
+    secrecy: Secrecy,
     links: Vec<Link>,
     trace: Option<TraceSink>,
 }
@@ -135,6 +145,8 @@ impl World {
             judge: Judge::default(),
             counters: Counters::default(),
             chain: Chain::default(),
+            shown: 0,
+            outside: BTreeMap::new(),
             captured: None,
             script: Vec::new(),
             now: 0,
@@ -143,6 +155,8 @@ impl World {
             hosts: (0..n).map(|_| host()).collect(),
             procs: Vec::new(),
             room: room(config.seed),
+            meddler: Meddler::default(),
+            secrecy: Secrecy::default(),
             links: vec![link; n * n],
             trace: None,
         }
@@ -361,14 +375,14 @@ impl World {
     }
 
     /// Puts a made-up datagram in front of the process on a computer, as if from another address.
-    pub fn forge(&mut self, host: usize, from: std::net::SocketAddr, bytes: &[u8]) {
+    pub fn forge(&mut self, host: usize, from: SocketAddr, bytes: &[u8]) {
         if let Some(proc) = self.hosts[host].proc {
             self.feed(proc, Input::Datagram { from, bytes });
         }
     }
 
     /// The address of the socket on a computer.
-    pub fn addr_of(&self, host: usize) -> std::net::SocketAddr {
+    pub fn addr_of(&self, host: usize) -> SocketAddr {
         Endpoint { host: host as u16, port: self.hosts[host].port }.addr()
     }
 
@@ -509,7 +523,9 @@ impl World {
             self.feed(proc, Input::Unreachable(from.addr()));
             return self.pool.settle(slot, bytes);
         }
-        self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
+        if mark != Mark::Forged {
+            self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
+        }
         if let (Role::Peer(seat), Some(Role::Peer(other))) =
             (self.procs[proc].role, self.procs.get(sender as usize).map(|proc| proc.role))
         {
@@ -635,7 +651,9 @@ impl World {
 
     fn show(&mut self, proc: usize, event: &Event<'_>) {
         let host = self.procs[proc].host;
-        self.chain.add(self.now, 'e', host, event_hash(event));
+        let hash = event_hash(event);
+        self.chain.add(self.now, 'e', host, hash);
+        self.shown = mix(self.shown ^ mix(self.now ^ u64::from(host) << 48) ^ hash);
         if self.trace.is_some() {
             let text: String = format!("{event:?}").chars().take(140).collect();
             self.trace_line(host, &text);
@@ -662,7 +680,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, proc: usize, to: std::net::SocketAddr, bytes: &[u8]) {
+    fn send(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
         self.counters.datagrams += 1;
         self.counters.bytes += bytes.len() as u64;
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
@@ -673,12 +691,17 @@ impl World {
         let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
         else {
             self.counters.lost += 1;
+            *self.outside.entry(to).or_default() += bytes.len() as u64;
             return;
         };
         if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {
             self.blame(Kind::Safety, "S8", proc, text);
         }
+        if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
+            self.blame(Kind::Safety, "S13", proc, text);
+        }
         let sent = (Endpoint { host, port }, to, proc as u32);
+        self.meddle((sent.0, to), bytes);
         let fate = self.fate(host, to.host);
         self.counters.lost += u64::from(fate.arrivals().is_empty());
         let mut arrivals = fate.arrivals().iter();
@@ -695,6 +718,25 @@ impl World {
         for &(arrives, mark) in arrivals {
             let slot = self.load(sent, mark, bytes);
             self.push(arrives, What::Arrive(slot));
+        }
+    }
+
+    /// Somebody on the path between two peers makes something up.
+    fn meddle(&mut self, (from, to): (Endpoint, Endpoint), bytes: &[u8]) {
+        if from.host == 0 || to.host == 0 {
+            return;
+        }
+        let people = self.config.hosts as u64 - 1;
+        let hosts = &self.hosts;
+        let others = |bits: u64| {
+            let host = 1 + (bits % people) as usize;
+            Endpoint { host: host as u16, port: hosts[host].port }
+        };
+        let forgery = self.meddler.meddle(self.config.seed, (from, to), bytes, others);
+        if let Some(forgery) = forgery {
+            let sent = (forgery.from, forgery.to, u32::MAX);
+            let slot = self.load(sent, Mark::Forged, &forgery.bytes);
+            self.push(self.now + forgery.after_us, What::Arrive(slot));
         }
     }
 

@@ -223,8 +223,10 @@ impl Peer {
     }
 
     fn packets(&mut self, from: SocketAddr, link: Option<LinkKey>, datagram: &Datagram<'_>) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
-        let member = members.key_of(PeerId(datagram.sender)).filter(|_| datagram.sealed);
+        let member = members.key_of(PeerId(datagram.sender));
+        let member = member.filter(|_| datagram.sealed && !parting);
         let link = match (member, link) {
             (Some(member), None) => members.appeared(member, from, &mut ctx),
             (_, link) => link,

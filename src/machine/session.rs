@@ -26,7 +26,7 @@ use crate::machine::outbox::Outbox;
 use crate::machine::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
-use crate::machine::{Beacon, Blame, Identity, PeerId, PublicKey, Rng, Room, Seed, Table, Time};
+use crate::machine::{Beacon, Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time};
 
 /// A session is replaced at this age by the side that began it, and by the other one a little later.
 const REKEY_AFTER: Duration = Duration::from_secs(120);
@@ -72,12 +72,13 @@ pub(crate) struct Sessions {
     /// The instant of the input being handled.
     now: Time,
     load: Load,
+    /// The upper half of the newest receiver index.
+    issued: u16,
     /// First messages ever made.
     number: u64,
     /// Entropy, and how much of it was used.
     seed: Seed,
     drawn: u64,
-    rng: Rng,
     /// What is being sealed.
     text: Vec<u8>,
 }
@@ -181,7 +182,7 @@ impl Sessions {
             now: Time::ZERO,
             load: Load::default(),
             number: 0,
-            rng: seed.stream("indices"),
+            issued: seed.stream("indices").next_u32() as u16,
             seed,
             drawn: 0,
             text: Vec::new(),
@@ -414,11 +415,14 @@ impl Sessions {
         self.release(other.filter(|&other| Some(other) != newest));
     }
 
-    /// An index that nobody guesses, for a session to come.
+    /// An index for a session to come: none of the last 65,536 had it, so that what is late for one
+    /// session never meets another.
     fn reserve(&mut self, remote: RemoteKey) -> Option<(usize, u32)> {
         let place = self.slots.vacant_key();
         let low = u16::try_from(place).ok()?;
-        let index = self.rng.next_u32() & 0xffff_0000 | u32::from(low);
+        // Odd, so that all upper halves come before one comes again.
+        self.issued = self.issued.wrapping_add(0x9e37);
+        let index = u32::from(self.issued) << 16 | u32::from(low);
         self.slots.insert(Slot { index, remote, session: None });
         Some((place, index))
     }

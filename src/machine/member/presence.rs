@@ -69,6 +69,18 @@ impl Members {
         }
     }
 
+    /// A member has moved. What was on its way to where it was is said anew.
+    fn move_to(&mut self, key: MemberKey, old: LinkKey, new: LinkKey, ctx: &mut Ctx<'_>) {
+        let greeting = |route: &Route| route.link == old && route.greeting.is_some();
+        let untold = self.slab[key].links.iter().any(greeting);
+        self.detach(key, old, ctx);
+        self.slab[key].path = Some(new);
+        if untold {
+            self.greet_on(key, new, ctx);
+        }
+        self.kick(key, ctx);
+    }
+
     /// Somebody shakes hands: they are here, though there may be no link yet that says so.
     pub(crate) fn lives(&mut self, id: PeerId, now: Time) {
         let Some(key) = self.key_of(id) else { return };
@@ -128,11 +140,12 @@ impl Members {
         let Some(route) = member.links.iter_mut().find(of_link) else { return };
         route.challenged = false;
         let greeting = route.greeting.is_some();
-        let elsewhere = member.path.is_some_and(|path| path != link);
+        let elsewhere = member.path.filter(|&path| path != link);
         if answered && member.newest == Some(link) && member.out.open {
-            member.path = Some(link);
-            self.kick(key, ctx);
-        } else if !answered && elsewhere && !greeting && ctx.calls.is_silent(link) {
+            if let Some(old) = elsewhere {
+                self.move_to(key, old, link, ctx);
+            }
+        } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {
             self.detach(key, link, ctx);
         }
         self.reschedule(key);

@@ -253,7 +253,7 @@ fn when_both_begin_the_smaller_id_goes_on() {
     // The other's first message says where it is: ours is sent there, too.
     let elsewhere = at(77);
     let (_, _, punched) = small.hear(Time::ZERO, elsewhere, &theirs);
-    assert_eq!(punched, [ours.clone()]);
+    assert_eq!(punched, std::slice::from_ref(&ours));
     let (_, _, resp) = great.hear(Time::ZERO, small.addr, &ours);
     assert_eq!(resp.len(), 1);
     small.hear(Time::ZERO, great.addr, &resp[0]);

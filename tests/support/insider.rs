@@ -48,6 +48,11 @@ impl Insider {
         Self { identity, incarnation, room: room(), drawn: 0, number: 0 }
     }
 
+    /// The same person in another room.
+    pub fn of(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
     pub fn id(&self) -> PeerId {
         self.identity.public().process(self.incarnation)
     }

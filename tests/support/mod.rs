@@ -89,6 +89,14 @@ impl Lines {
         }
     }
 
+    /// Whether no line so far has `part` in it.
+    pub fn has_none(&mut self, part: &str) -> bool {
+        while let Ok(line) = self.lines.try_recv() {
+            self.seen.push(line);
+        }
+        !self.seen.iter().any(|line| line.contains(part))
+    }
+
     /// Every line, once the output has ended.
     pub fn all(&mut self) -> &[String] {
         let end = Instant::now() + PATIENCE;

@@ -182,6 +182,16 @@ fn a_nodeset_serves_rooms_it_cannot_tell_from_noise() {
     assert_eq!(who(None, &["--room", NAME]), [""; 0]);
     let wrong = Secret::new([8; SECRET]).written().to_string();
     assert_eq!(who(Some(&wrong), &["--room", NAME]), [""; 0]);
+    let mut carol = Process::of(
+        chatrpc(&["chat", &addr, "-n", "carol", "--plain", "--room", NAME])
+            .stdin(Stdio::piped())
+            .env("CHATRPC_SECRET", secret()),
+    );
+    carol.err.wait("* here: alice, bob");
+    carol.say("/invite");
+    let invitation = carol.err.wait("others join with:  ");
+    let line = format!("CHATRPC_SECRET={} chatrpc chat {addr} --room '{NAME}'", secret());
+    assert!(invitation.ends_with(&line), "{invitation}");
     // What the nodeset holds of them has no name in it.
     for change in Outsider::new().who(addr.parse().unwrap(), &room()) {
         let Change::Present(listed) = change else { continue };
@@ -281,6 +291,9 @@ fn two_processes_of_one_key_talk_to_each_other() {
     desk.err.wait("* phone has entered the chat!");
     phone.say("from my pocket");
     desk.out.wait("phone: from my pocket");
+    desk.say("/invite");
+    let invitation = format!("* others join with:  chatrpc chat {addr}");
+    assert_eq!(desk.err.wait("others join"), invitation);
     desk.say("to my pocket");
     phone.out.wait("desk: to my pocket");
 }

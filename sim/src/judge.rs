@@ -342,7 +342,11 @@ impl Judge {
             }
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
-            Event::Nodeset(_) | Event::People(_) | Event::Listing(_) | Event::Help => {}
+            Event::Nodeset(_)
+            | Event::People(_)
+            | Event::Invite { .. }
+            | Event::Listing(_)
+            | Event::Help => {}
         }
     }
 

@@ -164,12 +164,12 @@ impl Plan {
     }
 
     fn join_and_talk(&self, name: Option<&str>) -> Result<u8, Failure> {
-        let (room, _) = self.door.open()?;
+        let door = self.door.open()?;
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut world = World::new(&[Signal::Interrupt, Signal::Terminate, Signal::Hangup])?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
-            let mut session = Session::open(self, name, &room, &keeper, &world)?;
+            let mut session = Session::open(self, name, &door, &keeper, &world)?;
             let status = run(&mut world, &mut session)?;
             if !session.asks_again() {
                 return Ok(status);

@@ -2,6 +2,7 @@
 //! the exit status depends on is kept.
 
 use std::io;
+use std::net::SocketAddr;
 
 use log::{Level, log};
 use mio::Registry;
@@ -13,7 +14,7 @@ use super::output::Output;
 use super::report::Failure;
 use super::splitter::Piece;
 use super::{STDERR, STDOUT};
-use crate::machine::{Event, Exit, Refusal};
+use crate::machine::{Event, Exit, Name, Refusal, Room, Secret};
 
 /// A front end and its two outputs.
 pub(crate) struct Desk {
@@ -33,10 +34,16 @@ pub(crate) struct Desk {
     pub(crate) unheard: u64,
     /// How the machine ended.
     pub(crate) exit: Option<Exit>,
+    /// The secret of the room, for those who are to be invited.
+    secret: Option<Secret>,
 }
 
 impl Desk {
-    pub(crate) fn new(front: Box<dyn Front>, registry: &Registry) -> io::Result<Self> {
+    pub(crate) fn new(
+        front: Box<dyn Front>,
+        secret: Option<Secret>,
+        registry: &Registry,
+    ) -> io::Result<Self> {
         Ok(Self {
             front,
             paper: Paper::default(),
@@ -48,6 +55,7 @@ impl Desk {
             refused: 0,
             unheard: 0,
             exit: None,
+            secret,
         })
     }
 
@@ -69,6 +77,10 @@ impl Desk {
             Event::Refused(Refusal::Empty) => {}
             Event::Refused(_) => self.refused += 1,
             Event::Sent { readers: 0, .. } => self.unheard += 1,
+            Event::Invite { nodeset, room, .. } => {
+                let line = invitation(*nodeset, room, self.secret.as_ref());
+                self.note(Note::Invite(line));
+            }
             _ => {}
         }
         let level = match &event {
@@ -156,5 +168,34 @@ impl Desk {
         self.err.push(&self.paper.err);
         self.paper.out.clear();
         self.paper.err.clear();
+    }
+}
+
+/// What others type to join.
+fn invitation(nodeset: SocketAddr, room: &Name, secret: Option<&Secret>) -> String {
+    let secret =
+        secret.map_or(String::new(), |secret| format!("CHATRPC_SECRET={} ", *secret.written()));
+    let room = match room.as_str() {
+        Room::LOBBY => String::new(),
+        room => format!(" --room '{}'", room.replace('\'', r"'\''")),
+    };
+    format!("{secret}chatrpc chat {nodeset}{room}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invitation_is_what_others_type() {
+        let invite = |room: &str, secret: Option<&Secret>| {
+            invitation("10.0.0.5:7420".parse().unwrap(), &Name::parse(room).unwrap(), secret)
+        };
+        assert_eq!(invite("lobby", None), "chatrpc chat 10.0.0.5:7420");
+        assert_eq!(invite("it's", None), r"chatrpc chat 10.0.0.5:7420 --room 'it'\''s'");
+        let secret = Secret::new([0; crate::machine::SECRET]);
+        let line = invite("ops", Some(&secret));
+        let start = format!("CHATRPC_SECRET={} chatrpc chat ", *secret.written());
+        assert!(line.starts_with(&start) && line.ends_with(" --room 'ops'"), "{line}");
     }
 }

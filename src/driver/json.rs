@@ -223,7 +223,7 @@ impl Front for Json {
             }
             Event::Leaving { unacked } => status(paper, "leaving", json!({ "unacked": unacked })),
             Event::Listing(listed) => listing(listed, paper),
-            Event::Help => {}
+            Event::Help | Event::Invite { .. } => {}
         }
     }
 
@@ -232,6 +232,7 @@ impl Front for Json {
             Note::Opened(addr) => {
                 status(paper, "opened", json!({ "addr": addr.to_string() }));
             }
+            Note::Invite(line) => status(paper, "invite", json!({ "line": line })),
             // Said by the machine itself.
             Note::Waiting(_) => {}
             Note::Dropped(count) => status(paper, "dropped", json!({ "count": count })),

@@ -192,7 +192,10 @@ impl Front for Lines {
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
             }
-            Event::Leaving { .. } | Event::Acked { .. } | Event::Listing(_) => {}
+            Event::Leaving { .. }
+            | Event::Acked { .. }
+            | Event::Invite { .. }
+            | Event::Listing(_) => {}
         }
     }
 
@@ -201,6 +204,7 @@ impl Front for Lines {
             Note::Opened(addr) => paper.remark(format_args!(
                 "! you opened this room. Others join with:  chatrpc chat {addr}"
             )),
+            Note::Invite(line) => paper.remark(format_args!("* others join with:  {line}")),
             Note::Waiting(unacked) => {
                 let waiting = counted(unacked as u64, "message");
                 paper.remark(format_args!(

@@ -22,7 +22,7 @@ use super::signals::Signal;
 use super::stdin::Stdin;
 use super::{NODESET, PEER, PROBE, Program, STDERR, STDIN, STDOUT, World, seed};
 use crate::machine::{
-    Command, Exit, Input, Name, Noise, Peer, PeerConfig, Registry, Room, TEXT_MAX, Time,
+    Command, Exit, Input, Name, Noise, Peer, PeerConfig, Registry, Room, Secret, TEXT_MAX, Time,
 };
 
 /// How many members a nodeset serves that was opened by a chat.
@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
     pub(crate) fn open(
         plan: &'a Plan,
         name: Name,
-        room: &Room,
+        (room, secret): &(Room, Option<Secret>),
         keeper: &Keeper,
         world: &World,
     ) -> Result<Self, Failure> {
@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
-        let mut desk = Desk::new(plan.front(), events)?;
+        let mut desk = Desk::new(plan.front(), secret.clone(), events)?;
         if let Some(addr) = opened {
             desk.note(Note::Opened(addr));
         }

@@ -19,6 +19,8 @@ pub enum Command<'a> {
     Nick(&'a str),
     /// Show who is here.
     Who,
+    /// Show how somebody else joins.
+    Invite,
     /// Show the commands.
     Help,
     /// Leave, once what was said is delivered or given up.
@@ -39,6 +41,7 @@ pub struct CommandHelp {
 /// Every slash command, in the order of the help text.
 pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { name: "help", usage: "/help", what: "show this list" },
+    CommandHelp { name: "invite", usage: "/invite", what: "show how others join" },
     CommandHelp { name: "me", usage: "/me TEXT", what: "say what you do" },
     CommandHelp { name: "msg", usage: "/msg NAME TEXT", what: "say it to one person alone" },
     CommandHelp { name: "nick", usage: "/nick NAME", what: "change your name" },
@@ -69,6 +72,7 @@ impl<'a> Command<'a> {
         match help.name {
             "help" => Ok(Self::Help),
             "who" => Ok(Self::Who),
+            "invite" => Ok(Self::Invite),
             "quit" => Ok(Self::Quit),
             "nick" if !rest.is_empty() => Ok(Self::Nick(rest)),
             "me" if !rest.is_empty() => Ok(Self::Say { text: rest, action: true, to: None }),

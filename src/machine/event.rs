@@ -250,6 +250,15 @@ pub enum Event<'a> {
     },
     /// The nodeset went silent, or came back.
     Nodeset(Health),
+    /// The answer to `/invite`. The secret, if there is one, is for the owner of the machine to add.
+    Invite {
+        /// The nodeset.
+        nodeset: SocketAddr,
+        /// The room.
+        room: Name,
+        /// It has no secret.
+        open: bool,
+    },
     /// The answer to `/who`.
     People(Vec<Presence>),
     /// The answer of a [`crate::machine::Listing`].

@@ -38,6 +38,7 @@ impl Peer {
             Command::Say { text, action, to } => self.say(text, action, to),
             Command::Nick(name) => self.nick(name),
             Command::Who => self.who(),
+            Command::Invite => self.invite(),
             Command::Quit | Command::Help => {}
         }
     }
@@ -129,6 +130,12 @@ impl Peer {
         self.me = Signed::new(sessions.suite(), sessions.identity(), sessions.room(), beacon);
         self.card.n = self.me.beacon.n;
         self.card.sealed = self.me.seal(sessions.suite(), sessions.room());
+    }
+
+    fn invite(&mut self) {
+        let Some(sessions) = self.calls.sessions() else { return };
+        let room = sessions.room().name().clone();
+        self.out.show(Event::Invite { nodeset: self.nodeset, room, open: self.open });
     }
 
     pub(super) fn who(&mut self) {

@@ -140,14 +140,6 @@ pub const TEETH: &[Tooth] = &[
         seeds: 20,
     },
     Tooth {
-        name: "silence_keeps_the_session",
-        file: "session.rs",
-        needle: "old || remote.unheard.is_some_and(|since| now.since(since) >= UNHEARD_MAX)",
-        replacement: "old && remote.unheard.is_none_or(|since| now.since(since) >= UNHEARD_MAX)",
-        oracles: &["L2", "once", "S7"],
-        seeds: 400,
-    },
-    Tooth {
         name: "who_has_moved_is_not_looked_for",
         file: "member/presence.rs",
         needle: "if member.is_gone() || !ctx.calls.is_newest() {",

@@ -12,6 +12,7 @@
 //! | S9, S10, S11 | no panic, no livelock, no wake in the past (`world`) |
 //! | S12 | the same seed twice is the same run (`chain`) |
 //! | S13 | what is said is not on the wire, no key is used twice (`secrecy`) |
+//! | S14 | sealed bytes that came before change nothing (`world`) |
 //! | once | every `Sent` is followed by exactly one `Done`, and the two add up |
 //! | line | every line is said or refused, and refused for a reason that holds |
 //! | exit | a machine ends only the way its situation allows |

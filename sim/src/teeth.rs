@@ -76,14 +76,6 @@ pub const TEETH: &[Tooth] = &[
         seeds: 200,
     },
     Tooth {
-        name: "old_stamps_prove_life",
-        file: "call/receiving.rs",
-        needle: "link.fresh = link.latest.is_none_or(newer)",
-        replacement: "link.fresh = true || link.latest.is_none_or(newer)",
-        oracles: &["L2", "S7"],
-        seeds: 600,
-    },
-    Tooth {
         name: "nobody_is_greeted_back",
         file: "member/greeting.rs",
         needle: "if !works || !member.out.open || member.is_gone() {",
@@ -140,14 +132,6 @@ pub const TEETH: &[Tooth] = &[
         seeds: 20,
     },
     Tooth {
-        name: "who_has_moved_is_not_looked_for",
-        file: "member/presence.rs",
-        needle: "if member.is_gone() || !ctx.calls.is_newest() {",
-        replacement: "if member.is_gone() || ctx.calls.is_newest() {",
-        oracles: &["once", "L2", "S7"],
-        seeds: 200,
-    },
-    Tooth {
         name: "a_path_moves_without_being_asked",
         file: "member/presence.rs",
         needle: "            self.challenge(key, link, ctx);\n        } else {",
@@ -160,8 +144,8 @@ pub const TEETH: &[Tooth] = &[
         file: "session.rs",
         needle: "if !session.window.is_new(counter) {",
         replacement: "if counter >= COUNTER_MAX {",
-        oracles: &["once", "L2", "S7", "S8", "S2"],
-        seeds: 400,
+        oracles: &["S14"],
+        seeds: 20,
     },
 ];
 

@@ -5,7 +5,7 @@
 //! are woken exactly when they asked to be, never by a chatty loop: output queued with nobody woken
 //! shows at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -313,6 +313,7 @@ impl World {
             events: 0,
             instant: (0, 0),
             guard: Guard::new(self.now, self.config.hosts),
+            opened: BTreeSet::new(),
         });
         self.hosts[host].proc = Some(proc);
         self.feed(proc, Input::Tick);
@@ -540,8 +541,29 @@ impl World {
         if let Some(captured) = &mut self.captured {
             captured.push(bytes.clone());
         }
+        let before = self.before_a_replay(proc, hash, &bytes);
         self.feed(proc, Input::Datagram { from: from.addr(), bytes: &bytes });
+        if let (Some(before), Some(machine)) = (before, &self.procs[proc].machine)
+            && machine.digest() != before
+        {
+            let text = format!("{} bytes that came before changed something", bytes.len());
+            self.blame(Kind::Safety, "S14", proc, text);
+        }
         self.pool.settle(slot, bytes);
+    }
+
+    /// The digest of a machine that is about to get sealed bytes which it has had before, if
+    /// nothing else is due.
+    fn before_a_replay(&mut self, proc: usize, hash: u64, bytes: &[u8]) -> Option<u64> {
+        if bytes.first() != Some(&wire::kind::DATA) {
+            return None;
+        }
+        let process = &mut self.procs[proc];
+        let new = process.opened.insert(hash);
+        let machine = process.machine.as_ref().filter(|_| !new)?;
+        let now = process.local(self.now);
+        let due = machine.next_wake().is_some_and(|wake| wake.at <= now);
+        (!due).then(|| machine.digest())
     }
 
     fn feed(&mut self, proc: usize, input: Input<'_>) {

@@ -187,7 +187,8 @@ fn a_nodeset_serves_rooms_it_cannot_tell_from_noise() {
             .stdin(Stdio::piped())
             .env("CHATRPC_SECRET", secret()),
     );
-    carol.err.wait("* here: alice, bob");
+    let here = carol.err.wait("* here: ");
+    assert!(here.contains("alice") && here.contains("bob"), "{here}");
     carol.say("/invite");
     let invitation = carol.err.wait("others join with:  ");
     let line = format!("CHATRPC_SECRET={} chatrpc chat {addr} --room '{NAME}'", secret());
@@ -291,6 +292,13 @@ fn two_processes_of_one_key_talk_to_each_other() {
     desk.err.wait("* phone has entered the chat!");
     phone.say("from my pocket");
     desk.out.wait("phone: from my pocket");
+    desk.say("/whois phone");
+    assert!(desk.err.wait("* phone: id ").contains(", key "));
+    desk.say("/verify phone");
+    phone.say("/verify desk");
+    let words = |line: String| line.split("both must see:  ").nth(1).map(str::to_owned);
+    let (one, other) = (words(desk.err.wait("with phone;")), words(phone.err.wait("with desk;")));
+    assert!(one.is_some() && one == other, "{one:?} and {other:?}");
     desk.say("/invite");
     let invitation = format!("* others join with:  chatrpc chat {addr}");
     assert_eq!(desk.err.wait("others join"), invitation);

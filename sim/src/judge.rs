@@ -346,6 +346,8 @@ impl Judge {
             Event::Nodeset(_)
             | Event::People(_)
             | Event::Invite { .. }
+            | Event::Whois { .. }
+            | Event::Words { .. }
             | Event::Listing(_)
             | Event::Help => {}
         }

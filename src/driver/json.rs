@@ -217,6 +217,14 @@ impl Front for Json {
                 let (one, other) = (Who::from(one), Who::from(other));
                 status(paper, "alike", json!({ "one": one, "other": other }));
             }
+            Event::Whois { who, key, addr } => {
+                let addr = addr.map(|addr| addr.to_string());
+                let (who, key) = (Who::from(who), key.to_string());
+                status(paper, "whois", json!({ "who": who, "key": key, "addr": addr }));
+            }
+            Event::Words { who, words } => {
+                status(paper, "verify", json!({ "who": Who::from(who), "words": words }));
+            }
             Event::People(people) => {
                 let people: Vec<Value> = people.iter().map(presence).collect();
                 status(paper, "people", json!({ "people": people }));

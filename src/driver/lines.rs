@@ -68,7 +68,11 @@ impl Lines {
     fn label(&self, who: &Person) -> String {
         // A name with the sign that sets an id apart could pass for somebody else's label.
         if self.alike.contains(&who.id) || who.name.as_str().contains('·') {
-            format!("{}·{}", who.name, who.id.short())
+            let id = who.id.to_string();
+            // Two devices of one person have the same four letters.
+            let twin = |&other: &PeerId| other != who.id && other.short() == id[..4];
+            let letters = if self.alike.iter().any(twin) { 8 } else { 4 };
+            format!("{}·{}", who.name, &id[..letters])
         } else {
             who.name.to_string()
         }
@@ -187,6 +191,15 @@ impl Front for Lines {
                 paper.remark(format_args!("* {count} missing from {}", self.label(from)));
             }
             Event::Nodeset(health) => self.nodeset(*health, paper),
+            Event::Whois { who, key, addr } => {
+                let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
+                let (label, id) = (self.label(who), who.id);
+                paper.remark(format_args!("* {label}: id {id}, address {at}, key {key}"));
+            }
+            Event::Words { who, words } => {
+                let label = self.label(who);
+                paper.remark(format_args!("* compare aloud with {label}; both must see:  {words}"));
+            }
             Event::People(people) => people_table(people, paper),
             Event::Help => help(paper),
             Event::Refused(refusal) => {

@@ -19,6 +19,10 @@ pub enum Command<'a> {
     Nick(&'a str),
     /// Show who is here.
     Who,
+    /// Show what is known of one person.
+    Whois(&'a str),
+    /// Show the words that prove who somebody is.
+    Verify(&'a str),
     /// Show how somebody else joins.
     Invite,
     /// Show the commands.
@@ -47,7 +51,9 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { name: "nick", usage: "/nick NAME", what: "change your name" },
     CommandHelp { name: "quit", usage: "/quit", what: "leave" },
     CommandHelp { name: "say", usage: "/say TEXT", what: "say a text as it stands" },
+    CommandHelp { name: "verify", usage: "/verify NAME", what: "show words to compare aloud" },
     CommandHelp { name: "who", usage: "/who", what: "show who is here" },
+    CommandHelp { name: "whois", usage: "/whois NAME", what: "show somebody's key and address" },
 ];
 
 impl<'a> Command<'a> {
@@ -74,6 +80,8 @@ impl<'a> Command<'a> {
             "who" => Ok(Self::Who),
             "invite" => Ok(Self::Invite),
             "quit" => Ok(Self::Quit),
+            "whois" if !rest.is_empty() => Ok(Self::Whois(rest)),
+            "verify" if !rest.is_empty() => Ok(Self::Verify(rest)),
             "nick" if !rest.is_empty() => Ok(Self::Nick(rest)),
             "me" if !rest.is_empty() => Ok(Self::Say { text: rest, action: true, to: None }),
             "say" if !rest.is_empty() => Ok(Self::Say { text: rest, action: false, to: None }),
@@ -93,16 +101,14 @@ fn split_word(text: &str) -> (&str, &str) {
     (word, rest.trim_start())
 }
 
-/// The command of that name, or the only one that begins with it.
+/// The command of that name, or the one that begins with it and that all others which do begin with.
 fn lookup(word: &str) -> Option<&'static CommandHelp> {
     if let Some(exact) = COMMANDS.iter().find(|help| help.name == word) {
         return Some(exact);
     }
     let mut begin = COMMANDS.iter().filter(|help| !word.is_empty() && help.name.starts_with(word));
-    match (begin.next(), begin.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
-    }
+    let first = begin.next()?;
+    begin.all(|help| help.name.starts_with(first.name)).then_some(first)
 }
 
 /// The command whose name is at most two edits away and nearest to what was typed.
@@ -154,6 +160,8 @@ mod tests {
     fn commands_and_prefixes() {
         assert_eq!(Command::parse("/nick al"), Ok(Command::Nick("al")));
         assert_eq!(Command::parse("/w"), Ok(Command::Who));
+        assert_eq!(Command::parse("/whoi bob"), Ok(Command::Whois("bob")));
+        assert_eq!(Command::parse("/v bob"), Ok(Command::Verify("bob")));
         assert_eq!(Command::parse("/q"), Ok(Command::Quit));
         assert_eq!(
             Command::parse("/msg bob hi there"),

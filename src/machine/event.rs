@@ -7,7 +7,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::machine::{Name, PeerId, SafeText};
+use crate::machine::{Name, PeerId, PublicKey, SafeText};
 
 /// Somebody in the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +250,22 @@ pub enum Event<'a> {
     },
     /// The nodeset went silent, or came back.
     Nodeset(Health),
+    /// The answer to `/whois`.
+    Whois {
+        /// Who.
+        who: Person,
+        /// Their key.
+        key: PublicKey,
+        /// Where their datagrams come from; `None` while no path to them is known.
+        addr: Option<SocketAddr>,
+    },
+    /// The answer to `/verify`: when both read the same words to each other, nobody is in between.
+    Words {
+        /// With whom they are to be compared.
+        who: Person,
+        /// The words, with spaces between them.
+        words: String,
+    },
     /// The answer to `/invite`. The secret, if there is one, is for the owner of the machine to add.
     Invite {
         /// The nodeset.

@@ -10,7 +10,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use crate::machine::PeerId;
-use crate::machine::keyed::short;
+use crate::machine::keyed::{mac, short};
 
 /// Bytes of a signature.
 pub const SIGNATURE: usize = 64;
@@ -43,6 +43,39 @@ impl PublicKey {
         let signature = Signature::from_bytes(signature);
         let key = VerifyingKey::from_bytes(&self.0);
         key.is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+}
+
+/// Words that two people read to each other: the same on both sides, and for no other two keys.
+///
+/// Eight words of 16 bits. Whoever stands between the two would need two keys of their own for which
+/// the words agree: 2⁶⁴ tries.
+pub fn words(one: PublicKey, other: PublicKey) -> String {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    let bits = mac(b"chatrpc words", &[&first.0, &second.0]);
+    let mut text = String::new();
+    for pair in bits.chunks_exact(2) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        let word = u16::from_be_bytes([pair[0], pair[1]]);
+        // Consonant, vowel, consonant, vowel, consonant: to be read aloud in many languages.
+        for (shift, letters) in
+            [(12, CONSONANTS), (10, VOWELS), (6, CONSONANTS), (4, VOWELS), (0, CONSONANTS)]
+        {
+            let letter = usize::from(word >> shift) % letters.len();
+            text.push(char::from(letters[letter]));
+        }
+    }
+    text
+}
+
+const CONSONANTS: &[u8] = b"bdfghjklmnprstvz";
+const VOWELS: &[u8] = b"aiou";
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -110,6 +143,16 @@ mod tests {
         assert_eq!(a.process(1).short(), a.process(2).short());
         assert_ne!(a.process(1), a.process(2));
         assert_ne!(a.process(1).short(), b.process(1).short());
+    }
+
+    #[test]
+    fn words_are_of_two_keys_whoever_reads_them() {
+        let key = |luck| Identity::new(&[luck; 32]).public();
+        let read = words(key(1), key(2));
+        assert_eq!(read, words(key(2), key(1)));
+        assert_eq!(read.split(' ').map(str::len).collect::<Vec<_>>(), [5; 8]);
+        assert_ne!(read, words(key(1), key(3)));
+        assert_ne!(read, words(key(3), key(2)));
     }
 
     #[test]

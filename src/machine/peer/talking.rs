@@ -10,7 +10,7 @@ use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
 use crate::machine::{
     Beacon, Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText,
-    Signed, TEXT_MAX,
+    Signed, TEXT_MAX, words,
 };
 
 impl Peer {
@@ -39,6 +39,8 @@ impl Peer {
             Command::Nick(name) => self.nick(name),
             Command::Who => self.who(),
             Command::Invite => self.invite(),
+            Command::Whois(name) => self.whois(name),
+            Command::Verify(name) => self.verify(name),
             Command::Quit | Command::Help => {}
         }
     }
@@ -130,6 +132,25 @@ impl Peer {
         self.me = Signed::new(sessions.suite(), sessions.identity(), sessions.room(), beacon);
         self.card.n = self.me.beacon.n;
         self.card.sealed = self.me.seal(sessions.suite(), sessions.room());
+    }
+
+    fn whois(&mut self, wanted: &str) {
+        let member = match self.find(wanted) {
+            Ok(key) => self.members.member(key),
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let addr = member.path().map(|link| self.calls.addr(link));
+        let (who, key) = (member.person(), member.beacon.key);
+        self.out.show(Event::Whois { who, key, addr });
+    }
+
+    fn verify(&mut self, wanted: &str) {
+        let member = match self.find(wanted) {
+            Ok(key) => self.members.member(key),
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let words = words(self.me.beacon.key, member.beacon.key);
+        self.out.show(Event::Words { who: member.person(), words });
     }
 
     fn invite(&mut self) {

@@ -11,12 +11,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chatrpc::machine::wire::{
-    Change, Datagram, Gone, Listed, Packet, Page, Request, Response, kind, put_header, put_request,
-    put_response,
+    Asked, Change, Datagram, Gone, Listed, Packet, Page, Request, Response, kind, put_header,
+    put_request, put_response,
 };
 use chatrpc::machine::{
     Action, Handle, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
-    RegistryConfig, Sealed, Seed, Signed, Time, Why, drain,
+    RegistryConfig, SEALED, Sealed, Seed, Signed, Tag, Time, Why, drain,
 };
 use insider::{Insider, Session, room};
 
@@ -375,4 +375,50 @@ fn what_waits_behind_a_lost_ping_is_said() {
     (0..100).for_each(|n| net.feed(0, Input::Line(&format!("line {n}."))));
     net.run(60, |_, _, _| false);
     assert_eq!((net.count(1, "line "), net.count(0, "Done")), (100, 100));
+}
+
+/// Whoever fills a room with noise leaves the other rooms alone, and so does whoever has one address.
+#[test]
+fn a_crowd_fills_its_own_room_and_its_own_share() {
+    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 4096 };
+    let mut nodeset = Registry::new(config);
+    let mut ask = |from: SocketAddr, request: &Request<'_>| {
+        let mut bytes = Vec::new();
+        put_header(&mut bytes, 1, 0, 1, 0);
+        put_request(&mut bytes, 7, request);
+        let mut answer = None;
+        let input = Input::Datagram { from, bytes: &bytes };
+        drain(&mut nodeset, Time::from_micros(1), input, |action| {
+            if let Action::Send { to, bytes } = action
+                && to == from
+            {
+                let datagram = Datagram::decode(bytes).expect("a datagram");
+                for packet in datagram.packets() {
+                    if let Packet::Response { seq: 7, payload } = packet {
+                        answer = Response::decode(Asked::Register, payload).ok();
+                    }
+                }
+            }
+        });
+        answer
+    };
+    let mut register = |ip: u8, n: u16, room: u8| {
+        let from = SocketAddr::from(([10, 0, 0, ip], 1000 + n));
+        let sealed = Sealed(std::sync::Arc::new([7; SEALED]));
+        let with = |cookie| {
+            let handle = Handle(u64::from(ip) << 32 | u64::from(n));
+            let (tag, sealed) = (Tag([room; 16]), sealed.clone());
+            Request::Register { cookie, tag, have: 0, token: 0, handle, n: 0, sealed }
+        };
+        match ask(from, &with([0; 8])) {
+            Some(Response::Cookie(cookie)) => ask(from, &with(cookie)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let leased = |answer| matches!(answer, Some(Response::Lease { .. }));
+    assert!((0..256).all(|n| leased(register(1, n, 1))));
+    assert_eq!(register(1, 300, 2), Some(Response::Full), "one address has its share");
+    assert!((2..5).all(|ip| (0..256).all(|n| leased(register(ip, n, 1)))));
+    assert_eq!(register(5, 0, 1), Some(Response::Full), "the room is full");
+    assert!(leased(register(5, 0, 2)), "and others are not");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::front::{Front, Paper};
-use super::identity::Keeper;
+use super::identity::{Keeper, leave_no_core};
 use super::json::{self, Json};
 use super::lines::{Lines, Style};
 use super::names;
@@ -164,6 +164,7 @@ impl Plan {
     }
 
     fn join_and_talk(&self, name: Option<&str>) -> Result<u8, Failure> {
+        leave_no_core();
         let door = self.door.open()?;
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut world = World::new(&[Signal::Interrupt, Signal::Terminate, Signal::Hangup])?;

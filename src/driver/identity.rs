@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use zeroize::Zeroizing;
 
 use super::clock::unix_ms;
@@ -59,6 +60,14 @@ impl Keeper {
         let Some(folder) = &self.folder else { return Ok(unix_ms()) };
         let path = folder.join("incarnation");
         next_incarnation(&path, unix_ms()).map_err(|error| unreadable(&path, &error))
+    }
+}
+
+/// What crashes leaves no file behind that holds keys.
+pub(crate) fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        log::debug!("core dumps are not switched off: {error}");
     }
 }
 

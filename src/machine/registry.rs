@@ -33,6 +33,9 @@ const LEASE: Duration = Duration::from_secs(60);
 /// Leases one source address may hold.
 const PER_SOURCE_MAX: usize = 256;
 
+/// Members one room may have, so that no room takes the places of all others; a peer knows no more.
+const PER_ROOM_MAX: usize = 1024;
+
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
 const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 48;
 
@@ -254,7 +257,11 @@ impl Registry {
         self.clear_address(now, application.from, None, application.incarnation).ok_or(None)?;
         let source = application.from.ip();
         let from_source = self.per_source.get(&source).copied().unwrap_or(0);
-        if self.leases.len() >= self.members_max || from_source >= PER_SOURCE_MAX {
+        let in_room = self.rooms.get(&tag).map_or(0, Roster::present);
+        if self.leases.len() >= self.members_max
+            || from_source >= PER_SOURCE_MAX
+            || in_room >= PER_ROOM_MAX
+        {
             self.calls.blame.over_limit += 1;
             return Err(Some(Response::Full));
         }

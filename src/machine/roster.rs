@@ -103,6 +103,11 @@ impl Roster {
         }
     }
 
+    /// How many are here.
+    pub(crate) fn present(&self) -> usize {
+        self.changes.len() - self.tombstones
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.changes.len()
     }

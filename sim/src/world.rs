@@ -111,8 +111,9 @@ pub struct World {
     pub chain: Chain,
     /// A hash over what people were shown, and when: the same whatever seals the datagrams.
     pub shown: u64,
-    /// Bytes sent to each address that is not of this network: those of made-up datagrams.
-    pub outside: BTreeMap<SocketAddr, u64>,
+    /// Bytes each computer sent to each address that is not of this network: those of made-up
+    /// datagrams.
+    pub outside: BTreeMap<(u16, SocketAddr), u64>,
     /// Datagrams delivered to processes are copied here, the newest last, if that is wanted.
     pub captured: Option<Vec<Vec<u8>>>,
     pub(crate) script: Vec<(u64, crate::faults::Op)>,
@@ -713,7 +714,7 @@ impl World {
         let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
         else {
             self.counters.lost += 1;
-            *self.outside.entry(to).or_default() += bytes.len() as u64;
+            *self.outside.entry((host, to)).or_default() += bytes.len() as u64;
             return;
         };
         if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {

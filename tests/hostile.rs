@@ -64,6 +64,7 @@ impl Net {
             nodeset: addr(NODESET),
             addrs: Vec::new(),
             drain: Duration::from_secs(5),
+            pins: Vec::new(),
         });
         self.peers.push((addr(at), peer, Vec::new()));
         self.feed(n, Input::Tick);

@@ -305,3 +305,44 @@ fn two_processes_of_one_key_talk_to_each_other() {
     desk.say("to my pocket");
     phone.out.wait("desk: to my pocket");
 }
+
+/// Who is trusted is known again, in another run; and whoever comes under that name with another key
+/// is announced as that.
+#[test]
+fn a_trusted_name_with_another_key_is_a_loud_warning() {
+    let (_nodeset, addr) = nodeset();
+    let (home, elsewhere) = (fresh("trusting"), fresh("impostor"));
+    let start = |name: &str, home: &PathBuf| {
+        let args = ["chat", &addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
+        let mut command = chatrpc(&args);
+        let mut process = Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
+        process.err.wait(&format!("* Welcome to the chat room, {name}!"));
+        process
+    };
+    let leave = |mut process: Process| {
+        process.end_input();
+        assert_eq!(process.status(), 0);
+        process.errors()
+    };
+    let bobs = fresh("bob");
+    let mut alice = start("alice", &home);
+    let bob = start("bob", &bobs);
+    alice.err.wait("* bob has entered the chat!");
+    alice.say("/trust bob");
+    alice.err.wait("* bob is remembered under this key");
+    alice.say("/whois bob");
+    assert!(alice.err.wait("* bob: id ").ends_with(", trusted ✓"));
+    leave(bob);
+    alice.err.wait("* bob has left the chat!");
+    let again = start("bob", &bobs);
+    alice.err.wait("* bob has entered the chat!");
+    leave(again);
+    assert!(!leave(alice).contains("WARNING"), "it is the same bob");
+    let impostor = start("bob", &elsewhere);
+    let mut alice = start("alice", &home);
+    let warning = alice.err.wait("WARNING: bob has another key");
+    assert!(warning.ends_with("/verify bob"), "{warning}");
+    alice.say("/whois bob");
+    assert!(!alice.err.wait("* bob: id ").contains("trusted"));
+    drop(impostor);
+}

@@ -347,6 +347,8 @@ impl Judge {
             | Event::People(_)
             | Event::Invite { .. }
             | Event::Whois { .. }
+            | Event::Trusted { .. }
+            | Event::OtherKey { .. }
             | Event::Words { .. }
             | Event::Listing(_)
             | Event::Help => {}

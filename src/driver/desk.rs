@@ -9,12 +9,13 @@ use mio::Registry;
 use rustix::io::Errno;
 
 use super::front::{Front, Note, Paper, Reading};
+use super::known::Known;
 use super::node::Told;
 use super::output::Output;
 use super::report::Failure;
 use super::splitter::Piece;
 use super::{STDERR, STDOUT};
-use crate::machine::{Event, Exit, Name, Refusal, Room, Secret};
+use crate::machine::{Event, Exit, Name, Pin, Refusal, Room, Secret};
 
 /// A front end and its two outputs.
 pub(crate) struct Desk {
@@ -36,12 +37,14 @@ pub(crate) struct Desk {
     pub(crate) exit: Option<Exit>,
     /// The secret of the room, for those who are to be invited.
     secret: Option<Secret>,
+    known: Known,
 }
 
 impl Desk {
     pub(crate) fn new(
         front: Box<dyn Front>,
         secret: Option<Secret>,
+        known: Known,
         registry: &Registry,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -56,6 +59,7 @@ impl Desk {
             unheard: 0,
             exit: None,
             secret,
+            known,
         })
     }
 
@@ -77,6 +81,12 @@ impl Desk {
             Event::Refused(Refusal::Empty) => {}
             Event::Refused(_) => self.refused += 1,
             Event::Sent { readers: 0, .. } => self.unheard += 1,
+            Event::Trusted { who, key } => {
+                let pin = Pin { name: who.name.clone(), key: *key };
+                if let Err(error) = self.known.add(pin) {
+                    log::warn!("whom you trust is forgotten when this run ends: {error}");
+                }
+            }
             Event::Invite { nodeset, room, .. } => {
                 let line = invitation(*nodeset, room, self.secret.as_ref());
                 self.note(Note::Invite(line));

@@ -50,6 +50,11 @@ impl Keeper {
         Ok(Self { identity: Identity::new(&secret), folder: None })
     }
 
+    /// Where the key is kept; `None` when it is not.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }

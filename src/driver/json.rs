@@ -217,10 +217,21 @@ impl Front for Json {
                 let (one, other) = (Who::from(one), Who::from(other));
                 status(paper, "alike", json!({ "one": one, "other": other }));
             }
-            Event::Whois { who, key, addr } => {
+            Event::Trusted { who, key } => {
+                let (who, key) = (Who::from(who), key.to_string());
+                status(paper, "trusted", json!({ "who": who, "key": key }));
+            }
+            Event::OtherKey { who } => {
+                status(paper, "other_key", json!({ "who": Who::from(who) }));
+            }
+            Event::Whois { who, key, addr, trusted } => {
                 let addr = addr.map(|addr| addr.to_string());
                 let (who, key) = (Who::from(who), key.to_string());
-                status(paper, "whois", json!({ "who": who, "key": key, "addr": addr }));
+                status(
+                    paper,
+                    "whois",
+                    json!({ "who": who, "key": key, "addr": addr, "trusted": trusted }),
+                );
             }
             Event::Words { who, words } => {
                 status(paper, "verify", json!({ "who": Who::from(who), "words": words }));

@@ -191,10 +191,20 @@ impl Front for Lines {
                 paper.remark(format_args!("* {count} missing from {}", self.label(from)));
             }
             Event::Nodeset(health) => self.nodeset(*health, paper),
-            Event::Whois { who, key, addr } => {
+            Event::Trusted { who, .. } => {
+                paper.remark(format_args!("* {} is remembered under this key", self.label(who)));
+            }
+            Event::OtherKey { who } => paper.remark(format_args!(
+                "* WARNING: {} has another key than the one you trust under this name! \
+                 It may be somebody else: /verify {}",
+                self.label(who),
+                who.name
+            )),
+            Event::Whois { who, key, addr, trusted } => {
                 let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
                 let (label, id) = (self.label(who), who.id);
-                paper.remark(format_args!("* {label}: id {id}, address {at}, key {key}"));
+                let trusted = if *trusted { ", trusted ✓" } else { "" };
+                paper.remark(format_args!("* {label}: id {id}, address {at}, key {key}{trusted}"));
             }
             Event::Words { who, words } => {
                 let label = self.label(who);

@@ -19,7 +19,7 @@
 //! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see |
 //! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
-//! | `identity`, `room` | who we are, kept in a file; which room, and its secret |
+//! | `identity`, `known`, `room` | who we are, and whom we trust, in files; which room, and its secret |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 
 mod address;
@@ -31,6 +31,7 @@ mod escape;
 mod front;
 mod identity;
 mod json;
+mod known;
 mod lines;
 mod logging;
 mod names;

@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::front::{Note, Reading, Wish, counted};
 use super::identity::Keeper;
 use super::json;
+use super::known::Known;
 use super::node::Node;
 use super::nodeset::{EVERYWHERE, registry_node};
 use super::probe::Probe;
@@ -74,6 +75,7 @@ impl<'a> Session<'a> {
         }
         // Through the address that others use, so that the nodeset sees us where others reach us.
         let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
+        let known = Known::load(keeper.folder())?;
         let config = PeerConfig {
             seed: seed()?,
             identity: keeper.identity().clone(),
@@ -84,10 +86,11 @@ impl<'a> Session<'a> {
             nodeset,
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
+            pins: known.pins().to_vec(),
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
-        let mut desk = Desk::new(plan.front(), secret.clone(), events)?;
+        let mut desk = Desk::new(plan.front(), secret.clone(), known, events)?;
         if let Some(addr) = opened {
             desk.note(Note::Opened(addr));
         }

@@ -23,6 +23,8 @@ pub enum Command<'a> {
     Whois(&'a str),
     /// Show the words that prove who somebody is.
     Verify(&'a str),
+    /// Remember that the name of somebody who is here stands for their key.
+    Trust(&'a str),
     /// Show how somebody else joins.
     Invite,
     /// Show the commands.
@@ -51,6 +53,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { name: "nick", usage: "/nick NAME", what: "change your name" },
     CommandHelp { name: "quit", usage: "/quit", what: "leave" },
     CommandHelp { name: "say", usage: "/say TEXT", what: "say a text as it stands" },
+    CommandHelp { name: "trust", usage: "/trust NAME", what: "remember whose name it is" },
     CommandHelp { name: "verify", usage: "/verify NAME", what: "show words to compare aloud" },
     CommandHelp { name: "who", usage: "/who", what: "show who is here" },
     CommandHelp { name: "whois", usage: "/whois NAME", what: "show somebody's key and address" },
@@ -81,6 +84,7 @@ impl<'a> Command<'a> {
             "invite" => Ok(Self::Invite),
             "quit" => Ok(Self::Quit),
             "whois" if !rest.is_empty() => Ok(Self::Whois(rest)),
+            "trust" if !rest.is_empty() => Ok(Self::Trust(rest)),
             "verify" if !rest.is_empty() => Ok(Self::Verify(rest)),
             "nick" if !rest.is_empty() => Ok(Self::Nick(rest)),
             "me" if !rest.is_empty() => Ok(Self::Say { text: rest, action: true, to: None }),

@@ -258,6 +258,20 @@ pub enum Event<'a> {
         key: PublicKey,
         /// Where their datagrams come from; `None` while no path to them is known.
         addr: Option<SocketAddr>,
+        /// Their name is trusted to stand for this key.
+        trusted: bool,
+    },
+    /// The answer to `/trust`: to be kept, and given to the next machine.
+    Trusted {
+        /// Whose name it is.
+        who: Person,
+        /// Their key.
+        key: PublicKey,
+    },
+    /// Somebody goes by a name that is trusted to stand for another key.
+    OtherKey {
+        /// Who, or who pretends to be.
+        who: Person,
     },
     /// The answer to `/verify`: when both read the same words to each other, nobody is in between.
     Words {

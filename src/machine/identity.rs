@@ -5,12 +5,13 @@
 //! So two devices, or one that was restarted, are two processes of visibly one person.
 
 use core::fmt;
+use core::str::FromStr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
-use crate::machine::PeerId;
 use crate::machine::keyed::{mac, short};
+use crate::machine::{Name, PeerId};
 
 /// Bytes of a signature.
 pub const SIGNATURE: usize = 64;
@@ -72,6 +73,32 @@ pub fn words(one: PublicKey, other: PublicKey) -> String {
 
 const CONSONANTS: &[u8] = b"bdfghjklmnprstvz";
 const VOWELS: &[u8] = b"aiou";
+
+impl FromStr for PublicKey {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return Err(());
+        }
+        let mut key = [0; 32];
+        for (byte, pair) in key.iter_mut().zip(pairs) {
+            let digit = |at: usize| char::from(pair[at]).to_digit(16).ok_or(());
+            *byte = (digit(0)? << 4 | digit(1)?) as u8;
+        }
+        Ok(Self(key))
+    }
+}
+
+/// A name, and the key of the one person it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The name.
+    pub name: Name,
+    /// The key.
+    pub key: PublicKey,
+}
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,6 +180,10 @@ mod tests {
         assert_eq!(read.split(' ').map(str::len).collect::<Vec<_>>(), [5; 8]);
         assert_ne!(read, words(key(1), key(3)));
         assert_ne!(read, words(key(3), key(2)));
+        assert_eq!(key(1).to_string().parse(), Ok(key(1)));
+        for wrong in ["", "0", "zz", &"0".repeat(63), &"0".repeat(66), &"é".repeat(32)] {
+            assert_eq!(wrong.parse::<PublicKey>(), Err(()), "{wrong}");
+        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Listed, Request};
 use crate::machine::{
-    Beacon, Event, Handle, Look, PeerId, Person, Rng, Signed, Table, Time, Why, mix,
+    Beacon, Event, Handle, Look, Name, PeerId, Person, PublicKey, Rng, Signed, Table, Time, Why,
+    mix,
 };
 
 /// How long somebody who is not heard counts as present.
@@ -60,6 +61,7 @@ pub(crate) const LINKS_EACH: usize = 6;
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
     pub(crate) me: &'a Signed,
+    pub(crate) pins: &'a BTreeMap<Name, PublicKey>,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
     pub(crate) rng: &'a mut Rng,
@@ -145,6 +147,14 @@ impl Member {
         if self.looks_like(&ctx.me.beacon.name.look()) {
             let me = Person { id: ctx.me.beacon.id, name: ctx.me.beacon.name.clone() };
             ctx.out.show(Event::Alike { one: self.person(), other: me });
+        }
+    }
+
+    /// Warns when the name is trusted to be somebody else's.
+    fn warn_other_key(&self, ctx: &mut Ctx<'_>) {
+        let other = |key: &PublicKey| *key != self.beacon.key;
+        if ctx.pins.get(&self.beacon.name).is_some_and(other) {
+            ctx.out.show(Event::OtherKey { who: self.person() });
         }
     }
 
@@ -381,6 +391,7 @@ impl Members {
         let member = &self.slab[key];
         if was != member.beacon.name && member.is_shown() && ctx.announce {
             ctx.out.show(Event::Renamed { who: member.person(), was });
+            member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
         }
     }
@@ -398,6 +409,7 @@ impl Members {
         self.shown += 1;
         if ctx.announce {
             ctx.out.show(Event::Joined(member.person()));
+            member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
         }
     }
@@ -430,6 +442,7 @@ impl Members {
     /// Warns of all who are here and look like another, or like us.
     pub(crate) fn warn_all_alike(&self, ctx: &mut Ctx<'_>) {
         for (place, (_, member)) in self.shown().enumerate() {
+            member.warn_other_key(ctx);
             member.warn_alike(self.shown().take(place).map(|(_, other)| other), ctx);
         }
     }

@@ -91,7 +91,7 @@ pub use command::{COMMANDS, Command, CommandHelp};
 pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
 };
-pub use identity::{Identity, PublicKey, SIGNATURE, words};
+pub use identity::{Identity, Pin, PublicKey, SIGNATURE, words};
 pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
 pub use noise::Noise;

@@ -6,6 +6,8 @@ mod joining;
 mod leaving;
 mod talking;
 
+use std::collections::BTreeMap;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -19,11 +21,11 @@ use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Receipt, Speech};
 use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
-use crate::machine::wire::{Asked, Change, Datagram, Flags, Packet, Request, Response};
+use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
     Action, Beacon, Blame, Event, Exit, Handle, Identity, Input, Machine, MessageId, Name,
-    NameProblem, PeerId, Person, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time, Wake, Why,
-    mix,
+    NameProblem, PeerId, Person, Pin, PublicKey, Rng, Room, SafeText, Seed, Signed, Table, Tag,
+    Time, Wake, Why, mix,
 };
 
 /// What a [`Peer`] is made from.
@@ -48,6 +50,8 @@ pub struct PeerConfig {
     pub addrs: Vec<SocketAddr>,
     /// How long leaving waits for what is undelivered.
     pub drain: Duration,
+    /// Whom we trust: a warning is shown when a name of theirs comes with another key.
+    pub pins: Vec<Pin>,
 }
 
 /// Somebody who chats.
@@ -67,6 +71,7 @@ pub struct Peer {
     /// What was under the seal of the datagram being handled.
     text: Vec<u8>,
     members: Members,
+    pins: BTreeMap<Name, PublicKey>,
     speech: Speech,
     /// The address the nodeset saw us at.
     seen: Option<SocketAddr>,
@@ -137,8 +142,18 @@ enum Stage {
 impl Peer {
     /// A machine that begins to join at its first input.
     pub fn new(config: PeerConfig) -> Self {
-        let PeerConfig { seed, identity, incarnation, suite, room, name, nodeset, addrs, drain } =
-            config;
+        let PeerConfig {
+            seed,
+            identity,
+            incarnation,
+            suite,
+            room,
+            name,
+            nodeset,
+            addrs,
+            drain,
+            pins,
+        } = config;
         let key = identity.public();
         let id = key.process(incarnation);
         let mut beacon = Beacon { id, key, incarnation, n: 0, name, addrs };
@@ -168,6 +183,7 @@ impl Peer {
             calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
             text: Vec::new(),
             members: Members::default(),
+            pins: pins.into_iter().map(|pin| (pin.name, pin.key)).collect(),
             speech: Speech::new(),
             seen: None,
             scratch: String::new(),
@@ -195,6 +211,7 @@ impl Peer {
         let ctx = Ctx {
             now: self.now,
             me: &self.me,
+            pins: &self.pins,
             calls: &mut self.calls,
             speech: &mut self.speech,
             rng: &mut self.rng,
@@ -294,34 +311,6 @@ impl Peer {
                 self.calls.reply_stray(seq, &Response::Unknown);
             }
             _ => self.calls.blame.unauthenticated += 1,
-        }
-    }
-
-    /// The nodeset says who is here and who is gone.
-    fn announcement(&mut self, link: Option<LinkKey>, seq: u32, request: Request<'_>) {
-        let nodeset = self.client.as_ref().map(Client::link);
-        let Some(link) = link.filter(|&link| Some(link) == nodeset) else {
-            self.calls.blame.unauthenticated += 1;
-            return;
-        };
-        let changes: Vec<Change> = match request {
-            Request::AddMember { members, .. } => {
-                members.into_iter().map(Change::Present).collect()
-            }
-            Request::RemoveMember { members, .. } => {
-                members.into_iter().map(Change::Gone).collect()
-            }
-            _ => {
-                self.calls.blame.unauthenticated += 1;
-                if let Some(client) = &mut self.client {
-                    client.junk = true;
-                }
-                return;
-            }
-        };
-        if matches!(self.calls.admit(link, seq), Admission::New) {
-            self.calls.reply(link, seq, &Response::Ok);
-            self.take(changes);
         }
     }
 

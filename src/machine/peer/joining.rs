@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use super::{Peer, Purpose, Stage};
-use crate::machine::client::News;
+use crate::machine::call::{Admission, LinkKey};
+use crate::machine::client::{Client, News};
 use crate::machine::member::MemberKey;
-use crate::machine::wire::{Change, Request};
+use crate::machine::wire::{Change, Request, Response};
 use crate::machine::{Event, Exit, Health, Name, NameProblem};
 
 /// How long entering waits for the first answers of those who are here.
@@ -38,6 +39,34 @@ impl Peer {
     pub(super) fn health(&mut self, health: Health) {
         if matches!(self.stage, Stage::Ready | Stage::Draining { .. }) {
             self.out.show(Event::Nodeset(health));
+        }
+    }
+
+    /// The nodeset says who is here and who is gone.
+    pub(super) fn announcement(&mut self, link: Option<LinkKey>, seq: u32, request: Request<'_>) {
+        let nodeset = self.client.as_ref().map(Client::link);
+        let Some(link) = link.filter(|&link| Some(link) == nodeset) else {
+            self.calls.blame.unauthenticated += 1;
+            return;
+        };
+        let changes: Vec<Change> = match request {
+            Request::AddMember { members, .. } => {
+                members.into_iter().map(Change::Present).collect()
+            }
+            Request::RemoveMember { members, .. } => {
+                members.into_iter().map(Change::Gone).collect()
+            }
+            _ => {
+                self.calls.blame.unauthenticated += 1;
+                if let Some(client) = &mut self.client {
+                    client.junk = true;
+                }
+                return;
+            }
+        };
+        if matches!(self.calls.admit(link, seq), Admission::New) {
+            self.calls.reply(link, seq, &Response::Ok);
+            self.take(changes);
         }
     }
 

@@ -13,6 +13,9 @@ use crate::machine::{
     Signed, TEXT_MAX, words,
 };
 
+/// Names that are trusted at one time.
+const PINS_MAX: usize = 1024;
+
 impl Peer {
     pub(super) fn line(&mut self, line: &str) {
         match Command::parse(line) {
@@ -41,6 +44,7 @@ impl Peer {
             Command::Invite => self.invite(),
             Command::Whois(name) => self.whois(name),
             Command::Verify(name) => self.verify(name),
+            Command::Trust(name) => self.trust(name),
             Command::Quit | Command::Help => {}
         }
     }
@@ -141,7 +145,20 @@ impl Peer {
         };
         let addr = member.path().map(|link| self.calls.addr(link));
         let (who, key) = (member.person(), member.beacon.key);
-        self.out.show(Event::Whois { who, key, addr });
+        let trusted = self.pins.get(&who.name) == Some(&key);
+        self.out.show(Event::Whois { who, key, addr, trusted });
+    }
+
+    fn trust(&mut self, wanted: &str) {
+        let member = match self.find(wanted) {
+            Ok(key) => self.members.member(key),
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let (who, key) = (member.person(), member.beacon.key);
+        if self.pins.len() < PINS_MAX || self.pins.contains_key(&who.name) {
+            self.pins.insert(who.name.clone(), key);
+        }
+        self.out.show(Event::Trusted { who, key });
     }
 
     fn verify(&mut self, wanted: &str) {

@@ -402,17 +402,13 @@ impl Sessions {
         self.release(stale);
     }
 
-    /// A handshake of ours is over: its session is the current one.
+    /// A handshake of ours is over: its session is the current one. The one before stays, since the
+    /// other side may not get through to confirm anything newer; so does one that waits to be used.
     fn begin(&mut self, key: RemoteKey, place: usize) {
         let remote = &mut self.remotes[key];
-        let newest = remote.next.take().or(remote.current);
-        let stale = core::mem::replace(&mut remote.previous, newest);
-        let other = remote.current.replace(place);
-        if let Some(answer) = remote.answer.take() {
-            self.answered.remove(&answer.mac);
-        }
+        let before = remote.current.replace(place);
+        let stale = core::mem::replace(&mut remote.previous, before);
         self.release(stale);
-        self.release(other.filter(|&other| Some(other) != newest));
     }
 
     /// An index for a session to come: none of the last 65,536 had it, so that what is late for one

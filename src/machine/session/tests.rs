@@ -403,3 +403,20 @@ fn nothing_secret_is_shown() {
         assert!(!shown.contains(hidden), "{hidden}");
     }
 }
+
+/// One direction is cut while both begin handshakes again and again. Whoever answers never learns that
+/// its answers arrive, so it goes on with the session of before: the other side must still have it.
+#[test]
+fn a_session_outlives_answers_that_nobody_could_confirm() {
+    let (mut a, mut b) = ends();
+    shake(Time::ZERO, &mut a, &mut b);
+    assert!(b.reaches(Time::ZERO, &mut a));
+    // B's answer to A is lost; then A answers B, and what B says under the new session is lost.
+    let lost = a.init(secs(10), &b).unwrap();
+    b.hear(secs(10), a.addr, &lost);
+    let init = b.init(secs(20), &a).unwrap();
+    let (_, _, resp) = a.hear(secs(20), b.addr, &init);
+    b.hear(secs(20), a.addr, &resp[0]);
+    assert!(a.reaches(secs(21), &mut b), "under the first session");
+    assert!(b.reaches(secs(22), &mut a) && a.reaches(secs(23), &mut b));
+}

@@ -388,11 +388,14 @@ impl<T: Copy + PartialEq> Calls<T> {
         if let Some(late) = pending.late {
             link.path.answered(now > late);
         }
-        if echo != 0 {
-            let rtt = stamp(now).wrapping_sub(echo);
-            link.path.sample(Duration::from_micros(u64::from(rtt)));
-        }
+        link.sample(now, echo);
         self.end(key, index);
+    }
+
+    /// An answer to a call that is over still tells how long the way there and back is. Without it, a
+    /// way that has become longer than a whole call takes would never be known to be that long.
+    pub(crate) fn overdue(&mut self, now: Time, key: LinkKey, echo: u32) {
+        self.links[key].sample(now, echo);
     }
 
     /// Notes that the process behind a link gave a sign of life. True when it had been silent.
@@ -555,6 +558,13 @@ impl Link {
     /// Bytes of packets that fit one datagram.
     const fn room(&self) -> usize {
         if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
+    }
+
+    fn sample(&mut self, now: Time, echo: u32) {
+        if echo != 0 {
+            let rtt = stamp(now).wrapping_sub(echo);
+            self.path.sample(Duration::from_micros(u64::from(rtt)));
+        }
     }
 
     /// The key of the open call with that sequence number.

@@ -381,7 +381,12 @@ impl Peer {
             self.calls.blame.unknown_call += 1;
             return;
         };
-        let Some(purpose) = self.calls.asked(link, seq) else { return };
+        let Some(purpose) = self.calls.asked(link, seq) else {
+            if datagram.sealed {
+                self.calls.overdue(self.now, link, datagram.echo);
+            }
+            return;
+        };
         let Ok(response) = Response::decode(purpose.asked(), payload) else {
             self.calls.blame.malformed += 1;
             return;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::machine::outbox::Outbox;
-use crate::machine::wire::Asked;
+use crate::machine::wire::{Asked, Datagram};
 use crate::machine::{Action, Seed};
 
 struct End {
@@ -207,4 +207,32 @@ fn two_links_to_one_process_share_their_numbers() {
         b.hear(ms(1), a.addr, &datagram);
     }
     assert_eq!(b.executed, 2);
+}
+
+#[test]
+fn a_way_that_grows_longer_than_a_call_is_measured() {
+    // Calls of a path that is believed to be short fail before their answers come. Each answer is to
+    // a call that is over; if it told nothing, no call would ever succeed again.
+    let (mut a, mut b) = ends();
+    for n in 1..50 {
+        a.call(ms(n), 1);
+        let request = a.sent(ms(n)).remove(0);
+        b.hear(ms(n), a.addr, &request);
+        let reply = b.sent(ms(n)).remove(0);
+        assert_eq!(a.hear(ms(n), b.addr, &reply).len(), 1);
+    }
+    let began = ms(1000);
+    a.call(began, 2);
+    let request = a.sent(began).remove(0);
+    while let Some(now) = a.calls.next_wake() {
+        while a.calls.expired(now).is_some() {}
+        a.sent(now);
+    }
+    b.hear(ms(1500), a.addr, &request);
+    let reply = b.sent(ms(1500)).remove(0);
+    let late = ms(2000);
+    assert!(a.hear(late, b.addr, &reply).is_empty(), "its call has failed");
+    let datagram = Datagram::decode(&reply).unwrap();
+    a.calls.overdue(late, a.link, datagram.echo);
+    assert!(a.calls.rtt(a.link) > Some(Duration::from_millis(100)));
 }

@@ -23,7 +23,7 @@ use core::time::Duration;
 
 use slab::Slab;
 
-pub(crate) use self::receiving::Refused;
+pub(crate) use self::receiving::{FORGET_STAMPS, Refused};
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
 use crate::machine::session::{RemoteKey, Sessions};

@@ -21,6 +21,7 @@ use slab::Slab;
 
 use self::handshake::{Answer, Initiating, Load};
 use self::window::Window;
+use crate::machine::call::FORGET_STAMPS;
 use crate::machine::keyed::MAC;
 use crate::machine::outbox::Outbox;
 use crate::machine::suite::{Hand, Suite, TAG, Transport};
@@ -102,6 +103,8 @@ struct Remote {
     answer: Option<Answer>,
     /// What it wants to see in our first messages while it is under load, and since when.
     cookie: Option<([u8; MAC], Time)>,
+    /// The newest stamp of its clock, and when it came.
+    latest: Option<(u32, Time)>,
     /// When we first sent something since we heard something.
     unheard: Option<Time>,
     /// First messages of ours that nobody answered, since we heard something.
@@ -256,6 +259,7 @@ impl Sessions {
             initiating: None,
             answer: None,
             cookie: None,
+            latest: None,
             unheard: None,
             unanswered: 0,
             until: Time::ZERO,
@@ -375,7 +379,6 @@ impl Sessions {
             return Received::Nothing;
         };
         text.truncate(len);
-        let highest = session.window.is_highest(counter);
         session.window.mark(counter);
         let up = self.remotes[key].next == Some(place);
         if up {
@@ -383,11 +386,17 @@ impl Sessions {
         }
         let remote = &mut self.remotes[key];
         (remote.unheard, remote.unanswered) = (None, 0);
-        // Until they have used the current session, what they say under the one before is the newest.
-        let current = remote.current.and_then(|place| self.slots[place].session.as_ref());
-        let unused = current.is_none_or(|session| session.window.is_empty());
-        let newest =
-            highest && (remote.current == Some(place) || unused && remote.previous == Some(place));
+        // By the sender's clock: two sessions may be in use at once, one for each direction.
+        let stamp = text.first_chunk().map(|stamp| u32::from_be_bytes(*stamp));
+        let newer = |stamp: u32| {
+            remote.latest.is_none_or(|(latest, at)| {
+                stamp.wrapping_sub(latest) <= u32::MAX / 2 || now.since(at) > FORGET_STAMPS
+            })
+        };
+        let newest = stamp.is_some_and(newer);
+        if newest {
+            remote.latest = stamp.map(|stamp| (stamp, now));
+        }
         Received::Data { remote: key, id: remote.id, newest, up }
     }
 

@@ -10,7 +10,7 @@ use crate::machine::wire::{ANYBODY, DATAGRAM_MAX, Datagram, kind};
 use crate::machine::{PeerId, Time};
 
 /// After this long a silence the stamps of a process say nothing any more: they wrap around.
-const FORGET_STAMPS: Duration = Duration::from_secs(60);
+pub(crate) const FORGET_STAMPS: Duration = Duration::from_secs(60);
 
 /// Why a datagram was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::presence::is_quiet;
 use super::{Ctx, LEASE, LINKS_EACH, MemberKey, Members, Route, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
@@ -145,6 +146,9 @@ impl Members {
         let told = self.settle(key, link);
         let member = &mut self.slab[key];
         let works = |path: LinkKey| path != link && !ctx.calls.is_silent(path);
+        // A path that is dead and does not know it yet: they were heard here, and long not there.
+        let moved = member.newest == Some(link);
+        let old = member.path.filter(|&path| moved && path != link && is_quiet(path, ctx));
         if !member.path.is_some_and(works) {
             member.path = Some(link);
         }
@@ -157,6 +161,9 @@ impl Members {
         member.why = Why::Timeout;
         self.heard(key, link, ctx);
         self.show(key, ctx);
+        if let Some(old) = old {
+            self.move_to(key, old, link, ctx);
+        }
         if told.is_some_and(|n| n < ctx.me.beacon.n) {
             self.greet_on(key, link, ctx);
         }

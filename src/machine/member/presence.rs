@@ -17,6 +17,11 @@ use crate::machine::{Event, PeerId, Time, Why};
 /// moved.
 const MOVED_AFTER: Duration = Duration::from_secs(1);
 
+/// Whether a path has been quiet for so long that its member may have moved.
+pub(super) fn is_quiet(path: LinkKey, ctx: &Ctx<'_>) -> bool {
+    ctx.now.since(ctx.calls.heard(path)) > MOVED_AFTER
+}
+
 impl Members {
     /// The nodeset says that somebody is gone. Only silence makes it true.
     pub(crate) fn unlisted(&mut self, gone: &Gone, ctx: &mut Ctx<'_>) {
@@ -60,17 +65,22 @@ impl Members {
             member.newest = Some(link);
         }
         let revived = ctx.calls.alive(link);
-        let quiet = |path: LinkKey| ctx.now.since(ctx.calls.heard(path)) > MOVED_AFTER;
         match member.path.filter(|&path| path != link) {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
-            Some(path) if newest && quiet(path) => self.challenge(key, link, ctx),
+            Some(path) if newest && is_quiet(path, ctx) => self.challenge(key, link, ctx),
             None if revived => self.kick(key, ctx),
             _ => {}
         }
     }
 
     /// A member has moved. What was on its way to where it was is said anew.
-    fn move_to(&mut self, key: MemberKey, old: LinkKey, new: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(super) fn move_to(
+        &mut self,
+        key: MemberKey,
+        old: LinkKey,
+        new: LinkKey,
+        ctx: &mut Ctx<'_>,
+    ) {
         let greeting = |route: &Route| route.link == old && route.greeting.is_some();
         let untold = self.slab[key].links.iter().any(greeting);
         self.detach(key, old, ctx);
@@ -141,9 +151,11 @@ impl Members {
         route.challenged = false;
         let greeting = route.greeting.is_some();
         let elsewhere = member.path.filter(|&path| path != link);
-        if answered && member.newest == Some(link) && member.out.open {
-            if let Some(old) = elsewhere {
-                self.move_to(key, old, link, ctx);
+        if answered && member.newest == Some(link) {
+            match elsewhere {
+                Some(old) if member.out.open => self.move_to(key, old, link, ctx),
+                _ if !member.out.open => self.greet_on(key, link, ctx),
+                _ => {}
             }
         } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {
             self.detach(key, link, ctx);

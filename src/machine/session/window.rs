@@ -27,16 +27,6 @@ impl Window {
         !old && self.words[(counter / 64 % WORDS) as usize] >> (counter % 64) & 1 == 0
     }
 
-    /// Whether a counter is higher than all before.
-    pub(crate) const fn is_highest(&self, counter: u64) -> bool {
-        counter >= self.next
-    }
-
-    /// Whether no counter was seen.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.next == 0
-    }
-
     /// Notes a counter that is new. To be called once its datagram has proven genuine.
     pub(crate) fn mark(&mut self, counter: u64) {
         if counter >= self.next {
@@ -89,7 +79,7 @@ mod tests {
     fn the_edges_of_the_window() {
         let mut window = Window::new();
         window.mark(5000);
-        assert!(window.is_new(5001) && window.is_highest(5001) && !window.is_highest(4999));
+        assert!(window.is_new(5001) && window.is_new(4999));
         assert!(window.is_new(5001 - WINDOW) && !window.is_new(5000 - WINDOW));
         assert!(!window.is_new(5000) && window.is_new(u64::MAX - 1));
     }

@@ -134,8 +134,8 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "a_path_moves_without_being_asked",
         file: "member/presence.rs",
-        needle: "            self.challenge(key, link, ctx);\n        } else {",
-        replacement: "            self.slab[key].path = Some(link);\n        } else {",
+        needle: "        } else {\n            self.challenge(key, link, ctx);\n        }",
+        replacement: "        } else {\n            self.slab[key].path = Some(link);\n        }",
         oracles: &["once", "L2", "S7", "S8"],
         seeds: 400,
     },

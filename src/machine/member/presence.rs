@@ -114,14 +114,18 @@ impl Members {
         if member.is_gone() || !ctx.calls.is_newest() {
             return None;
         }
-        let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, false)?;
+        // At an address of theirs that we know, there is nothing to prove.
+        let known =
+            member.introduced && (member.seen == Some(from) || member.beacon.addrs.contains(&from));
+        let open = member.out.open;
+        let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, known)?;
         if !self.attach(key, link, ctx) {
             return None;
         }
-        if self.slab[key].out.open {
-            self.challenge(key, link, ctx);
-        } else {
+        if known && !open {
             self.greet_on(key, link, ctx);
+        } else {
+            self.challenge(key, link, ctx);
         }
         Some(link)
     }
@@ -151,11 +155,11 @@ impl Members {
         route.challenged = false;
         let greeting = route.greeting.is_some();
         let elsewhere = member.path.filter(|&path| path != link);
-        if answered && member.newest == Some(link) {
-            match elsewhere {
-                Some(old) if member.out.open => self.move_to(key, old, link, ctx),
-                _ if !member.out.open => self.greet_on(key, link, ctx),
-                _ => {}
+        if answered && !member.out.open {
+            self.greet_on(key, link, ctx);
+        } else if answered && member.newest == Some(link) {
+            if let Some(old) = elsewhere {
+                self.move_to(key, old, link, ctx);
             }
         } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {
             self.detach(key, link, ctx);

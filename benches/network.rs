@@ -4,6 +4,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod plain;
+
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
@@ -13,20 +15,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chatrpc::machine::suite::Suite;
 use chatrpc::machine::{
-    Action, Event, Exit, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Seed,
-    Tag, Time, drain,
+    Action, Event, Exit, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
+    RegistryConfig, Room, Seed, Time, drain,
 };
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, sendmmsg};
 use nix::unistd::Pid;
+use plain::Plain;
 
 const TEXT: usize = 200;
 /// A datagram with one message of 200 bytes, and one with its answer.
-const REQUEST: usize = 246;
-const REPLY: usize = 33;
+const REQUEST: usize = 269;
+const REPLY: usize = 61;
 
 fn main() {
     if std::env::args().any(|arg| arg == "--test") {
@@ -53,16 +57,23 @@ fn bind() -> (UdpSocket, SocketAddr) {
 }
 
 fn peer(n: u16, nodeset: SocketAddr) -> Peer {
+    peer_with(&Noise, Room::LOBBY, n, nodeset)
+}
+
+fn peer_with(suite: &'static dyn Suite, room: &str, n: u16, nodeset: SocketAddr) -> Peer {
     let mut seed = [0; 32];
     seed[..2].copy_from_slice(&n.to_be_bytes());
     Peer::new(PeerConfig {
         seed: Seed(seed),
         incarnation: 1000 + u64::from(n),
+        identity: Identity::new(&seed),
+        suite,
+        room: Room::new(Name::parse(room).expect("a name"), None),
         name: Name::parse(&format!("peer {n}")).expect("a name"),
-        tag: Tag::LOBBY,
         nodeset,
         addrs: Vec::new(),
         drain: Duration::from_secs(1),
+        pins: Vec::new(),
     })
 }
 
@@ -154,12 +165,64 @@ impl<M: Machine> Node<M> {
     }
 }
 
+/// Somebody who talks, and somebody on a thread of their own who listens.
+struct Author {
+    node: Node<Peer>,
+    poll: Poll,
+    events: Events,
+    buffer: [u8; 2048],
+}
+
+impl Author {
+    fn with_reader(
+        suite: &'static dyn Suite,
+        room: &'static str,
+        nodeset: SocketAddr,
+        stop: &Arc<AtomicBool>,
+        threads: &mut Vec<thread::JoinHandle<()>>,
+    ) -> Self {
+        let (socket, _) = bind();
+        let flag = Arc::clone(stop);
+        threads.push(thread::spawn(move || {
+            pin();
+            Node::new(peer_with(suite, room, 2, nodeset), socket).serve(&flag);
+        }));
+        let mut node = Node::new(peer_with(suite, room, 1, nodeset), bind().0);
+        let poll = Poll::new().expect("a poll");
+        let registered = poll.registry().register(&mut node.socket, Token(0), Interest::READABLE);
+        registered.expect("a registration");
+        let mut author = Self { node, poll, events: Events::with_capacity(8), buffer: [0; 2048] };
+        author.node.input(Input::Tick);
+        while !author.node.ready || author.node.people == 0 {
+            author.wait();
+        }
+        author
+    }
+
+    fn wait(&mut self) {
+        self.node.syscalls += 1;
+        self.poll.poll(&mut self.events, self.node.timeout()).expect("a poll");
+        self.node.read(&mut self.buffer);
+        self.node.tick_if_due();
+    }
+
+    /// Says a text and waits for the receipt.
+    fn call(&mut self, text: &str) -> Duration {
+        let wanted = self.node.acked + 1;
+        let start = Instant::now();
+        self.node.input(Input::Line(text));
+        while self.node.acked < wanted {
+            self.wait();
+        }
+        start.elapsed()
+    }
+}
+
 /// Saying 200 bytes and getting the receipt, against a bare mio echo of the same bytes.
 fn round_trip() {
     pin();
     let stop = Arc::new(AtomicBool::new(false));
     let (nodeset_socket, nodeset) = bind();
-    let (bob_socket, _) = bind();
     let (echo_socket, echo) = bind();
     let mut threads = Vec::new();
     let flag = Arc::clone(&stop);
@@ -167,31 +230,17 @@ fn round_trip() {
     let flag = Arc::clone(&stop);
     threads.push(thread::spawn(move || {
         pin();
-        Node::new(peer(2, nodeset), bob_socket).serve(&flag);
-    }));
-    let flag = Arc::clone(&stop);
-    threads.push(thread::spawn(move || {
-        pin();
         serve_echo(echo_socket, &flag);
     }));
-    let (alice_socket, _) = bind();
-    let mut alice = Node::new(peer(1, nodeset), alice_socket);
+    let mut sealed = Author::with_reader(&Noise, "sealed", nodeset, &stop, &mut threads);
+    let mut clear = Author::with_reader(&Plain, "clear", nodeset, &stop, &mut threads);
     let mut raw = bind().0;
-    let (mut poll, mut raw_poll) = (Poll::new().expect("a poll"), Poll::new().expect("a poll"));
-    let register = |poll: &Poll, socket: &mut UdpSocket| {
-        poll.registry().register(socket, Token(0), Interest::READABLE).expect("a registration");
-    };
-    register(&poll, &mut alice.socket);
-    register(&raw_poll, &mut raw);
+    let mut raw_poll = Poll::new().expect("a poll");
+    let registered = raw_poll.registry().register(&mut raw, Token(0), Interest::READABLE);
+    registered.expect("a registration");
     let (mut events, mut buffer) = (Events::with_capacity(8), [0; 2048]);
-    alice.input(Input::Tick);
-    while !alice.ready || alice.people == 0 {
-        poll.poll(&mut events, alice.timeout()).expect("a poll");
-        alice.read(&mut buffer);
-        alice.tick_if_due();
-    }
     let text = "x".repeat(TEXT);
-    let (mut calls, mut echoes) = (Vec::new(), Vec::new());
+    let (mut calls, mut opens, mut echoes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut sent, mut syscalls) = (0, 0);
     for round in 0..30_000 {
         let start = Instant::now();
@@ -201,28 +250,24 @@ fn round_trip() {
         }
         while raw.recv_from(&mut buffer).is_ok() {}
         echoes.push(start.elapsed());
-        let (before, wanted) = ((alice.sent, alice.syscalls), alice.acked + 1);
-        let start = Instant::now();
-        alice.input(Input::Line(&text));
-        while alice.acked < wanted {
-            alice.syscalls += 1;
-            poll.poll(&mut events, alice.timeout()).expect("a poll");
-            alice.read(&mut buffer);
-            alice.tick_if_due();
-        }
-        calls.push(start.elapsed());
+        let before = (sealed.node.sent, sealed.node.syscalls);
+        calls.push(sealed.call(&text));
         if round >= 10_000 {
-            sent += alice.sent - before.0;
-            syscalls += alice.syscalls - before.1;
+            sent += sealed.node.sent - before.0;
+            syscalls += sealed.node.syscalls - before.1;
         }
+        opens.push(clear.call(&text));
     }
     stop.store(true, Ordering::Relaxed);
     threads.into_iter().for_each(|thread| drop(thread.join()));
     let (calls, echoes) = (Quantiles::of(&mut calls), Quantiles::of(&mut echoes));
+    let opens = Quantiles::of(&mut opens);
     println!("call round trip, {TEXT} bytes, one processor, 30,000 interleaved:");
-    println!("  machine     p50 {:>8.1?}  p99 {:>8.1?}", calls.p50, calls.p99);
+    println!("  sealed      p50 {:>8.1?}  p99 {:>8.1?}", calls.p50, calls.p99);
+    println!("  in clear    p50 {:>8.1?}  p99 {:>8.1?}", opens.p50, opens.p99);
     println!("  mio echo    p50 {:>8.1?}  p99 {:>8.1?}", echoes.p50, echoes.p99);
-    println!("  ratio       p50 {:.2}  p99 {:.2}", calls.ratio50(&echoes), calls.ratio99(&echoes));
+    println!("  sealed/echo  p50 {:.2}  p99 {:.2}", calls.ratio50(&echoes), calls.ratio99(&echoes));
+    println!("  sealed/clear p50 {:.2}  p99 {:.2}", calls.ratio50(&opens), calls.ratio99(&opens));
     println!(
         "  per message {:.2} datagrams and {:.2} system calls at the author",
         sent as f64 / 20_000.0,
@@ -380,8 +425,9 @@ fn joins() {
     let flag = Arc::clone(&stop);
     let server = thread::spawn(move || Node::new(registry(1024), nodeset_socket).serve(&flag));
     let mut poll = Poll::new().expect("a poll");
-    let mut nodes: Vec<Node<Peer>> =
-        (0..PEOPLE).map(|n| Node::new(peer(n, nodeset), bind().0)).collect();
+    // Everybody has a processor of their own for 199 handshakes; here all share one.
+    let plain = |n| peer_with(&Plain, Room::LOBBY, n, nodeset);
+    let mut nodes: Vec<Node<Peer>> = (0..PEOPLE).map(|n| Node::new(plain(n), bind().0)).collect();
     for (n, node) in nodes.iter_mut().enumerate() {
         let registration = poll.registry().register(&mut node.socket, Token(n), Interest::READABLE);
         registration.expect("a registration");
@@ -408,7 +454,9 @@ fn joins() {
     drop(server.join());
     let failures = nodes.iter().filter(|node| node.exit.is_some()).count();
     let sent: u64 = nodes.iter().map(|node| node.sent).sum();
-    println!("{PEOPLE} joins within one second, all machines in two threads:");
+    println!(
+        "{PEOPLE} joins within one second, all machines in two threads, without cryptography:"
+    );
     println!("  failures {failures}; all in after {all_in:.2?}; all know all after {all_met:.2?}");
     println!("  datagrams sent by each: {:.0}", sent as f64 / f64::from(PEOPLE));
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chatrpc::driver::{Address, ColorWhen, PORT};
+use chatrpc::driver::{Address, ColorWhen, Door, PORT, SecretSource};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -55,6 +55,8 @@ pub(crate) enum Task {
     /// List who is in the room, without joining it
     #[command(args_override_self = true)]
     Who(WhoArgs),
+    /// Print a new secret for a room
+    Secret,
     /// Print a completion script
     Completions {
         /// For this shell
@@ -62,6 +64,31 @@ pub(crate) enum Task {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RoomArgs {
+    /// The room [default: lobby]
+    #[arg(long, value_name = "NAME", env = "CHATRPC_ROOM")]
+    pub(crate) room: Option<String>,
+    /// The room's secret, from a file or (`-`) the first line of standard input, else from
+    /// CHATRPC_SECRET; without any, the room is open
+    #[arg(long, value_name = "PATH|-", value_parser = secret_source)]
+    pub(crate) secret_file: Option<SecretSource>,
+}
+
+impl RoomArgs {
+    pub(crate) fn door(&self) -> Door {
+        Door { room: self.room.clone(), secret: self.secret_file.clone() }
+    }
+}
+
+fn secret_source(text: &str) -> Result<SecretSource, String> {
+    match text {
+        "" => Err("not a path".to_owned()),
+        "-" => Ok(SecretSource::Stdin),
+        path => Ok(SecretSource::File(path.into())),
+    }
 }
 
 #[derive(Args, Debug)]
@@ -82,6 +109,11 @@ pub(crate) struct ChatArgs {
     /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
     #[arg(value_name = "ADDR", env = "CHATRPC_NODESET")]
     pub(crate) nodeset: Option<Address>,
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
+    /// Use a key that ends with this run, instead of yours
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
     /// What people call you (1 to 24 columns)
     #[arg(short, long, env = "CHATRPC_NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
@@ -143,6 +175,11 @@ pub(crate) struct SendArgs {
     pub(crate) nodeset: Address,
     /// What to say; `-` says every line of standard input
     pub(crate) text: String,
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
+    /// Use a key that ends with this run, instead of yours
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
     /// What people call you [default: $USER]
     #[arg(short, long, env = "CHATRPC_NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: Option<String>,
@@ -156,6 +193,8 @@ pub(crate) struct WhoArgs {
     /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
     #[arg(value_name = "ADDR", env = "CHATRPC_NODESET", required = true)]
     pub(crate) nodeset: Address,
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
     /// One JSON object per person
     #[arg(long)]
     pub(crate) json: bool,

@@ -39,6 +39,8 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
         }),
         Some(Task::Chat(args)) => driver::chat(&Chat {
             nodeset: args.nodeset.clone(),
+            door: args.room.door(),
+            ephemeral: args.ephemeral,
             name: args.name.clone(),
             listen: args.listen,
             plain: args.plain,
@@ -54,14 +56,18 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
         }),
         Some(Task::Send(args)) => driver::send(&Say {
             nodeset: args.nodeset.clone(),
+            door: args.room.door(),
+            ephemeral: args.ephemeral,
             name: args.name.clone(),
             text: Some(args.text.clone()).filter(|text| text != "-"),
             drain: args.drain,
             quiet,
         }),
         Some(Task::Who(args)) => {
-            driver::who(&Who { nodeset: args.nodeset.clone(), json: args.json })
+            let (nodeset, door) = (args.nodeset.clone(), args.room.door());
+            driver::who(&Who { nodeset, door, json: args.json })
         }
+        Some(Task::Secret) => driver::secret(),
         Some(Task::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "chatrpc", &mut script);

@@ -38,6 +38,7 @@ scenarios! {
     crash_author_mid_burst
     restart_same_address
     laptop_sleep_10_min
+    sleep_ends_in_3_s
     join_storm_100
     mass_leave
     flash_restart_20
@@ -46,11 +47,13 @@ scenarios! {
     quiet_day_24h
     leave_under_loss
     message_to_a_dead_peer
+    roaming
     rebind
     rebind_while_others_talk
     nodeset_dies_for_ever
     nodeset_restarts_empty
     nodeset_stale_entry
     random_datagrams
+    spoofed_flood
     mutated_datagrams
 }

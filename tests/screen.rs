@@ -100,7 +100,7 @@ fn three_people_talk_at_three_sizes() {
             assert!(who.shows(&format!("● {other} ")), "{}", who.picture());
         }
     }
-    assert!(carol.rows()[0].starts_with("chatRPC carol"), "{}", carol.picture());
+    assert!(carol.rows()[0].starts_with("chatRPC OPEN carol"), "{}", carol.picture());
     carol.wait("three people", |carol| carol.rows()[0].contains("● 3 · "));
 
     assert_eq!(bob.leave().status, 0);
@@ -323,7 +323,7 @@ fn a_storm_of_resizes() {
     alice.see_draft("my draft");
     alice.see("Ctrl+C:Exit");
     let drawn = alice.rows();
-    assert!(drawn[0].starts_with("┌chatRPC───"), "{}", alice.picture());
+    assert!(drawn[0].starts_with("┌chatRPC OPEN───"), "{}", alice.picture());
     // Drawn anew it looks the same.
     let before = alice.raw.len();
     alice.press(CTRL_L);

@@ -18,6 +18,9 @@ pub const SWARM: u64 = 5;
 /// Domain of the order of events at one instant: `(time, sequence)`.
 pub const TIE: u64 = 6;
 
+/// Domain of what somebody on the path makes up: `(how many datagrams before it)`.
+pub const MEDDLE: u64 = 7;
+
 /// 64 bits for the `n`-th choice about `(a, b)` in a domain.
 pub const fn draw(seed: u64, dom: u64, a: u64, b: u64, n: u64) -> u64 {
     mix(mix(mix(mix(seed ^ dom) ^ a) ^ b) ^ n)

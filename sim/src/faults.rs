@@ -5,6 +5,9 @@ use crate::swarm::{Nodeset, Swarm};
 use crate::workload;
 use crate::world::World;
 
+/// Who roams gets another address this often, microseconds.
+const ROAM_EVERY: u64 = 10_000_000;
+
 /// A set of computers, one bit each; computers from 128 on are in none.
 pub type Mask = u128;
 
@@ -44,6 +47,8 @@ pub enum Op {
     Kill(usize),
     /// A process dies, and another starts, perhaps on another port.
     Restart(usize, bool),
+    /// A computer gets another address.
+    Rebind(usize),
     /// A process stops for so many microseconds; whether it ticks before it reads its socket.
     Pause(usize, u64, bool),
     /// Links are cut.
@@ -82,6 +87,7 @@ impl World {
             Op::Quit(host) => self.say(host, "/quit"),
             Op::Kill(host) => self.kill(host),
             Op::Restart(host, moved) => self.restart(host, moved),
+            Op::Rebind(host) => self.rebind(host),
             Op::Pause(host, us, tick_first) => self.pause(host, us, tick_first),
             Op::Cut(cut) => self.each_link(|from, to, link| {
                 link.cuts += u8::from(cut.covers(from, to));
@@ -210,6 +216,13 @@ impl Plan<'_> {
             let (host, moved) = (self.person(&mut d), d.chance(300_000));
             self.ops.push((down, Op::Kill(host)));
             self.ops.push((up, Op::Restart(host, moved)));
+        }
+        for i in 0..self.swarm.roamers {
+            let mut d = self.draws(11, i);
+            let (start, end) = self.span(&mut d);
+            let host = self.person(&mut d);
+            let moves = (start..end).step_by(ROAM_EVERY as usize);
+            self.ops.extend(moves.map(|at| (at, Op::Rebind(host))));
         }
         for i in 0..self.swarm.pauses {
             let mut d = self.draws(7, i);

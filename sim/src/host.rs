@@ -1,6 +1,6 @@
 //! Computers and the processes on them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use chatrpc::machine::{Machine, PeerConfig, PeerId, Time};
@@ -82,6 +82,8 @@ pub(crate) struct Process {
     /// The instant of its last event, and how many it had then.
     pub(crate) instant: (u64, u32),
     pub(crate) guard: Guard,
+    /// Hashes of the sealed datagrams it was handed.
+    pub(crate) opened: BTreeSet<u64>,
 }
 
 impl Process {

@@ -11,6 +11,8 @@
 //! | S8 | bytes, rates, tables (`guard`) |
 //! | S9, S10, S11 | no panic, no livelock, no wake in the past (`world`) |
 //! | S12 | the same seed twice is the same run (`chain`) |
+//! | S13 | what is said is not on the wire, no key is used twice (`secrecy`) |
+//! | S14 | sealed bytes that came before change nothing (`world`) |
 //! | once | every `Sent` is followed by exactly one `Done`, and the two add up |
 //! | line | every line is said or refused, and refused for a reason that holds |
 //! | exit | a machine ends only the way its situation allows |
@@ -341,7 +343,15 @@ impl Judge {
             }
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
-            Event::Nodeset(_) | Event::People(_) | Event::Listing(_) | Event::Help => {}
+            Event::Nodeset(_)
+            | Event::People(_)
+            | Event::Invite { .. }
+            | Event::Whois { .. }
+            | Event::Trusted { .. }
+            | Event::OtherKey { .. }
+            | Event::Words { .. }
+            | Event::Listing(_)
+            | Event::Help => {}
         }
     }
 

@@ -13,10 +13,13 @@
 //! | `queue`, [`world`], `host` | the event heap, the network, the computers and their processes |
 //! | [`judge`], `said`, `view` | the reference model and the safety oracles |
 //! | `guard` | the oracles about bytes, rates and tables |
+//! | [`secrecy`] | the oracle about what can be read, and keys that are used twice |
 //! | [`chain`] | the hash over a whole run, and where two runs part |
+//! | [`standin`] | a cheap suite in the place of cryptography, for most seeds |
 //! | [`swarm`], [`faults`], [`workload`] | what one seed means: network, faults, people |
 //! | [`phases`] | boot, chaos, heal, converge, idle, leave |
 //! | [`scenario`] | named, scripted situations with bounds |
+//! | `meddler` | somebody on the path who repeats, reflects, redirects and spoils |
 //! | [`faulty`], [`teeth`] | proof that the oracles bite |
 //! | [`stats`] | latency and cost under loss, as a table to check in |
 //!
@@ -39,10 +42,13 @@ mod guard;
 mod host;
 pub mod judge;
 pub mod link;
+mod meddler;
 pub mod phases;
 mod queue;
 mod said;
 pub mod scenario;
+pub mod secrecy;
+pub mod standin;
 pub mod stats;
 pub mod swarm;
 pub mod sweep;

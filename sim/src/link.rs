@@ -73,6 +73,8 @@ pub enum Mark {
     Late,
     /// It was held back.
     Held,
+    /// Somebody on the path made it up.
+    Forged,
     /// Not a datagram: the notice that nobody listens there.
     Refused,
 }
@@ -85,6 +87,7 @@ impl Mark {
             Self::Copy => " [dup]",
             Self::Late => " [late dup]",
             Self::Held => " [held]",
+            Self::Forged => " [forged]",
             Self::Refused => " [refused]",
         }
     }

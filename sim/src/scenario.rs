@@ -52,6 +52,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
     scenario("restart_same_address", "the new process takes the old one's place", people::restart),
     scenario("laptop_sleep_10_min", "after waking, everybody is back", people::laptop_sleep),
+    scenario("sleep_ends_in_3_s", "who wakes is heard, and hears, within 3 s", people::sleep_ends),
     scenario("join_storm_100", "100 people enter in 100 ms", people::join_storm),
     scenario("mass_leave", "20 people leave at once and nothing remains", people::mass_leave),
     scenario("flash_restart_20", "20 processes restart at once", people::flash_restart),
@@ -60,12 +61,14 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("quiet_day_24h", "a quiet day costs little and grows nothing", people::quiet_day),
     scenario("leave_under_loss", "leaving waits for what was said", people::leave_under_loss),
     scenario("message_to_a_dead_peer", "it is named, and nobody waits for it", people::to_the_dead),
+    scenario("roaming", "whose address changes every 10 s keeps talking", links::roaming),
     scenario("rebind", "who gets another address stays, and loses nothing", links::rebind),
     scenario("rebind_while_others_talk", "who has moved is found", links::rebind_while_others_talk),
     scenario("nodeset_dies_for_ever", "the room goes on", nodeset::dies_for_ever),
     scenario("nodeset_restarts_empty", "nobody notices", nodeset::restarts_empty),
     scenario("nodeset_stale_entry", "the dead do not hold up the living", nodeset::stale_entry),
     scenario("random_datagrams", "a million forgeries change nothing", strangers::random_datagrams),
+    scenario("spoofed_flood", "a flood draws little, and delays nobody", strangers::spoofed_flood),
     scenario("mutated_datagrams", "spoilt genuine ones show nothing", strangers::mutated_datagrams),
 ];
 

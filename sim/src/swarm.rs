@@ -72,6 +72,11 @@ pub struct Swarm {
     pub restarts: u64,
     /// Processes that stop for a while.
     pub pauses: u64,
+    /// People whose address changes every ten seconds for a while. Not two: who moves at the same
+    /// time as somebody else finds them through the nodeset alone, with the next renewal.
+    pub roamers: u64,
+    /// How many datagrams somebody on the path meddles with, parts in a million.
+    pub meddle_ppm: u32,
     /// The nodeset's fate.
     pub nodeset: Nodeset,
     /// Whether a closed port is reported.
@@ -144,6 +149,8 @@ impl Swarm {
             lines: next().range(5, if people > 10 { 40 } else { 80 }),
             visitors: count(next(), 4),
             same_names: on(next(), 200_000),
+            roamers: count(next(), 1),
+            meddle_ppm: meddling(next()),
         }
     }
 
@@ -193,6 +200,10 @@ fn nodeset(mut d: Draws) -> Nodeset {
     }
 }
 
+fn meddling(mut d: Draws) -> u32 {
+    if d.chance(500_000) { d.below(300_000) as u32 } else { 0 }
+}
+
 fn link(mut d: Draws) -> LinkParams {
     let mut params = LinkParams { delay_us: d.range(200, 150_000), ..LinkParams::default() };
     if d.chance(500_000) {
@@ -239,6 +250,8 @@ mod tests {
         half("one way", &|swarm| swarm.one_way > 0);
         half("pauses", &|swarm| swarm.pauses > 0);
         half("restarts", &|swarm| swarm.restarts > 0);
+        half("roamers", &|swarm| swarm.roamers > 0);
+        half("meddling", &|swarm| swarm.meddle_ppm > 0);
         half("nodeset", &|swarm| swarm.nodeset != Nodeset::Fine);
         assert!(swarms.iter().any(|swarm| swarm.people > 30));
     }

@@ -151,7 +151,7 @@ impl Toy {
         } else {
             self.ready = true;
             let (me, addr, nodeset) = (self.me.clone(), self.nodeset, self.nodeset);
-            self.out.push_back(Out::Show(Event::Ready { me, addr, nodeset, people }));
+            self.out.push_back(Out::Show(Event::Ready { me, addr, nodeset, people, open: false }));
         }
     }
 

@@ -5,6 +5,7 @@ use chatrpc::machine::{Person, TEXT_MAX};
 
 use crate::draw::{Draws, WORK};
 use crate::faults::Op;
+use crate::secrecy::CANARY;
 use crate::swarm::{Rate, Swarm};
 
 /// Stands in every mistyped command: it may never be shown as text to anybody.
@@ -68,17 +69,17 @@ pub fn line(seed: u64, n: u64, people: &[Person]) -> String {
         9 => format!("/{SECRET} and more"),
         10 => "/msg".to_owned(),
         11 => format!("/msg nobody-here psst {n}"),
-        12..=15 => format!("/msg {} psst {n}", someone(&mut d)),
-        16..=17 => format!("/me waves {n}"),
+        12..=15 => format!("/msg {} {CANARY} {n}", someone(&mut d)),
+        16..=17 => format!("/me waves at the {CANARY} {n}"),
         18 => format!("//shrug {n}"),
         19 => format!("/nick zo{}", d.below(1000)),
         20 => format!("/nick {}", someone(&mut d)),
         21 => "/who".to_owned(),
         22 => "/help".to_owned(),
-        23 => format!("{}: line {n}, for you", someone(&mut d)),
+        23 => format!("{}: {CANARY} {n}, for you", someone(&mut d)),
         24 => format!("\x1b[31mred {n}\u{202e}evil\u{2028}e\u{301}"),
         25 => format!("naïve 你好 🦀 {n}"),
-        _ => format!("line {n}"),
+        _ => format!("{CANARY} {n}"),
     }
 }
 

@@ -5,11 +5,14 @@
 //! are woken exactly when they asked to be, never by a chatty loop: output queued with nobody woken
 //! shows at once.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use chatrpc::machine::suite::Suite;
 use chatrpc::machine::{
-    Action, Event, Exit, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Seed,
-    Tag, drain, mix, wire,
+    Action, Event, Exit, Identity, Input, Machine, Name, Peer, PeerConfig, Registry,
+    RegistryConfig, Room, SECRET, Secret, Seed, drain, mix, wire,
 };
 
 use crate::chain::{Chain, hash_bytes};
@@ -19,7 +22,10 @@ use crate::host::{Host, PORT, Process, Role};
 pub use crate::host::{MakePeer, MakeRegistry};
 use crate::judge::{Judge, Kind, Status, Violation};
 use crate::link::{Held, Link, LinkParams, Mark};
+use crate::meddler::Meddler;
 use crate::queue::{Endpoint, Pool, Queue, What};
+use crate::secrecy::Secrecy;
+use crate::standin::StandIn;
 
 /// One second, in the microseconds of the world's clock.
 pub const SECOND: u64 = 1_000_000;
@@ -47,6 +53,8 @@ pub struct WorldConfig {
     pub shuffle_ties: bool,
     /// Datagrams that wait in the socket of a stopped process before more are dropped.
     pub socket_max: usize,
+    /// How things are sealed.
+    pub suite: &'static dyn Suite,
     /// How chat machines are made.
     pub make_peer: MakePeer,
     /// How nodeset machines are made.
@@ -63,6 +71,7 @@ impl WorldConfig {
             icmp: false,
             shuffle_ties: false,
             socket_max: 200,
+            suite: &StandIn,
             make_peer: |config| {
                 let peer = Peer::new(config);
                 (peer.me().id, Box::new(peer))
@@ -100,6 +109,11 @@ pub struct World {
     pub counters: Counters,
     /// The hash over the run.
     pub chain: Chain,
+    /// A hash over what people were shown, and when: the same whatever seals the datagrams.
+    pub shown: u64,
+    /// Bytes each computer sent to each address that is not of this network: those of made-up
+    /// datagrams.
+    pub outside: BTreeMap<(u16, SocketAddr), u64>,
     /// Datagrams delivered to processes are copied here, the newest last, if that is wanted.
     pub captured: Option<Vec<Vec<u8>>>,
     pub(crate) script: Vec<(u64, crate::faults::Op)>,
@@ -108,6 +122,9 @@ pub struct World {
     pool: Pool,
     pub(crate) hosts: Vec<Host>,
     pub(crate) procs: Vec<Process>,
+    room: Room,
+    pub(crate) meddler: Meddler,
+    secrecy: Secrecy,
     links: Vec<Link>,
     trace: Option<TraceSink>,
 }
@@ -129,6 +146,8 @@ impl World {
             judge: Judge::default(),
             counters: Counters::default(),
             chain: Chain::default(),
+            shown: 0,
+            outside: BTreeMap::new(),
             captured: None,
             script: Vec::new(),
             now: 0,
@@ -136,6 +155,9 @@ impl World {
             pool: Pool::default(),
             hosts: (0..n).map(|_| host()).collect(),
             procs: Vec::new(),
+            room: room(config.seed),
+            meddler: Meddler::default(),
+            secrecy: Secrecy::default(),
             links: vec![link; n * n],
             trace: None,
         }
@@ -247,11 +269,14 @@ impl World {
         let config = PeerConfig {
             seed,
             incarnation,
+            identity: self.identity_of(host),
+            suite: self.config.suite,
+            room: self.room.clone(),
             name: name.clone(),
-            tag: Tag::LOBBY,
             nodeset: Endpoint { host: 0, port: self.hosts[0].port }.addr(),
             addrs: [own.addr()].into_iter().chain(aliases).collect(),
             drain: std::time::Duration::from_secs(2),
+            pins: Vec::new(),
         };
         let (id, machine) = (self.config.make_peer)(config);
         let seat = self.judge.seat(host as u16, id, name);
@@ -259,14 +284,15 @@ impl World {
         seat
     }
 
+    /// Whoever sits at a computer keeps their key over all processes there.
+    fn identity_of(&self, host: usize) -> Identity {
+        Identity::new(&bytes(self.config.seed, host as u64, u64::MAX))
+    }
+
     fn birth(&mut self, host: usize) -> (Seed, u64) {
         self.hosts[host].starts += 1;
         let starts = self.hosts[host].starts;
-        let mut seed = [0; 32];
-        for (at, chunk) in seed.chunks_exact_mut(8).enumerate() {
-            let word = draw(self.config.seed, NODE, host as u64, starts, at as u64);
-            chunk.copy_from_slice(&word.to_be_bytes());
-        }
+        let seed = bytes(self.config.seed, host as u64, starts);
         (Seed(seed), WALL_MS + self.now / 1000 + starts)
     }
 
@@ -289,6 +315,7 @@ impl World {
             events: 0,
             instant: (0, 0),
             guard: Guard::new(self.now, self.config.hosts),
+            opened: BTreeSet::new(),
         });
         self.hosts[host].proc = Some(proc);
         self.feed(proc, Input::Tick);
@@ -351,14 +378,14 @@ impl World {
     }
 
     /// Puts a made-up datagram in front of the process on a computer, as if from another address.
-    pub fn forge(&mut self, host: usize, from: std::net::SocketAddr, bytes: &[u8]) {
+    pub fn forge(&mut self, host: usize, from: SocketAddr, bytes: &[u8]) {
         if let Some(proc) = self.hosts[host].proc {
             self.feed(proc, Input::Datagram { from, bytes });
         }
     }
 
     /// The address of the socket on a computer.
-    pub fn addr_of(&self, host: usize) -> std::net::SocketAddr {
+    pub fn addr_of(&self, host: usize) -> SocketAddr {
         Endpoint { host: host as u16, port: self.hosts[host].port }.addr()
     }
 
@@ -499,7 +526,9 @@ impl World {
             self.feed(proc, Input::Unreachable(from.addr()));
             return self.pool.settle(slot, bytes);
         }
-        self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
+        if mark != Mark::Forged {
+            self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
+        }
         if let (Role::Peer(seat), Some(Role::Peer(other))) =
             (self.procs[proc].role, self.procs.get(sender as usize).map(|proc| proc.role))
         {
@@ -514,8 +543,29 @@ impl World {
         if let Some(captured) = &mut self.captured {
             captured.push(bytes.clone());
         }
+        let before = self.before_a_replay(proc, hash, &bytes);
         self.feed(proc, Input::Datagram { from: from.addr(), bytes: &bytes });
+        if let (Some(before), Some(machine)) = (before, &self.procs[proc].machine)
+            && machine.digest() != before
+        {
+            let text = format!("{} bytes that came before changed something", bytes.len());
+            self.blame(Kind::Safety, "S14", proc, text);
+        }
         self.pool.settle(slot, bytes);
+    }
+
+    /// The digest of a machine that is about to get sealed bytes which it has had before, if
+    /// nothing else is due.
+    fn before_a_replay(&mut self, proc: usize, hash: u64, bytes: &[u8]) -> Option<u64> {
+        if bytes.first() != Some(&wire::kind::DATA) {
+            return None;
+        }
+        let process = &mut self.procs[proc];
+        let new = process.opened.insert(hash);
+        let machine = process.machine.as_ref().filter(|_| !new)?;
+        let now = process.local(self.now);
+        let due = machine.next_wake().is_some_and(|wake| wake.at <= now);
+        (!due).then(|| machine.digest())
     }
 
     fn feed(&mut self, proc: usize, input: Input<'_>) {
@@ -625,7 +675,9 @@ impl World {
 
     fn show(&mut self, proc: usize, event: &Event<'_>) {
         let host = self.procs[proc].host;
-        self.chain.add(self.now, 'e', host, event_hash(event));
+        let hash = event_hash(event);
+        self.chain.add(self.now, 'e', host, hash);
+        self.shown = mix(self.shown ^ mix(self.now ^ u64::from(host) << 48) ^ hash);
         if self.trace.is_some() {
             let text: String = format!("{event:?}").chars().take(140).collect();
             self.trace_line(host, &text);
@@ -652,7 +704,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, proc: usize, to: std::net::SocketAddr, bytes: &[u8]) {
+    fn send(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
         self.counters.datagrams += 1;
         self.counters.bytes += bytes.len() as u64;
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
@@ -663,12 +715,17 @@ impl World {
         let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
         else {
             self.counters.lost += 1;
+            *self.outside.entry((host, to)).or_default() += bytes.len() as u64;
             return;
         };
         if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {
             self.blame(Kind::Safety, "S8", proc, text);
         }
+        if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
+            self.blame(Kind::Safety, "S13", proc, text);
+        }
         let sent = (Endpoint { host, port }, to, proc as u32);
+        self.meddle((sent.0, to), bytes);
         let fate = self.fate(host, to.host);
         self.counters.lost += u64::from(fate.arrivals().is_empty());
         let mut arrivals = fate.arrivals().iter();
@@ -685,6 +742,25 @@ impl World {
         for &(arrives, mark) in arrivals {
             let slot = self.load(sent, mark, bytes);
             self.push(arrives, What::Arrive(slot));
+        }
+    }
+
+    /// Somebody on the path between two peers makes something up.
+    fn meddle(&mut self, (from, to): (Endpoint, Endpoint), bytes: &[u8]) {
+        if from.host == 0 || to.host == 0 {
+            return;
+        }
+        let people = self.config.hosts as u64 - 1;
+        let hosts = &self.hosts;
+        let others = |bits: u64| {
+            let host = 1 + (bits % people) as usize;
+            Endpoint { host: host as u16, port: hosts[host].port }
+        };
+        let forgery = self.meddler.meddle(self.config.seed, (from, to), bytes, others);
+        if let Some(forgery) = forgery {
+            let sent = (forgery.from, forgery.to, u32::MAX);
+            let slot = self.load(sent, Mark::Forged, &forgery.bytes);
+            self.push(self.now + forgery.after_us, What::Arrive(slot));
         }
     }
 
@@ -747,6 +823,23 @@ impl Datagrams {
         let crate::queue::Datagram { from, to, sender, sent_at, mark, .. } = *datagram;
         Self { from, to, sender, sent_at, mark }
     }
+}
+
+/// 32 bytes of luck.
+fn bytes(seed: u64, host: u64, n: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (at, chunk) in bytes.chunks_exact_mut(8).enumerate() {
+        chunk.copy_from_slice(&draw(seed, NODE, host, n, at as u64).to_be_bytes());
+    }
+    bytes
+}
+
+/// The room of a world, with a secret of its own.
+fn room(seed: u64) -> Room {
+    let mut secret = [0; SECRET];
+    secret.copy_from_slice(&bytes(seed, u64::MAX, 0)[..SECRET]);
+    let name = Name::parse("storm").expect("a name");
+    Room::new(name, Some(&Secret::new(secret)))
 }
 
 fn event_hash(event: &Event<'_>) -> u64 {

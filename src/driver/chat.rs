@@ -7,11 +7,13 @@ use std::time::Duration;
 use super::address::Address;
 use super::chatlog::ChatLog;
 use super::front::{Front, Paper};
+use super::identity::{Keeper, leave_no_core};
 use super::json::{self, Json};
 use super::lines::{Lines, Style};
 use super::names;
 use super::nodeset::EVERYWHERE;
 use super::report::{Asked, Failure, cannot_bind, name_refused, status, stderr_has_colour};
+use super::room::Door;
 use super::seat::Seat;
 use super::session::Session;
 use super::signals::Signal;
@@ -27,6 +29,10 @@ use crate::machine::{Name, NameProblem, TEXT_MAX};
 pub struct Chat {
     /// The nodeset; none opens a room of one's own.
     pub nodeset: Option<Address>,
+    /// Which room.
+    pub door: Door,
+    /// Use a key that ends with this run.
+    pub ephemeral: bool,
     /// The name; none asks for it.
     pub name: Option<String>,
     /// The address to bind; any unless told.
@@ -58,6 +64,10 @@ pub struct Chat {
 pub struct Say {
     /// The nodeset.
     pub nodeset: Address,
+    /// Which room.
+    pub door: Door,
+    /// Use a key that ends with this run.
+    pub ephemeral: bool,
     /// The name; none takes the one of the login.
     pub name: Option<String>,
     /// What to say; none says every line of standard input.
@@ -71,6 +81,8 @@ pub struct Say {
 /// What both commands come down to.
 pub(crate) struct Plan {
     pub(crate) nodeset: Option<Address>,
+    pub(crate) door: Door,
+    pub(crate) ephemeral: bool,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) asked: Asked,
     pub(crate) json: bool,
@@ -119,6 +131,8 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let words = if options.input { Words::Stdin { stay: options.stay } } else { Words::None };
     let plan = Plan {
         nodeset: options.nodeset.clone(),
+        door: options.door.clone(),
+        ephemeral: options.ephemeral,
         listen: options.listen,
         asked: Asked::Chat,
         json: options.json,
@@ -146,6 +160,8 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
 pub fn send(options: &Say) -> Result<u8, Failure> {
     let plan = Plan {
         nodeset: Some(options.nodeset.clone()),
+        door: options.door.clone(),
+        ephemeral: options.ephemeral,
         listen: None,
         asked: Asked::Send,
         json: false,
@@ -180,6 +196,9 @@ impl Plan {
     }
 
     fn join_and_talk(&self, name: Option<&str>) -> Result<u8, Failure> {
+        leave_no_core();
+        let door = self.door.open()?;
+        let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
         if self.screen.is_some() {
             watched.extend([Signal::Resize, Signal::Suspend, Signal::Continue]);
@@ -187,7 +206,7 @@ impl Plan {
         let mut world = World::new(&watched)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
-            let mut session = Session::open(self, name, &world)?;
+            let mut session = Session::open(self, name, &door, &keeper, &world)?;
             let status = run(&mut world, &mut session)?;
             if !session.asks_again() {
                 return Ok(status);

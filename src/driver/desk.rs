@@ -1,14 +1,17 @@
 //! Between the chat machine and its seat: what the exit status depends on is kept, and what was said
 //! is written to a file if somebody wants that.
 
+use std::net::SocketAddr;
+
 use log::{Level, log};
 
 use super::chatlog::ChatLog;
 use super::front::Note;
+use super::known::Known;
 use super::node::Told;
 use super::people::People;
 use super::seat::{Heard, Seat};
-use crate::machine::{Event, Exit, Person, Refusal};
+use crate::machine::{Event, Exit, Name, Person, Pin, Refusal, Room, Secret};
 
 /// A seat, and what it takes to say how the stay ended.
 pub(crate) struct Desk {
@@ -29,10 +32,18 @@ pub(crate) struct Desk {
     pub(crate) unheard: u64,
     /// How the machine ended.
     pub(crate) exit: Option<Exit>,
+    /// The secret of the room, for those who are to be invited.
+    secret: Option<Secret>,
+    known: Known,
 }
 
 impl Desk {
-    pub(crate) fn new(seat: Box<dyn Seat>, chatlog: Option<ChatLog>) -> Self {
+    pub(crate) fn new(
+        seat: Box<dyn Seat>,
+        chatlog: Option<ChatLog>,
+        secret: Option<Secret>,
+        known: Known,
+    ) -> Self {
         Self {
             seat,
             chatlog,
@@ -44,6 +55,8 @@ impl Desk {
             refused: 0,
             unheard: 0,
             exit: None,
+            secret,
+            known,
         }
     }
 
@@ -65,6 +78,16 @@ impl Desk {
             Event::Refused(Refusal::Empty) => {}
             Event::Refused(_) => self.refused += 1,
             Event::Sent { readers: 0, .. } => self.unheard += 1,
+            Event::Trusted { who, key } => {
+                let pin = Pin { name: who.name.clone(), key: *key };
+                if let Err(error) = self.known.add(pin) {
+                    log::warn!("whom you trust is forgotten when this run ends: {error}");
+                }
+            }
+            Event::Invite { nodeset, room, .. } => {
+                let line = invitation(*nodeset, room, self.secret.as_ref());
+                self.seat.note(&Note::Invite(line));
+            }
             _ => {}
         }
         let level = match &event {
@@ -119,5 +142,34 @@ impl Desk {
             },
         };
         self.seat.note(&note);
+    }
+}
+
+/// What others type to join.
+fn invitation(nodeset: SocketAddr, room: &Name, secret: Option<&Secret>) -> String {
+    let secret =
+        secret.map_or(String::new(), |secret| format!("CHATRPC_SECRET={} ", *secret.written()));
+    let room = match room.as_str() {
+        Room::LOBBY => String::new(),
+        room => format!(" --room '{}'", room.replace('\'', r"'\''")),
+    };
+    format!("{secret}chatrpc chat {nodeset}{room}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invitation_is_what_others_type() {
+        let invite = |room: &str, secret: Option<&Secret>| {
+            invitation("10.0.0.5:7420".parse().unwrap(), &Name::parse(room).unwrap(), secret)
+        };
+        assert_eq!(invite("lobby", None), "chatrpc chat 10.0.0.5:7420");
+        assert_eq!(invite("it's", None), r"chatrpc chat 10.0.0.5:7420 --room 'it'\''s'");
+        let secret = Secret::new([0; crate::machine::SECRET]);
+        let line = invite("ops", Some(&secret));
+        let start = format!("CHATRPC_SECRET={} chatrpc chat ", *secret.written());
+        assert!(line.starts_with(&start) && line.ends_with(" --room 'ops'"), "{line}");
     }
 }

@@ -55,6 +55,8 @@ impl Paper {
 pub(crate) enum Note {
     /// This process runs the nodeset of its own room, which others reach there.
     Opened(SocketAddr),
+    /// Others join the room with this line. It may hold the secret: it is for the screen alone.
+    Invite(String),
     /// Somebody asked to leave, and so many messages are still on their way.
     Waiting(usize),
     /// So many lines were not shown because the output was stalled.

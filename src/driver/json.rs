@@ -166,18 +166,20 @@ impl Json {
             was: Option<&'a str>,
         }
         match event {
-            Event::Ready { me, addr, nodeset, people } => {
+            Event::Ready { me, addr, nodeset, people, open } => {
                 #[derive(Serialize)]
                 struct Body<'a> {
                     me: Who<'a>,
                     addr: String,
                     nodeset: String,
+                    open: bool,
                     people: Vec<Who<'a>>,
                 }
                 self.me = Some(me.id);
                 let people = people.iter().map(Who::from).collect();
                 let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
-                write(paper, "ready", Body { me: me.into(), addr, nodeset, people });
+                let (me, open) = (me.into(), *open);
+                write(paper, "ready", Body { me, addr, nodeset, open, people });
             }
             Event::Joined(who) => {
                 write(paper, "join", Change { who: who.into(), why: None, was: None });
@@ -215,13 +217,32 @@ impl Front for Json {
                 let (one, other) = (Who::from(one), Who::from(other));
                 status(paper, "alike", json!({ "one": one, "other": other }));
             }
+            Event::Trusted { who, key } => {
+                let (who, key) = (Who::from(who), key.to_string());
+                status(paper, "trusted", json!({ "who": who, "key": key }));
+            }
+            Event::OtherKey { who } => {
+                status(paper, "other_key", json!({ "who": Who::from(who) }));
+            }
+            Event::Whois { who, key, addr, trusted } => {
+                let addr = addr.map(|addr| addr.to_string());
+                let (who, key) = (Who::from(who), key.to_string());
+                status(
+                    paper,
+                    "whois",
+                    json!({ "who": who, "key": key, "addr": addr, "trusted": trusted }),
+                );
+            }
+            Event::Words { who, words } => {
+                status(paper, "verify", json!({ "who": Who::from(who), "words": words }));
+            }
             Event::People(people) => {
                 let people: Vec<Value> = people.iter().map(presence).collect();
                 status(paper, "people", json!({ "people": people }));
             }
             Event::Leaving { unacked } => status(paper, "leaving", json!({ "unacked": unacked })),
             Event::Listing(listed) => listing(listed, paper),
-            Event::Help => {}
+            Event::Help | Event::Invite { .. } => {}
         }
     }
 
@@ -230,6 +251,7 @@ impl Front for Json {
             Note::Opened(addr) => {
                 status(paper, "opened", json!({ "addr": addr.to_string() }));
             }
+            Note::Invite(line) => status(paper, "invite", json!({ "line": line })),
             // Said by the machine itself.
             Note::Waiting(_) => {}
             Note::Logging(_) => {}

@@ -66,11 +66,12 @@ impl Lines {
     /// Who comes, goes, and is called what: noise, for some.
     fn presence(&mut self, event: &Event<'_>, paper: &mut Paper) {
         let line = match event {
-            Event::Ready { me, .. } => {
+            Event::Ready { me, open, .. } => {
                 self.me = Some(me.id);
                 let here = self.people.here();
                 let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
-                format!("Welcome to the chat room, {}!\n* here: {here}", me.name)
+                let open = if *open { " (OPEN: everybody can enter)" } else { "" };
+                format!("Welcome to the chat room, {}!{open}\n* here: {here}", me.name)
             }
             Event::Joined(who) => {
                 self.said_alone = false;
@@ -129,18 +130,30 @@ impl Front for Lines {
                 let line = wording::nodeset(*health, &self.people, &since);
                 paper.remark(format_args!("* {line}"));
             }
+            Event::Trusted { .. }
+            | Event::OtherKey { .. }
+            | Event::Whois { .. }
+            | Event::Words { .. } => {
+                if let Some(line) = wording::keys(event, &self.people) {
+                    paper.remark(format_args!("* {line}"));
+                }
+            }
             Event::People(people) => remark_all(wording::presence(people), paper),
             Event::Help => remark_all(wording::commands(&[]), paper),
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
             }
-            Event::Leaving { .. } | Event::Acked { .. } | Event::Listing(_) => {}
+            Event::Leaving { .. }
+            | Event::Acked { .. }
+            | Event::Invite { .. }
+            | Event::Listing(_) => {}
         }
     }
 
     fn note(&mut self, note: &Note, paper: &mut Paper) {
         match note {
             Note::Opened(addr) => paper.remark(format_args!("! {}", wording::opened(*addr))),
+            Note::Invite(line) => paper.remark(format_args!("* {}", wording::invite(line))),
             Note::Waiting(unacked) => {
                 let waiting = counted(*unacked as u64, "message");
                 paper.remark(format_args!(
@@ -210,7 +223,8 @@ mod tests {
 
     fn ready(people: &[Person]) -> Event<'static> {
         let addr = "127.0.0.1:1".parse().unwrap();
-        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people: people.to_vec() }
+        let people = people.to_vec();
+        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people, open: false }
     }
 
     fn message(from: &Person, text: &'static str, action: bool, private: bool) -> Event<'static> {

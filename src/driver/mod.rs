@@ -22,6 +22,7 @@
 //! | `people`, `wording` | who is called what, and what happened in words, on every seat |
 //! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
 //! | `state`, `chatlog` | what is kept between runs; the chat in a file |
+//! | `identity`, `known`, `room` | who we are, and whom we trust, in files; which room, and its secret |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 
 mod address;
@@ -32,7 +33,9 @@ mod clock;
 mod desk;
 mod escape;
 mod front;
+mod identity;
 mod json;
+mod known;
 mod lines;
 mod logging;
 mod names;
@@ -44,6 +47,7 @@ mod people;
 mod probe;
 mod refusal;
 mod report;
+mod room;
 mod seat;
 mod session;
 mod signals;
@@ -68,6 +72,7 @@ pub use chat::{Chat, Say, chat, send};
 pub use logging::log_to_stderr;
 pub use nodeset::{Nodeset, nodeset};
 pub use report::{Failure, status};
+pub use room::{Door, SecretSource, secret};
 pub use terminal::Picture;
 pub use terminal::theme::ColorWhen;
 pub use who::{Who, who};
@@ -153,7 +158,7 @@ fn run(world: &mut World, program: &mut impl Program) -> io::Result<u8> {
 
 /// Entropy for one machine.
 fn seed() -> io::Result<Seed> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)?;
-    Ok(Seed(seed))
+    let mut seed = Seed([0; 32]);
+    getrandom::fill(&mut seed.0)?;
+    Ok(seed)
 }

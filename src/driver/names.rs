@@ -43,7 +43,7 @@ pub(crate) fn ask(default: Option<&Name>) -> io::Result<Option<Name>> {
 }
 
 /// One line, byte by byte: what follows it belongs to the chat. The rest of a long one is dropped.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_line() -> io::Result<Option<Vec<u8>>> {
     let stdin = rustix::stdio::stdin();
     let mut line = Vec::new();
     loop {

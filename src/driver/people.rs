@@ -75,7 +75,11 @@ impl People {
     pub(crate) fn label(&self, who: &Person) -> String {
         // A name with the sign that sets an id apart could pass for somebody else's label.
         if self.alike.contains(&who.id) || who.name.as_str().contains('·') {
-            format!("{}·{}", who.name, who.id.short())
+            let id = who.id.to_string();
+            // Two devices of one person have the same four letters.
+            let twin = |&other: &PeerId| other != who.id && other.short() == id[..4];
+            let letters = if self.alike.iter().any(twin) { 8 } else { 4 };
+            format!("{}·{}", who.name, &id[..letters])
         } else {
             who.name.to_string()
         }

@@ -9,9 +9,11 @@ use rustix::io::Errno;
 
 use super::advertise;
 use super::chat::Plan;
-use super::clock::{Clock, unix_ms};
+use super::clock::Clock;
 use super::desk::Desk;
 use super::front::{Note, Wish, counted};
+use super::identity::Keeper;
+use super::known::Known;
 use super::node::Node;
 use super::nodeset::{EVERYWHERE, registry_node};
 use super::probe::Probe;
@@ -19,7 +21,9 @@ use super::report::{Asked, Failure, failed, name_refused, resolved, status};
 use super::seat::Heard;
 use super::signals::Signal;
 use super::{NODESET, PEER, PROBE, Program, World, seed};
-use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, Tag, Time};
+use crate::machine::{
+    Command, Exit, Input, Name, Noise, Peer, PeerConfig, Registry, Room, Secret, Time,
+};
 
 /// How many members a nodeset serves that was opened by a chat.
 const MEMBERS_MAX: usize = 1024;
@@ -50,7 +54,13 @@ struct End {
 
 impl<'a> Session<'a> {
     /// Binds, registers, and makes the first move.
-    pub(crate) fn open(plan: &'a Plan, name: Name, world: &World) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        plan: &'a Plan,
+        name: Name,
+        (room, secret): &(Room, Option<Secret>),
+        keeper: &Keeper,
+        world: &World,
+    ) -> Result<Self, Failure> {
         let given = plan.nodeset.as_ref().map(resolved).transpose()?;
         let (socket, opened) = plan.sockets()?;
         let events = world.poll.registry();
@@ -62,18 +72,22 @@ impl<'a> Session<'a> {
         }
         // Through the address that others use, so that the nodeset sees us where others reach us.
         let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
+        let known = Known::load(keeper.folder())?;
         let config = PeerConfig {
             seed: seed()?,
-            incarnation: unix_ms(),
+            identity: keeper.identity().clone(),
+            incarnation: keeper.next_incarnation()?,
+            suite: &Noise,
+            room: room.clone(),
             name,
-            tag: Tag::LOBBY,
             nodeset,
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
+            pins: known.pins().to_vec(),
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
-        let mut desk = Desk::new(plan.seat(world)?, plan.chatlog()?);
+        let mut desk = Desk::new(plan.seat(world)?, plan.chatlog()?, secret.clone(), known);
         if let Some(addr) = opened {
             desk.seat.note(&Note::Opened(addr));
         }

@@ -12,17 +12,20 @@ use super::json;
 use super::node::{Node, Told};
 use super::probe::Probe;
 use super::report::{Asked, Failure, failed, resolved, status};
+use super::room::Door;
 use super::signals::Signal;
 use super::socket::Socket;
 use super::table::table;
 use super::{PEER, PROBE, Program, World, run, seed};
-use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Tag, Time};
+use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Noise, Time};
 
 /// What `chatrpc who` is asked for.
 #[derive(Clone, Debug)]
 pub struct Who {
     /// The nodeset.
     pub nodeset: Address,
+    /// Which room.
+    pub door: Door,
     /// One JSON object per person.
     pub json: bool,
 }
@@ -72,7 +75,9 @@ fn listed(options: &Who) -> Result<Vec<Listed>, Failure> {
     // Signals do what they always do: there is nothing to leave.
     let mut world = World::new(&[])?;
     let socket = Socket::bind_towards(nodeset)?;
-    let config = ListingConfig { seed: seed()?, incarnation: unix_ms(), tag: Tag::LOBBY, nodeset };
+    let (room, _) = options.door.open()?;
+    let config =
+        ListingConfig { seed: seed()?, incarnation: unix_ms(), suite: &Noise, room, nodeset };
     let mut node = Node::new(Listing::new(config), socket, world.clock);
     node.register(world.poll.registry(), PEER)?;
     let probe = Probe::send(nodeset, world.poll.registry(), PROBE).ok();

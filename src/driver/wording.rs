@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::people::People;
 use super::table::table;
-use crate::machine::{COMMANDS, CommandHelp, Health, Person, Presence, Why};
+use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, Why};
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
 pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> String {
@@ -108,6 +108,35 @@ pub(crate) fn commands(more: &[CommandHelp]) -> Vec<String> {
     all.sort_by_key(|help| help.name);
     let slash = ["//TEXT".to_owned(), "say a text that begins with a slash".to_owned()];
     table(all.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]).chain([slash]))
+}
+
+/// Whose key is whose.
+pub(crate) fn keys(event: &Event<'_>, people: &People) -> Option<String> {
+    Some(match event {
+        Event::Trusted { who, .. } => {
+            format!("{} is remembered under this key", people.label(who))
+        }
+        Event::OtherKey { who } => format!(
+            "WARNING: {} has another key than the one you trust under this name! \
+             It may be somebody else: /verify {}",
+            people.label(who),
+            who.name
+        ),
+        Event::Whois { who, key, addr, trusted } => {
+            let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
+            let trusted = if *trusted { ", trusted ✓" } else { "" };
+            format!("{}: id {}, address {at}, key {key}{trusted}", people.label(who), who.id)
+        }
+        Event::Words { who, words } => {
+            format!("compare aloud with {}; both must see:  {words}", people.label(who))
+        }
+        _ => return None,
+    })
+}
+
+/// What others type to join.
+pub(crate) fn invite(line: &str) -> String {
+    format!("others join with:  {line}")
 }
 
 /// How a room that this process opened is joined.

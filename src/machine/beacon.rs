@@ -3,15 +3,21 @@
 use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
+use std::sync::Arc;
 
-use crate::machine::Name;
+use crate::machine::codec::{Reader, addr_size, put_beacon, put_signed};
+use crate::machine::identity::SIGNATURE;
+use crate::machine::keyed::{mac, short};
+use crate::machine::suite::{Suite, TAG};
+use crate::machine::{Identity, Name, PublicKey, Room};
 
 /// How many addresses a beacon may list.
 pub(crate) const ADDRS_MAX: usize = 4;
 
-/// Which process somebody is: 64 bits drawn when it starts.
+/// Which process somebody is: 64 bits that follow from its key and its incarnation.
 ///
-/// Written as 13 characters of base32 (`k7f3…`); people see the first four.
+/// Written as 13 characters of base32 (`k7f3…`). People see the first four, which follow from the
+/// key alone: [`PublicKey::process`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub u64);
 
@@ -61,21 +67,29 @@ impl FromStr for PeerId {
     }
 }
 
-/// Which room a nodeset files a beacon under.
+/// Which room a nodeset files a beacon under. What it is follows from the room's name and secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub [u8; 16]);
 
-impl Tag {
-    /// The open room that everybody shares who names no other.
-    pub const LOBBY: Self = Self(*b"chatrpc/lobby\0\0\0");
+/// What a nodeset knows a member by. Only who knows the room's secret can tell whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u64);
+
+impl Handle {
+    /// The handle of a process in a room.
+    pub fn of(room: &Room, id: PeerId) -> Self {
+        Self(u64::from_be_bytes(short(room.handle_key(), &[&id.0.to_be_bytes()])))
+    }
 }
 
-/// Who somebody is and where they may be reached. Only a greater `(incarnation, n)` replaces one.
+/// Who somebody is and where they may be reached. Only a greater `n` replaces one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beacon {
-    /// Which process.
+    /// Which process: follows from the key and the incarnation.
     pub id: PeerId,
-    /// When that process started: greater than that of any earlier one of the same id.
+    /// Who.
+    pub key: PublicKey,
+    /// When that process started: greater than that of any earlier one of the same key.
     pub incarnation: u64,
     /// How often this process has changed its beacon.
     pub n: u32,
@@ -85,16 +99,110 @@ pub struct Beacon {
     pub addrs: Vec<SocketAddr>,
 }
 
+/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, two counts.
+const FIXED: usize = 32 + 8 + 4 + 1 + 1;
+
+/// Bytes that are sealed: every beacon has the same, so that its size tells nothing.
+const PADDED: usize = 208;
+
+/// Bytes of a sealed beacon: nonce, beacon and signature, tag.
+pub const SEALED: usize = NONCE + PADDED + TAG;
+
+const NONCE: usize = 12;
+
 impl Beacon {
-    /// What decides which of two beacons of one id is the newer.
-    pub const fn version(&self) -> (u64, u32) {
-        (self.incarnation, self.n)
+    /// Leaves out the addresses that would not fit a sealed beacon.
+    pub fn fit(&mut self) {
+        let mut room = PADDED - FIXED - SIGNATURE - self.name.as_str().len();
+        self.addrs.truncate(ADDRS_MAX);
+        self.addrs.retain(|&addr| {
+            let fits = addr_size(addr) <= room;
+            room -= if fits { addr_size(addr) } else { 0 };
+            fits
+        });
+    }
+
+    /// Bytes it takes on the wire, without its signature.
+    pub fn size(&self) -> usize {
+        let addrs: usize = self.addrs.iter().map(|&addr| addr_size(addr)).sum();
+        FIXED + self.name.as_str().len() + addrs
+    }
+}
+
+/// A beacon and who vouches for it: the owner of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// What is said.
+    pub beacon: Beacon,
+    /// The signature over the room's tag and the beacon's bytes.
+    pub signature: [u8; SIGNATURE],
+}
+
+/// What is signed: no beacon passes for one of another room, or for another kind of statement.
+fn statement(room: &Room, beacon: &Beacon) -> Vec<u8> {
+    let mut bytes = b"chatrpc beacon 1".to_vec();
+    bytes.extend_from_slice(&room.tag().0);
+    put_beacon(&mut bytes, beacon);
+    bytes
+}
+
+impl Signed {
+    /// Signs a beacon of ours.
+    pub fn new(suite: &dyn Suite, identity: &Identity, room: &Room, beacon: Beacon) -> Self {
+        let signature = suite.sign(identity, &statement(room, &beacon));
+        Self { beacon, signature }
+    }
+
+    /// Whether the owner of its key said it in this room.
+    pub fn is_genuine(&self, suite: &dyn Suite, room: &Room) -> bool {
+        suite.verify(self.beacon.key, &statement(room, &self.beacon), &self.signature)
+    }
+
+    /// Seals it for a nodeset to keep. The nonce is a keyed hash of what is sealed, so that no two
+    /// texts ever share one, whatever was forgotten in between (the idea of SIV, RFC 5297).
+    pub fn seal(&self, suite: &dyn Suite, room: &Room) -> Sealed {
+        let mut text = Vec::with_capacity(SEALED);
+        put_signed(&mut text, self);
+        text.resize(PADDED, 0);
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&mac(room.nonce_key(), &[&text])[..NONCE]);
+        suite.seal(room.beacon_key(), nonce, &mut text);
+        let mut sealed = [0; SEALED];
+        sealed[..NONCE].copy_from_slice(&nonce);
+        sealed[NONCE..].copy_from_slice(&text);
+        Sealed(Arc::new(sealed))
+    }
+}
+
+/// A sealed beacon: for who knows the room's secret, and noise to anybody else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Arc<[u8; SEALED]>);
+
+impl Sealed {
+    /// Opens it; `None` when it is not of this room, or not what an honest member would seal. Its
+    /// signature is still to be verified.
+    pub fn open(&self, suite: &dyn Suite, room: &Room) -> Option<Signed> {
+        let (nonce, sealed) = self.0.split_first_chunk::<NONCE>()?;
+        let mut text = sealed.to_vec();
+        if !suite.open(room.beacon_key(), *nonce, &mut text) {
+            return None;
+        }
+        let mut reader = Reader::new(&text);
+        let signed = reader.signed().ok()?;
+        reader.rest().iter().all(|&byte| byte == 0).then_some(signed)
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Noise;
 
     #[test]
     fn ids_are_written_and_read() {
@@ -107,5 +215,70 @@ mod tests {
         for bad in ["", "k7f3", "aaaaaaaaaaaa1", "AAAAAAAAAAAAA", "aaaaaaaaaaaab"] {
             assert_eq!(bad.parse::<PeerId>(), Err(()), "{bad}");
         }
+    }
+
+    fn beacon(identity: &Identity, name: &str, addrs: &[&str]) -> Beacon {
+        let (key, incarnation) = (identity.public(), 7);
+        let mut beacon = Beacon {
+            id: key.process(incarnation),
+            key,
+            incarnation,
+            n: 0,
+            name: Name::parse(name).unwrap(),
+            addrs: addrs.iter().map(|addr| addr.parse().unwrap()).collect(),
+        };
+        beacon.fit();
+        beacon
+    }
+
+    fn room(name: &str) -> Room {
+        Room::new(Name::parse(name).unwrap(), None)
+    }
+
+    #[test]
+    fn what_is_sealed_opens_in_its_room_alone() {
+        let (me, here) = (Identity::new(&[1; 32]), room("here"));
+        let signed = Signed::new(&Noise, &me, &here, beacon(&me, "alice", &["10.0.0.1:7"]));
+        let sealed = signed.seal(&Noise, &here);
+        assert_eq!(sealed.open(&Noise, &here), Some(signed.clone()));
+        assert!(signed.is_genuine(&Noise, &here));
+        assert_eq!(sealed.open(&Noise, &room("there")), None);
+        assert!(!signed.is_genuine(&Noise, &room("there")));
+        for place in 0..SEALED {
+            let mut spoilt = *sealed.0;
+            spoilt[place] ^= 1 << (place % 8);
+            assert_eq!(Sealed(Arc::new(spoilt)).open(&Noise, &here), None, "byte {place}");
+        }
+    }
+
+    #[test]
+    fn nobody_signs_for_somebody_else() {
+        let (me, other) = (Identity::new(&[1; 32]), Identity::new(&[2; 32]));
+        let here = room("here");
+        let forged = Signed::new(&Noise, &other, &here, beacon(&me, "alice", &[]));
+        assert!(!forged.is_genuine(&Noise, &here));
+        let mut signed = Signed::new(&Noise, &me, &here, beacon(&me, "alice", &[]));
+        signed.beacon.n += 1;
+        assert!(!signed.is_genuine(&Noise, &here));
+    }
+
+    #[test]
+    fn equal_nonces_mean_equal_beacons() {
+        let (me, here) = (Identity::new(&[1; 32]), room("here"));
+        let seal =
+            |name| Signed::new(&Noise, &me, &here, beacon(&me, name, &[])).seal(&Noise, &here);
+        assert_eq!(seal("alice"), seal("alice"));
+        assert_ne!(seal("alice").0[..NONCE], seal("alicf").0[..NONCE]);
+    }
+
+    #[test]
+    fn addresses_that_do_not_fit_are_left_out() {
+        let me = Identity::new(&[1; 32]);
+        let addrs = ["[fd00::1]:7", "[fd00::2]:7", "[fd00::3]:7", "[fd00::4]:7", "10.0.0.1:7"];
+        assert_eq!(beacon(&me, "alice", &addrs).addrs.len(), ADDRS_MAX);
+        let wide = "𝒳".repeat(24);
+        let tight = beacon(&me, &wide, &addrs);
+        assert!(tight.addrs.len() < ADDRS_MAX);
+        assert!(tight.size() + SIGNATURE <= PADDED);
     }
 }

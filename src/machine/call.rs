@@ -6,10 +6,15 @@
 //! executed twice. While a path loses more than 2 % of its calls, every new datagram carries all
 //! unanswered small requests again: loss is beaten with bytes, not with datagrams or waiting.
 //!
+//! Between peers everything is sealed: such a link belongs to a process with which there is, or will
+//! be, a session ([`Sessions`]). What cannot be sealed yet waits on its link, and the handshake is
+//! begun by whatever wants to be sent, again with every re-send.
+//!
 //! This file knows nothing of what the calls are about: the machine above names each call with a
 //! token of its own and gets that token back with the answer, or with the failure.
 
 mod packing;
+mod receiving;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,13 +23,15 @@ use core::time::Duration;
 
 use slab::Slab;
 
+pub(crate) use self::receiving::{FORGET_STAMPS, Refused};
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
+use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
-    self, ANYBODY, DATAGRAM_MAX, Datagram, HEADER, PACKET_HEADER, Request, Response,
+    self, DATAGRAM_MAX, HEADER, PACKET_HEADER, Request, Response, SEALED_ROOM,
 };
-use crate::machine::{Blame, PeerId, Rng, Table, Time};
+use crate::machine::{Beacon, Blame, PeerId, Rng, Table, Time};
 
 /// Calls that may be open on one link, and replies that are remembered for it. A request older than
 /// this many newer ones is refused: its reply may have been forgotten, and to execute it again would
@@ -40,16 +47,16 @@ const AMPLIFICATION: usize = 3;
 /// Which link; an index handed out by [`Calls::open`].
 pub(crate) type LinkKey = usize;
 
-/// After this long a silence the stamps of a process say nothing any more: they wrap around.
-const FORGET_STAMPS: Duration = Duration::from_secs(60);
-
 #[derive(Debug)]
 pub(crate) struct Calls<T> {
     incarnation: u64,
     links_max: usize,
     /// Datagrams that name no receiver are for us: we are a nodeset.
     takes_anybody: bool,
+    /// Who speaks under a seal; `None` for a machine that only deals with nodesets.
+    sessions: Option<Box<Sessions>>,
     links: Slab<Link>,
+    /// Links by address and process: an incarnation in the open, an id under a seal.
     by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
     /// How the requests to each process are numbered, by id and incarnation.
     numbering: BTreeMap<(PeerId, u64), Numbering>,
@@ -67,15 +74,22 @@ pub(crate) struct Calls<T> {
     stranger: usize,
     /// The stamp of the datagram being handled: what a link that it opens echoes.
     stamp: u32,
+    /// The datagram being handled is the newest of its process, over whatever link.
+    newest: bool,
     pub(crate) blame: Blame,
 }
 
 #[derive(Debug)]
 struct Link {
     addr: SocketAddr,
-    /// The process behind the address; [`ANYBODY`] on the link to a nodeset.
+    /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
+    who: u64,
     incarnation: u64,
-    /// On a link to [`ANYBODY`], the process that answered last; else the same as `incarnation`.
+    /// Whose session seals it; `None` in the open.
+    remote: Option<RemoteKey>,
+    /// Something waits for a session.
+    waiting: bool,
+    /// On a link to [`ANYBODY`], the process that answered last; else the same as `who`.
     theirs: u64,
     /// The sender of the datagram being handled.
     sender: u64,
@@ -123,17 +137,6 @@ struct Pending<T> {
     late: Option<Time>,
 }
 
-/// Why a datagram was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// It is not of this protocol.
-    Malformed,
-    /// It names no receiver, as what is asked of a nodeset does; nothing that answers us is like that.
-    Unaddressed,
-    /// It is meant for a process that was here before, or is elsewhere.
-    Misdirected,
-}
-
 /// What happened to a request that came in over a link.
 pub(crate) enum Admission {
     /// Never seen: execute it and [`Calls::reply`].
@@ -149,6 +152,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             incarnation,
             links_max,
             takes_anybody: false,
+            sessions: None,
             links: Slab::new(),
             by_peer: BTreeMap::new(),
             numbering: BTreeMap::new(),
@@ -161,8 +165,14 @@ impl<T: Copy + PartialEq> Calls<T> {
             next_seq,
             stranger: 0,
             stamp: 0,
+            newest: true,
             blame: Blame::default(),
         }
+    }
+
+    /// The calls of somebody who speaks with others under a seal.
+    pub(crate) fn sealed(incarnation: u64, links_max: usize, rng: Rng, sessions: Sessions) -> Self {
+        Self { sessions: Some(Box::new(sessions)), ..Self::new(incarnation, links_max, rng) }
     }
 
     /// The calls of a nodeset, which is asked by those who do not know it yet.
@@ -170,18 +180,31 @@ impl<T: Copy + PartialEq> Calls<T> {
         Self { takes_anybody: true, ..Self::new(incarnation, links_max, rng) }
     }
 
-    /// The link to a process, opened if there is none; `None` when there are too many.
-    ///
-    /// An `introduced` address comes from somebody we trust to introduce people. Any other one gets
-    /// at most three times the bytes it has sent until it has answered.
+    /// The link to a process in the open, opened if there is none; `None` when there are too many.
     pub(crate) fn open(
         &mut self,
         now: Time,
         addr: SocketAddr,
         (id, incarnation): (PeerId, u64),
+    ) -> Option<LinkKey> {
+        let known = self.by_peer.get(&(addr, incarnation)).copied();
+        known.or_else(|| self.insert(now, addr, (incarnation, id, incarnation), None, None))
+    }
+
+    /// The sealed link to a process, opened if there is none; `None` when there are too many, or the
+    /// key is a weak one.
+    ///
+    /// An `introduced` address comes from somebody we trust to introduce people. Any other one gets
+    /// at most three times the bytes it has sent until it has answered.
+    pub(crate) fn open_sealed(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        beacon: &Beacon,
         introduced: bool,
     ) -> Option<LinkKey> {
-        if let Some(&key) = self.by_peer.get(&(addr, incarnation)) {
+        let who = beacon.id.0;
+        if let Some(&key) = self.by_peer.get(&(addr, who)) {
             if introduced {
                 self.links[key].credit = None;
             }
@@ -191,13 +214,36 @@ impl<T: Copy + PartialEq> Calls<T> {
             self.blame.over_limit += 1;
             return None;
         }
+        let Some(remote) = self.sessions.as_mut()?.link(now, beacon) else {
+            self.blame.unauthenticated += 1;
+            return None;
+        };
+        let credit = if introduced { None } else { Some(self.stranger) };
+        self.insert(now, addr, (who, beacon.id, beacon.incarnation), Some(remote), credit)
+    }
+
+    fn insert(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        (who, id, incarnation): (u64, PeerId, u64),
+        remote: Option<RemoteKey>,
+        credit: Option<usize>,
+    ) -> Option<LinkKey> {
+        if self.links.len() >= self.links_max {
+            self.blame.over_limit += 1;
+            return None;
+        }
         let key = self.links.insert(Link {
             addr,
+            who,
             incarnation,
-            theirs: incarnation,
-            sender: incarnation,
+            remote,
+            waiting: false,
+            theirs: who,
+            sender: who,
             path: Path::default(),
-            credit: if introduced { None } else { Some(self.stranger) },
+            credit,
             heard: now,
             latest: None,
             fresh: true,
@@ -209,79 +255,26 @@ impl<T: Copy + PartialEq> Calls<T> {
             replies: Replies::default(),
             dirty: false,
         });
-        self.by_peer.insert((addr, incarnation), key);
+        self.by_peer.insert((addr, who), key);
         let first = Numbering { next: self.next_seq, links: 0 };
         self.numbering.entry((id, incarnation)).or_insert(first).links += 1;
         Some(key)
-    }
-
-    /// The link to a process at an address, if there is one.
-    pub(crate) fn find(&self, addr: SocketAddr, process: (PeerId, u64)) -> Option<LinkKey> {
-        let key = *self.by_peer.get(&(addr, process.1))?;
-        (self.links[key].id == process.0).then_some(key)
     }
 
     /// Forgets a link and every call on it; none of them is reported any more.
     pub(crate) fn close(&mut self, key: LinkKey) {
         let link = self.links.remove(key);
         self.end_numbering((link.id, link.incarnation));
-        self.by_peer.remove(&(link.addr, link.incarnation));
+        self.by_peer.remove(&(link.addr, link.who));
+        if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
+            sessions.unlink(remote);
+        }
         for &(_, pending) in &link.open {
             self.release(pending);
         }
         if link.dirty {
             self.dirty.retain(|&dirty| dirty != key);
         }
-    }
-
-    /// Parses a datagram and finds its link.
-    ///
-    /// # Errors
-    ///
-    /// Who is to blame for what was refused; it is counted and changes nothing else.
-    pub(crate) fn receive<'a>(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        bytes: &'a [u8],
-    ) -> Result<(Option<LinkKey>, Datagram<'a>), Refused> {
-        let Ok(datagram) = Datagram::decode(bytes) else {
-            self.blame.malformed += 1;
-            return Err(Refused::Malformed);
-        };
-        let meant = datagram.receiver == self.incarnation
-            || datagram.receiver == ANYBODY && self.takes_anybody;
-        if !meant {
-            self.blame.unauthenticated += 1;
-            return Err(match datagram.receiver {
-                ANYBODY => Refused::Unaddressed,
-                _ => Refused::Misdirected,
-            });
-        }
-        let sender = datagram.incarnation;
-        // The nodeset first: a member could claim to be where it is.
-        let nodeset = self.by_peer.get(&(from, ANYBODY));
-        let key = nodeset.or_else(|| self.by_peer.get(&(from, sender))).copied();
-        self.stranger = bytes.len().saturating_mul(AMPLIFICATION);
-        self.stamp = datagram.stamp;
-        if let Some(key) = key {
-            let link = &mut self.links[key];
-            let ahead = |latest| datagram.stamp.wrapping_sub(latest);
-            let newer = |latest| ahead(latest) != 0 && ahead(latest) <= u32::MAX / 2;
-            link.fresh = link.latest.is_none_or(newer)
-                || sender != link.sender
-                || now.since(link.heard) > FORGET_STAMPS;
-            link.sender = sender;
-            link.echo = datagram.stamp;
-            if let Some(credit) = &mut link.credit {
-                *credit = credit.saturating_add(bytes.len().saturating_mul(AMPLIFICATION));
-            }
-            if link.fresh {
-                link.latest = Some(datagram.stamp);
-                link.heard = link.heard.max(now);
-            }
-        }
-        Ok((key, datagram))
     }
 
     /// Makes a call and returns its number. `None` when there is no [`Calls::room`] on the link, or the
@@ -301,7 +294,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         let seq = numbering.next;
         let mut bytes = self.spare.pop().unwrap_or_default();
         wire::put_request(&mut bytes, seq, request);
-        if HEADER + bytes.len() > DATAGRAM_MAX {
+        if bytes.len() > link.room() {
             bytes.clear();
             self.spare.push(bytes);
             return None;
@@ -395,11 +388,14 @@ impl<T: Copy + PartialEq> Calls<T> {
         if let Some(late) = pending.late {
             link.path.answered(now > late);
         }
-        if echo != 0 {
-            let rtt = stamp(now).wrapping_sub(echo);
-            link.path.sample(Duration::from_micros(u64::from(rtt)));
-        }
+        link.sample(now, echo);
         self.end(key, index);
+    }
+
+    /// An answer to a call that is over still tells how long the way there and back is. Without it, a
+    /// way that has become longer than a whole call takes would never be known to be that long.
+    pub(crate) fn overdue(&mut self, now: Time, key: LinkKey, echo: u32) {
+        self.links[key].sample(now, echo);
     }
 
     /// Notes that the process behind a link gave a sign of life. True when it had been silent.
@@ -417,7 +413,11 @@ impl<T: Copy + PartialEq> Calls<T> {
             }
             if pending.sends < SENDS_MAX {
                 self.schedule(now, index);
-                self.links[key].requests.push(index);
+                let link = &mut self.links[key];
+                // It may still be there, waiting for a session.
+                if !link.requests.contains(&index) {
+                    link.requests.push(index);
+                }
                 self.touch(key);
             } else {
                 self.links[key].path.failed();
@@ -428,9 +428,27 @@ impl<T: Copy + PartialEq> Calls<T> {
         None
     }
 
-    /// When the next re-send or failure is due.
+    /// When the next re-send or failure is due, or a session ends.
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        self.timers.next()
+        let sessions = self.sessions.as_ref().and_then(|sessions| sessions.next_wake());
+        self.timers.next().into_iter().chain(sessions).min()
+    }
+
+    /// Lets go of the sessions that have ended. To be called before anything else is done.
+    pub(crate) fn end_sessions(&mut self, now: Time) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.tick(now);
+        }
+    }
+
+    /// The sessions of somebody who speaks under a seal.
+    pub(crate) fn sessions(&self) -> Option<&Sessions> {
+        self.sessions.as_deref()
+    }
+
+    /// Whether the datagram being handled is the newest of its process, over whatever link.
+    pub(crate) const fn is_newest(&self) -> bool {
+        self.newest
     }
 
     /// Whether the link has not been closed.
@@ -458,26 +476,32 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.links[key].path.rtt()
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 3] {
+    pub(crate) fn footprint(&self) -> Vec<Table> {
         let calls_max = self.links_max * WINDOW;
-        [
+        let sessions = self.sessions.iter().flat_map(|sessions| sessions.footprint());
+        let calls = [
             Table { name: "links", len: self.links.len(), limit: self.links_max },
             Table { name: "open calls", len: self.pending.len(), limit: calls_max },
             Table { name: "call timers", len: self.timers.len(), limit: calls_max },
-        ]
+        ];
+        calls.into_iter().chain(sessions).collect()
     }
 
     pub(crate) fn check(&self) {
         self.timers.check();
+        if let Some(sessions) = &self.sessions {
+            sessions.check();
+        }
         assert_eq!(self.timers.len(), self.pending.len(), "a call without a deadline");
         assert_eq!(self.by_peer.len(), self.links.len());
         let numbered: usize = self.numbering.values().map(|numbering| numbering.links).sum();
         assert_eq!(numbered, self.links.len());
         assert!(self.dirty.is_empty(), "something was queued and not flushed");
         for (key, link) in &self.links {
-            assert_eq!(self.by_peer.get(&(link.addr, link.incarnation)), Some(&key));
-            assert!(link.open.len() <= WINDOW);
-            assert!(link.requests.is_empty() && link.responses.is_empty());
+            assert_eq!(self.by_peer.get(&(link.addr, link.who)), Some(&key));
+            assert!(link.open.len() <= WINDOW && link.requests.len() <= WINDOW);
+            let empty = link.requests.is_empty() && link.responses.is_empty();
+            assert!(empty || link.waiting, "something was queued and not flushed");
             for &(_, index) in &link.open {
                 assert_eq!(self.pending[index].link, key, "a call of another link");
             }
@@ -531,6 +555,18 @@ impl<T: Copy + PartialEq> Calls<T> {
 }
 
 impl Link {
+    /// Bytes of packets that fit one datagram.
+    const fn room(&self) -> usize {
+        if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
+    }
+
+    fn sample(&mut self, now: Time, echo: u32) {
+        if echo != 0 {
+            let rtt = stamp(now).wrapping_sub(echo);
+            self.path.sample(Duration::from_micros(u64::from(rtt)));
+        }
+    }
+
     /// The key of the open call with that sequence number.
     fn find(&self, seq: u32) -> Option<usize> {
         let &(first, _) = self.open.front()?;

@@ -10,12 +10,13 @@ use core::time::Duration;
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::path::SENDS_MAX;
 use crate::machine::wire::{ANYBODY, Asked, Change, Cookie, Page, Request, Response};
-use crate::machine::{Beacon, Exit, Health, PeerId, Rng, Tag, Time};
+use crate::machine::{Exit, Handle, Health, PeerId, Rng, Sealed, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
 
-/// A silent nodeset is asked again this long after a call to it failed.
+/// A silent nodeset is asked again this long after a call to it failed; twice as long after the
+/// second one, and four times after all others.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The first question is asked twice, this far apart: at 30 % loss five tries of one call fail once
@@ -27,6 +28,15 @@ const ROUNDS_MAX: u32 = 4;
 
 /// Pages read before a roster that never ends is taken for complete.
 const PAGES_MAX: u32 = 1024;
+
+/// What a nodeset is given of us.
+#[derive(Clone, Debug)]
+pub(crate) struct Card {
+    pub(crate) handle: Handle,
+    /// The number of the beacon.
+    pub(crate) n: u32,
+    pub(crate) sealed: Sealed,
+}
 
 /// What a call to the nodeset was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +114,7 @@ impl Client {
         mut rng: Rng,
         calls: &mut Calls<T>,
     ) -> Option<Self> {
-        let link = calls.open(now, nodeset, (PeerId(0), ANYBODY), true)?;
+        let link = calls.open(now, nodeset, (PeerId(0), ANYBODY))?;
         let twin = Some(now + rng.jitter(TWIN_AFTER, 8));
         let mut client = Self {
             nodeset,
@@ -142,7 +152,7 @@ impl Client {
     pub(crate) fn register<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        beacon: &Beacon,
+        card: &Card,
         calls: &mut Calls<T>,
     ) {
         let token = match &mut self.phase {
@@ -157,7 +167,9 @@ impl Client {
             tag: self.tag,
             have: self.have,
             token,
-            beacon: beacon.clone(),
+            handle: card.handle,
+            n: card.n,
+            sealed: card.sealed.clone(),
         };
         self.call(now, Ask::Register, &request, calls);
     }
@@ -166,23 +178,23 @@ impl Client {
     pub(crate) fn deregister<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        id: PeerId,
+        handle: Handle,
         calls: &mut Calls<T>,
     ) -> bool {
         let Phase::Holding { token, .. } = self.phase else { return false };
         self.phase = Phase::Left;
-        self.give_back(now, id, token, calls)
+        self.give_back(now, handle, token, calls)
     }
 
     /// Gives back a lease that was granted after we had begun to leave.
     pub(crate) fn give_back<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        id: PeerId,
+        handle: Handle,
         token: u64,
         calls: &mut Calls<T>,
     ) -> bool {
-        let request = Request::Deregister { tag: self.tag, id, token };
+        let request = Request::Deregister { tag: self.tag, handle, token };
         self.call(now, Ask::Deregister, &request, calls)
     }
 
@@ -192,7 +204,7 @@ impl Client {
         now: Time,
         incarnation: u64,
         response: Response,
-        beacon: Option<&Beacon>,
+        card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
         self.open = self.open.saturating_sub(1);
@@ -206,16 +218,16 @@ impl Client {
             Response::Cookie(cookie) if cookie == self.cookie && self.open > 0 => News::Nothing,
             Response::Cookie(cookie) => {
                 self.cookie = cookie;
-                match (&self.phase, beacon) {
+                match (&self.phase, card) {
                     (Phase::Reading { .. }, _) => self.ask_who(now, calls),
-                    (_, Some(beacon)) => self.register(now, beacon, calls),
+                    (_, Some(card)) => self.register(now, card, calls),
                     (_, None) => {}
                 }
                 News::Nothing
             }
             Response::Page(page) => self.page(now, page, calls),
             Response::Lease { token, seen, page, .. } => {
-                self.lease(now, token, seen, page, beacon, calls)
+                self.lease(now, token, seen, page, card, calls)
             }
             Response::Version(theirs) if !self.holds_lease() => {
                 News::Over(Exit::Version { theirs })
@@ -232,7 +244,7 @@ impl Client {
     pub(crate) fn failed<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        beacon: Option<&Beacon>,
+        card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
         self.open = self.open.saturating_sub(1);
@@ -241,7 +253,7 @@ impl Client {
         if let Phase::Holding { silent, .. } = &mut self.phase {
             // One call may fail for a hiccup of the path; two in a row are silence.
             let news = self.failed > 1 && !core::mem::replace(silent, true);
-            self.renew_at(now + ASK_AGAIN);
+            self.renew_at(now + ASK_AGAIN * (1 << (self.failed - 1).min(2)));
             return if news { News::Health(Health::Silent, Vec::new()) } else { News::Nothing };
         }
         if self.open > 0 {
@@ -253,18 +265,18 @@ impl Client {
             let silence = Exit::NoNodeset { tries, waited };
             return News::Over(if self.junk { Exit::NotChatrpc } else { silence });
         }
-        match (&self.phase, beacon) {
-            (Phase::Entering, Some(beacon)) => self.register(now, beacon, calls),
+        match (&self.phase, card) {
+            (Phase::Entering, Some(card)) => self.register(now, card, calls),
             _ => self.ask_who(now, calls),
         }
         News::Nothing
     }
 
-    /// Does what is due. `beacon` is who we are, once the machine above wants a lease.
+    /// Does what is due. `card` is who we are, once the machine above wants a lease.
     pub(crate) fn tick<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        beacon: Option<&Beacon>,
+        card: Option<&Card>,
         calls: &mut Calls<T>,
     ) {
         match &mut self.phase {
@@ -276,8 +288,8 @@ impl Client {
             }
             Phase::Holding { renew, .. } if renew.is_some_and(|at| at <= now) => {
                 *renew = None;
-                if let Some(beacon) = beacon {
-                    self.register(now, beacon, calls);
+                if let Some(card) = card {
+                    self.register(now, card, calls);
                 }
             }
             _ => {}
@@ -321,7 +333,7 @@ impl Client {
         token: u64,
         seen: SocketAddr,
         page: Page,
-        beacon: Option<&Beacon>,
+        card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
         let more = page.reached < page.current && page.reached > self.have;
@@ -332,8 +344,8 @@ impl Client {
         };
         let renew = now + self.rng.jitter(RENEW_EVERY, 16);
         self.phase = Phase::Holding { token, renew: Some(renew), silent: false };
-        if let (true, Some(beacon)) = (more, beacon) {
-            self.register(now, beacon, calls);
+        if let (true, Some(card)) = (more, card) {
+            self.register(now, card, calls);
         }
         match before {
             None => News::Joined(seen, page.changes),

@@ -2,10 +2,11 @@
 //! them there. docs/PROTOCOL.md, "Primitives".
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use crate::machine::beacon::ADDRS_MAX;
 use crate::machine::wire::{ANYBODY, Change, Cookie, Gone, Listed, Malformed, Page};
-use crate::machine::{Beacon, Name, PeerId, Tag, Why};
+use crate::machine::{Beacon, Handle, Name, PublicKey, Sealed, Signed, Tag, Why};
 
 pub(super) const fn addr_size(addr: SocketAddr) -> usize {
     match addr {
@@ -39,7 +40,7 @@ pub(super) fn put_addr(out: &mut Vec<u8>, addr: SocketAddr) {
 }
 
 pub(super) fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
-    put_u64(out, beacon.id.0);
+    out.extend_from_slice(&beacon.key.0);
     put_u64(out, beacon.incarnation);
     out.extend_from_slice(&beacon.n.to_be_bytes());
     let name = beacon.name.as_str().as_bytes();
@@ -50,14 +51,19 @@ pub(super) fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
     addrs.iter().for_each(|&addr| put_addr(out, addr));
 }
 
+pub(super) fn put_signed(out: &mut Vec<u8>, signed: &Signed) {
+    put_beacon(out, &signed.beacon);
+    out.extend_from_slice(&signed.signature);
+}
+
 pub(super) fn put_listed(out: &mut Vec<u8>, listed: &Listed) {
+    put_u64(out, listed.handle.0);
     put_addr(out, listed.seen);
-    put_beacon(out, &listed.beacon);
+    out.extend_from_slice(&*listed.sealed.0);
 }
 
 pub(super) fn put_gone(out: &mut Vec<u8>, gone: &Gone) {
-    put_u64(out, gone.id.0);
-    put_u64(out, gone.incarnation);
+    put_u64(out, gone.handle.0);
     out.push(match gone.why {
         Why::Quit => 0,
         Why::Timeout => 1,
@@ -138,6 +144,11 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
+    /// Whether a packet follows, and not padding: no packet is without bytes.
+    pub(super) fn starts_with_packet(&self) -> bool {
+        self.bytes.first_chunk().is_some_and(|&len| u16::from_be_bytes(len) > 0)
+    }
+
     pub(super) const fn finish(&self) -> Result<(), Malformed> {
         if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
     }
@@ -179,8 +190,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn beacon(&mut self) -> Result<Beacon, Malformed> {
-        let (id, incarnation, n) = (PeerId(self.u64()?), self.u64()?, self.u32()?);
-        if incarnation == ANYBODY {
+        let (key, incarnation, n) = (PublicKey(self.array()?), self.u64()?, self.u32()?);
+        let id = key.process(incarnation);
+        if incarnation == ANYBODY || id.0 == ANYBODY {
             return Err(Malformed);
         }
         let len = usize::from(self.u8()?);
@@ -198,22 +210,30 @@ impl<'a> Reader<'a> {
             return Err(Malformed);
         }
         let addrs = (0..count).map(|_| self.addr()).collect::<Result<_, _>>()?;
-        Ok(Beacon { id, incarnation, n, name, addrs })
+        Ok(Beacon { id, key, incarnation, n, name, addrs })
+    }
+
+    pub(super) fn signed(&mut self) -> Result<Signed, Malformed> {
+        Ok(Signed { beacon: self.beacon()?, signature: self.array()? })
+    }
+
+    pub(super) fn sealed(&mut self) -> Result<Sealed, Malformed> {
+        Ok(Sealed(Arc::new(self.array()?)))
     }
 
     pub(super) fn listed(&mut self) -> Result<Listed, Malformed> {
-        Ok(Listed { seen: self.addr()?, beacon: self.beacon()? })
+        Ok(Listed { handle: Handle(self.u64()?), seen: self.addr()?, sealed: self.sealed()? })
     }
 
     pub(super) fn gone(&mut self) -> Result<Gone, Malformed> {
-        let (id, incarnation) = (PeerId(self.u64()?), self.u64()?);
+        let handle = Handle(self.u64()?);
         let why = match self.u8()? {
             0 => Why::Quit,
             1 => Why::Timeout,
             2 => Why::Replaced,
             _ => return Err(Malformed),
         };
-        Ok(Gone { id, incarnation, why })
+        Ok(Gone { handle, why })
     }
 
     pub(super) fn page(&mut self) -> Result<Page, Malformed> {

@@ -19,6 +19,14 @@ pub enum Command<'a> {
     Nick(&'a str),
     /// Show who is here.
     Who,
+    /// Show what is known of one person.
+    Whois(&'a str),
+    /// Show the words that prove who somebody is.
+    Verify(&'a str),
+    /// Remember that the name of somebody who is here stands for their key.
+    Trust(&'a str),
+    /// Show how somebody else joins.
+    Invite,
     /// Show the commands.
     Help,
     /// Leave, once what was said is delivered or given up.
@@ -39,12 +47,16 @@ pub struct CommandHelp {
 /// Every slash command, in the order of the help text.
 pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { name: "help", usage: "/help", what: "show this list" },
+    CommandHelp { name: "invite", usage: "/invite", what: "show how others join" },
     CommandHelp { name: "me", usage: "/me TEXT", what: "say what you do" },
     CommandHelp { name: "msg", usage: "/msg NAME TEXT", what: "say it to one person alone" },
     CommandHelp { name: "nick", usage: "/nick NAME", what: "change your name" },
     CommandHelp { name: "quit", usage: "/quit", what: "leave" },
     CommandHelp { name: "say", usage: "/say TEXT", what: "say a text as it stands" },
+    CommandHelp { name: "trust", usage: "/trust NAME", what: "remember whose name it is" },
+    CommandHelp { name: "verify", usage: "/verify NAME", what: "show words to compare aloud" },
     CommandHelp { name: "who", usage: "/who", what: "show who is here" },
+    CommandHelp { name: "whois", usage: "/whois NAME", what: "show somebody's key and address" },
 ];
 
 impl<'a> Command<'a> {
@@ -66,7 +78,11 @@ impl<'a> Command<'a> {
         match help.name {
             "help" => Ok(Self::Help),
             "who" => Ok(Self::Who),
+            "invite" => Ok(Self::Invite),
             "quit" => Ok(Self::Quit),
+            "whois" if !rest.is_empty() => Ok(Self::Whois(rest)),
+            "trust" if !rest.is_empty() => Ok(Self::Trust(rest)),
+            "verify" if !rest.is_empty() => Ok(Self::Verify(rest)),
             "nick" if !rest.is_empty() => Ok(Self::Nick(rest)),
             "me" if !rest.is_empty() => Ok(Self::Say { text: rest, action: true, to: None }),
             "say" if !rest.is_empty() => Ok(Self::Say { text: rest, action: false, to: None }),
@@ -87,7 +103,8 @@ fn split_word(text: &str) -> (&str, &str) {
 }
 
 impl CommandHelp {
-    /// The command of that name, or the only one that begins with it, among those of several lists.
+    /// The command of that name, or the one that begins with it and that all others which do begin
+    /// with, among those of several lists.
     ///
     /// # Errors
     ///
@@ -101,9 +118,11 @@ impl CommandHelp {
         if let Some(exact) = all().find(|help| help.name == word) {
             return Ok(exact);
         }
-        let mut begin = all().filter(|help| !word.is_empty() && help.name.starts_with(word));
-        if let (Some(only), None) = (begin.next(), begin.next()) {
-            return Ok(only);
+        let begin = || all().filter(|help| !word.is_empty() && help.name.starts_with(word));
+        let shortest = begin().min_by_key(|help| help.name.len());
+        let found = shortest.filter(|found| begin().all(|help| help.name.starts_with(found.name)));
+        if let Some(found) = found {
+            return Ok(found);
         }
         let near = all().map(|help| (edits(word, help.name), help.name)).min();
         let nearest = near.filter(|&(distance, _)| distance <= 2).map(|(_, name)| name);
@@ -154,6 +173,8 @@ mod tests {
     fn commands_and_prefixes() {
         assert_eq!(Command::parse("/nick al"), Ok(Command::Nick("al")));
         assert_eq!(Command::parse("/w"), Ok(Command::Who));
+        assert_eq!(Command::parse("/whoi bob"), Ok(Command::Whois("bob")));
+        assert_eq!(Command::parse("/v bob"), Ok(Command::Verify("bob")));
         assert_eq!(Command::parse("/q"), Ok(Command::Quit));
         assert_eq!(
             Command::parse("/msg bob hi there"),

@@ -7,10 +7,7 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use blake2::Blake2sMac;
-use blake2::digest::consts::U8;
-use blake2::digest::{FixedOutput, KeyInit, Update};
-
+use crate::machine::keyed::short;
 use crate::machine::wire::Cookie;
 use crate::machine::{Seed, Time};
 
@@ -45,18 +42,12 @@ impl Cookies {
     }
 
     fn at(&self, epoch: u64, addr: SocketAddr) -> Cookie {
-        // A key of 32 bytes is never refused by BLAKE2s.
-        let Ok(mut mac) = <Blake2sMac<U8> as KeyInit>::new_from_slice(&self.seed.0) else {
-            unreachable!("BLAKE2s takes keys of 32 bytes");
+        let ip = match addr.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
         };
-        mac.update(b"chatrpc cookie");
-        match addr.ip() {
-            IpAddr::V4(ip) => mac.update(&ip.octets()),
-            IpAddr::V6(ip) => mac.update(&ip.octets()),
-        }
-        mac.update(&addr.port().to_be_bytes());
-        mac.update(&epoch.to_be_bytes());
-        mac.finalize_fixed().into()
+        let (port, epoch) = (addr.port().to_be_bytes(), epoch.to_be_bytes());
+        short(&self.seed.0, &[b"chatrpc cookie", &ip, &port, &epoch])
     }
 }
 

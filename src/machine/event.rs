@@ -7,7 +7,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::machine::{Name, PeerId, SafeText};
+use crate::machine::{Name, PeerId, PublicKey, SafeText};
 
 /// Somebody in the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct Presence {
     pub unacked: u64,
     /// How long nothing has been heard from them.
     pub silent: Duration,
+    /// Their name is trusted to stand for their key.
+    pub trusted: bool,
 }
 
 /// One line of `chatrpc who`: what the nodeset knows of a member.
@@ -169,6 +171,8 @@ pub enum Event<'a> {
         nodeset: SocketAddr,
         /// Who is here besides us.
         people: Vec<Person>,
+        /// The room has no secret: everybody can enter.
+        open: bool,
     },
     /// Somebody entered.
     Joined(Person),
@@ -248,6 +252,45 @@ pub enum Event<'a> {
     },
     /// The nodeset went silent, or came back.
     Nodeset(Health),
+    /// The answer to `/whois`.
+    Whois {
+        /// Who.
+        who: Person,
+        /// Their key.
+        key: PublicKey,
+        /// Where their datagrams come from; `None` while no path to them is known.
+        addr: Option<SocketAddr>,
+        /// Their name is trusted to stand for this key.
+        trusted: bool,
+    },
+    /// The answer to `/trust`: to be kept, and given to the next machine.
+    Trusted {
+        /// Whose name it is.
+        who: Person,
+        /// Their key.
+        key: PublicKey,
+    },
+    /// Somebody goes by a name that is trusted to stand for another key.
+    OtherKey {
+        /// Who, or who pretends to be.
+        who: Person,
+    },
+    /// The answer to `/verify`: when both read the same words to each other, nobody is in between.
+    Words {
+        /// With whom they are to be compared.
+        who: Person,
+        /// The words, with spaces between them.
+        words: String,
+    },
+    /// The answer to `/invite`. The secret, if there is one, is for the owner of the machine to add.
+    Invite {
+        /// The nodeset.
+        nodeset: SocketAddr,
+        /// The room.
+        room: Name,
+        /// It has no secret.
+        open: bool,
+    },
     /// The answer to `/who`.
     People(Vec<Presence>),
     /// The answer of a [`crate::machine::Listing`].

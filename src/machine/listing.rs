@@ -8,9 +8,10 @@ use crate::machine::call::{Calls, Refused};
 use crate::machine::client::{Ask, Client, News};
 use crate::machine::event::Listed;
 use crate::machine::outbox::Outbox;
-use crate::machine::wire::{Change, Packet, Response};
+use crate::machine::suite::Suite;
+use crate::machine::wire::{self, Change, Packet, Response};
 use crate::machine::{
-    Action, Blame, Event, Exit, Input, Machine, PeerId, Person, Seed, Table, Tag, Time, Wake, mix,
+    Action, Blame, Event, Exit, Handle, Input, Machine, Person, Room, Seed, Table, Time, Wake, mix,
 };
 
 /// People listed at most: a nodeset that names more is not believed.
@@ -23,8 +24,10 @@ pub struct ListingConfig {
     pub seed: Seed,
     /// When this process started, in milliseconds of wall clock.
     pub incarnation: u64,
+    /// How things are sealed.
+    pub suite: &'static dyn Suite,
     /// Which room.
-    pub tag: Tag,
+    pub room: Room,
     /// The nodeset to ask.
     pub nodeset: SocketAddr,
 }
@@ -36,7 +39,7 @@ pub struct Listing {
     now: Time,
     calls: Calls<Ask>,
     client: Option<Client>,
-    found: BTreeMap<PeerId, Listed>,
+    found: BTreeMap<Handle, Listed>,
     out: Outbox,
     done: bool,
 }
@@ -50,13 +53,15 @@ impl Listing {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
-        let received = self.calls.receive(now, from, bytes);
-        let Some(client) = &mut self.client else { return };
+        let mut nothing = Vec::new();
+        let received = self.calls.receive(now, from, bytes, &mut nothing, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
-        client.junk |= from == client.nodeset && junk;
-        let Ok((key, datagram)) = received else { return };
-        let Some(key) = key else { return };
+        if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
+            client.junk |= junk;
+        }
+        let Ok((Some(key), datagram)) = received else { return };
         for packet in datagram.packets() {
+            let Some(client) = &mut self.client else { return };
             let Packet::Response { seq, payload } = packet else {
                 client.junk = true;
                 continue;
@@ -68,37 +73,48 @@ impl Listing {
                 continue;
             };
             self.calls.answer(now, key, seq, datagram.echo);
-            let sender = datagram.incarnation;
+            let sender = datagram.sender;
             let news = client.answered(now, sender, response, None, &mut self.calls);
-            Self::take(&mut self.found, &mut self.out, &mut self.done, news);
+            self.take(news);
         }
     }
 
-    fn take(found: &mut BTreeMap<PeerId, Listed>, out: &mut Outbox, done: &mut bool, news: News) {
+    fn take(&mut self, news: News) {
         let (changes, last) = match news {
             News::Changes(changes) => (changes, false),
             News::Roster(changes) => (changes, true),
             News::Over(exit) => {
-                *done = true;
-                return out.exit(exit);
+                self.done = true;
+                return self.out.exit(exit);
             }
             _ => return,
         };
         for change in changes {
             match change {
-                Change::Present(listed) if found.len() < LISTED_MAX => {
-                    let beacon = listed.beacon;
-                    let who = Person { id: beacon.id, name: beacon.name };
-                    found.insert(who.id, Listed { who, addr: listed.seen });
-                }
+                Change::Present(listed) if self.found.len() < LISTED_MAX => self.list(&listed),
                 Change::Present(_) => {}
-                Change::Gone(gone) => drop(found.remove(&gone.id)),
+                Change::Gone(gone) => drop(self.found.remove(&gone.handle)),
             }
         }
         if last {
-            *done = true;
-            out.show(Event::Listing(core::mem::take(found).into_values().collect()));
-            out.exit(Exit::Left { undelivered: 0 });
+            self.done = true;
+            let mut found: Vec<Listed> = core::mem::take(&mut self.found).into_values().collect();
+            found.sort_by_key(|listed| listed.who.id);
+            self.out.show(Event::Listing(found));
+            self.out.exit(Exit::Left { undelivered: 0 });
+        }
+    }
+
+    /// Takes in what somebody says of themselves, and not what a nodeset says of them.
+    fn list(&mut self, listed: &wire::Listed) {
+        let ListingConfig { suite, room, .. } = &self.config;
+        let opened = listed.sealed.open(*suite, room);
+        match opened.filter(|signed| signed.is_genuine(*suite, room)) {
+            Some(signed) => {
+                let who = Person { id: signed.beacon.id, name: signed.beacon.name };
+                self.found.insert(listed.handle, Listed { who, addr: listed.seen });
+            }
+            None => self.calls.blame.unauthenticated += 1,
         }
     }
 }
@@ -112,7 +128,8 @@ impl Machine for Listing {
         }
         if self.client.is_none() {
             let (rng, config) = (self.config.seed.stream("client"), &self.config);
-            self.client = Client::start(now, config.nodeset, config.tag, rng, &mut self.calls);
+            self.client =
+                Client::start(now, config.nodeset, config.room.tag(), rng, &mut self.calls);
         }
         match input {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
@@ -125,8 +142,9 @@ impl Machine for Listing {
         let Some(client) = &mut self.client else { return };
         client.tick(now, None, &mut self.calls);
         while !self.done && self.calls.expired(now).is_some() {
+            let Some(client) = &mut self.client else { return };
             let news = client.failed(now, None, &mut self.calls);
-            Self::take(&mut self.found, &mut self.out, &mut self.done, news);
+            self.take(news);
         }
         self.calls.flush(now, &mut self.out);
     }
@@ -150,7 +168,7 @@ impl Machine for Listing {
     }
 
     fn footprint(&self) -> Vec<Table> {
-        let mut tables = self.calls.footprint().to_vec();
+        let mut tables = self.calls.footprint();
         tables.push(Table { name: "listed", len: self.found.len(), limit: LISTED_MAX });
         tables
     }
@@ -160,7 +178,7 @@ impl Machine for Listing {
     }
 
     fn digest(&self) -> u64 {
-        self.found.keys().fold(u64::from(self.done), |hash, id| mix(hash ^ id.0))
+        self.found.keys().fold(u64::from(self.done), |hash, handle| mix(hash ^ handle.0))
     }
 
     fn check(&self) {

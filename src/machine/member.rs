@@ -1,7 +1,7 @@
 //! Who is here (docs/PROTOCOL.md, "Members").
 //!
 //! People are introduced by the nodeset or by their own hello, greeted at every address they may
-//! have, and shown once they have answered. Everything heard from a member extends a lease of 60 s;
+//! have, and shown once they have answered. What comes over a link of theirs was sealed by them. Everything heard from a member extends a lease of 60 s;
 //! a quiet one is pinged. A nodeset's word that somebody is gone is verified before it is believed,
 //! and whoever timed out is greeted again, ever more rarely, for a day: a healed partition re-merges
 //! by itself, with or without a nodeset.
@@ -22,8 +22,11 @@ use crate::machine::outbox::Outbox;
 use crate::machine::peer::Purpose;
 use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
-use crate::machine::wire::Request;
-use crate::machine::{Beacon, Event, Look, PeerId, Person, Rng, Table, Tag, Time, Why, mix};
+use crate::machine::wire::{Listed, Request};
+use crate::machine::{
+    Beacon, Event, Handle, Look, Name, PeerId, Person, PublicKey, Rng, Signed, Table, Time, Why,
+    mix,
+};
 
 /// How long somebody who is not heard counts as present.
 const LEASE: Duration = Duration::from_secs(60);
@@ -57,8 +60,8 @@ pub(crate) const LINKS_EACH: usize = 6;
 /// What the members act with.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
-    pub(crate) me: &'a Beacon,
-    pub(crate) tag: Tag,
+    pub(crate) me: &'a Signed,
+    pub(crate) pins: &'a BTreeMap<Name, PublicKey>,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
     pub(crate) rng: &'a mut Rng,
@@ -80,9 +83,13 @@ pub(crate) struct Member {
     links: Vec<Route>,
     /// The link that answered.
     path: Option<LinkKey>,
+    /// The link their newest datagram came over.
+    newest: Option<LinkKey>,
     /// Where they answered last, once they are gone.
     last: Option<SocketAddr>,
     standing: Standing,
+    /// What a nodeset knows them by.
+    handle: Handle,
     /// The nodeset vouches for them.
     introduced: bool,
     /// When they are given up, and why.
@@ -105,9 +112,10 @@ struct Route {
     link: LinkKey,
     /// A hello is open here, with our beacon of that number.
     greeting: Option<u32>,
-    /// They have answered here, or said hello from here while no other path worked. What comes over
-    /// any other link proves nothing about them.
-    trusted: bool,
+    /// Something of theirs came over it.
+    heard: bool,
+    /// They are asked whether they are there.
+    challenged: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,19 +144,22 @@ impl Member {
         for other in others.filter(|other| other.looks_like(&self.look)) {
             ctx.out.show(Event::Alike { one: self.person(), other: other.person() });
         }
-        if self.looks_like(&ctx.me.name.look()) {
-            let me = Person { id: ctx.me.id, name: ctx.me.name.clone() };
+        if self.looks_like(&ctx.me.beacon.name.look()) {
+            let me = Person { id: ctx.me.beacon.id, name: ctx.me.beacon.name.clone() };
             ctx.out.show(Event::Alike { one: self.person(), other: me });
+        }
+    }
+
+    /// Warns when the name is trusted to be somebody else's.
+    fn warn_other_key(&self, ctx: &mut Ctx<'_>) {
+        let other = |key: &PublicKey| *key != self.beacon.key;
+        if ctx.pins.get(&self.beacon.name).is_some_and(other) {
+            ctx.out.show(Event::OtherKey { who: self.person() });
         }
     }
 
     pub(crate) fn is_shown(&self) -> bool {
         self.standing == Standing::Shown
-    }
-
-    /// Whether what comes over that link comes from them.
-    pub(crate) fn trusts(&self, link: LinkKey) -> bool {
-        self.links.iter().any(|route| route.link == link && route.trusted)
     }
 
     /// The path, when it works: it was heard lately and answers.
@@ -177,11 +188,6 @@ impl Member {
     /// Where the nodeset saw them.
     pub(crate) const fn seen(&self) -> Option<SocketAddr> {
         self.seen
-    }
-
-    /// Which process they are.
-    pub(crate) const fn process(&self) -> (PeerId, u64) {
-        (self.beacon.id, self.beacon.incarnation)
     }
 
     pub(crate) fn digest(&self) -> u64 {
@@ -214,6 +220,7 @@ impl Member {
 pub(crate) struct Members {
     slab: Slab<Member>,
     by_id: BTreeMap<PeerId, MemberKey>,
+    by_handle: BTreeMap<Handle, MemberKey>,
     /// The member behind each link, by link key.
     by_link: Vec<Option<MemberKey>>,
     timers: Timers,
@@ -260,15 +267,10 @@ impl Members {
         self.timers.next()
     }
 
-    /// The nodeset says that somebody is here.
-    pub(crate) fn listed(
-        &mut self,
-        beacon: Beacon,
-        seen: SocketAddr,
-        greet: bool,
-        ctx: &mut Ctx<'_>,
-    ) {
-        let Some(key) = self.introduce(beacon, true, ctx) else { return };
+    /// The nodeset says that somebody is here: if they say so themselves.
+    pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, ctx: &mut Ctx<'_>) {
+        let seen = listed.seen;
+        let Some(key) = self.unseal(listed, ctx) else { return };
         let member = &mut self.slab[key];
         let moved = member.seen.replace(seen) != Some(seen);
         member.introduced = true;
@@ -290,37 +292,58 @@ impl Members {
         }
     }
 
+    fn unseal(&mut self, listed: &Listed, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+        let sessions = ctx.calls.sessions()?;
+        let opened = listed.sealed.open(sessions.suite(), sessions.room());
+        let named =
+            |signed: &Signed| Handle::of(sessions.room(), signed.beacon.id) == listed.handle;
+        let Some(signed) = opened.filter(named) else {
+            ctx.calls.blame.unauthenticated += 1;
+            return None;
+        };
+        self.introduce(&signed, true, ctx)
+    }
+
     /// Takes in a beacon: a new member, or a newer beacon of a known one. `None` when it is ours,
-    /// outdated, or of somebody who has left; and when there is no room. Another process of somebody
-    /// who is here has to wait until this one is gone.
+    /// outdated, forged, or of somebody who has left; and when there is no room.
     fn introduce(
         &mut self,
-        beacon: Beacon,
+        signed: &Signed,
         introduced: bool,
         ctx: &mut Ctx<'_>,
     ) -> Option<MemberKey> {
-        if beacon.id == ctx.me.id {
+        let beacon = &signed.beacon;
+        if beacon.id == ctx.me.beacon.id {
             return None;
         }
-        let Some(key) = self.key_of(beacon.id) else { return self.insert(beacon, introduced, ctx) };
-        let member = &self.slab[key];
-        let known = &member.beacon;
-        if beacon.incarnation > known.incarnation {
-            if !member.is_gone() {
-                self.doubt(key, Why::Replaced, ctx);
+        let known = self.key_of(beacon.id);
+        if let Some(key) = known {
+            let member = &self.slab[key];
+            if member.has_left() {
+                ctx.calls.blame.replayed += 1;
                 return None;
             }
-            self.forget(key, ctx);
-            return self.insert(beacon, introduced, ctx);
+            if beacon.n <= member.beacon.n && beacon.key == member.beacon.key {
+                // What is known says as much, and was verified.
+                return Some(key);
+            }
         }
-        if beacon.incarnation < known.incarnation || member.has_left() {
-            ctx.calls.blame.replayed += 1;
-            return None;
+        let genuine = ctx
+            .calls
+            .sessions()
+            .is_some_and(|sessions| signed.is_genuine(sessions.suite(), sessions.room()));
+        match known {
+            _ if !genuine => {
+                ctx.calls.blame.unauthenticated += 1;
+                None
+            }
+            None => self.insert(beacon.clone(), introduced, ctx),
+            Some(key) if self.slab[key].beacon.key == beacon.key => {
+                self.renew(key, beacon.clone(), ctx);
+                Some(key)
+            }
+            Some(_) => None,
         }
-        if beacon.n > known.n {
-            self.renew(key, beacon, ctx);
-        }
-        Some(key)
     }
 
     fn insert(&mut self, beacon: Beacon, introduced: bool, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
@@ -333,12 +356,15 @@ impl Members {
             return None;
         }
         let id = beacon.id;
+        let handle = Handle::of(ctx.calls.sessions()?.room(), id);
         let key = self.slab.insert(Member {
+            handle,
             look: beacon.name.look(),
             beacon,
             seen: None,
             links: Vec::new(),
             path: None,
+            newest: None,
             last: None,
             standing: Standing::Hidden,
             introduced,
@@ -353,6 +379,7 @@ impl Members {
             inward: InStream::default(),
         });
         self.by_id.insert(id, key);
+        self.by_handle.insert(handle, key);
         Some(key)
     }
 
@@ -364,6 +391,7 @@ impl Members {
         let member = &self.slab[key];
         if was != member.beacon.name && member.is_shown() && ctx.announce {
             ctx.out.show(Event::Renamed { who: member.person(), was });
+            member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
         }
     }
@@ -381,6 +409,7 @@ impl Members {
         self.shown += 1;
         if ctx.announce {
             ctx.out.show(Event::Joined(member.person()));
+            member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
         }
     }
@@ -413,6 +442,7 @@ impl Members {
     /// Warns of all who are here and look like another, or like us.
     pub(crate) fn warn_all_alike(&self, ctx: &mut Ctx<'_>) {
         for (place, (_, member)) in self.shown().enumerate() {
+            member.warn_other_key(ctx);
             member.warn_alike(self.shown().take(place).map(|(_, other)| other), ctx);
         }
     }
@@ -470,11 +500,13 @@ impl Members {
     pub(crate) fn check(&self) {
         self.timers.check();
         assert_eq!(self.by_id.len(), self.slab.len());
+        assert_eq!(self.by_handle.len(), self.slab.len());
         let gone = self.slab.iter().filter(|(_, member)| member.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
         for (key, member) in &self.slab {
             assert_eq!(self.key_of(member.beacon.id), Some(key));
+            assert_eq!(self.by_handle.get(&member.handle), Some(&key));
             assert!(member.links.len() <= LINKS_EACH);
             assert!(member.path.is_none_or(|path| self.on_link(path) == Some(key)));
             assert!(member.links.iter().all(|route| self.on_link(route.link) == Some(key)));

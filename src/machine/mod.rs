@@ -37,12 +37,15 @@
 //! | file | idea |
 //! |---|---|
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `wire`, `codec`, `beacon` | every byte that crosses the network |
+//! | `wire` and its `datagram`, `codec`, `beacon` | every byte that crosses the network |
+//! | `keyed`, `identity`, `room` | the keyed hash; who somebody is; a room's keys |
+//! | `suite`, `noise` | what is asked of cryptography; the product's answer |
+//! | `session` and its `handshake`, `window` | what peers say is sealed; how keys come about; nothing twice |
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
 //! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
-//! | `call/packing` | datagrams filled with packets, and what rides along |
+//! | `call/receiving`, `call/packing` | from a datagram to its link; datagrams filled with packets, and what rides along |
 //! | `client` | the peer's side of the nodeset: find the room, hold a lease |
 //! | `member` and its `greeting`, `presence` | who is known; finding a path to them; who is still here |
 //! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
@@ -58,18 +61,24 @@ mod codec;
 mod command;
 mod cookie;
 mod event;
+mod identity;
 mod inward;
+pub mod keyed;
 mod listing;
 mod member;
 mod name;
+mod noise;
 mod outbox;
 mod path;
 mod peer;
 mod registry;
 mod replies;
 mod rng;
+mod room;
 mod roster;
+mod session;
 mod speech;
+pub mod suite;
 mod text;
 mod time;
 mod timer;
@@ -77,16 +86,20 @@ pub mod wire;
 
 use core::net::SocketAddr;
 
-pub use beacon::{Beacon, PeerId, Tag};
+pub use beacon::{Beacon, Handle, PeerId, SEALED, Sealed, Signed, Tag};
 pub use command::{COMMANDS, Command, CommandHelp};
 pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
 };
+pub use identity::{Identity, Pin, PublicKey, SIGNATURE, words};
 pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
+pub use noise::Noise;
 pub use peer::{Peer, PeerConfig};
 pub use registry::{Registry, RegistryConfig};
 pub use rng::{Rng, Seed, mix};
+pub use room::{Room, SECRET, Secret, SecretError};
+pub use session::handshake::{COOKIE, INIT, RESP};
 pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
 

@@ -6,55 +6,72 @@ mod joining;
 mod leaving;
 mod talking;
 
+use std::collections::BTreeMap;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use self::talking::mentions;
-use crate::machine::beacon::ADDRS_MAX;
 use crate::machine::call::{Admission, Calls, LinkKey, Refused};
-use crate::machine::client::{Ask, Client};
+use crate::machine::client::{Ask, Card, Client};
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
+use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Receipt, Speech};
+use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
-use crate::machine::wire::{Asked, Change, Datagram, Flags, Packet, Request, Response, VERSION};
+use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
-    Action, Beacon, Blame, Event, Exit, Input, Machine, MessageId, Name, NameProblem, PeerId,
-    Person, Rng, SafeText, Seed, Table, Tag, Time, Wake, Why, mix,
+    Action, Beacon, Blame, Event, Exit, Handle, Identity, Input, Machine, MessageId, Name,
+    NameProblem, PeerId, Person, Pin, PublicKey, Rng, Room, SafeText, Seed, Signed, Table, Tag,
+    Time, Wake, Why, mix,
 };
 
 /// What a [`Peer`] is made from.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
-    /// Entropy.
+    /// Entropy, used for nothing else.
     pub seed: Seed,
-    /// When this process started, in milliseconds of wall clock: greater than any earlier one's.
+    /// Who we are.
+    pub identity: Identity,
+    /// When this process started, in milliseconds of wall clock: greater than any earlier one's of
+    /// the same identity.
     pub incarnation: u64,
+    /// How things are sealed.
+    pub suite: &'static dyn Suite,
+    /// The room.
+    pub room: Room,
     /// Our name.
     pub name: Name,
-    /// The room.
-    pub tag: Tag,
     /// The nodeset.
     pub nodeset: SocketAddr,
     /// Addresses of this computer that others may reach us at; the first four are used.
     pub addrs: Vec<SocketAddr>,
     /// How long leaving waits for what is undelivered.
     pub drain: Duration,
+    /// Whom we trust: a warning is shown when a name of theirs comes with another key.
+    pub pins: Vec<Pin>,
 }
 
 /// Somebody who chats.
 #[derive(Debug)]
 pub struct Peer {
     now: Time,
-    me: Beacon,
+    me: Signed,
+    /// What the nodeset is given of us.
+    card: Card,
     tag: Tag,
+    open: bool,
     nodeset: SocketAddr,
     drain: Duration,
     stage: Stage,
     client: Option<Client>,
     calls: Calls<Purpose>,
+    /// What was under the seal of the datagram being handled.
+    text: Vec<u8>,
     members: Members,
+    pins: BTreeMap<Name, PublicKey>,
     speech: Speech,
     /// The address the nodeset saw us at.
     seen: Option<SocketAddr>,
@@ -75,6 +92,8 @@ pub(crate) enum Purpose {
     Say { member: MemberKey, position: u64 },
     /// Is a member still there?
     Ping { member: MemberKey },
+    /// Does a member receive what is sent to that address?
+    Challenge { member: MemberKey },
     /// Is somebody there who has the name we want?
     Probe,
     /// Goodbye to a member.
@@ -91,9 +110,12 @@ impl Purpose {
     const fn asked(self) -> Asked {
         match self {
             Self::Nodeset(ask) => ask.asked(),
-            Self::Hello { .. } => Asked::Hello,
             Self::Say { .. } => Asked::Say,
-            Self::Ping { .. } | Self::Probe | Self::Bye => Asked::Other,
+            Self::Hello { .. }
+            | Self::Ping { .. }
+            | Self::Challenge { .. }
+            | Self::Probe
+            | Self::Bye => Asked::Other,
         }
     }
 }
@@ -120,20 +142,48 @@ enum Stage {
 impl Peer {
     /// A machine that begins to join at its first input.
     pub fn new(config: PeerConfig) -> Self {
-        let PeerConfig { seed, incarnation, name, tag, nodeset, mut addrs, drain } = config;
-        addrs.truncate(ADDRS_MAX);
-        let id = PeerId(seed.stream("id").next_u64());
+        let PeerConfig {
+            seed,
+            identity,
+            incarnation,
+            suite,
+            room,
+            name,
+            nodeset,
+            addrs,
+            drain,
+            pins,
+        } = config;
+        let key = identity.public();
+        let id = key.process(incarnation);
+        let mut beacon = Beacon { id, key, incarnation, n: 0, name, addrs };
+        beacon.fit();
+        let me = Signed::new(suite, &identity, &room, beacon);
+        let card = Card { handle: Handle::of(&room, id), n: 0, sealed: me.seal(suite, &room) };
         let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+        let (tag, open) = (room.tag(), room.is_open());
+        let sessions = Sessions::new(SessionsConfig {
+            suite,
+            identity,
+            room,
+            incarnation,
+            seed: Seed(seed.bytes("sessions", 0)),
+            linked_max: MEMBERS_MAX + ABSENT_MAX,
+        });
         Self {
             now: Time::ZERO,
-            me: Beacon { id, incarnation, n: 0, name, addrs },
+            me,
+            card,
             tag,
+            open,
             nodeset,
             drain,
             stage: Stage::Reading,
             client: None,
-            calls: Calls::new(incarnation, links_max, seed.stream("calls")),
+            calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
+            text: Vec::new(),
             members: Members::default(),
+            pins: pins.into_iter().map(|pin| (pin.name, pin.key)).collect(),
             speech: Speech::new(),
             seen: None,
             scratch: String::new(),
@@ -145,7 +195,8 @@ impl Peer {
 
     /// Who we are.
     pub fn me(&self) -> Person {
-        Person { id: self.me.id, name: self.me.name.clone() }
+        let Beacon { id, name, .. } = &self.me.beacon;
+        Person { id: *id, name: name.clone() }
     }
 
     /// Whether a line is taken now without risk of being refused: we are in, and little is
@@ -160,7 +211,7 @@ impl Peer {
         let ctx = Ctx {
             now: self.now,
             me: &self.me,
-            tag: self.tag,
+            pins: &self.pins,
             calls: &mut self.calls,
             speech: &mut self.speech,
             rng: &mut self.rng,
@@ -171,54 +222,68 @@ impl Peer {
     }
 
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
-        let received = self.calls.receive(self.now, from, bytes);
+        let mut text = core::mem::take(&mut self.text);
+        let received = self.calls.receive(self.now, from, bytes, &mut text, &mut self.out);
         if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
             client.junk |= matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         }
-        let Ok((link, datagram)) = received else { return };
-        if let Some(member) = link.and_then(|link| self.members.on_link(link)) {
-            let (members, mut ctx) = self.parts();
-            members.heard(member, link.unwrap_or_default(), &mut ctx);
-        }
-        for packet in datagram.packets() {
-            match packet {
-                Packet::Request { seq, request } => {
-                    self.request(from, link, &datagram, seq, request);
-                }
-                Packet::Response { seq, payload } => {
-                    let link = link.filter(|&link| self.calls.is_open(link));
-                    self.response(link, &datagram, seq, payload);
-                }
+        match received {
+            Ok((link, datagram)) => self.packets(from, link, &datagram),
+            Err(Refused::Handshake(id)) => {
+                let (members, ctx) = self.parts();
+                members.lives(id, ctx.now);
             }
+            Err(_) => {}
         }
-        self.calls.flush_strays(self.now, from, &datagram, &mut self.out);
+        text.clear();
+        self.text = text;
     }
 
+    fn packets(&mut self, from: SocketAddr, link: Option<LinkKey>, datagram: &Datagram<'_>) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
+        let (members, mut ctx) = self.parts();
+        let member = members.key_of(PeerId(datagram.sender));
+        let member = member.filter(|_| datagram.sealed && !parting);
+        let link = match (member, link) {
+            (Some(member), None) => members.appeared(member, from, &mut ctx),
+            (_, link) => link,
+        };
+        if let Some(link) = link
+            && let Some(member) = members.on_link(link)
+        {
+            members.heard(member, link, &mut ctx);
+        }
+        for packet in datagram.packets() {
+            let link = link.filter(|&link| self.calls.is_open(link));
+            match packet {
+                Packet::Request { seq, request } if datagram.sealed => {
+                    self.request(from, link, datagram.sender, seq, request);
+                }
+                Packet::Request { seq, request } => self.announcement(link, seq, request),
+                Packet::Response { seq, payload } => self.response(link, datagram, seq, payload),
+            }
+        }
+        self.calls.flush_strays(self.now, from, datagram, &mut self.out);
+    }
+
+    /// A member asks something: they have proven who they are.
     fn request(
         &mut self,
         from: SocketAddr,
         link: Option<LinkKey>,
-        datagram: &Datagram<'_>,
+        sender: u64,
         seq: u32,
         request: Request<'_>,
     ) {
-        let link = link.filter(|&link| self.calls.is_open(link));
-        let member = link.and_then(|link| {
-            let member = self.members.on_link(link)?;
-            self.members.member(member).trusts(link).then_some(member)
-        });
-        let of_nodeset = link.is_some() && link == self.client.as_ref().map(Client::link);
+        let member = link.and_then(|link| self.members.on_link(link));
         match (request, link) {
-            (Request::Hello { tag, stream, start, given_up, beacon }, _) => {
-                let known = tag == self.tag && beacon.incarnation == datagram.incarnation;
-                if !known || matches!(self.stage, Stage::Parting { .. }) {
+            (Request::Hello { stream, start, given_up, beacon }, _) => {
+                let own = beacon.beacon.id.0 == sender;
+                if !own || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
                 } else {
-                    self.hello(from, seq, beacon, (stream, start, given_up));
+                    self.hello(from, seq, &beacon, (stream, start, given_up));
                 }
-            }
-            (Request::Foreign { .. }, _) => {
-                self.calls.reply_stray(seq, &Response::Version(VERSION));
             }
             (Request::Say { stream, position, number, flags, text }, Some(link)) => {
                 let Some(member) = member else {
@@ -233,42 +298,23 @@ impl Peer {
                     self.calls.reply(link, seq, &Response::Ok);
                 }
             }
-            (Request::Bye { id, next }, _) => {
+            (Request::Bye { next }, _) => {
                 // The answer goes out first: the link it would take is closed.
                 self.calls.reply_stray(seq, &Response::Ok);
-                let of = |&key: &MemberKey| self.members.member(key).beacon.id == id;
-                if let Some(member) = member.filter(of) {
+                if let Some(member) = member {
                     self.receipt(member, next, 0);
                     let (members, mut ctx) = self.parts();
                     members.lose(member, Why::Quit, &mut ctx);
                 }
             }
-            (Request::AddMember { members, .. }, Some(link)) if of_nodeset => {
-                if matches!(self.calls.admit(link, seq), Admission::New) {
-                    self.calls.reply(link, seq, &Response::Ok);
-                    self.take(members.into_iter().map(Change::Present).collect());
-                }
-            }
-            (Request::RemoveMember { members, .. }, Some(link)) if of_nodeset => {
-                if matches!(self.calls.admit(link, seq), Admission::New) {
-                    self.calls.reply(link, seq, &Response::Ok);
-                    self.take(members.into_iter().map(Change::Gone).collect());
-                }
-            }
             (Request::Say { .. } | Request::Ping, _) => {
                 self.calls.reply_stray(seq, &Response::Unknown);
             }
-            _ => {
-                self.calls.blame.unauthenticated += 1;
-                if let Some(client) = self.client.as_mut().filter(|_| of_nodeset) {
-                    client.junk = true;
-                }
-            }
+            _ => self.calls.blame.unauthenticated += 1,
         }
     }
 
-    fn hello(&mut self, from: SocketAddr, seq: u32, beacon: Beacon, stream: (u32, u64, u64)) {
-        let id = self.me.id;
+    fn hello(&mut self, from: SocketAddr, seq: u32, beacon: &Signed, stream: (u32, u64, u64)) {
         let (members, mut ctx) = self.parts();
         let Some((key, link, missing)) = members.hello(from, beacon, stream, &mut ctx) else {
             return;
@@ -278,7 +324,7 @@ impl Peer {
             ctx.out.show(Event::Missing { from, count: missing });
         }
         if matches!(ctx.calls.admit(link, seq), Admission::New) {
-            ctx.calls.reply(link, seq, &Response::Here(id));
+            ctx.calls.reply(link, seq, &Response::Ok);
         }
         members.greet_back(key, link, &mut ctx);
     }
@@ -303,7 +349,7 @@ impl Peer {
         }
         let member = self.members.member_mut(key);
         let from = member.person();
-        let (scratch, out, me) = (&mut self.scratch, &mut self.out, self.me.name.as_str());
+        let (scratch, out, me) = (&mut self.scratch, &mut self.out, self.me.beacon.name.as_str());
         let taken = member.inward().take(stream, position, piece, |number, flags, text| {
             scratch.clear();
             sanitize_into(text, scratch);
@@ -335,13 +381,18 @@ impl Peer {
             self.calls.blame.unknown_call += 1;
             return;
         };
-        let Some(purpose) = self.calls.asked(link, seq) else { return };
+        let Some(purpose) = self.calls.asked(link, seq) else {
+            if datagram.sealed {
+                self.calls.overdue(self.now, link, datagram.echo);
+            }
+            return;
+        };
         let Ok(response) = Response::decode(purpose.asked(), payload) else {
             self.calls.blame.malformed += 1;
             return;
         };
         self.calls.answer(self.now, link, seq, datagram.echo);
-        self.answered(link, purpose, datagram.incarnation, response);
+        self.answered(link, purpose, datagram.sender, response);
     }
 
     fn answered(&mut self, link: LinkKey, purpose: Purpose, incarnation: u64, response: Response) {
@@ -353,14 +404,12 @@ impl Peer {
             (Purpose::Nodeset(_), response) if parting => self.late_lease(Some(response)),
             (Purpose::Nodeset(_), response) => {
                 ctx.calls.alive(link);
-                let (now, beacon) = (self.now, wanted(&self.stage, &self.me));
+                let (now, card) = (self.now, wanted(&self.stage, &self.card));
                 let Some(client) = &mut self.client else { return };
-                let news = client.answered(now, incarnation, response, beacon, &mut self.calls);
+                let news = client.answered(now, incarnation, response, card, &mut self.calls);
                 self.news(news);
             }
-            (Purpose::Hello { member }, Response::Here(id)) => {
-                members.greeted(member, link, id, &mut ctx);
-            }
+            (Purpose::Hello { member }, Response::Ok) => members.greeted(member, link, &mut ctx),
             (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
             (Purpose::Say { member, position }, Response::Next { next, held }) => {
                 members.member_mut(member).out().called(position, true);
@@ -377,6 +426,7 @@ impl Peer {
                 members.unknown(member, link, &mut ctx);
             }
             (Purpose::Ping { member }, _) => members.pinged(member, true, &mut ctx),
+            (Purpose::Challenge { member }, _) => members.challenged(member, link, true, &mut ctx),
             (Purpose::Probe, _) => self.probed(true),
         }
     }
@@ -385,7 +435,7 @@ impl Peer {
     fn receipt(&mut self, member: MemberKey, next: u64, held: u64) {
         let (members, ctx) = self.parts();
         let reader = members.member(member).person();
-        let (now, me, calls) = (ctx.now, ctx.me.id, ctx.calls);
+        let (now, me, calls) = (ctx.now, ctx.me.beacon.id, ctx.calls);
         let over = |position, link, seq| {
             calls.finish(now, link, seq, Purpose::Say { member, position });
         };
@@ -403,9 +453,9 @@ impl Peer {
             Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
             Purpose::Nodeset(_) if parting => self.late_lease(None),
             Purpose::Nodeset(_) => {
-                let beacon = wanted(&self.stage, &self.me);
+                let card = wanted(&self.stage, &self.card);
                 let Some(client) = &mut self.client else { return };
-                let news = client.failed(self.now, beacon, &mut self.calls);
+                let news = client.failed(self.now, card, &mut self.calls);
                 self.news(news);
             }
             Purpose::Hello { member } => members.greeting_failed(member, link, &mut ctx),
@@ -414,6 +464,7 @@ impl Peer {
                 members.kick(member, &mut ctx);
             }
             Purpose::Ping { member } => members.pinged(member, false, &mut ctx),
+            Purpose::Challenge { member } => members.challenged(member, link, false, &mut ctx),
             Purpose::Probe => self.probed(false),
         }
     }
@@ -430,9 +481,9 @@ impl Peer {
 
     fn tick(&mut self) {
         let now = self.now;
-        let beacon = wanted(&self.stage, &self.me);
+        let card = wanted(&self.stage, &self.card);
         if let Some(client) = &mut self.client {
-            client.tick(now, beacon, &mut self.calls);
+            client.tick(now, card, &mut self.calls);
         }
         while let Some((link, purpose)) = self.calls.expired(now) {
             self.failed(link, purpose);
@@ -447,10 +498,10 @@ impl Peer {
     }
 }
 
-/// Our beacon, once we want a lease.
-fn wanted<'a>(stage: &Stage, me: &'a Beacon) -> Option<&'a Beacon> {
+/// What the nodeset is given of us, once we want a lease.
+fn wanted<'a>(stage: &Stage, card: &'a Card) -> Option<&'a Card> {
     match stage {
-        Stage::Entering { .. } | Stage::Ready | Stage::Draining { .. } => Some(me),
+        Stage::Entering { .. } | Stage::Ready | Stage::Draining { .. } => Some(card),
         _ => None,
     }
 }
@@ -461,6 +512,7 @@ impl Machine for Peer {
         if matches!(self.stage, Stage::Over) {
             return;
         }
+        self.calls.end_sessions(self.now);
         if self.client.is_none() {
             self.start();
         }
@@ -508,7 +560,7 @@ impl Machine for Peer {
     }
 
     fn footprint(&self) -> Vec<Table> {
-        let mut tables = self.calls.footprint().to_vec();
+        let mut tables = self.calls.footprint();
         tables.extend(self.members.footprint());
         let backlog = self.speech.backlog();
         tables.push(Table { name: "undelivered messages", len: backlog, limit: BACKLOG_MAX });
@@ -520,7 +572,8 @@ impl Machine for Peer {
     }
 
     fn digest(&self) -> u64 {
-        let mut hash = mix(self.me.id.0 ^ u64::from(self.me.n));
+        let mut hash = mix(self.me.beacon.id.0 ^ u64::from(self.me.beacon.n));
+        hash = mix(hash ^ self.calls.sessions().map_or(0, Sessions::digest));
         hash = mix(hash ^ self.speech.backlog() as u64 ^ self.speech.next_position() << 20);
         for (_, member) in self.members.iter() {
             hash = mix(hash ^ member.digest());

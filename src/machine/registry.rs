@@ -24,7 +24,7 @@ use crate::machine::wire::{
     VERSION,
 };
 use crate::machine::{
-    Action, Beacon, Blame, Input, Machine, PeerId, Seed, Table, Tag, Time, Wake, Why, mix,
+    Action, Blame, Handle, Input, Machine, PeerId, Sealed, Seed, Table, Tag, Time, Wake, Why, mix,
 };
 
 /// How long a lease lasts without being renewed.
@@ -32,6 +32,9 @@ const LEASE: Duration = Duration::from_secs(60);
 
 /// Leases one source address may hold.
 const PER_SOURCE_MAX: usize = 256;
+
+/// Members one room may have, so that no room takes the places of all others; a peer knows no more.
+const PER_ROOM_MAX: usize = 1024;
 
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
 const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 48;
@@ -58,7 +61,7 @@ pub struct Registry {
     cookies: Cookies,
     calls: Calls<Announced>,
     leases: Slab<Lease>,
-    by_member: BTreeMap<(Tag, PeerId), usize>,
+    by_member: BTreeMap<(Tag, Handle), usize>,
     by_addr: BTreeMap<SocketAddr, usize>,
     per_source: BTreeMap<IpAddr, usize>,
     rooms: BTreeMap<Tag, Roster>,
@@ -80,7 +83,12 @@ struct Announced {
 #[derive(Debug)]
 struct Lease {
     tag: Tag,
-    beacon: Beacon,
+    handle: Handle,
+    /// Which process holds it.
+    incarnation: u64,
+    /// The number of the beacon, and the beacon itself: noise, for a nodeset.
+    n: u32,
+    sealed: Sealed,
     seen: SocketAddr,
     token: u64,
     link: Option<LinkKey>,
@@ -95,11 +103,14 @@ struct Lease {
 /// A request to register, as it came.
 struct Application {
     from: SocketAddr,
+    incarnation: u64,
     cookie: Cookie,
     tag: Tag,
     have: u64,
     token: u64,
-    beacon: Beacon,
+    handle: Handle,
+    n: u32,
+    sealed: Sealed,
 }
 
 impl Registry {
@@ -129,11 +140,13 @@ impl Registry {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
-        let Ok((link, datagram)) = self.calls.receive(now, from, bytes) else { return };
+        let mut nothing = Vec::new();
+        let received = self.calls.receive(now, from, bytes, &mut nothing, &mut self.out);
+        let Ok((link, datagram)) = received else { return };
         for packet in datagram.packets() {
             match packet {
                 Packet::Request { seq, request } => {
-                    let response = self.request(now, from, datagram.incarnation, request);
+                    let response = self.request(now, from, datagram.sender, request);
                     if let Some(response) = response {
                         self.calls.reply_stray(seq, &response);
                     }
@@ -160,13 +173,12 @@ impl Registry {
         match request {
             Request::Foreign { .. } => Some(Response::Version(VERSION)),
             Request::Who { cookie, tag, have, .. } => Some(self.who(now, from, cookie, tag, have)),
-            Request::Register { cookie, tag, have, token, beacon, .. }
-                if beacon.incarnation == incarnation =>
-            {
-                let application = Application { from, cookie, tag, have, token, beacon };
+            Request::Register { cookie, tag, have, token, handle, n, sealed } => {
+                let application =
+                    Application { from, incarnation, cookie, tag, have, token, handle, n, sealed };
                 self.register(now, application)
             }
-            Request::Deregister { tag, id, token } => self.deregister(now, tag, id, token),
+            Request::Deregister { tag, handle, token } => self.deregister(now, tag, handle, token),
             _ => {
                 self.calls.blame.unauthenticated += 1;
                 None
@@ -184,7 +196,7 @@ impl Registry {
 
     fn register(&mut self, now: Time, application: Application) -> Option<Response> {
         let (from, tag) = (application.from, application.tag);
-        let known = self.by_member.get(&(tag, application.beacon.id)).copied();
+        let known = self.by_member.get(&(tag, application.handle)).copied();
         let holds = |lease: &Lease| lease.token == application.token;
         let trusted = known.is_some_and(|key| {
             let lease = &self.leases[key];
@@ -213,7 +225,7 @@ impl Registry {
     /// Extends a lease. `None` when the application is outdated, or somebody else's.
     fn renew(&mut self, now: Time, key: usize, application: &Application) -> Option<usize> {
         let lease = &self.leases[key];
-        if application.beacon.version() < lease.beacon.version() {
+        if application.n < lease.n || application.incarnation != lease.incarnation {
             self.calls.blame.replayed += 1;
             return None;
         }
@@ -222,11 +234,11 @@ impl Registry {
             self.calls.blame.unauthenticated += 1;
             return None;
         }
-        if moved || application.beacon != lease.beacon {
-            self.clear_address(now, application.from, Some(key), application.beacon.incarnation)?;
+        if moved || application.sealed != lease.sealed {
+            self.clear_address(now, application.from, Some(key), application.incarnation)?;
             self.unbind(key);
             let lease = &mut self.leases[key];
-            lease.beacon = application.beacon.clone();
+            (lease.n, lease.sealed) = (application.n, application.sealed.clone());
             lease.seen = application.from;
             self.bind(key);
             self.publish(now, key);
@@ -236,23 +248,30 @@ impl Registry {
 
     /// Grants a new lease, or says why not; `Err(None)` is silence.
     fn admit(&mut self, now: Time, application: &Application) -> Result<usize, Option<Response>> {
-        let (tag, beacon) = (application.tag, &application.beacon);
+        let (tag, handle) = (application.tag, application.handle);
         let room = self.rooms.get(&tag);
-        if room.is_some_and(|room| room.has_left(beacon.id, beacon.incarnation)) {
+        if room.is_some_and(|room| room.has_left(handle)) {
             self.calls.blame.replayed += 1;
             return Err(None);
         }
-        self.clear_address(now, application.from, None, beacon.incarnation).ok_or(None)?;
+        self.clear_address(now, application.from, None, application.incarnation).ok_or(None)?;
         let source = application.from.ip();
         let from_source = self.per_source.get(&source).copied().unwrap_or(0);
-        if self.leases.len() >= self.members_max || from_source >= PER_SOURCE_MAX {
+        let in_room = self.rooms.get(&tag).map_or(0, Roster::present);
+        if self.leases.len() >= self.members_max
+            || from_source >= PER_SOURCE_MAX
+            || in_room >= PER_ROOM_MAX
+        {
             self.calls.blame.over_limit += 1;
             return Err(Some(Response::Full));
         }
         self.tokens += 1;
         let key = self.leases.insert(Lease {
             tag,
-            beacon: beacon.clone(),
+            handle,
+            incarnation: application.incarnation,
+            n: application.n,
+            sealed: application.sealed.clone(),
             seen: application.from,
             token: self.cookies.token(self.tokens),
             link: None,
@@ -261,7 +280,7 @@ impl Registry {
             announcing: false,
             deaf: false,
         });
-        self.by_member.insert((tag, beacon.id), key);
+        self.by_member.insert((tag, handle), key);
         self.bind(key);
         self.publish(now, key);
         Ok(key)
@@ -278,7 +297,7 @@ impl Registry {
     ) -> Option<()> {
         let other = self.by_addr.get(&addr).copied().filter(|&other| Some(other) != except);
         let Some(other) = other else { return Some(()) };
-        if incarnation <= self.leases[other].beacon.incarnation {
+        if incarnation <= self.leases[other].incarnation {
             self.calls.blame.replayed += 1;
             return None;
         }
@@ -286,8 +305,8 @@ impl Registry {
         Some(())
     }
 
-    fn deregister(&mut self, now: Time, tag: Tag, id: PeerId, token: u64) -> Option<Response> {
-        if let Some(&key) = self.by_member.get(&(tag, id)) {
+    fn deregister(&mut self, now: Time, tag: Tag, handle: Handle, token: u64) -> Option<Response> {
+        if let Some(&key) = self.by_member.get(&(tag, handle)) {
             if self.leases[key].token != token {
                 self.calls.blame.unauthenticated += 1;
                 return None;
@@ -323,19 +342,19 @@ impl Registry {
         self.unbind(key);
         self.expiry.cancel(key);
         let lease = self.leases.remove(key);
-        self.by_member.remove(&(lease.tag, lease.beacon.id));
+        self.by_member.remove(&(lease.tag, lease.handle));
         if self.by_member.range(room_of(lease.tag)).next().is_none() {
             self.rooms.remove(&lease.tag);
             return;
         }
-        let (id, incarnation) = (lease.beacon.id, lease.beacon.incarnation);
-        self.change(now, lease.tag, Change::Gone(Gone { id, incarnation, why }));
+        self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, why }));
     }
 
     /// Tells the room about a member that is new, or has changed.
     fn publish(&mut self, now: Time, key: usize) {
         let lease = &self.leases[key];
-        let listed = Listed { seen: lease.seen, beacon: lease.beacon.clone() };
+        let (handle, seen, sealed) = (lease.handle, lease.seen, lease.sealed.clone());
+        let listed = Listed { handle, seen, sealed };
         self.change(now, lease.tag, Change::Present(listed));
     }
 
@@ -353,7 +372,7 @@ impl Registry {
             return;
         }
         let Some(roster) = self.rooms.get(&lease.tag) else { return };
-        let to = lease.beacon.id;
+        let to = lease.handle;
         let (request, reached) = match roster.announcement(lease.heard, to, ANNOUNCEMENT_ROOM) {
             Announcement::None { reached } => {
                 lease.heard = reached;
@@ -366,10 +385,10 @@ impl Registry {
                 (Request::RemoveMember { reached, members }, reached)
             }
         };
-        let process = (to, lease.beacon.incarnation);
+        let process = (PeerId(to.0), lease.incarnation);
         let link = match lease.link {
             Some(link) => Some(link),
-            None => self.calls.open(now, lease.seen, process, true),
+            None => self.calls.open(now, lease.seen, process),
         };
         let Some(link) = link else { return };
         lease.link = Some(link);
@@ -399,8 +418,8 @@ impl Registry {
 }
 
 /// The keys of one room in `by_member`.
-fn room_of(tag: Tag) -> core::ops::RangeInclusive<(Tag, PeerId)> {
-    (tag, PeerId(0))..=(tag, PeerId(u64::MAX))
+fn room_of(tag: Tag) -> core::ops::RangeInclusive<(Tag, Handle)> {
+    (tag, Handle(0))..=(tag, Handle(u64::MAX))
 }
 
 impl Machine for Registry {
@@ -426,7 +445,7 @@ impl Machine for Registry {
     fn footprint(&self) -> Vec<Table> {
         let limit = self.members_max;
         let changes = self.rooms.values().map(Roster::len).sum();
-        let mut tables = self.calls.footprint().to_vec();
+        let mut tables = self.calls.footprint();
         tables.extend([
             Table { name: "leases", len: self.leases.len(), limit },
             Table { name: "sources", len: self.per_source.len(), limit },
@@ -442,9 +461,9 @@ impl Machine for Registry {
 
     fn digest(&self) -> u64 {
         let mut hash = mix(self.version);
-        for (&(tag, id), &key) in &self.by_member {
+        for (&(tag, handle), &key) in &self.by_member {
             let lease = &self.leases[key];
-            hash = mix(hash ^ id.0 ^ u64::from(tag.0[0]));
+            hash = mix(hash ^ handle.0 ^ u64::from(tag.0[0]));
             hash = mix(hash ^ lease.token ^ lease.heard.rotate_left(32));
         }
         hash
@@ -458,7 +477,7 @@ impl Machine for Registry {
         assert_eq!(self.leases.len(), self.expiry.len(), "a lease that never expires");
         assert_eq!(self.leases.len(), self.per_source.values().sum::<usize>());
         for (key, lease) in &self.leases {
-            assert_eq!(self.by_member.get(&(lease.tag, lease.beacon.id)), Some(&key));
+            assert_eq!(self.by_member.get(&(lease.tag, lease.handle)), Some(&key));
             assert_eq!(self.by_addr.get(&lease.seen), Some(&key));
             assert!(self.rooms.contains_key(&lease.tag));
         }

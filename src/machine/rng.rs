@@ -8,12 +8,12 @@
 
 use core::time::Duration;
 
-use blake2::Blake2sMac;
-use blake2::digest::consts::U8;
-use blake2::digest::{FixedOutput, KeyInit, Update};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::machine::keyed::{hash, short};
 
 /// 32 bytes of entropy: in production from the operating system, in the simulator from its seed.
-#[derive(Clone)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Seed(pub [u8; 32]);
 
 impl Seed {
@@ -25,14 +25,12 @@ impl Seed {
     /// 64 bits that nobody can tell without the seed: keyed BLAKE2s (RFC 7693) of a label and a
     /// number.
     pub fn hash(&self, label: &str, n: u64) -> u64 {
-        // A key of 32 bytes is never refused by BLAKE2s.
-        let Ok(mut mac) = <Blake2sMac<U8> as KeyInit>::new_from_slice(&self.0) else {
-            unreachable!("BLAKE2s takes keys of 32 bytes");
-        };
-        mac.update(label.as_bytes());
-        mac.update(&[0]);
-        mac.update(&n.to_be_bytes());
-        u64::from_be_bytes(mac.finalize_fixed().into())
+        u64::from_be_bytes(short(&self.0, &[label.as_bytes(), &[0], &n.to_be_bytes()]))
+    }
+
+    /// The same with 32 bytes: for keys.
+    pub fn bytes(&self, label: &str, n: u64) -> [u8; 32] {
+        hash(&self.0, &[label.as_bytes(), &[0], &n.to_be_bytes()])
     }
 }
 

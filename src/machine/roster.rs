@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::machine::wire::{Change, Gone, Listed, Page};
-use crate::machine::{PeerId, Why};
+use crate::machine::{Handle, Why};
 
 /// Departures that are remembered per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
@@ -16,18 +16,18 @@ const TOMBSTONES_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     changes: BTreeMap<u64, Change>,
-    version_of: BTreeMap<PeerId, u64>,
+    version_of: BTreeMap<Handle, u64>,
     tombstones: usize,
 }
 
 impl Roster {
     /// Records the latest change of a member under a version greater than all before.
     pub(crate) fn put(&mut self, version: u64, change: Change) {
-        let id = match &change {
-            Change::Present(listed) => listed.beacon.id,
-            Change::Gone(gone) => gone.id,
+        let handle = match &change {
+            Change::Present(listed) => listed.handle,
+            Change::Gone(gone) => gone.handle,
         };
-        if let Some(before) = self.version_of.insert(id, version) {
+        if let Some(before) = self.version_of.insert(handle, version) {
             let before = self.changes.remove(&before);
             self.tombstones -= usize::from(matches!(before, Some(Change::Gone(_))));
         }
@@ -35,22 +35,21 @@ impl Roster {
         self.changes.insert(version, change);
         if self.tombstones > TOMBSTONES_MAX {
             let oldest = self.changes.iter().find_map(|(&version, change)| match change {
-                Change::Gone(gone) => Some((version, gone.id)),
+                Change::Gone(gone) => Some((version, gone.handle)),
                 Change::Present(_) => None,
             });
-            if let Some((version, id)) = oldest {
+            if let Some((version, handle)) = oldest {
                 self.changes.remove(&version);
-                self.version_of.remove(&id);
+                self.version_of.remove(&handle);
                 self.tombstones -= 1;
             }
         }
     }
 
-    /// Whether this process of that member has said goodbye, or was replaced.
-    pub(crate) fn has_left(&self, id: PeerId, incarnation: u64) -> bool {
-        let change = self.version_of.get(&id).and_then(|version| self.changes.get(version));
-        matches!(change, Some(Change::Gone(gone))
-            if gone.why != Why::Timeout && gone.incarnation >= incarnation)
+    /// Whether that member, which is one process, has said goodbye, or was replaced.
+    pub(crate) fn has_left(&self, handle: Handle) -> bool {
+        let change = self.version_of.get(&handle).and_then(|version| self.changes.get(version));
+        matches!(change, Some(Change::Gone(gone)) if gone.why != Why::Timeout)
     }
 
     /// The changes after `have`, as many as fit `room` bytes. Whoever has nothing yet is not told of
@@ -79,12 +78,12 @@ impl Roster {
 
     /// The next announcement to a member that has heard everything up to `have`: changes of one
     /// kind, none about itself, as many as fit `room` bytes.
-    pub(crate) fn announcement(&self, have: u64, to: PeerId, mut room: usize) -> Announcement {
+    pub(crate) fn announcement(&self, have: u64, to: Handle, mut room: usize) -> Announcement {
         let (mut here, mut gone, mut reached) = (Vec::new(), Vec::new(), have);
         for (&version, change) in self.changes.range(have.saturating_add(1)..) {
             match change {
-                Change::Present(listed) if listed.beacon.id == to => {}
-                Change::Gone(departed) if departed.id == to => {}
+                Change::Present(listed) if listed.handle == to => {}
+                Change::Gone(departed) if departed.handle == to => {}
                 Change::Present(listed) if gone.is_empty() && listed.size() <= room => {
                     room -= listed.size();
                     here.push(listed.clone());
@@ -102,6 +101,11 @@ impl Roster {
             (true, false) => Announcement::Gone { reached, members: gone },
             (true, true) => Announcement::None { reached },
         }
+    }
+
+    /// How many are here.
+    pub(crate) fn present(&self) -> usize {
+        self.changes.len() - self.tombstones
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -127,16 +131,17 @@ pub(crate) enum Announcement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Beacon, Name};
+    use crate::machine::Sealed;
+    use crate::machine::beacon::SEALED;
 
-    fn here(id: u64) -> Change {
-        let name = Name::parse(&format!("p{id}")).unwrap();
-        let beacon = Beacon { id: PeerId(id), incarnation: 1, n: 0, name, addrs: Vec::new() };
-        Change::Present(Listed { seen: "10.0.0.1:1".parse().unwrap(), beacon })
+    fn here(handle: u64) -> Change {
+        let sealed = Sealed(std::sync::Arc::new([handle as u8; SEALED]));
+        let seen = "10.0.0.1:1".parse().unwrap();
+        Change::Present(Listed { handle: Handle(handle), seen, sealed })
     }
 
-    fn gone(id: u64, why: Why) -> Change {
-        Change::Gone(Gone { id: PeerId(id), incarnation: 1, why })
+    fn gone(handle: u64, why: Why) -> Change {
+        Change::Gone(Gone { handle: Handle(handle), why })
     }
 
     #[test]
@@ -146,7 +151,7 @@ mod tests {
         roster.put(51, gone(7, Why::Quit));
         let (mut have, mut found) = (0, Vec::new());
         loop {
-            let page = roster.page(have, 200);
+            let page = roster.page(have, 1000);
             found.extend(page.changes.into_iter().filter(|c| matches!(c, Change::Present(_))));
             have = page.reached;
             if have == page.current {
@@ -164,17 +169,17 @@ mod tests {
         roster.put(2, here(2));
         roster.put(3, gone(9, Why::Timeout));
         roster.put(4, here(3));
-        let Announcement::Here { reached: 2, members } = roster.announcement(0, PeerId(1), 1000)
+        let Announcement::Here { reached: 2, members } = roster.announcement(0, Handle(1), 1000)
         else {
             panic!("first those who are here, without the reader")
         };
         assert_eq!(members.len(), 1);
         assert!(matches!(
-            roster.announcement(2, PeerId(1), 1000),
+            roster.announcement(2, Handle(1), 1000),
             Announcement::Gone { reached: 3, .. }
         ));
         assert!(matches!(
-            roster.announcement(4, PeerId(1), 1000),
+            roster.announcement(4, Handle(1), 1000),
             Announcement::None { reached: 4 }
         ));
     }
@@ -186,9 +191,9 @@ mod tests {
         (1..=last).for_each(|id| roster.put(id, gone(id, Why::Quit)));
         roster.check();
         assert_eq!(roster.len(), TOMBSTONES_MAX);
-        assert!(roster.has_left(PeerId(last), 1) && !roster.has_left(PeerId(last), 2));
-        assert!(!roster.has_left(PeerId(1), 1), "the oldest is forgotten");
+        assert!(roster.has_left(Handle(last)));
+        assert!(!roster.has_left(Handle(1)), "the oldest is forgotten");
         roster.put(last + 1, gone(last, Why::Timeout));
-        assert!(!roster.has_left(PeerId(last), 1), "who timed out may come back");
+        assert!(!roster.has_left(Handle(last)), "who timed out may come back");
     }
 }

@@ -4,12 +4,18 @@
 //! there, trailing bytes are refused, names and addresses are parsed into types that can only hold
 //! good ones. A datagram decodes whole or not at all, so that a refused one changes nothing.
 
+mod datagram;
+
 use core::net::SocketAddr;
 
+use crate::machine::beacon::SEALED;
 use crate::machine::codec::{
-    Reader, addr_size, put_addr, put_beacon, put_gone, put_listed, put_page, put_room, put_u64,
+    Reader, addr_size, put_addr, put_gone, put_listed, put_page, put_room, put_signed, put_u64,
 };
-use crate::machine::{Beacon, PeerId, Tag, Why};
+use crate::machine::suite::TAG;
+use crate::machine::{Handle, Sealed, Signed, Tag, Why};
+
+pub use datagram::{Datagram, Packet, put_header, put_inner_header, put_request, put_response};
 
 /// No datagram is larger: it fits the smallest path of IPv6 with room for a tunnel.
 pub const DATAGRAM_MAX: usize = 1200;
@@ -17,14 +23,27 @@ pub const DATAGRAM_MAX: usize = 1200;
 /// The version of the protocol this crate speaks.
 pub const VERSION: u8 = 1;
 
-/// The text of one [`Request::Say`], in bytes: room is left for a seal around it.
+/// The text of one [`Request::Say`], in bytes.
 pub const PIECE_MAX: usize = 1024;
 
 /// Positions in a stream stay below this: nobody says so much, and nothing overflows near it.
 pub const POSITION_MAX: u64 = 1 << 62;
 
-/// Bytes before the first packet: kind, incarnation, receiver, stamp, echo.
+/// Bytes before the first packet in the open: kind, incarnation, receiver, stamp, echo.
 pub const HEADER: usize = 25;
+
+/// Bytes before the seal of a sealed datagram: kind, receiver index, counter.
+pub const SEALED_HEADER: usize = 13;
+
+/// Bytes before the first packet inside the seal: stamp, echo.
+pub const INNER_HEADER: usize = 8;
+
+/// What is sealed is padded to a multiple of so many bytes.
+pub const PADDING: usize = 16;
+
+/// Bytes of packets that fit a sealed datagram.
+pub const SEALED_ROOM: usize =
+    (DATAGRAM_MAX - SEALED_HEADER - TAG) / PADDING * PADDING - INNER_HEADER;
 
 /// Bytes of a packet besides its payload: length, sequence number, type.
 pub const PACKET_HEADER: usize = 7;
@@ -32,133 +51,23 @@ pub const PACKET_HEADER: usize = 7;
 /// No process has this incarnation: it stands for whoever listens at an address.
 pub const ANYBODY: u64 = 0;
 
-const CLEAR: u8 = 0;
-const REQUEST: u8 = 0;
-const RESPONSE: u8 = 1;
+/// The kinds of datagrams: their first byte.
+pub mod kind {
+    /// Packets in the open: only to and from a nodeset.
+    pub const CLEAR: u8 = 0;
+    /// The first message of a handshake.
+    pub const INIT: u8 = 1;
+    /// The second message of a handshake.
+    pub const RESP: u8 = 2;
+    /// Come back with this cookie.
+    pub const COOKIE: u8 = 3;
+    /// Packets, sealed.
+    pub const DATA: u8 = 4;
+}
 
 /// The bytes are not a datagram of this protocol. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
-
-/// A datagram, checked from end to end.
-#[derive(Clone, Debug)]
-pub struct Datagram<'a> {
-    /// When the sending process started.
-    pub incarnation: u64,
-    /// The incarnation of the process it is meant for; [`ANYBODY`] when that is whoever listens.
-    pub receiver: u64,
-    /// The sender's clock as it left, in microseconds, modulo 2³².
-    pub stamp: u32,
-    /// The stamp of the datagram it answers; 0 when it answers none.
-    pub echo: u32,
-    packets: &'a [u8],
-}
-
-/// One packet: the original's sequence number, packet type and payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Packet<'a> {
-    /// Somebody asks.
-    Request {
-        /// Which of the sender's requests to us it is.
-        seq: u32,
-        /// What is asked.
-        request: Request<'a>,
-    },
-    /// Somebody answers.
-    Response {
-        /// Which of our requests it answers.
-        seq: u32,
-        /// The answer: [`Response::decode`] reads it, knowing what was asked.
-        payload: &'a [u8],
-    },
-}
-
-impl<'a> Datagram<'a> {
-    /// Reads a datagram and checks every packet in it.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`], for anything an honest sender would not have sent.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        if bytes.len() > DATAGRAM_MAX {
-            return Err(Malformed);
-        }
-        let mut reader = Reader::new(bytes);
-        if reader.u8()? != CLEAR {
-            return Err(Malformed);
-        }
-        let (incarnation, receiver) = (reader.u64()?, reader.u64()?);
-        let (stamp, echo) = (reader.u32()?, reader.u32()?);
-        if incarnation == ANYBODY {
-            return Err(Malformed);
-        }
-        let packets = reader.rest();
-        let mut check = Reader::new(packets);
-        loop {
-            decode_packet(&mut check)?;
-            if check.is_empty() {
-                return Ok(Self { incarnation, receiver, stamp, echo, packets });
-            }
-        }
-    }
-
-    /// The packets, in order.
-    pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
-        let mut reader = Reader::checked(self.packets);
-        core::iter::from_fn(
-            move || {
-                if reader.is_empty() { None } else { decode_packet(&mut reader).ok() }
-            },
-        )
-    }
-}
-
-fn decode_packet<'a>(reader: &mut Reader<'a>) -> Result<Packet<'a>, Malformed> {
-    let len = usize::from(reader.u16()?);
-    let mut packet = reader.part(len)?;
-    let seq = packet.u32()?;
-    match packet.u8()? {
-        REQUEST => {
-            let request = Request::decode(&mut packet)?;
-            packet.finish()?;
-            Ok(Packet::Request { seq, request })
-        }
-        RESPONSE => {
-            let payload = packet.rest();
-            if payload.is_empty() { Err(Malformed) } else { Ok(Packet::Response { seq, payload }) }
-        }
-        _ => Err(Malformed),
-    }
-}
-
-/// Begins a datagram.
-pub fn put_header(out: &mut Vec<u8>, incarnation: u64, receiver: u64, stamp: u32, echo: u32) {
-    out.push(CLEAR);
-    put_u64(out, incarnation);
-    put_u64(out, receiver);
-    out.extend_from_slice(&stamp.to_be_bytes());
-    out.extend_from_slice(&echo.to_be_bytes());
-}
-
-/// Appends a request packet.
-pub fn put_request(out: &mut Vec<u8>, seq: u32, request: &Request<'_>) {
-    put_packet(out, seq, REQUEST, |out| request.encode(out));
-}
-
-/// Appends a response packet.
-pub fn put_response(out: &mut Vec<u8>, seq: u32, response: &Response) {
-    put_packet(out, seq, RESPONSE, |out| response.encode(out));
-}
-
-fn put_packet(out: &mut Vec<u8>, seq: u32, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend_from_slice(&[0, 0]);
-    out.extend_from_slice(&seq.to_be_bytes());
-    out.push(kind);
-    payload(out);
-    let len = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
-    out[start..start + 2].copy_from_slice(&len.to_be_bytes());
-}
 
 /// Proof that a nodeset's answer reached an address: see docs/PROTOCOL.md, "Cookie".
 pub type Cookie = [u8; 8];
@@ -185,15 +94,19 @@ pub enum Request<'a> {
         have: u64,
         /// The token of the lease we hold, or 0.
         token: u64,
-        /// Who we are.
-        beacon: Beacon,
+        /// What the nodeset is to know us by.
+        handle: Handle,
+        /// How often we have changed our beacon.
+        n: u32,
+        /// Who we are, for the others.
+        sealed: Sealed,
     },
     /// To a nodeset: we leave.
     Deregister {
         /// Which room.
         tag: Tag,
         /// Who.
-        id: PeerId,
+        handle: Handle,
         /// The token of the lease.
         token: u64,
     },
@@ -213,8 +126,6 @@ pub enum Request<'a> {
     },
     /// To a peer: this is who we are, and what we say comes on this stream from this position on.
     Hello {
-        /// Which room.
-        tag: Tag,
         /// The stream of what the sender says to the receiver.
         stream: u32,
         /// The position of the first piece that is still to come.
@@ -222,7 +133,7 @@ pub enum Request<'a> {
         /// How many messages to the receiver the sender has given up, ever.
         given_up: u64,
         /// Who the sender is.
-        beacon: Beacon,
+        beacon: Signed,
     },
     /// To a peer: a piece of what we say.
     Say {
@@ -239,7 +150,7 @@ pub enum Request<'a> {
     },
     /// To a peer: are you there?
     Ping,
-    /// A Who, Register or Hello in another version of the protocol. Nothing else of it can be read.
+    /// A Who or Register in another version of the protocol. Nothing else of it can be read.
     Foreign {
         /// Which of them.
         method: u8,
@@ -248,8 +159,6 @@ pub enum Request<'a> {
     },
     /// To a peer: we leave.
     Bye {
-        /// Who.
-        id: PeerId,
         /// The last receipt: everything before this position was on the sender's screen.
         next: u64,
     },
@@ -269,19 +178,19 @@ pub struct Flags {
 /// A member as a nodeset lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
+    /// What the nodeset knows the member by.
+    pub handle: Handle,
     /// The address the nodeset saw.
     pub seen: SocketAddr,
     /// What the member says of itself.
-    pub beacon: Beacon,
+    pub sealed: Sealed,
 }
 
 /// A member that is no longer listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone {
     /// Who.
-    pub id: PeerId,
-    /// Which process of theirs.
-    pub incarnation: u64,
+    pub handle: Handle,
     /// Why.
     pub why: Why,
 }
@@ -311,8 +220,6 @@ pub struct Page {
 pub enum Response {
     /// Done, and there is nothing more to say.
     Ok,
-    /// The answer to [`Request::Hello`]: who answers.
-    Here(PeerId),
     /// The answer to [`Request::Say`].
     Next {
         /// Everything before this position is on the reader's screen.
@@ -350,8 +257,6 @@ pub enum Asked {
     Who,
     /// [`Request::Register`].
     Register,
-    /// [`Request::Hello`].
-    Hello,
     /// [`Request::Say`].
     Say,
     /// Any other request: the answer carries nothing.
@@ -385,16 +290,18 @@ impl<'a> Request<'a> {
                 out.extend_from_slice(&[method::WHO, VERSION]);
                 put_room(out, cookie, *tag, *have);
             }
-            Self::Register { cookie, tag, have, token, beacon } => {
+            Self::Register { cookie, tag, have, token, handle, n, sealed } => {
                 out.extend_from_slice(&[method::REGISTER, VERSION]);
                 put_room(out, cookie, *tag, *have);
                 put_u64(out, *token);
-                put_beacon(out, beacon);
+                put_u64(out, handle.0);
+                out.extend_from_slice(&n.to_be_bytes());
+                out.extend_from_slice(&*sealed.0);
             }
-            Self::Deregister { tag, id, token } => {
+            Self::Deregister { tag, handle, token } => {
                 out.push(method::DEREGISTER);
                 out.extend_from_slice(&tag.0);
-                put_u64(out, id.0);
+                put_u64(out, handle.0);
                 put_u64(out, *token);
             }
             Self::AddMember { reached, members } => {
@@ -407,13 +314,12 @@ impl<'a> Request<'a> {
                 put_u64(out, *reached);
                 members.iter().for_each(|gone| put_gone(out, gone));
             }
-            Self::Hello { tag, stream, start, given_up, beacon } => {
-                out.extend_from_slice(&[method::HELLO, VERSION]);
-                out.extend_from_slice(&tag.0);
+            Self::Hello { stream, start, given_up, beacon } => {
+                out.push(method::HELLO);
                 out.extend_from_slice(&stream.to_be_bytes());
                 put_u64(out, *start);
                 put_u64(out, *given_up);
-                put_beacon(out, beacon);
+                put_signed(out, beacon);
             }
             Self::Say { stream, position, number, flags, text } => {
                 out.push(method::SAY);
@@ -425,9 +331,8 @@ impl<'a> Request<'a> {
             }
             Self::Ping => out.push(method::PING),
             Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
-            Self::Bye { id, next } => {
+            Self::Bye { next } => {
                 out.push(method::BYE);
-                put_u64(out, id.0);
                 put_u64(out, *next);
             }
         }
@@ -435,7 +340,7 @@ impl<'a> Request<'a> {
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let method = reader.u8()?;
-        if matches!(method, method::WHO | method::REGISTER | method::HELLO) {
+        if matches!(method, method::WHO | method::REGISTER) {
             let version = reader.u8()?;
             if version != VERSION {
                 reader.rest();
@@ -449,12 +354,13 @@ impl<'a> Request<'a> {
             }
             method::REGISTER => {
                 let (cookie, tag, have) = reader.room()?;
-                let (token, beacon) = (reader.u64()?, reader.beacon()?);
-                Self::Register { cookie, tag, have, token, beacon }
+                let (token, handle) = (reader.u64()?, Handle(reader.u64()?));
+                let (n, sealed) = (reader.u32()?, reader.sealed()?);
+                Self::Register { cookie, tag, have, token, handle, n, sealed }
             }
             method::DEREGISTER => {
-                let (tag, id) = (Tag(reader.array()?), PeerId(reader.u64()?));
-                Self::Deregister { tag, id, token: reader.u64()? }
+                let (tag, handle) = (Tag(reader.array()?), Handle(reader.u64()?));
+                Self::Deregister { tag, handle, token: reader.u64()? }
             }
             method::ADD_MEMBER => {
                 let reached = reader.u64()?;
@@ -465,13 +371,12 @@ impl<'a> Request<'a> {
                 Self::RemoveMember { reached, members: reader.until_end(Reader::gone)? }
             }
             method::HELLO => {
-                let tag = Tag(reader.array()?);
                 let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
-                let beacon = reader.beacon()?;
+                let beacon = reader.signed()?;
                 if stream == 0 || start > POSITION_MAX {
                     return Err(Malformed);
                 }
-                Self::Hello { tag, stream, start, given_up, beacon }
+                Self::Hello { stream, start, given_up, beacon }
             }
             method::SAY => {
                 let (stream, position) = (reader.u32()?, reader.u64()?);
@@ -483,7 +388,7 @@ impl<'a> Request<'a> {
                 Self::Say { stream, position, number, flags, text }
             }
             method::PING => Self::Ping,
-            method::BYE => Self::Bye { id: PeerId(reader.u64()?), next: reader.u64()? },
+            method::BYE => Self::Bye { next: reader.u64()? },
             _ => return Err(Malformed),
         })
     }
@@ -494,10 +399,6 @@ impl Response {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Ok => out.push(status::OK),
-            Self::Here(id) => {
-                out.push(status::OK);
-                put_u64(out, id.0);
-            }
             Self::Next { next, held } => {
                 out.push(status::OK);
                 put_u64(out, *next);
@@ -537,7 +438,6 @@ impl Response {
                 let (node, token, seen) = (reader.u32()?, reader.u64()?, reader.addr()?);
                 Self::Lease { node, token, seen, page: reader.page()? }
             }
-            (status::OK, Asked::Hello) => Self::Here(PeerId(reader.u64()?)),
             (status::OK, Asked::Say) => Self::Next { next: reader.u64()?, held: reader.u64()? },
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
@@ -577,14 +477,13 @@ impl Change {
 impl Listed {
     /// Bytes this member takes in a list.
     pub fn size(&self) -> usize {
-        let addrs: usize = self.beacon.addrs.iter().map(|&addr| addr_size(addr)).sum();
-        addr_size(self.seen) + 8 + 8 + 4 + 1 + self.beacon.name.as_str().len() + 1 + addrs
+        8 + addr_size(self.seen) + SEALED
     }
 }
 
 impl Gone {
     /// Bytes one takes in a list.
-    pub const SIZE: usize = 17;
+    pub const SIZE: usize = 9;
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +16,23 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The program, with an environment that says nothing.
 pub fn chatrpc(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatrpc"));
-    for name in ["CHATRPC_NAME", "CHATRPC_NODESET", "CHATRPC_LISTEN", "DEBUG", "NOTIFY_SOCKET"] {
+    for name in [
+        "CHATRPC_NAME",
+        "CHATRPC_NODESET",
+        "CHATRPC_LISTEN",
+        "CHATRPC_ROOM",
+        "CHATRPC_SECRET",
+        "DEBUG",
+        "NOTIFY_SOCKET",
+    ] {
         command.env_remove(name);
     }
-    command.env("XDG_CONFIG_HOME", "/nonexistent").env("USER", "tester").args(args);
+    // Everybody has a key of their own.
+    static PEOPLE: AtomicU32 = AtomicU32::new(0);
+    let person = PEOPLE.fetch_add(1, Ordering::Relaxed);
+    let home = format!("{}/{}-{person}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", home);
+    command.env("USER", "tester").args(args);
     command
 }
 
@@ -73,6 +87,14 @@ impl Lines {
         while !self.seen.iter().any(|line| line.contains(part)) {
             assert!(self.more(end, part), "{} ended without {part:?}: {:#?}", self.what, self.seen);
         }
+    }
+
+    /// Whether no line so far has `part` in it.
+    pub fn has_none(&mut self, part: &str) -> bool {
+        while let Ok(line) = self.lines.try_recv() {
+            self.seen.push(line);
+        }
+        !self.seen.iter().any(|line| line.contains(part))
     }
 
     /// Every line, once the output has ended.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chatrpc::machine::{
-    Action, Event, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Seed, Tag,
-    Time, drain,
+    self, Action, Event, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
+    RegistryConfig, Seed, Time, drain,
 };
 
 /// Three machines and what is on its way between them; the buffers are used again and again.
@@ -35,11 +35,14 @@ fn peer(n: u8, name: &str) -> Peer {
     Peer::new(PeerConfig {
         seed: Seed([n; 32]),
         incarnation: 1,
+        identity: Identity::new(&[n; 32]),
+        suite: &Noise,
+        room: machine::Room::new(Name::parse("lobby").expect("a name"), None),
         name: Name::parse(name).expect("a name"),
-        tag: Tag::LOBBY,
         nodeset: addr(0),
         addrs: Vec::new(),
         drain: Duration::from_secs(5),
+        pins: Vec::new(),
     })
 }
 

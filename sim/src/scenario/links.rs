@@ -184,6 +184,18 @@ pub(super) fn rebind(stage: &mut Stage) -> Verdict {
     stage.nobody_came_or_went()
 }
 
+pub(super) fn roaming(stage: &mut Stage) -> Verdict {
+    stage.room(4, 0)?;
+    let before = stage.delivered();
+    for _ in 0..18 {
+        stage.world().rebind(1);
+        stage.chat(4, 4, 2_500)?;
+    }
+    stage.settle_within(15)?;
+    stage.holds("all is heard", stage.delivered() == before + 18 * 4 * 4 * 3)?;
+    stage.nobody_came_or_went()
+}
+
 pub(super) fn rebind_while_others_talk(stage: &mut Stage) -> Verdict {
     stage.room(3, 0)?;
     stage.links(|link| link.loss_ppm = 100_000);

@@ -50,6 +50,18 @@ pub(super) fn laptop_sleep(stage: &mut Stage) -> Verdict {
     stage.settle_within(5)
 }
 
+pub(super) fn sleep_ends(stage: &mut Stage) -> Verdict {
+    stage.room(5, 0)?;
+    stage.world().pause(3, 600_000_000, true);
+    stage.secs(600)?;
+    stage.ms(1)?;
+    stage.say(3, "what did I miss?");
+    stage.agree_within(3)?;
+    let before = stage.delivered();
+    stage.chat(5, 1, 1)?;
+    stage.within(3, "all hear all", |stage| stage.delivered() >= before + 20)
+}
+
 pub(super) fn join_storm(stage: &mut Stage) -> Verdict {
     stage.empty(101);
     stage.world().start_registry();

@@ -2,6 +2,7 @@
 
 use super::{Stage, Verdict};
 use crate::draw::Draws;
+use crate::judge::Violation;
 
 const FORGERIES: u64 = 1_000_000;
 const MUTATIONS: u64 = 200_000;
@@ -40,6 +41,7 @@ pub(super) fn random_datagrams(stage: &mut Stage) -> Verdict {
     stage.world().scan_all();
     stage.world().verdict()?;
     stage.holds("no table grew", stage.tables() == tables)?;
+    stage.holds("nobody answered", stage.seen().outside.is_empty())?;
     stage.chat(2, 1, 100)?;
     stage.settle_within(1)
 }
@@ -66,8 +68,64 @@ pub(super) fn mutated_datagrams(stage: &mut Stage) -> Verdict {
     stage.world().scan_all();
     stage.world().verdict()?;
     stage.holds("nothing is shown", stage.delivered() == delivered)?;
+    // A nodeset answers a good question with a cookie, wherever it comes from.
+    let answered = stage.seen().outside.keys().any(|&(host, _)| host != 0);
+    stage.holds("no peer answered", !answered)?;
     stage.chat(2, 1, 500)?;
     stage.holds("the chat goes on", stage.delivered() == delivered + 2)
+}
+
+/// A hundred times what people say, from addresses that send nothing: noise, and genuine datagrams
+/// that somebody recorded.
+pub(super) fn spoofed_flood(stage: &mut Stage) -> Verdict {
+    stage.empty(4);
+    stage.world().captured = Some(Vec::new());
+    stage.world().start_registry();
+    for host in 1..=3 {
+        stage.join(host);
+    }
+    stage.agree_within(5)?;
+    let talk = |stage: &mut Stage, flood: &mut dyn FnMut(&mut Stage)| -> Result<u64, Violation> {
+        stage.world().judge.latencies = Some(Vec::new());
+        for n in 0..200 {
+            stage.say(1 + n % 3, &format!("line {n}"));
+            for _ in 0..10 {
+                flood(stage);
+                stage.ms(2)?;
+            }
+        }
+        stage.settle_within(1)?;
+        let mut latencies = stage.world().judge.latencies.take().unwrap_or_default();
+        latencies.sort_unstable();
+        Ok(latencies[latencies.len() * 99 / 100])
+    };
+    let calm = talk(stage, &mut |_| ())?;
+    let recorded = stage.world().captured.take().unwrap_or_default();
+    let mut d = Draws::new(1, 79, 0, 0);
+    let mut heard = std::collections::BTreeMap::<_, u64>::new();
+    // 100 datagrams a millisecond and more: 50 lines a second of 4 datagrams are 1 in 5.
+    let stormy = talk(stage, &mut |stage| {
+        for _ in 0..40 {
+            let mut bytes = recorded[d.below(recorded.len() as u64) as usize].clone();
+            if d.chance(300_000) {
+                spoil(&mut bytes, &recorded, &mut d);
+            }
+            let from: std::net::SocketAddr =
+                ([203, 0, 113, d.below(4) as u8], d.range(1, 64) as u16).into();
+            *heard.entry(from).or_default() += bytes.len() as u64;
+            stage.world().forge(d.below(4) as usize, from, &bytes);
+        }
+    })?;
+    let mut outside = std::collections::BTreeMap::<_, u64>::new();
+    for (&(_, to), &sent) in &stage.world().outside {
+        *outside.entry(to).or_default() += sent;
+    }
+    let most = |(to, sent): (&_, &u64)| *sent <= 3 * heard.get(to).copied().unwrap_or(0);
+    stage.holds("at most 3 bytes per byte to anybody", outside.iter().all(most))?;
+    stage.holds("nobody waits twice as long", stormy <= 2 * calm)?;
+    stage.world().scan_all();
+    stage.world().verdict()?;
+    stage.nobody_came_or_went()
 }
 
 fn spoil(bytes: &mut Vec<u8>, genuine: &[Vec<u8>], d: &mut Draws) {

@@ -136,8 +136,9 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
         canvas.put(area.x, area.y, area.width, &view.page.signs.spelled(hint), Role::Header);
         return;
     }
+    let open = if view.room_is_open { " OPEN" } else { "" };
     let (line, role) = if area.height == 3 {
-        canvas.frame(area, "chatRPC", false);
+        canvas.frame(area, &format!("chatRPC{open}"), false);
         (inside(area), Role::Text)
     } else {
         let blank = " ".repeat(area.width.into());
@@ -147,7 +148,8 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
     let name = view.page.me.as_ref().map_or("", |me| me.name.as_str());
     let width = usize::from(line.width);
     let long = format!("Welcome to the chat room, {name}!");
-    let short = format!("chatRPC {name}");
+    let short =
+        if area.height == 3 { format!("chatRPC {name}") } else { format!("chatRPC{open} {name}") };
     let mut states = states(view);
     if !boxed && width < 60 {
         // The words would come and go with the figures.

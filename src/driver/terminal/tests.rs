@@ -6,6 +6,7 @@ use std::time::Duration;
 use quickcheck::{Arbitrary, Gen};
 
 use super::super::clock::Zone;
+use super::super::front::Note;
 use super::picture::Picture;
 use super::theme::{ASCII, Depth, Theme, UNICODE};
 use super::view::Want;
@@ -53,7 +54,7 @@ impl Room {
 
     fn enter(&mut self, people: Vec<Person>) {
         let addr = "192.0.2.1:7420".parse().unwrap();
-        self.show(&Event::Ready { me: alice(), addr, nodeset: addr, people });
+        self.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, open: false });
     }
 
     fn show(&mut self, event: &Event<'_>) {
@@ -146,6 +147,7 @@ fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
         rtt: Some(Duration::from_millis(rtt_ms)),
         unacked: 0,
         silent: Duration::from_secs(silent_s),
+        trusted: false,
     }
 }
 
@@ -761,4 +763,25 @@ fn impatience_is_heard_at_once() {
     let mut room = Room::entered(80, 24);
     room.keys(b"\x03\x03");
     assert_eq!(room.wants(), [Want::Quit, Want::QuitNow]);
+}
+
+#[test]
+fn whose_key_is_whose() {
+    let mut room = Room::new(140, 24, Theme::RICH);
+    let addr = "192.0.2.1:7420".parse().unwrap();
+    let people = vec![bob()];
+    room.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, open: true });
+    room.shows("chatRPC OPEN");
+    room.show(&Event::Words { who: bob(), words: "seven ships".to_owned() });
+    room.shows("! compare aloud with bob; both must see:  seven ships");
+    room.picture.refresh([Presence { trusted: true, ..presence(bob(), 12, 0) }].into_iter());
+    room.shows("● bob           ✓ 12 ms");
+    room.show(&Event::OtherKey { who: bob() });
+    room.shows("! WARNING: bob has another key than the one you trust under this name!");
+    room.picture.refresh([presence(bob(), 12, 0)].into_iter());
+    room.hides("✓ 12 ms");
+    room.picture.note(&Note::Invite("chatrpc chat 192.0.2.1:7420".to_owned()), MORNING);
+    room.shows("! others join with:  chatrpc chat 192.0.2.1:7420");
+    room.picture.resize(40, 8);
+    room.shows("chatRPC OPEN alice");
 }

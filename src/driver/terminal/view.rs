@@ -102,6 +102,8 @@ pub(crate) struct Sheet {
 pub(crate) struct Seen {
     pub(crate) rtt: Option<Duration>,
     pub(crate) lost: bool,
+    /// The name is trusted to stand for the key.
+    pub(crate) trusted: bool,
 }
 
 /// The model.
@@ -123,6 +125,8 @@ pub(crate) struct View {
     pub(crate) seen: BTreeMap<PeerId, Seen>,
     pub(crate) nodeset: Health,
     pub(crate) leaving: bool,
+    /// The room has no secret: everybody can enter.
+    pub(crate) room_is_open: bool,
     /// Messages that came since we read back.
     pub(crate) below: u64,
     pub(super) notify: Notify,
@@ -163,6 +167,7 @@ impl View {
             seen: BTreeMap::new(),
             nodeset: Health::Online,
             leaving: false,
+            room_is_open: false,
             below: 0,
             notify: Notify::Mentions,
             away: false,
@@ -217,7 +222,8 @@ impl View {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         self.page.people.note(event);
         match event {
-            Event::Ready { me, .. } => {
+            Event::Ready { me, open, .. } => {
+                self.room_is_open = *open;
                 self.page.me = Some(me.clone());
                 self.page.scrollback.moved(self.now_ms, me.clone(), None);
                 let here = self.page.people.here();
@@ -296,7 +302,11 @@ impl View {
                 self.notice(&wording::presence_in_short(people).join("\n"));
             }
             Event::Leaving { .. } => self.leaving = true,
-            _ => {}
+            _ => {
+                if let Some(line) = wording::keys(event, &self.page.people) {
+                    self.notice(&line);
+                }
+            }
         }
     }
 
@@ -304,6 +314,7 @@ impl View {
     pub(crate) fn note(&mut self, note: &Note) {
         match note {
             Note::Opened(addr) => self.notice(&wording::opened(*addr)),
+            Note::Invite(line) => self.notice(&wording::invite(line)),
             Note::Waiting(unacked) => {
                 let waiting = counted(*unacked as u64, "message");
                 self.hint = Some(format!("leaving: waiting for {waiting} · Ctrl+C leaves at once"));
@@ -384,7 +395,8 @@ impl View {
                 let lost = presence.silent > SILENT_MAX || presence.addr.is_none();
                 // No finer than it is shown.
                 let ms = |rtt: Duration| Duration::from_millis(rtt.as_millis() as u64);
-                (presence.who.id, Seen { rtt: presence.rtt.map(ms), lost })
+                let (rtt, trusted) = (presence.rtt.map(ms), presence.trusted);
+                (presence.who.id, Seen { rtt, lost, trusted })
             })
             .collect();
         let changed = seen != self.seen;
@@ -609,10 +621,13 @@ impl View {
     /// How somebody is: a sign, and the round trip to them.
     pub(crate) fn distance(&self, who: &Person) -> (&'static str, String) {
         let signs = self.page.signs;
-        match self.seen.get(&who.id) {
-            Some(Seen { lost: true, .. }) => (signs.lost, "lost?".to_owned()),
-            Some(Seen { rtt: Some(rtt), .. }) => (signs.here, wording::milliseconds(*rtt)),
-            _ => (signs.here, String::new()),
+        let Some(seen) = self.seen.get(&who.id) else { return (signs.here, String::new()) };
+        // Whoever has this name now has the key that it was trusted with.
+        let tick = if seen.trusted { format!("{} ", signs.delivered) } else { String::new() };
+        match (seen.lost, seen.rtt) {
+            (true, _) => (signs.lost, format!("{tick}lost?")),
+            (false, Some(rtt)) => (signs.here, tick + &wording::milliseconds(rtt)),
+            (false, None) => (signs.here, tick),
         }
     }
 

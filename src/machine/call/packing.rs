@@ -5,9 +5,15 @@ use core::net::SocketAddr;
 use slab::Slab;
 
 use super::{Calls, LinkKey, Pending, RIDE_MAX, stamp};
-use crate::machine::Time;
 use crate::machine::outbox::Outbox;
-use crate::machine::wire::{self, DATAGRAM_MAX, Datagram, HEADER, Response};
+use crate::machine::session::RemoteKey;
+use crate::machine::session::handshake::INIT;
+use crate::machine::suite::TAG;
+use crate::machine::wire::{
+    self, DATAGRAM_MAX, Datagram, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER,
+    SEALED_ROOM,
+};
+use crate::machine::{PeerId, Time};
 
 impl<T: Copy + PartialEq> Calls<T> {
     /// Packs everything that is to be sent into datagrams.
@@ -21,32 +27,96 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     fn flush_link(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
         self.links[key].dirty = false;
+        if !self.may_send(now, key, out) {
+            return;
+        }
         let mut requests = core::mem::take(&mut self.links[key].requests);
         let mut responses = core::mem::take(&mut self.links[key].responses);
-        let mut packing = Packing { responses: &responses, requests: &requests };
-        while let Some(size) = packing.size(&self.pending) {
-            if let Some(credit) = &mut self.links[key].credit {
+        let room = self.links[key].room();
+        let mut packing = Packing { responses: &responses, requests: &requests, room };
+        while let Some(packets) = packing.size(&self.pending) {
+            let link = &mut self.links[key];
+            let size = if link.remote.is_some() { sealed_size(packets) } else { HEADER + packets };
+            if let Some(credit) = &mut link.credit {
                 if *credit < size {
                     break;
                 }
                 *credit -= size;
             }
-            let (addr, echo) = (self.links[key].addr, self.links[key].echo);
+            let (addr, echo, remote) = (link.addr, link.echo, link.remote);
+            let receiver = link.who;
             let echo = if packing.responses.is_empty() { 0 } else { echo };
-            out.send(addr, |bytes| {
+            let mut sessions = self.sessions.take();
+            let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
                 let start = bytes.len();
-                let receiver = self.links[key].incarnation;
-                wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
-                packing.fill(bytes, start, &self.pending);
-                if self.links[key].path.is_lossy() && self.links[key].credit.is_none() {
-                    self.ride_along(now, key, &requests, bytes, start);
+                packing.fill(bytes, &calls.pending);
+                if calls.links[key].path.is_lossy() && calls.links[key].credit.is_none() {
+                    calls.ride_along(now, key, &requests, bytes, start);
                 }
-            });
+            };
+            if let (Some(remote), Some(sessions)) = (remote, &mut sessions) {
+                sessions.seal(now, remote, addr, out, |bytes| {
+                    wire::put_inner_header(bytes, stamp(now), echo);
+                    pack(self, bytes);
+                });
+            } else {
+                out.send(addr, |bytes| {
+                    wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
+                    pack(self, bytes);
+                });
+            }
+            self.sessions = sessions;
         }
         requests.clear();
         responses.clear();
         self.links[key].requests = requests;
         self.links[key].responses = responses;
+        self.renew_session(now, key, out);
+    }
+
+    /// Whether the link can be sent on. One that waits for a session sends a first message instead.
+    fn may_send(&mut self, now: Time, key: LinkKey, out: &mut Outbox) -> bool {
+        let link = &mut self.links[key];
+        let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) else { return true };
+        if sessions.is_ready(now, remote) {
+            return true;
+        }
+        if link.requests.is_empty() {
+            link.responses.clear();
+            return false;
+        }
+        // Whoever asked asks again when the session is there.
+        link.responses.clear();
+        link.waiting = true;
+        if link.credit.is_none_or(|credit| credit >= INIT) {
+            let sent = sessions.initiate(now, remote, link.addr, out);
+            link.credit = link.credit.map(|credit| credit - sent);
+        }
+        false
+    }
+
+    /// Begins the next session before the one in use ends.
+    fn renew_session(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
+        let link = &self.links[key];
+        let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) else { return };
+        if link.credit.is_none() && sessions.is_ageing(now, remote) {
+            sessions.initiate(now, remote, link.addr, out);
+        }
+    }
+
+    /// Sends an empty datagram: the other side learns that the session works.
+    pub(super) fn confirm(
+        &mut self,
+        now: Time,
+        remote: RemoteKey,
+        to: SocketAddr,
+        out: &mut Outbox,
+    ) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.seal(now, remote, to, out, |bytes| {
+                wire::put_inner_header(bytes, stamp(now), 0);
+            });
+        }
     }
 
     /// Fills the rest of a datagram with unanswered requests: the oldest, which may hold up others,
@@ -71,7 +141,8 @@ impl<T: Copy + PartialEq> Calls<T> {
                 continue;
             }
             let pending = &mut self.pending[index];
-            let fits = bytes.len() - start + pending.bytes.len() <= DATAGRAM_MAX;
+            let room = self.links[key].room();
+            let fits = bytes.len() - start + pending.bytes.len() <= room;
             let soon = now.since(pending.sent) < spacing;
             if !fits || soon || pending.bytes.len() > RIDE_MAX {
                 continue;
@@ -86,7 +157,7 @@ impl<T: Copy + PartialEq> Calls<T> {
     pub(crate) fn reply_stray(&mut self, seq: u32, response: &Response) {
         let start = self.strays.len();
         wire::put_response(&mut self.strays, seq, response);
-        if HEADER + self.strays.len() > DATAGRAM_MAX {
+        if self.strays.len() > SEALED_ROOM.min(DATAGRAM_MAX - HEADER) {
             self.strays.truncate(start);
             self.blame.over_limit += 1;
         }
@@ -103,11 +174,23 @@ impl<T: Copy + PartialEq> Calls<T> {
         if self.strays.is_empty() {
             return;
         }
-        out.send(to, |bytes| {
-            let (receiver, echo) = (asked.incarnation, asked.stamp);
-            wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
-            bytes.extend_from_slice(&self.strays);
-        });
+        let echo = asked.stamp;
+        match &mut self.sessions {
+            Some(sessions) if asked.sealed => {
+                let remote = sessions.find(PeerId(asked.sender));
+                let Some(remote) = remote.filter(|&remote| sessions.is_ready(now, remote)) else {
+                    return self.strays.clear();
+                };
+                sessions.seal(now, remote, to, out, |bytes| {
+                    wire::put_inner_header(bytes, stamp(now), echo);
+                    bytes.extend_from_slice(&self.strays);
+                });
+            }
+            _ => out.send(to, |bytes| {
+                wire::put_header(bytes, self.incarnation, asked.sender, stamp(now), echo);
+                bytes.extend_from_slice(&self.strays);
+            }),
+        }
         self.strays.clear();
     }
 }
@@ -116,18 +199,24 @@ impl<T: Copy + PartialEq> Calls<T> {
 struct Packing<'a> {
     responses: &'a [u8],
     requests: &'a [usize],
+    /// Bytes of packets that fit one datagram.
+    room: usize,
+}
+
+/// Bytes of a sealed datagram with so many bytes of packets.
+const fn sealed_size(packets: usize) -> usize {
+    SEALED_HEADER + (INNER_HEADER + packets).next_multiple_of(PADDING) + TAG
 }
 
 impl Packing<'_> {
-    /// The size of the next datagram, without riders; `None` when nothing is left.
+    /// Bytes of packets in the next datagram, without riders; `None` when nothing is left.
     fn size<T>(&self, pending: &Slab<Pending<T>>) -> Option<usize> {
         let (responses, requests) = self.next(pending);
         let bytes: usize = self.requests[..requests].iter().map(|&i| pending[i].bytes.len()).sum();
-        (responses + requests > 0).then_some(HEADER + responses + bytes)
+        (responses + requests > 0).then_some(responses + bytes)
     }
 
-    fn fill<T>(&mut self, bytes: &mut Vec<u8>, start: usize, pending: &Slab<Pending<T>>) {
-        debug_assert_eq!(bytes.len() - start, HEADER);
+    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Slab<Pending<T>>) {
         let (responses, requests) = self.next(pending);
         bytes.extend_from_slice(&self.responses[..responses]);
         for &index in &self.requests[..requests] {
@@ -139,7 +228,7 @@ impl Packing<'_> {
 
     /// How many bytes of responses and how many requests fit the next datagram.
     fn next<T>(&self, pending: &Slab<Pending<T>>) -> (usize, usize) {
-        let mut room = DATAGRAM_MAX - HEADER;
+        let mut room = self.room;
         let mut responses = 0;
         while let Some(&[high, low]) = self.responses.get(responses..responses + 2) {
             let len = 2 + usize::from(u16::from_be_bytes([high, low]));

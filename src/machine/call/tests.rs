@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::machine::outbox::Outbox;
-use crate::machine::wire::Asked;
+use crate::machine::wire::{Asked, Datagram};
 use crate::machine::{Action, Seed};
 
 struct End {
@@ -17,9 +17,8 @@ fn ends() -> (End, End) {
     let addr = |n: u8| SocketAddr::from(([10, 0, 0, n], 7));
     let end = |me: u8, other: u8| {
         let mut calls = Calls::new(u64::from(me), 4, Seed([me; 32]).stream("calls"));
-        let link = calls
-            .open(Time::ZERO, addr(other), (PeerId(other.into()), u64::from(other)), true)
-            .unwrap();
+        let link =
+            calls.open(Time::ZERO, addr(other), (PeerId(other.into()), u64::from(other))).unwrap();
         End { calls, out: Outbox::default(), addr: addr(me), link, executed: 0 }
     };
     (end(1, 2), end(2, 1))
@@ -47,7 +46,9 @@ impl End {
     /// Executes requests, returns the tokens of answered calls.
     fn hear(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Vec<u32> {
         let mut answered = Vec::new();
-        let Ok((Some(link), datagram)) = self.calls.receive(now, from, bytes) else {
+        let mut text = Vec::new();
+        let received = self.calls.receive(now, from, bytes, &mut text, &mut self.out);
+        let Ok((Some(link), datagram)) = received else {
             return answered;
         };
         for packet in datagram.packets() {
@@ -166,10 +167,9 @@ fn the_window_bounds_what_is_open() {
 #[test]
 fn a_stranger_gets_at_most_three_times_what_they_sent() {
     let (mut a, mut b) = ends();
-    let victim = b
-        .calls
-        .open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9), false)
-        .unwrap();
+    let victim = b.calls.open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9));
+    let victim = victim.unwrap();
+    b.calls.links[victim].credit = Some(0);
     b.calls.request(Time::ZERO, victim, 1, &Request::Ping).unwrap();
     assert!(b.sent(Time::ZERO).is_empty(), "nothing was received from there");
     a.calls.incarnation = 9;
@@ -200,11 +200,39 @@ fn two_links_to_one_process_share_their_numbers() {
     // numbered its own, the second would be taken for a repetition of the first.
     let (mut a, mut b) = ends();
     let other = SocketAddr::from(([10, 0, 1, 2], 7));
-    let second = a.calls.open(Time::ZERO, other, (PeerId(2), 2), true).unwrap();
+    let second = a.calls.open(Time::ZERO, other, (PeerId(2), 2)).unwrap();
     a.call(Time::ZERO, 1);
     a.calls.request(Time::ZERO, second, 2, &Request::Ping).unwrap();
     for datagram in a.sent(Time::ZERO) {
         b.hear(ms(1), a.addr, &datagram);
     }
     assert_eq!(b.executed, 2);
+}
+
+#[test]
+fn a_way_that_grows_longer_than_a_call_is_measured() {
+    // Calls of a path that is believed to be short fail before their answers come. Each answer is to
+    // a call that is over; if it told nothing, no call would ever succeed again.
+    let (mut a, mut b) = ends();
+    for n in 1..50 {
+        a.call(ms(n), 1);
+        let request = a.sent(ms(n)).remove(0);
+        b.hear(ms(n), a.addr, &request);
+        let reply = b.sent(ms(n)).remove(0);
+        assert_eq!(a.hear(ms(n), b.addr, &reply).len(), 1);
+    }
+    let began = ms(1000);
+    a.call(began, 2);
+    let request = a.sent(began).remove(0);
+    while let Some(now) = a.calls.next_wake() {
+        while a.calls.expired(now).is_some() {}
+        a.sent(now);
+    }
+    b.hear(ms(1500), a.addr, &request);
+    let reply = b.sent(ms(1500)).remove(0);
+    let late = ms(2000);
+    assert!(a.hear(late, b.addr, &reply).is_empty(), "its call has failed");
+    let datagram = Datagram::decode(&reply).unwrap();
+    a.calls.overdue(late, a.link, datagram.echo);
+    assert!(a.calls.rtt(a.link) > Some(Duration::from_millis(100)));
 }

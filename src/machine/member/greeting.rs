@@ -6,12 +6,13 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::presence::is_quiet;
 use super::{Ctx, LEASE, LINKS_EACH, MemberKey, Members, Route, Standing};
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
 use crate::machine::speech::OutStream;
 use crate::machine::wire::Request;
-use crate::machine::{Beacon, PeerId, Why};
+use crate::machine::{Signed, Why};
 
 /// The first pause between two rounds of greeting somebody who does not answer, and the longest.
 const GREET_FIRST: Duration = Duration::from_millis(250);
@@ -27,14 +28,18 @@ impl Members {
     pub(super) fn greet(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         member.greet_at = None;
-        let (process, introduced) = (member.process(), member.introduced);
+        let introduced = member.introduced;
         let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
         addrs.extend(member.links.iter().map(|route| ctx.calls.addr(route.link)));
         if introduced && !member.is_gone() {
             addrs.extend(&member.beacon.addrs);
         }
+        // Who sat at our own address before us does not answer there.
+        addrs.retain(|addr| !ctx.me.beacon.addrs.contains(addr));
         for addr in addrs {
-            if let Some(link) = ctx.calls.open(ctx.now, addr, process, introduced) {
+            let member = &self.slab[key];
+            let known = introduced || member.last == Some(addr);
+            if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, known) {
                 self.greet_on(key, link, ctx);
             }
         }
@@ -45,7 +50,7 @@ impl Members {
 
     /// Says hello on one link, unless a hello is open there.
     pub(super) fn greet_on(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        if !self.attach(key, link, false, ctx) {
+        if !self.attach(key, link, ctx) {
             return;
         }
         let member = &mut self.slab[key];
@@ -57,16 +62,13 @@ impl Members {
         let request = hello(ctx, &member.out);
         let token = Purpose::Hello { member: key };
         let made = ctx.calls.request(ctx.now, link, token, &request);
-        route.greeting = made.map(|_| ctx.me.n);
+        route.greeting = made.map(|_| ctx.me.beacon.n);
     }
 
     /// Makes a link one of a member's. False when it is somebody else's. When a member has too many,
     /// the one that was silent longest makes room.
-    fn attach(&mut self, key: MemberKey, link: LinkKey, trusted: bool, ctx: &mut Ctx<'_>) -> bool {
+    pub(super) fn attach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) -> bool {
         if let Some(owner) = self.on_link(link) {
-            if let Some(route) = self.slab[key].links.iter_mut().find(|route| route.link == link) {
-                route.trusted |= trusted;
-            }
             return owner == key;
         }
         let member = &self.slab[key];
@@ -81,18 +83,19 @@ impl Members {
             self.by_link.resize(link + 1, None);
         }
         self.by_link[link] = Some(key);
-        self.slab[key].links.push(Route { link, greeting: None, trusted });
+        self.slab[key].links.push(Route { link, greeting: None, heard: false, challenged: false });
         true
     }
 
     /// Gives up a link. What was being said over it is to be said again.
-    fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(super) fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         member.links.retain(|route| route.link != link);
         if member.path == Some(link) {
             member.path = None;
             member.pinging = false;
         }
+        member.newest = member.newest.filter(|&newest| newest != link);
         member.out.unlink(link);
         self.by_link[link] = None;
         ctx.calls.close(link);
@@ -106,31 +109,19 @@ impl Members {
 
     /// Somebody says hello from a link's address. Returns the member, and how many pieces they gave
     /// up on; `None` when they are not to be answered.
-    ///
-    /// Somebody whom we reach elsewhere is not believed: the path is asked first. They say hello
-    /// again, and once the path has fallen silent they have moved.
     pub(crate) fn hello(
         &mut self,
         from: SocketAddr,
-        beacon: Beacon,
+        beacon: &Signed,
         (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey, u64)> {
-        if let Some(key) = self.key_of(beacon.id) {
-            let member = &self.slab[key];
-            let known = ctx.calls.find(from, member.process());
-            let trusted = known.is_some_and(|link| member.trusts(link));
-            if !trusted && member.working_path(ctx.now, ctx.calls).is_some() {
-                self.ping(key, ctx);
-                return None;
-            }
-        }
         let key = self.introduce(beacon, false, ctx)?;
         let member = &self.slab[key];
         let known = member.seen == Some(from) || member.beacon.addrs.contains(&from);
         let introduced = member.introduced && known;
-        let link = ctx.calls.open(ctx.now, from, member.process(), introduced)?;
-        if !self.attach(key, link, true, ctx) {
+        let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, introduced)?;
+        if !self.attach(key, link, ctx) {
             return None;
         }
         let member = &mut self.slab[key];
@@ -151,17 +142,16 @@ impl Members {
     }
 
     /// Our hello was answered: there is a path, and our stream is open.
-    pub(crate) fn greeted(&mut self, key: MemberKey, link: LinkKey, id: PeerId, ctx: &mut Ctx<'_>) {
-        if id != self.slab[key].beacon.id {
-            return self.greeting_failed(key, link, ctx);
-        }
+    pub(crate) fn greeted(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let told = self.settle(key, link);
         let member = &mut self.slab[key];
         let works = |path: LinkKey| path != link && !ctx.calls.is_silent(path);
+        // A path that is dead and does not know it yet: they were heard here, and long not there.
+        let moved = member.newest == Some(link);
+        let old = member.path.filter(|&path| moved && path != link && is_quiet(path, ctx));
         if !member.path.is_some_and(works) {
             member.path = Some(link);
         }
-        member.links.iter_mut().filter(|route| route.link == link).for_each(|r| r.trusted = true);
         member.rounds = 0;
         member.greet_at = None;
         member.out.open = true;
@@ -171,7 +161,10 @@ impl Members {
         member.why = Why::Timeout;
         self.heard(key, link, ctx);
         self.show(key, ctx);
-        if told.is_some_and(|n| n < ctx.me.n) {
+        if let Some(old) = old {
+            self.move_to(key, old, link, ctx);
+        }
+        if told.is_some_and(|n| n < ctx.me.beacon.n) {
             self.greet_on(key, link, ctx);
         }
         self.kick(key, ctx);
@@ -247,5 +240,5 @@ impl Members {
 fn hello<'a>(ctx: &Ctx<'_>, out: &OutStream) -> Request<'a> {
     let beacon = ctx.me.clone();
     let (stream, start, given_up) = (out.id, out.start(), out.given_up);
-    Request::Hello { tag: ctx.tag, stream, start, given_up, beacon }
+    Request::Hello { stream, start, given_up, beacon }
 }

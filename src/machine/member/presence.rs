@@ -1,21 +1,32 @@
 //! Who is still here: what is heard extends a lease, what is not heard lets it run out
 //! (docs/PROTOCOL.md, "Presence").
 
+use core::net::SocketAddr;
+use core::time::Duration;
+
 use super::{
-    ABSENT_MAX, Ctx, LEASE, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER, Standing,
-    VERIFY, VERIFY_TIMEOUT,
+    ABSENT_MAX, Ctx, LEASE, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER, Route,
+    Standing, VERIFY, VERIFY_TIMEOUT,
 };
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
 use crate::machine::wire::{Gone, Request};
-use crate::machine::{Event, Why};
+use crate::machine::{Event, PeerId, Time, Why};
+
+/// Nothing came over the path for so long while something came over another link: they may have
+/// moved.
+const MOVED_AFTER: Duration = Duration::from_secs(1);
+
+/// Whether a path has been quiet for so long that its member may have moved.
+pub(super) fn is_quiet(path: LinkKey, ctx: &Ctx<'_>) -> bool {
+    ctx.now.since(ctx.calls.heard(path)) > MOVED_AFTER
+}
 
 impl Members {
     /// The nodeset says that somebody is gone. Only silence makes it true.
     pub(crate) fn unlisted(&mut self, gone: &Gone, ctx: &mut Ctx<'_>) {
-        let Some(key) = self.key_of(gone.id) else { return };
-        let member = &self.slab[key];
-        if member.beacon.incarnation != gone.incarnation || member.is_gone() {
+        let Some(&key) = self.by_handle.get(&gone.handle) else { return };
+        if self.slab[key].is_gone() {
             return;
         }
         self.doubt(key, gone.why, ctx);
@@ -24,7 +35,7 @@ impl Members {
     /// Somebody says that a member is gone. It has a few seconds to prove the contrary.
     pub(crate) fn doubt(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        if !member.links.iter().any(|route| route.trusted) {
+        if !member.links.iter().any(|route| route.heard) {
             // Nothing was ever heard of them: there is nothing to hold against it.
             return self.lose(key, why, ctx);
         }
@@ -36,11 +47,12 @@ impl Members {
     }
 
     /// Something was heard from a member. It extends their lease, unless they do not know us: then
-    /// only a hello does, or the answer to one. A path that has fallen silent is not revived by what
-    /// comes from elsewhere: they have moved, and are greeted there.
+    /// only a hello does, or the answer to one. When it is the newest of all and came over another
+    /// link than their path, which has been quiet, they may have moved.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        if !ctx.calls.is_fresh(link) || !member.trusts(link) {
+        member.links.iter_mut().filter(|route| route.link == link).for_each(|r| r.heard = true);
+        if !ctx.calls.is_fresh(link) {
             return;
         }
         if !member.estranged {
@@ -48,12 +60,111 @@ impl Members {
             member.why = Why::Timeout;
         }
         member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
+        let newest = ctx.calls.is_newest();
+        if newest {
+            member.newest = Some(link);
+        }
         let revived = ctx.calls.alive(link);
         match member.path.filter(|&path| path != link) {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
+            Some(path) if newest && is_quiet(path, ctx) => self.challenge(key, link, ctx),
             None if revived => self.kick(key, ctx),
             _ => {}
         }
+    }
+
+    /// A member has moved. What was on its way to where it was is said anew.
+    pub(super) fn move_to(
+        &mut self,
+        key: MemberKey,
+        old: LinkKey,
+        new: LinkKey,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let greeting = |route: &Route| route.link == old && route.greeting.is_some();
+        let untold = self.slab[key].links.iter().any(greeting);
+        self.detach(key, old, ctx);
+        self.slab[key].path = Some(new);
+        if untold {
+            self.greet_on(key, new, ctx);
+        }
+        self.kick(key, ctx);
+    }
+
+    /// Somebody shakes hands: they are here, though there may be no link yet that says so.
+    pub(crate) fn lives(&mut self, id: PeerId, now: Time) {
+        let Some(key) = self.key_of(id) else { return };
+        let member = &mut self.slab[key];
+        if !member.is_gone() && !member.estranged {
+            member.gone_at = now + LEASE;
+            member.why = Why::Timeout;
+            self.reschedule(key);
+        }
+    }
+
+    /// Something genuine and new came from an address that is none of a member's: they may have
+    /// moved. The address is theirs once they have answered there, too; until then little is sent.
+    pub(crate) fn appeared(
+        &mut self,
+        key: MemberKey,
+        from: SocketAddr,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<LinkKey> {
+        let member = &self.slab[key];
+        if member.is_gone() || !ctx.calls.is_newest() {
+            return None;
+        }
+        // At an address of theirs that we know, there is nothing to prove.
+        let known =
+            member.introduced && (member.seen == Some(from) || member.beacon.addrs.contains(&from));
+        let open = member.out.open;
+        let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, known)?;
+        if !self.attach(key, link, ctx) {
+            return None;
+        }
+        if known && !open {
+            self.greet_on(key, link, ctx);
+        } else {
+            self.challenge(key, link, ctx);
+        }
+        Some(link)
+    }
+
+    /// Asks a member whether it receives what is sent over a link: somebody on the path may have
+    /// sent on what it said elsewhere.
+    fn challenge(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let links = &mut self.slab[key].links;
+        let idle = |route: &&mut Route| route.link == link && !route.challenged;
+        let Some(route) = links.iter_mut().find(idle) else { return };
+        let token = Purpose::Challenge { member: key };
+        route.challenged = ctx.calls.request(ctx.now, link, token, &Request::Ping).is_some();
+    }
+
+    /// A challenge is answered, or failed. A member that answered where its newest datagram came from
+    /// has moved there.
+    pub(crate) fn challenged(
+        &mut self,
+        key: MemberKey,
+        link: LinkKey,
+        answered: bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let member = &mut self.slab[key];
+        let of_link = |route: &&mut Route| route.link == link;
+        let Some(route) = member.links.iter_mut().find(of_link) else { return };
+        route.challenged = false;
+        let greeting = route.greeting.is_some();
+        let elsewhere = member.path.filter(|&path| path != link);
+        if answered && !member.out.open {
+            self.greet_on(key, link, ctx);
+        } else if answered && member.newest == Some(link) {
+            if let Some(old) = elsewhere {
+                self.move_to(key, old, link, ctx);
+            }
+        } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {
+            self.detach(key, link, ctx);
+        }
+        self.reschedule(key);
     }
 
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
@@ -102,7 +213,7 @@ impl Members {
         member.rounds = 0;
         member.greet_at = None;
         member.inward.close();
-        member.out.give_up(&who, why, ctx.me.id, ctx.speech, ctx.out);
+        member.out.give_up(&who, why, ctx.me.beacon.id, ctx.speech, ctx.out);
         if why == Why::Timeout {
             self.greet_later(key, ctx);
         }
@@ -132,6 +243,7 @@ impl Members {
         self.timers.cancel(key);
         let member = self.slab.remove(key);
         self.by_id.remove(&member.beacon.id);
+        self.by_handle.remove(&member.handle);
         self.gone -= usize::from(member.is_gone());
     }
 

@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use super::{Peer, Purpose, Stage};
-use crate::machine::client::News;
+use crate::machine::call::{Admission, LinkKey};
+use crate::machine::client::{Client, News};
 use crate::machine::member::MemberKey;
-use crate::machine::wire::{Change, Request};
+use crate::machine::wire::{Change, Request, Response};
 use crate::machine::{Event, Exit, Health, Name, NameProblem};
 
 /// How long entering waits for the first answers of those who are here.
@@ -41,15 +42,41 @@ impl Peer {
         }
     }
 
+    /// The nodeset says who is here and who is gone.
+    pub(super) fn announcement(&mut self, link: Option<LinkKey>, seq: u32, request: Request<'_>) {
+        let nodeset = self.client.as_ref().map(Client::link);
+        let Some(link) = link.filter(|&link| Some(link) == nodeset) else {
+            self.calls.blame.unauthenticated += 1;
+            return;
+        };
+        let changes: Vec<Change> = match request {
+            Request::AddMember { members, .. } => {
+                members.into_iter().map(Change::Present).collect()
+            }
+            Request::RemoveMember { members, .. } => {
+                members.into_iter().map(Change::Gone).collect()
+            }
+            _ => {
+                self.calls.blame.unauthenticated += 1;
+                if let Some(client) = &mut self.client {
+                    client.junk = true;
+                }
+                return;
+            }
+        };
+        if matches!(self.calls.admit(link, seq), Admission::New) {
+            self.calls.reply(link, seq, &Response::Ok);
+            self.take(changes);
+        }
+    }
+
     /// Takes in what the nodeset says of others. Before we are in, nobody is greeted.
     pub(super) fn take(&mut self, changes: Vec<Change>) {
         let greet = !matches!(self.stage, Stage::Reading | Stage::Checking { .. });
         let (members, mut ctx) = self.parts();
         for change in changes {
             match change {
-                Change::Present(listed) => {
-                    members.listed(listed.beacon, listed.seen, greet, &mut ctx);
-                }
+                Change::Present(listed) => members.listed(&listed, greet, &mut ctx),
                 Change::Gone(gone) => members.unlisted(&gone, &mut ctx),
             }
         }
@@ -63,8 +90,8 @@ impl Peer {
         for key in keys {
             let member = self.members.member(key);
             let Some(addr) = member.seen() else { continue };
-            let process = member.process();
-            let Some(link) = self.calls.open(self.now, addr, process, true) else { continue };
+            let link = self.calls.open_sealed(self.now, addr, &member.beacon, true);
+            let Some(link) = link else { continue };
             if links.contains(&link) {
                 continue;
             }
@@ -80,7 +107,7 @@ impl Peer {
 
     /// What stands against our name, and who has it.
     pub(super) fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
-        let look = self.me.name.look();
+        let look = self.me.beacon.name.look();
         let keys: Vec<MemberKey> = self
             .members
             .iter()
@@ -88,7 +115,7 @@ impl Peer {
             .map(|(key, _)| key)
             .collect();
         let first = self.members.member(*keys.first()?).beacon.name.clone();
-        Some((clash(&self.me.name, first), keys))
+        Some((clash(&self.me.beacon.name, first), keys))
     }
 
     /// Somebody answered at the address of one who has our name; or nobody did.
@@ -112,7 +139,7 @@ impl Peer {
     pub(super) fn enter(&mut self) {
         self.stage = Stage::Entering { until: None };
         if let Some(client) = &mut self.client {
-            client.register(self.now, &self.me, &mut self.calls);
+            client.register(self.now, &self.card, &mut self.calls);
         }
     }
 
@@ -127,7 +154,8 @@ impl Peer {
         let people = self.members.shown().map(|(_, member)| member.person()).collect();
         self.stage = Stage::Ready;
         let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
-        self.out.show(Event::Ready { me, addr, nodeset: self.nodeset, people });
+        let (nodeset, open) = (self.nodeset, self.open);
+        self.out.show(Event::Ready { me, addr, nodeset, people, open });
         let (members, mut ctx) = self.parts();
         members.warn_all_alike(&mut ctx);
     }

@@ -41,17 +41,17 @@ impl Peer {
         for &key in &keys {
             let reader = members.member(key).person();
             let out = members.member_mut(key).out();
-            out.give_up(&reader, Why::Timeout, ctx.me.id, ctx.speech, ctx.out);
+            out.give_up(&reader, Why::Timeout, ctx.me.beacon.id, ctx.speech, ctx.out);
         }
         let mut open = 0;
         for key in keys {
             let Some(path) = members.member(key).path() else { continue };
             let next = members.member_mut(key).inward().next();
-            let request = Request::Bye { id: ctx.me.id, next };
+            let request = Request::Bye { next };
             open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
         }
         if let Some(client) = &mut self.client {
-            open += usize::from(client.deregister(self.now, self.me.id, &mut self.calls));
+            open += usize::from(client.deregister(self.now, self.card.handle, &mut self.calls));
         }
         let lease_due = self.client.as_ref().is_some_and(Client::is_registering);
         open += usize::from(lease_due);
@@ -67,7 +67,7 @@ impl Peer {
         let Some(client) = &mut self.client else { return };
         let given_back = match response {
             Some(Response::Lease { token, .. }) => {
-                client.give_back(self.now, self.me.id, token, &mut self.calls)
+                client.give_back(self.now, self.card.handle, token, &mut self.calls)
             }
             _ => false,
         };

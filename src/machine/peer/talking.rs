@@ -9,8 +9,12 @@ use crate::machine::speech::BACKLOG_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
 use crate::machine::{
-    Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText, TEXT_MAX,
+    Beacon, Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText,
+    Signed, TEXT_MAX, words,
 };
+
+/// Names that are trusted at one time.
+const PINS_MAX: usize = 1024;
 
 impl Peer {
     pub(super) fn line(&mut self, line: &str) {
@@ -37,6 +41,10 @@ impl Peer {
             Command::Say { text, action, to } => self.say(text, action, to),
             Command::Nick(name) => self.nick(name),
             Command::Who => self.who(),
+            Command::Invite => self.invite(),
+            Command::Whois(name) => self.whois(name),
+            Command::Verify(name) => self.verify(name),
+            Command::Trust(name) => self.trust(name),
             Command::Quit | Command::Help => {}
         }
     }
@@ -61,7 +69,7 @@ impl Peer {
         let flags = Flags { action, private: one.is_some(), more: false };
         let readers = if one.is_some() { 1 } else { self.members.shown_count() };
         let number = self.speech.say(self.now, text, flags, readers);
-        let id = MessageId { author: self.me.id, number };
+        let id = MessageId { author: self.me.beacon.id, number };
         let reader = one.map(|key| self.members.member(key).person());
         self.out.sent(id, &self.scratch, action, reader, readers);
         let (members, mut ctx) = self.parts();
@@ -69,7 +77,7 @@ impl Peer {
             Some(key) => members.push(key, number, &mut ctx),
             None => members.push_all(number, &mut ctx),
         }
-        ctx.speech.settle(ctx.me.id, number, ctx.out);
+        ctx.speech.settle(ctx.me.beacon.id, number, ctx.out);
     }
 
     /// Who is meant by a name, or by the beginning of an id.
@@ -106,17 +114,66 @@ impl Peer {
         if let Some(present) = present {
             return self.refuse(Refusal::Name(clash(&name, present)));
         }
-        let was = core::mem::replace(&mut self.me.name, name);
-        if was == self.me.name {
+        let mut beacon = self.me.beacon.clone();
+        let was = core::mem::replace(&mut beacon.name, name);
+        if was == beacon.name {
             return;
         }
-        self.me.n += 1;
+        beacon.n += 1;
+        self.sign(beacon);
         self.out.show(Event::Renamed { who: self.me(), was });
         if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
-            client.register(self.now, &self.me, &mut self.calls);
+            client.register(self.now, &self.card, &mut self.calls);
         }
         let (members, mut ctx) = self.parts();
         members.tell_beacon(&mut ctx);
+    }
+
+    /// Says something new of ourselves.
+    fn sign(&mut self, mut beacon: Beacon) {
+        let Some(sessions) = self.calls.sessions() else { return };
+        beacon.fit();
+        self.me = Signed::new(sessions.suite(), sessions.identity(), sessions.room(), beacon);
+        self.card.n = self.me.beacon.n;
+        self.card.sealed = self.me.seal(sessions.suite(), sessions.room());
+    }
+
+    fn whois(&mut self, wanted: &str) {
+        let member = match self.find(wanted) {
+            Ok(key) => self.members.member(key),
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let addr = member.path().map(|link| self.calls.addr(link));
+        let (who, key) = (member.person(), member.beacon.key);
+        let trusted = self.pins.get(&who.name) == Some(&key);
+        self.out.show(Event::Whois { who, key, addr, trusted });
+    }
+
+    fn trust(&mut self, wanted: &str) {
+        let member = match self.find(wanted) {
+            Ok(key) => self.members.member(key),
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let (who, key) = (member.person(), member.beacon.key);
+        if self.pins.len() < PINS_MAX || self.pins.contains_key(&who.name) {
+            self.pins.insert(who.name.clone(), key);
+        }
+        self.out.show(Event::Trusted { who, key });
+    }
+
+    fn verify(&mut self, wanted: &str) {
+        let member = match self.find(wanted) {
+            Ok(key) => self.members.member(key),
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let words = words(self.me.beacon.key, member.beacon.key);
+        self.out.show(Event::Words { who: member.person(), words });
+    }
+
+    fn invite(&mut self) {
+        let Some(sessions) = self.calls.sessions() else { return };
+        let room = sessions.room().name().clone();
+        self.out.show(Event::Invite { nodeset: self.nodeset, room, open: self.open });
     }
 
     pub(super) fn who(&mut self) {
@@ -134,6 +191,7 @@ impl Peer {
             silent: member
                 .path()
                 .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
+            trusted: self.pins.get(&member.beacon.name) == Some(&member.beacon.key),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Round trips, junk, truncation, trailing bytes.
 
+use super::datagram::{REQUEST, RESPONSE, put_packet};
 use super::*;
-use crate::machine::{Name, Rng, Seed};
+use crate::machine::{Beacon, Name, PeerId, PublicKey, Rng, Seed};
 
 fn addr(rng: &mut Rng) -> SocketAddr {
     let port = 1 + rng.below(65_535) as u16;
@@ -14,22 +15,36 @@ fn addr(rng: &mut Rng) -> SocketAddr {
 
 fn beacon(rng: &mut Rng) -> Beacon {
     let names = ["alice", "b", "Борис", "你好世界", "twenty-four columns wide"];
+    let (key, incarnation) = (PublicKey(bytes(rng)), rng.next_u64());
     Beacon {
-        id: PeerId(rng.next_u64()),
-        incarnation: rng.next_u64(),
+        id: key.process(incarnation),
+        key,
+        incarnation,
         n: rng.next_u32(),
         name: Name::parse(names[rng.below(5) as usize]).unwrap(),
         addrs: (0..rng.below(5)).map(|_| addr(rng)).collect(),
     }
 }
 
+fn signed(rng: &mut Rng) -> Signed {
+    Signed { beacon: beacon(rng), signature: bytes(rng) }
+}
+
+fn bytes<const N: usize>(rng: &mut Rng) -> [u8; N] {
+    core::array::from_fn(|_| rng.next_u32() as u8)
+}
+
+fn sealed(rng: &mut Rng) -> Sealed {
+    Sealed(std::sync::Arc::new(bytes(rng)))
+}
+
 fn listed(rng: &mut Rng) -> Listed {
-    Listed { seen: addr(rng), beacon: beacon(rng) }
+    Listed { handle: Handle(rng.next_u64()), seen: addr(rng), sealed: sealed(rng) }
 }
 
 fn gone(rng: &mut Rng) -> Gone {
     let why = [Why::Quit, Why::Timeout, Why::Replaced][rng.below(3) as usize];
-    Gone { id: PeerId(rng.next_u64()), incarnation: rng.next_u64(), why }
+    Gone { handle: Handle(rng.next_u64()), why }
 }
 
 fn page(rng: &mut Rng) -> Page {
@@ -37,20 +52,23 @@ fn page(rng: &mut Rng) -> Page {
     let change = |rng: &mut Rng| {
         if rng.below(2) == 0 { Change::Present(listed(rng)) } else { Change::Gone(gone(rng)) }
     };
-    let changes = (0..rng.below(6)).map(|_| change(rng)).collect();
+    let changes = (0..rng.below(5)).map(|_| change(rng)).collect();
     Page { reached, current: reached + rng.below(9), changes }
 }
 
 fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
-    let (id, position) = (PeerId(rng.next_u64()), rng.below(POSITION_MAX));
+    let (handle, position) = (Handle(rng.next_u64()), rng.below(POSITION_MAX));
     match rng.below(9) {
         0 => Request::Who { cookie, tag, have },
-        1 => Request::Register { cookie, tag, have, token, beacon: beacon(rng) },
-        2 => Request::Deregister { tag, id, token },
+        1 => {
+            let (n, sealed) = (rng.next_u32(), sealed(rng));
+            Request::Register { cookie, tag, have, token, handle, n, sealed }
+        }
+        2 => Request::Deregister { tag, handle, token },
         3 => {
-            let members = (0..rng.below(6)).map(|_| listed(rng)).collect();
+            let members = (0..rng.below(4)).map(|_| listed(rng)).collect();
             Request::AddMember { reached: have, members }
         }
         4 => {
@@ -59,7 +77,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         5 => {
             let stream = rng.next_u32().max(1);
-            Request::Hello { tag, stream, start: position, given_up: 1, beacon: beacon(rng) }
+            Request::Hello { stream, start: position, given_up: 1, beacon: signed(rng) }
         }
         6 => {
             let flags = Flags::decode(rng.below(8) as u8).unwrap();
@@ -67,15 +85,14 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             Request::Say { stream, position, number: token, flags, text }
         }
         7 => Request::Ping,
-        _ => Request::Bye { id, next: position },
+        _ => Request::Bye { next: position },
     }
 }
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
     match rng.below(9) {
         0 => (Asked::Other, Response::Ok),
-        1 => (Asked::Hello, Response::Here(PeerId(rng.next_u64()))),
-        2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
+        1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
         3 => (Asked::Who, Response::Page(page(rng))),
         4 => {
             let (node, token, seen) = (rng.next_u32(), rng.next_u64(), addr(rng));
@@ -108,7 +125,7 @@ fn every_packet_survives_the_wire() {
             continue;
         };
         assert_eq!(
-            (datagram.incarnation, datagram.receiver, datagram.stamp, datagram.echo),
+            (datagram.sender, datagram.receiver, datagram.stamp, datagram.echo),
             (5, 4, 6, 7)
         );
         let packets: Vec<Packet<'_>> = datagram.packets().collect();
@@ -161,19 +178,12 @@ fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
             return true;
         }
         let mut again = Vec::new();
-        put_header(
-            &mut again,
-            datagram.incarnation,
-            datagram.receiver,
-            datagram.stamp,
-            datagram.echo,
-        );
+        put_header(&mut again, datagram.sender, datagram.receiver, datagram.stamp, datagram.echo);
         for packet in datagram.packets() {
             match packet {
                 Packet::Request { seq, request } => put_request(&mut again, seq, &request),
                 Packet::Response { seq, payload } => {
-                    for of in [Asked::Who, Asked::Register, Asked::Hello, Asked::Say, Asked::Other]
-                    {
+                    for of in [Asked::Who, Asked::Register, Asked::Say, Asked::Other] {
                         if let Ok(response) = Response::decode(of, payload) {
                             let mut encoded = Vec::new();
                             response.encode(&mut encoded);
@@ -195,10 +205,9 @@ fn addresses_that_are_no_ones_are_refused() {
     let bye = |addr: SocketAddr| {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 1, 1, 1, 0);
-        let mut beacon = beacon(&mut Seed([3; 32]).stream("addr"));
-        beacon.addrs = vec![addr];
-        let (tag, stream) = (Tag::LOBBY, 1);
-        let hello = Request::Hello { tag, stream, start: 0, given_up: 0, beacon };
+        let mut beacon = signed(&mut Seed([3; 32]).stream("addr"));
+        beacon.beacon.addrs = vec![addr];
+        let hello = Request::Hello { stream: 1, start: 0, given_up: 0, beacon };
         put_request(&mut bytes, 1, &hello);
         Datagram::decode(&bytes).is_ok()
     };
@@ -238,7 +247,7 @@ fn the_limits_hold() {
 
 #[test]
 fn another_version_is_recognised_whatever_follows() {
-    for method in [1, 2, 6] {
+    for method in [1, 2] {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 1, 1, 1, 0);
         put_packet(&mut bytes, 7, REQUEST, |out| out.extend_from_slice(&[method, 2, 99, 98, 97]));
@@ -246,4 +255,28 @@ fn another_version_is_recognised_whatever_follows() {
         let request = Request::Foreign { method, version: 2 };
         assert_eq!(datagram.packets().next(), Some(Packet::Request { seq: 7, request }));
     }
+}
+
+#[test]
+fn what_is_sealed_is_packets_and_less_than_one_block_of_zeros() {
+    let mut rng = Seed([4; 32]).stream("sealed");
+    let read = |text: &[u8]| Datagram::decode_sealed(PeerId(9), text).map(|d| d.packets().count());
+    for _ in 0..1_000 {
+        let mut text = Vec::new();
+        put_inner_header(&mut text, 3, 4);
+        let packets = rng.below(3) as usize;
+        for seq in 0..packets {
+            put_request(&mut text, seq as u32, &request(&mut rng, "hi"));
+        }
+        let len = text.len();
+        text.resize(len.next_multiple_of(PADDING), 0);
+        assert_eq!(read(&text), Ok(packets));
+        text.resize(len + PADDING, 0);
+        assert_eq!(read(&text), Err(Malformed), "more padding than is needed");
+        text.truncate(len);
+        text.extend_from_slice(&[0, 0, 1]);
+        assert_eq!(read(&text), Err(Malformed), "padding that says something");
+    }
+    let filled = SEALED_HEADER + INNER_HEADER + SEALED_ROOM + TAG;
+    assert!(filled <= DATAGRAM_MAX && (INNER_HEADER + SEALED_ROOM).is_multiple_of(PADDING));
 }

@@ -1,0 +1,206 @@
+//! Who we are, kept in a folder of our own: a key that is made on first use, and the incarnation of
+//! the last process that used it. Nobody else may be able to read the key.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use zeroize::Zeroizing;
+
+use super::clock::unix_ms;
+use super::report::{Failure, status};
+use crate::machine::Identity;
+
+/// What others may not do with a file of ours.
+const OTHERS: u32 = 0o077;
+
+/// Our key, and where the count of its processes is kept.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    identity: Identity,
+    /// `None` for a key that ends with this process.
+    folder: Option<PathBuf>,
+}
+
+impl Keeper {
+    /// The key of the person at this computer, made if there is none.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        let folder = folder().ok_or_else(|| {
+            refused("no folder for the identity key: neither XDG_DATA_HOME nor HOME is set")
+        })?;
+        let key = folder.join("key");
+        let loaded = match read_key(&key) {
+            Ok(None) => make_key(&folder, &key).and_then(|()| read_key(&key)),
+            other => other,
+        };
+        match loaded {
+            Ok(Some(secret)) => Ok(Self { identity: Identity::new(&secret), folder: Some(folder) }),
+            Ok(None) => Err(refused(format!("{}: it vanished", key.display()))),
+            Err(error) => Err(unreadable(&key, &error)),
+        }
+    }
+
+    /// A key of its own for this process alone.
+    pub(crate) fn ephemeral() -> io::Result<Self> {
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *secret)?;
+        Ok(Self { identity: Identity::new(&secret), folder: None })
+    }
+
+    /// Where the key is kept; `None` when it is not.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// A number greater than that of every earlier process of this key: the wall clock, unless that
+    /// has been set back.
+    pub(crate) fn next_incarnation(&self) -> Result<u64, Failure> {
+        let Some(folder) = &self.folder else { return Ok(unix_ms()) };
+        let path = folder.join("incarnation");
+        next_incarnation(&path, unix_ms()).map_err(|error| unreadable(&path, &error))
+    }
+}
+
+/// What crashes leaves no file behind that holds keys.
+pub(crate) fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        log::debug!("core dumps are not switched off: {error}");
+    }
+}
+
+fn folder() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = || set("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    Some(set("XDG_DATA_HOME").map(PathBuf::from).or_else(home)?.join("chatrpc"))
+}
+
+fn refused(what: impl Into<String>) -> Failure {
+    Failure::new(status::USAGE, "identity", what).hint("or: --ephemeral, a key for this run alone")
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let failure = refused(format!("{}: {error}", path.display()));
+    match error.kind() {
+        io::ErrorKind::InvalidData => failure.hint("move it away to get a new one"),
+        io::ErrorKind::PermissionDenied => failure.hint(format!("chmod 600 {}", path.display())),
+        _ => failure,
+    }
+}
+
+/// The 32 bytes of a key file; `None` when there is none.
+fn read_key(path: &Path) -> io::Result<Option<Zeroizing<[u8; 32]>>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let status = file.metadata()?;
+    if status.mode() & OTHERS != 0 {
+        let what = "others can read it: it may not be yours alone any more";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
+    if !status.is_file() || status.len() != 32 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not an identity key"));
+    }
+    let mut secret = Zeroizing::new([0; 32]);
+    file.read_exact(&mut *secret)?;
+    Ok(Some(secret))
+}
+
+/// Makes a key file, whole or not at all, unless somebody else does at the same time.
+fn make_key(folder: &Path, key: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *secret)?;
+    let new = folder.join(format!("key.{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(&*secret).and_then(|()| file.sync_all())?;
+    let linked = fs::hard_link(&new, key);
+    fs::remove_file(&new)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn next_incarnation(path: &Path, now: u64) -> io::Result<u64> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(path)?;
+    // Another process of the same key waits here, and gets a greater number.
+    flock(&file, FlockOperation::LockExclusive)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let last: u64 = text.trim().parse().unwrap_or(0);
+    let next = now.max(last.saturating_add(1));
+    file.rewind()?;
+    file.set_len(0)?;
+    writeln!(file, "{next}")?;
+    Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("chatrpc-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_for_its_owner_alone() {
+        let folder = fresh("key");
+        let key = folder.join("key");
+        assert!(read_key(&key).unwrap().is_none());
+        make_key(&folder, &key).unwrap();
+        let first = read_key(&key).unwrap().unwrap();
+        make_key(&folder, &key).unwrap();
+        assert_eq!(read_key(&key).unwrap().unwrap(), first, "the first one stays");
+        assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left behind");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = fresh("open");
+        let key = folder.join("key");
+        make_key(&folder, &key).unwrap();
+        for mode in [0o640, 0o604, 0o620, 0o666] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            let error = read_key(&key).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{mode:o}");
+        }
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&key, b"short").unwrap();
+        assert_eq!(read_key(&key).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn incarnations_only_grow() {
+        let folder = fresh("incarnation");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("incarnation");
+        assert_eq!(next_incarnation(&path, 1000).unwrap(), 1000);
+        assert_eq!(next_incarnation(&path, 1000).unwrap(), 1001, "the same millisecond");
+        assert_eq!(next_incarnation(&path, 5).unwrap(), 1002, "the clock was set back");
+        assert_eq!(next_incarnation(&path, 9_999_999).unwrap(), 9_999_999);
+        assert_eq!(next_incarnation(&path, 7).unwrap(), 10_000_000);
+        fs::write(&path, b"junk").unwrap();
+        assert_eq!(next_incarnation(&path, 7).unwrap(), 7);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

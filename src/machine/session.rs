@@ -1,0 +1,553 @@
+//! Sessions: what two processes say to each other is sealed (docs/PROTOCOL.md, "Sessions").
+//!
+//! A session belongs to two *processes*, not to addresses: what opens under it comes from that
+//! process, wherever it came from. The rules are WireGuard's (Donenfeld 2017): three slots for the
+//! previous, the current and the next session, of which the next becomes current only with its first
+//! genuine datagram; a replay window that is marked only after the tag verifies; a new handshake
+//! after 120 s and no use after 180 s; explicit counters, never repeated.
+//!
+//! Nothing here retries: whoever wants to send and cannot asks for a handshake, and asks again when
+//! the timers of its calls say so.
+
+pub(crate) mod handshake;
+mod window;
+
+use std::collections::BTreeMap;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use slab::Slab;
+
+use self::handshake::{Answer, Initiating, Load};
+use self::window::Window;
+use crate::machine::call::FORGET_STAMPS;
+use crate::machine::keyed::MAC;
+use crate::machine::outbox::Outbox;
+use crate::machine::suite::{Hand, Suite, TAG, Transport};
+use crate::machine::timer::Timers;
+use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
+use crate::machine::{Beacon, Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time};
+
+/// A session is replaced at this age by the side that began it, and by the other one a little later.
+const REKEY_AFTER: Duration = Duration::from_secs(120);
+const REKEY_LATE: Duration = Duration::from_secs(150);
+
+/// No session is used at this age.
+const REJECT_AFTER: Duration = Duration::from_secs(180);
+
+/// When nothing was heard for so long since something was sent, the other side may have lost the
+/// session: a new one is begun.
+const UNHEARD_MAX: Duration = Duration::from_secs(5);
+
+/// Counters stay below this, long after the age has ended the session.
+const COUNTER_MAX: u64 = 1 << 60;
+
+/// For so long a process that did not answer is remembered as one that does not.
+const REMEMBER: Duration = Duration::from_secs(60);
+
+/// Processes with which there may be sessions and no links: they have shaken hands and not said
+/// hello, or are forgotten.
+const UNLINKED_MAX: usize = 256;
+
+/// Which process; an index handed out by [`Sessions::remote`].
+pub(crate) type RemoteKey = usize;
+
+/// The sessions of one process of ours.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    suite: &'static dyn Suite,
+    identity: Identity,
+    room: Room,
+    id: PeerId,
+    incarnation: u64,
+    remotes: Slab<Remote>,
+    by_id: BTreeMap<PeerId, RemoteKey>,
+    remotes_max: usize,
+    unlinked: usize,
+    /// What receiver indices mean: their lower 16 bits are a key in here.
+    slots: Slab<Slot>,
+    /// The first messages that were answered and may come again, by their `mac1`.
+    answered: BTreeMap<[u8; MAC], RemoteKey>,
+    timers: Timers,
+    /// The instant of the input being handled.
+    now: Time,
+    load: Load,
+    /// The upper half of the newest receiver index.
+    issued: u16,
+    /// First messages ever made.
+    number: u64,
+    /// Entropy, and how much of it was used.
+    seed: Seed,
+    drawn: u64,
+    /// What is being sealed.
+    text: Vec<u8>,
+}
+
+/// A process with which there is, or may be, a session.
+#[derive(Debug)]
+struct Remote {
+    id: PeerId,
+    key: PublicKey,
+    /// The image of its key on the curve of the handshake.
+    image: [u8; 32],
+    incarnation: u64,
+    /// Links that use it. Without any it is forgotten with its last session.
+    links: usize,
+    /// The number of its newest first message: an older one is a replay.
+    greatest: u64,
+    previous: Option<usize>,
+    current: Option<usize>,
+    next: Option<usize>,
+    initiating: Option<Initiating>,
+    answer: Option<Answer>,
+    /// What it wants to see in our first messages while it is under load, and since when.
+    cookie: Option<([u8; MAC], Time)>,
+    /// The newest stamp of its clock, and when it came.
+    latest: Option<(u32, Time)>,
+    /// When we first sent something since we heard something.
+    unheard: Option<Time>,
+    /// First messages of ours that nobody answered, since we heard something.
+    unanswered: u32,
+    /// Remembered until then, without links or sessions: how often nobody answered.
+    until: Time,
+}
+
+/// What a receiver index of ours stands for.
+#[derive(Debug)]
+struct Slot {
+    index: u32,
+    remote: RemoteKey,
+    /// `None` until the handshake is over.
+    session: Option<Session>,
+}
+
+#[derive(Debug)]
+struct Session {
+    transport: Box<dyn Transport>,
+    /// The receiver index of the other side.
+    theirs: u32,
+    born: Time,
+    /// We began it.
+    ours: bool,
+    /// The next counter to seal with.
+    counter: u64,
+    window: Window,
+}
+
+/// What came of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// It was refused and counted, or there is nothing more to do.
+    Nothing,
+    /// That process began a handshake, and not before now.
+    Greeted(PeerId),
+    /// It ended a handshake of ours: there is a session.
+    Up(RemoteKey, PeerId),
+    /// It was opened, and is from that process.
+    Data {
+        remote: RemoteKey,
+        id: PeerId,
+        /// No datagram of that process was newer.
+        newest: bool,
+        /// It is the first of a session: from here on we may use it as well.
+        up: bool,
+    },
+}
+
+/// What [`Sessions`] are made from.
+#[derive(Debug)]
+pub(crate) struct SessionsConfig {
+    pub(crate) suite: &'static dyn Suite,
+    pub(crate) identity: Identity,
+    pub(crate) room: Room,
+    pub(crate) incarnation: u64,
+    pub(crate) seed: Seed,
+    pub(crate) linked_max: usize,
+}
+
+impl Sessions {
+    pub(crate) fn new(config: SessionsConfig) -> Self {
+        let SessionsConfig { suite, identity, room, incarnation, seed, linked_max } = config;
+        Self {
+            suite,
+            id: identity.public().process(incarnation),
+            identity,
+            room,
+            incarnation,
+            remotes: Slab::new(),
+            by_id: BTreeMap::new(),
+            remotes_max: linked_max + UNLINKED_MAX,
+            unlinked: 0,
+            slots: Slab::new(),
+            answered: BTreeMap::new(),
+            timers: Timers::default(),
+            now: Time::ZERO,
+            load: Load::default(),
+            number: 0,
+            issued: seed.stream("indices").next_u32() as u16,
+            seed,
+            drawn: 0,
+            text: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn room(&self) -> &Room {
+        &self.room
+    }
+
+    pub(crate) const fn suite(&self) -> &'static dyn Suite {
+        self.suite
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The process a beacon is of, for one more link. `None` for a weak key, or when there are too
+    /// many.
+    pub(crate) fn link(&mut self, now: Time, beacon: &Beacon) -> Option<RemoteKey> {
+        let key = match self.by_id.get(&beacon.id) {
+            Some(&key) => key,
+            None => {
+                let image = self.suite.image(beacon.key)?;
+                self.insert(now, beacon.key, image, beacon.incarnation)?
+            }
+        };
+        let remote = &mut self.remotes[key];
+        self.unlinked -= usize::from(remote.links == 0);
+        remote.links += 1;
+        Some(key)
+    }
+
+    /// A link to a process is closed.
+    pub(crate) fn unlink(&mut self, key: RemoteKey) {
+        let remote = &mut self.remotes[key];
+        remote.links -= 1;
+        if remote.links == 0 {
+            self.unlinked += 1;
+            self.reschedule(key);
+        }
+    }
+
+    /// The process of that id, if there is, or may be, a session with it.
+    pub(crate) fn find(&self, id: PeerId) -> Option<RemoteKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    fn insert(
+        &mut self,
+        now: Time,
+        key: PublicKey,
+        image: [u8; 32],
+        incarnation: u64,
+    ) -> Option<RemoteKey> {
+        if self.remotes.len() >= self.remotes_max {
+            return None;
+        }
+        let id = key.process(incarnation);
+        let remote = self.remotes.insert(Remote {
+            id,
+            key,
+            image,
+            incarnation,
+            links: 0,
+            greatest: 0,
+            previous: None,
+            current: None,
+            next: None,
+            initiating: None,
+            answer: None,
+            cookie: None,
+            latest: None,
+            unheard: None,
+            unanswered: 0,
+            until: Time::ZERO,
+        });
+        self.by_id.insert(id, remote);
+        self.unlinked += 1;
+        self.timers.set(remote, now + REJECT_AFTER);
+        Some(remote)
+    }
+
+    /// Whether something can be sealed for that process.
+    pub(crate) fn is_ready(&self, now: Time, key: RemoteKey) -> bool {
+        let current = self.remotes[key].current.and_then(|slot| self.slots[slot].session.as_ref());
+        current.is_some_and(|session| {
+            now.since(session.born) < REJECT_AFTER && session.counter < COUNTER_MAX
+        })
+    }
+
+    /// Whether a new session should be begun beside the one that is ready.
+    pub(crate) fn is_ageing(&self, now: Time, key: RemoteKey) -> bool {
+        let remote = &self.remotes[key];
+        let current = remote.current.and_then(|slot| self.slots[slot].session.as_ref());
+        let old = current.is_some_and(|session| {
+            let limit = if session.ours { REKEY_AFTER } else { REKEY_LATE };
+            now.since(session.born) >= limit
+        });
+        old || remote.unheard.is_some_and(|since| now.since(since) >= UNHEARD_MAX)
+    }
+
+    /// Queues a datagram with what `write` puts under the seal. To be called when it is ready.
+    pub(crate) fn seal(
+        &mut self,
+        now: Time,
+        key: RemoteKey,
+        to: SocketAddr,
+        out: &mut Outbox,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let remote = &mut self.remotes[key];
+        let Some(slot) = remote.current else { return };
+        let Some(session) = &mut self.slots[slot].session else { return };
+        remote.unheard = remote.unheard.or(Some(now));
+        let counter = session.counter;
+        session.counter += 1;
+        self.text.clear();
+        write(&mut self.text);
+        self.text.resize(self.text.len().next_multiple_of(PADDING), 0);
+        out.send(to, |bytes| {
+            bytes.push(kind::DATA);
+            bytes.extend_from_slice(&session.theirs.to_be_bytes());
+            bytes.extend_from_slice(&counter.to_be_bytes());
+            let start = bytes.len();
+            bytes.resize(start + self.text.len() + TAG, 0);
+            session.transport.seal(counter, &self.text, &mut bytes[start..]);
+        });
+        self.text.clear();
+    }
+
+    /// Takes a datagram of any kind but 0. What is opened is put into `text`.
+    pub(crate) fn receive(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &[u8],
+        text: &mut Vec<u8>,
+        blame: &mut Blame,
+        out: &mut Outbox,
+    ) -> Received {
+        match bytes.first() {
+            Some(&kind::INIT) => self.take_init(now, from, bytes, blame, out),
+            Some(&kind::RESP) => self.take_resp(now, bytes, blame),
+            Some(&kind::COOKIE) => self.take_cookie(now, from, bytes, blame, out),
+            Some(&kind::DATA) => self.take_data(now, bytes, text, blame),
+            _ => {
+                blame.malformed += 1;
+                Received::Nothing
+            }
+        }
+    }
+
+    /// Parse, authenticate, check for a replay, commit.
+    fn take_data(
+        &mut self,
+        now: Time,
+        bytes: &[u8],
+        text: &mut Vec<u8>,
+        blame: &mut Blame,
+    ) -> Received {
+        let Some((header, sealed)) = bytes.split_first_chunk::<SEALED_HEADER>() else {
+            blame.malformed += 1;
+            return Received::Nothing;
+        };
+        let [_, a, b, c, d, counter @ ..] = *header;
+        let (index, counter) = (u32::from_be_bytes([a, b, c, d]), u64::from_be_bytes(counter));
+        let Some(place) = self.slot_of(index).filter(|_| sealed.len() >= TAG) else {
+            blame.unauthenticated += 1;
+            return Received::Nothing;
+        };
+        let slot = &mut self.slots[place];
+        let key = slot.remote;
+        let session = slot.session.as_mut();
+        let alive = |session: &&mut Session| now.since(session.born) < REJECT_AFTER;
+        let Some(session) = session.filter(alive).filter(|_| counter < COUNTER_MAX) else {
+            blame.unauthenticated += 1;
+            return Received::Nothing;
+        };
+        // Before the cipher, since it is cheap; marked after it, since only then it is believed.
+        if !session.window.is_new(counter) {
+            blame.replayed += 1;
+            return Received::Nothing;
+        }
+        text.clear();
+        text.resize(sealed.len(), 0);
+        let Some(len) = session.transport.open(counter, sealed, text) else {
+            text.clear();
+            blame.unauthenticated += 1;
+            return Received::Nothing;
+        };
+        text.truncate(len);
+        session.window.mark(counter);
+        let up = self.remotes[key].next == Some(place);
+        if up {
+            self.confirm(key);
+        }
+        let remote = &mut self.remotes[key];
+        (remote.unheard, remote.unanswered) = (None, 0);
+        // By the sender's clock: two sessions may be in use at once, one for each direction.
+        let stamp = text.first_chunk().map(|stamp| u32::from_be_bytes(*stamp));
+        let newer = |stamp: u32| {
+            remote.latest.is_none_or(|(latest, at)| {
+                stamp.wrapping_sub(latest) <= u32::MAX / 2 || now.since(at) > FORGET_STAMPS
+            })
+        };
+        let newest = stamp.is_some_and(newer);
+        if newest {
+            remote.latest = stamp.map(|stamp| (stamp, now));
+        }
+        Received::Data { remote: key, id: remote.id, newest, up }
+    }
+
+    /// The next session has proven that it works: it is the current one.
+    fn confirm(&mut self, key: RemoteKey) {
+        let remote = &mut self.remotes[key];
+        let stale = core::mem::replace(&mut remote.previous, remote.current);
+        remote.current = remote.next.take();
+        if let Some(answer) = remote.answer.take() {
+            self.answered.remove(&answer.mac);
+        }
+        self.release(stale);
+    }
+
+    /// A handshake of ours is over: its session is the current one. The one before stays, since the
+    /// other side may not get through to confirm anything newer; so does one that waits to be used.
+    fn begin(&mut self, key: RemoteKey, place: usize) {
+        let remote = &mut self.remotes[key];
+        let before = remote.current.replace(place);
+        let stale = core::mem::replace(&mut remote.previous, before);
+        self.release(stale);
+    }
+
+    /// An index for a session to come: none of the last 65,536 had it, so that what is late for one
+    /// session never meets another.
+    fn reserve(&mut self, remote: RemoteKey) -> Option<(usize, u32)> {
+        let place = self.slots.vacant_key();
+        let low = u16::try_from(place).ok()?;
+        // Odd, so that all upper halves come before one comes again.
+        self.issued = self.issued.wrapping_add(0x9e37);
+        let index = u32::from(self.issued) << 16 | u32::from(low);
+        self.slots.insert(Slot { index, remote, session: None });
+        Some((place, index))
+    }
+
+    fn slot_of(&self, index: u32) -> Option<usize> {
+        let place = (index & 0xffff) as usize;
+        self.slots.get(place).filter(|slot| slot.index == index).map(|_| place)
+    }
+
+    fn release(&mut self, place: Option<usize>) {
+        if let Some(place) = place {
+            self.slots.remove(place);
+        }
+    }
+
+    fn hand(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        self.seed.bytes("ephemeral", self.drawn)
+    }
+
+    /// When something is due: keys that are too old are overwritten, the forgotten are forgotten.
+    pub(crate) fn next_wake(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    pub(crate) fn tick(&mut self, now: Time) {
+        self.now = now;
+        while let Some(key) = self.timers.pop_due(now) {
+            let remote = &mut self.remotes[key];
+            let mut stale = Vec::new();
+            for slot in [&mut remote.previous, &mut remote.current, &mut remote.next] {
+                let born = slot.and_then(|place| self.slots[place].session.as_ref());
+                if born.is_some_and(|session| now.since(session.born) >= REJECT_AFTER) {
+                    stale.extend(slot.take());
+                }
+            }
+            if remote.initiating.as_ref().is_some_and(|initiating| initiating.is_over(now)) {
+                remote.unanswered += 1;
+                stale.extend(remote.initiating.take().map(|initiating| initiating.place));
+            }
+            if remote.next.is_none()
+                && let Some(answer) = remote.answer.take()
+            {
+                self.answered.remove(&answer.mac);
+            }
+            stale.into_iter().for_each(|place| self.release(Some(place)));
+            self.reschedule(key);
+        }
+    }
+
+    /// Sets the timer of a process to what is due next, or forgets the process.
+    fn reschedule(&mut self, key: RemoteKey) {
+        let remote = &self.remotes[key];
+        let slots = [remote.previous, remote.current, remote.next].into_iter().flatten();
+        let born = slots.filter_map(|place| self.slots[place].session.as_ref());
+        let ends = born.map(|session| session.born + REJECT_AFTER);
+        let initiating = remote.initiating.as_ref().map(Initiating::ends);
+        match ends.chain(initiating).min() {
+            Some(at) => self.timers.set(key, at),
+            None if remote.links > 0 => self.timers.cancel(key),
+            None if remote.until > self.now => self.timers.set(key, remote.until),
+            None => {
+                self.timers.cancel(key);
+                self.by_id.remove(&remote.id);
+                self.remotes.remove(key);
+                self.unlinked -= 1;
+            }
+        }
+    }
+
+    pub(crate) fn footprint(&self) -> [Table; 3] {
+        let limit = self.remotes_max;
+        [
+            Table { name: "remotes", len: self.remotes.len(), limit },
+            Table { name: "sessions", len: self.slots.len(), limit: limit * 4 },
+            Table { name: "answered handshakes", len: self.answered.len(), limit },
+        ]
+    }
+
+    pub(crate) fn check(&self) {
+        self.timers.check();
+        assert_eq!(self.by_id.len(), self.remotes.len());
+        let unlinked = self.remotes.iter().filter(|(_, remote)| remote.links == 0).count();
+        assert_eq!(unlinked, self.unlinked);
+        let mut held = 0;
+        for (key, remote) in &self.remotes {
+            assert_eq!(self.by_id.get(&remote.id), Some(&key));
+            let pending = remote.initiating.as_ref().map(|initiating| initiating.place);
+            for place in [remote.previous, remote.current, remote.next] {
+                let Some(place) = place else { continue };
+                held += 1;
+                assert!(self.slots[place].session.is_some(), "a slot without keys");
+                assert_eq!(self.slots[place].remote, key);
+            }
+            if let Some(place) = pending {
+                held += 1;
+                assert!(self.slots[place].session.is_none(), "a handshake that is over");
+            }
+            if let Some(answer) = &remote.answer {
+                assert_eq!(self.answered.get(&answer.mac), Some(&key));
+                assert!(remote.next.is_some(), "an answer without a session");
+            }
+        }
+        assert_eq!(held, self.slots.len(), "a slot nobody holds");
+        let answers = self.remotes.iter().filter(|(_, remote)| remote.answer.is_some());
+        assert_eq!(answers.count(), self.answered.len());
+    }
+
+    /// A hash over what decides the fate of datagrams.
+    pub(crate) fn digest(&self) -> u64 {
+        self.slots.iter().fold(0, |hash, (place, slot)| {
+            let counter = slot.session.as_ref().map_or(0, |session| session.counter);
+            crate::machine::mix(hash ^ counter << 16 ^ place as u64)
+        })
+    }
+
+    fn hand_of<'a>(&'a self, entropy: [u8; 32]) -> Hand<'a> {
+        Hand { identity: &self.identity, psk: self.room.psk(), entropy }
+    }
+}
+
+#[cfg(test)]
+mod tests;

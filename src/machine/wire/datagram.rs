@@ -1,0 +1,163 @@
+//! A datagram and the packets in it: in the open, and under a seal.
+
+use super::{ANYBODY, DATAGRAM_MAX, Malformed, PADDING, Request, Response, kind};
+use crate::machine::PeerId;
+use crate::machine::codec::{Reader, put_u64};
+
+pub(super) const REQUEST: u8 = 0;
+pub(super) const RESPONSE: u8 = 1;
+
+/// A datagram, checked from end to end.
+#[derive(Clone, Debug)]
+pub struct Datagram<'a> {
+    /// Who sent it: an incarnation in the open, an id under a seal.
+    pub sender: u64,
+    /// The process it is meant for, in the open: its incarnation, or [`ANYBODY`] when that is whoever
+    /// listens. Under a seal it is us.
+    pub receiver: u64,
+    /// The sender's clock as it left, in microseconds, modulo 2³².
+    pub stamp: u32,
+    /// The stamp of the datagram it answers; 0 when it answers none.
+    pub echo: u32,
+    /// It was under a seal: the sender is who it says.
+    pub sealed: bool,
+    packets: &'a [u8],
+}
+
+/// One packet: the original's sequence number, packet type and payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// Somebody asks.
+    Request {
+        /// Which of the sender's requests to us it is.
+        seq: u32,
+        /// What is asked.
+        request: Request<'a>,
+    },
+    /// Somebody answers.
+    Response {
+        /// Which of our requests it answers.
+        seq: u32,
+        /// The answer: [`Response::decode`] reads it, knowing what was asked.
+        payload: &'a [u8],
+    },
+}
+
+impl<'a> Datagram<'a> {
+    /// Reads a datagram and checks every packet in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], for anything an honest sender would not have sent.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        if bytes.len() > DATAGRAM_MAX {
+            return Err(Malformed);
+        }
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != kind::CLEAR {
+            return Err(Malformed);
+        }
+        let (sender, receiver) = (reader.u64()?, reader.u64()?);
+        let (stamp, echo) = (reader.u32()?, reader.u32()?);
+        if sender == ANYBODY {
+            return Err(Malformed);
+        }
+        let packets = reader.rest();
+        let mut check = Reader::new(packets);
+        loop {
+            decode_packet(&mut check)?;
+            if check.is_empty() {
+                return Ok(Self { sender, receiver, stamp, echo, sealed: false, packets });
+            }
+        }
+    }
+
+    /// Reads what a process sealed for us: packets, perhaps none, and zeros to the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], for anything an honest sender would not have sealed.
+    pub fn decode_sealed(sender: PeerId, text: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(text);
+        let (stamp, echo) = (reader.u32()?, reader.u32()?);
+        let packets = reader.rest();
+        let mut check = Reader::new(packets);
+        while check.starts_with_packet() {
+            decode_packet(&mut check)?;
+        }
+        let padding = check.rest();
+        if padding.len() >= PADDING || padding.iter().any(|&byte| byte != 0) {
+            return Err(Malformed);
+        }
+        let packets = &packets[..packets.len() - padding.len()];
+        Ok(Self { sender: sender.0, receiver: sender.0, stamp, echo, sealed: true, packets })
+    }
+
+    /// The packets, in order.
+    pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
+        let mut reader = Reader::checked(self.packets);
+        core::iter::from_fn(
+            move || {
+                if reader.is_empty() { None } else { decode_packet(&mut reader).ok() }
+            },
+        )
+    }
+}
+
+fn decode_packet<'a>(reader: &mut Reader<'a>) -> Result<Packet<'a>, Malformed> {
+    let len = usize::from(reader.u16()?);
+    let mut packet = reader.part(len)?;
+    let seq = packet.u32()?;
+    match packet.u8()? {
+        REQUEST => {
+            let request = Request::decode(&mut packet)?;
+            packet.finish()?;
+            Ok(Packet::Request { seq, request })
+        }
+        RESPONSE => {
+            let payload = packet.rest();
+            if payload.is_empty() { Err(Malformed) } else { Ok(Packet::Response { seq, payload }) }
+        }
+        _ => Err(Malformed),
+    }
+}
+
+/// Begins a datagram.
+pub fn put_header(out: &mut Vec<u8>, incarnation: u64, receiver: u64, stamp: u32, echo: u32) {
+    out.push(kind::CLEAR);
+    put_u64(out, incarnation);
+    put_u64(out, receiver);
+    out.extend_from_slice(&stamp.to_be_bytes());
+    out.extend_from_slice(&echo.to_be_bytes());
+}
+
+/// Begins what is sealed.
+pub fn put_inner_header(out: &mut Vec<u8>, stamp: u32, echo: u32) {
+    out.extend_from_slice(&stamp.to_be_bytes());
+    out.extend_from_slice(&echo.to_be_bytes());
+}
+
+/// Appends a request packet.
+pub fn put_request(out: &mut Vec<u8>, seq: u32, request: &Request<'_>) {
+    put_packet(out, seq, REQUEST, |out| request.encode(out));
+}
+
+/// Appends a response packet.
+pub fn put_response(out: &mut Vec<u8>, seq: u32, response: &Response) {
+    put_packet(out, seq, RESPONSE, |out| response.encode(out));
+}
+
+pub(super) fn put_packet(
+    out: &mut Vec<u8>,
+    seq: u32,
+    kind: u8,
+    payload: impl FnOnce(&mut Vec<u8>),
+) {
+    let start = out.len();
+    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(&seq.to_be_bytes());
+    out.push(kind);
+    payload(out);
+    let len = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
+    out[start..start + 2].copy_from_slice(&len.to_be_bytes());
+}

@@ -1,0 +1,102 @@
+//! The test vectors of docs/PROTOCOL.md are what this crate computes, to the byte. When a change of the
+//! protocol is meant, the test prints what the section has to be.
+
+#[path = "support/insider.rs"]
+mod insider;
+
+use std::fmt::Write as _;
+
+use chatrpc::machine::suite::{FIRST, Hand, Suite};
+use chatrpc::machine::wire::{Request, kind, put_inner_header, put_request};
+use chatrpc::machine::{Beacon, Handle, Identity, Name, Noise, Room, SECRET, Secret, Signed};
+
+/// Lines of at most 32 bytes, in hexadecimal.
+fn put(text: &mut String, name: &str, bytes: &[u8]) {
+    for (n, line) in bytes.chunks(32).enumerate() {
+        let hex: String = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = if n == 0 { name } else { "" };
+        writeln!(text, "{name:16} {hex}").expect("a string takes everything");
+    }
+}
+
+fn vectors() -> String {
+    let mut text = String::new();
+    let secret = Secret::new(core::array::from_fn::<u8, SECRET, _>(|n| n as u8));
+    let room = Room::new(Name::parse("ops").expect("a name"), Some(&secret));
+    writeln!(text, "room             ops\nsecret           {}", *secret.written())
+        .expect("a string");
+    put(&mut text, "psk", room.psk());
+    put(&mut text, "mac", room.mac_key());
+    put(&mut text, "beacon", room.beacon_key());
+    put(&mut text, "nonce", room.nonce_key());
+    put(&mut text, "handle", room.handle_key());
+    put(&mut text, "tag", &room.tag().0);
+    let open = Room::new(Name::parse(Room::LOBBY).expect("a name"), None);
+    put(&mut text, "tag of lobby", &open.tag().0);
+
+    let (alice, bob) = (Identity::new(&[1; 32]), Identity::new(&[2; 32]));
+    let (alice_started, bob_started) = (1_760_000_000_001_u64, 1_760_000_000_002_u64);
+    for (name, who, started) in [("alice", &alice, alice_started), ("bob", &bob, bob_started)] {
+        let id = who.public().process(started);
+        put(&mut text, &format!("key of {name}"), &who.public().0);
+        put(&mut text, "its image", &who.public().image().expect("a good key"));
+        writeln!(text, "{:16} {started}", "incarnation").expect("a string");
+        writeln!(text, "{:16} {id}", "id").expect("a string");
+        put(&mut text, "handle", &Handle::of(&room, id).0.to_be_bytes());
+    }
+
+    let beacon = Beacon {
+        id: alice.public().process(alice_started),
+        key: alice.public(),
+        incarnation: alice_started,
+        n: 3,
+        name: Name::parse("alice").expect("a name"),
+        addrs: vec!["10.0.0.9:40112".parse().expect("an address")],
+    };
+    let signed = Signed::new(&Noise, &alice, &room, beacon);
+    put(&mut text, "signature", &signed.signature);
+    put(&mut text, "sealed beacon", &*signed.seal(&Noise, &room).0);
+
+    let hand = |identity, luck| Hand { identity, psk: room.psk(), entropy: [luck; 32] };
+    let mut init = vec![kind::INIT, 0, 0, 0, 1];
+    let mut payload = alice.public().0.to_vec();
+    for number in [alice_started, bob_started, 1] {
+        payload.extend_from_slice(&number.to_be_bytes());
+    }
+    let image = bob.public().image().expect("a good key");
+    let mut initiated =
+        Noise.initiate(&hand(&alice, 3), &image, &payload, &mut init).expect("it is made");
+    init.extend_from_slice(&chatrpc::machine::keyed::mac(room.mac_key(), &[&init]));
+    init.extend_from_slice(&[0; 16]);
+    put(&mut text, "init", &init);
+    let mut resp = vec![kind::RESP, 0, 0, 0, 2, 0, 0, 0, 1];
+    let mut said = Vec::new();
+    let first = &init[5..5 + FIRST + payload.len()];
+    let responding = Noise.respond(&hand(&bob, 4), first, &mut said).expect("it is genuine");
+    assert_eq!(said, payload);
+    responding.finish(&mut resp).expect("an answer");
+    resp.extend_from_slice(&chatrpc::machine::keyed::mac(room.mac_key(), &[&resp]));
+    put(&mut text, "resp", &resp);
+
+    let transport = initiated.finish(&resp[9..resp.len() - 16]).expect("a session");
+    let mut inner = Vec::new();
+    put_inner_header(&mut inner, 5, 6);
+    put_request(&mut inner, 7, &Request::Ping);
+    inner.resize(inner.len().next_multiple_of(16), 0);
+    put(&mut text, "ping, unsealed", &inner);
+    let mut data = vec![kind::DATA, 0, 0, 0, 2];
+    data.extend_from_slice(&0_u64.to_be_bytes());
+    let start = data.len();
+    data.resize(start + inner.len() + 16, 0);
+    transport.seal(0, &inner, &mut data[start..]);
+    put(&mut text, "data", &data);
+    text
+}
+
+#[test]
+fn the_vectors_of_the_document_are_what_we_compute() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/PROTOCOL.md");
+    let document = std::fs::read_to_string(path).expect("the document");
+    let computed = vectors();
+    assert!(document.contains(&computed), "the section has to be:\n```\n{computed}```");
+}

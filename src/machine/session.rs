@@ -3,7 +3,7 @@
 //! A session belongs to two *processes*, not to addresses: what opens under it comes from that
 //! process, wherever it came from. The rules are WireGuard's (Donenfeld 2017): three slots for the
 //! previous, the current and the next session, of which the next becomes current only with its first
-//! genuine datagram; a replay window that is marked only after the tag verifies; a new handshake
+//! genuine datagram, while the next one of before is kept as well; a replay window that is marked only after the tag verifies; a new handshake
 //! after 120 s and no use after 180 s; explicit counters, never repeated.
 //!
 //! Nothing here retries: whoever wants to send and cannot asks for a handshake, and asks again when
@@ -99,6 +99,8 @@ struct Remote {
     previous: Option<usize>,
     current: Option<usize>,
     next: Option<usize>,
+    /// The next one of before, which may be in use by who began it.
+    passed: Option<usize>,
     initiating: Option<Initiating>,
     answer: Option<Answer>,
     /// What it wants to see in our first messages while it is under load, and since when.
@@ -256,6 +258,7 @@ impl Sessions {
             previous: None,
             current: None,
             next: None,
+            passed: None,
             initiating: None,
             answer: None,
             cookie: None,
@@ -408,7 +411,9 @@ impl Sessions {
         if let Some(answer) = remote.answer.take() {
             self.answered.remove(&answer.mac);
         }
+        let passed = remote.passed.take();
         self.release(stale);
+        self.release(passed);
     }
 
     /// A handshake of ours is over: its session is the current one. The one before stays, since the
@@ -458,7 +463,8 @@ impl Sessions {
         while let Some(key) = self.timers.pop_due(now) {
             let remote = &mut self.remotes[key];
             let mut stale = Vec::new();
-            for slot in [&mut remote.previous, &mut remote.current, &mut remote.next] {
+            let Remote { previous, current, next, passed, .. } = remote;
+            for slot in [previous, current, next, passed] {
                 let born = slot.and_then(|place| self.slots[place].session.as_ref());
                 if born.is_some_and(|session| now.since(session.born) >= REJECT_AFTER) {
                     stale.extend(slot.take());
@@ -481,7 +487,8 @@ impl Sessions {
     /// Sets the timer of a process to what is due next, or forgets the process.
     fn reschedule(&mut self, key: RemoteKey) {
         let remote = &self.remotes[key];
-        let slots = [remote.previous, remote.current, remote.next].into_iter().flatten();
+        let slots = [remote.previous, remote.current, remote.next, remote.passed];
+        let slots = slots.into_iter().flatten();
         let born = slots.filter_map(|place| self.slots[place].session.as_ref());
         let ends = born.map(|session| session.born + REJECT_AFTER);
         let initiating = remote.initiating.as_ref().map(Initiating::ends);
@@ -502,7 +509,7 @@ impl Sessions {
         let limit = self.remotes_max;
         [
             Table { name: "remotes", len: self.remotes.len(), limit },
-            Table { name: "sessions", len: self.slots.len(), limit: limit * 4 },
+            Table { name: "sessions", len: self.slots.len(), limit: limit * 5 },
             Table { name: "answered handshakes", len: self.answered.len(), limit },
         ]
     }
@@ -516,7 +523,7 @@ impl Sessions {
         for (key, remote) in &self.remotes {
             assert_eq!(self.by_id.get(&remote.id), Some(&key));
             let pending = remote.initiating.as_ref().map(|initiating| initiating.place);
-            for place in [remote.previous, remote.current, remote.next] {
+            for place in [remote.previous, remote.current, remote.next, remote.passed] {
                 let Some(place) = place else { continue };
                 held += 1;
                 assert!(self.slots[place].session.is_some(), "a slot without keys");

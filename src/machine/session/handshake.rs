@@ -308,7 +308,14 @@ impl Sessions {
         let session = Session { transport, theirs, born: now, ours: false, counter: 0, window };
         self.slots[place].session = Some(session);
         let remote = &mut self.remotes[key];
-        let unused = remote.next.replace(place);
+        // Our answer to their last message may have reached them: they may be using that session, and
+        // say so in datagrams that are lost.
+        let unconfirmed = remote.next.replace(place);
+        let stale = if unconfirmed.is_some() {
+            core::mem::replace(&mut remote.passed, unconfirmed)
+        } else {
+            None
+        };
         let mut mac = [0; MAC];
         mac.copy_from_slice(mac1);
         out.send(from, |bytes| bytes.extend_from_slice(&message));
@@ -316,7 +323,7 @@ impl Sessions {
             self.answered.remove(&older.mac);
         }
         self.answered.insert(mac, key);
-        self.release(unused);
+        self.release(stale);
         self.reschedule(key);
         Received::Greeted(said.key.process(said.incarnation))
     }

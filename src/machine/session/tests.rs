@@ -420,3 +420,21 @@ fn a_session_outlives_answers_that_nobody_could_confirm() {
     assert!(a.reaches(secs(21), &mut b), "under the first session");
     assert!(b.reaches(secs(22), &mut a) && a.reaches(secs(23), &mut b));
 }
+
+/// Who began a session uses it at once; the one who answered must not let go of it when another first
+/// message comes before the first datagram, as long as it may be the one in use.
+#[test]
+fn a_session_outlives_a_first_message_that_comes_before_its_first_datagram() {
+    let (mut a, mut b) = ends();
+    shake(secs(0), &mut a, &mut b);
+    let init = a.init(secs(10), &b).unwrap();
+    let (_, _, resp) = b.hear(secs(10), a.addr, &init);
+    a.hear(secs(10), b.addr, &resp[0]);
+    let lost = a.say(secs(10), &b, b"nobody hears this");
+    let another = a.init(secs(16), &b).unwrap();
+    let (_, _, unheard) = b.hear(secs(16), a.addr, &another);
+    assert_eq!(unheard.len(), 1, "it is answered, and the answer is lost");
+    assert!(a.reaches(secs(17), &mut b) && b.reaches(secs(17), &mut a));
+    let (received, ..) = b.hear(secs(18), a.addr, &lost);
+    assert!(matches!(received, Received::Data { newest: false, .. }), "it was only late");
+}

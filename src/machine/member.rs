@@ -102,6 +102,8 @@ pub(crate) struct Member {
     pinging: bool,
     /// They have said that they do not know us, and neither answered a hello nor said one since.
     estranged: bool,
+    /// Something of theirs came since they were here, if only a handshake.
+    heard: bool,
     out: OutStream,
     inward: InStream,
 }
@@ -112,8 +114,6 @@ struct Route {
     link: LinkKey,
     /// A hello is open here, with our beacon of that number.
     greeting: Option<u32>,
-    /// Something of theirs came over it.
-    heard: bool,
     /// They are asked whether they are there.
     challenged: bool,
 }
@@ -375,6 +375,7 @@ impl Members {
             ping_at: ctx.now + PING_EVERY,
             pinging: false,
             estranged: false,
+            heard: false,
             out: OutStream::new(ctx.speech.next_position()),
             inward: InStream::default(),
         });

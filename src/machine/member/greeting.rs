@@ -83,7 +83,7 @@ impl Members {
             self.by_link.resize(link + 1, None);
         }
         self.by_link[link] = Some(key);
-        self.slab[key].links.push(Route { link, greeting: None, heard: false, challenged: false });
+        self.slab[key].links.push(Route { link, greeting: None, challenged: false });
         true
     }
 

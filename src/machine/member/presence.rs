@@ -35,7 +35,7 @@ impl Members {
     /// Somebody says that a member is gone. It has a few seconds to prove the contrary.
     pub(crate) fn doubt(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        if !member.links.iter().any(|route| route.heard) {
+        if !member.heard {
             // Nothing was ever heard of them: there is nothing to hold against it.
             return self.lose(key, why, ctx);
         }
@@ -51,7 +51,7 @@ impl Members {
     /// link than their path, which has been quiet, they may have moved.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        member.links.iter_mut().filter(|route| route.link == link).for_each(|r| r.heard = true);
+        member.heard = true;
         if !ctx.calls.is_fresh(link) {
             return;
         }
@@ -95,6 +95,7 @@ impl Members {
     pub(crate) fn lives(&mut self, id: PeerId, now: Time) {
         let Some(key) = self.key_of(id) else { return };
         let member = &mut self.slab[key];
+        member.heard |= !member.is_gone();
         if !member.is_gone() && !member.estranged {
             member.gone_at = now + LEASE;
             member.why = Why::Timeout;
@@ -210,6 +211,7 @@ impl Members {
         self.gone += 1;
         member.pinging = false;
         member.estranged = false;
+        member.heard = false;
         member.rounds = 0;
         member.greet_at = None;
         member.inward.close();

@@ -229,9 +229,9 @@ impl Peer {
         }
         match received {
             Ok((link, datagram)) => self.packets(from, link, &datagram),
-            Err(Refused::Handshake(id)) => {
+            Err(Refused::Handshake { with, answered }) => {
                 let (members, ctx) = self.parts();
-                members.lives(id, ctx.now);
+                members.shakes_hands(with, answered, ctx.now);
             }
             Err(_) => {}
         }

@@ -22,7 +22,7 @@ pub(crate) enum Refused {
     /// It is not genuine, or there is nothing more to do.
     Spent,
     /// It was part of a handshake, and is dealt with; whoever sent it is alive.
-    Handshake(PeerId),
+    Handshake { with: PeerId, answered: bool },
     /// It is meant for a process that was here before, or is elsewhere.
     Misdirected,
 }
@@ -98,13 +98,13 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
         match sessions.receive(now, from, bytes, text, &mut self.blame, out) {
             Received::Nothing => Err(Refused::Spent),
-            Received::Greeted(id) => Err(Refused::Handshake(id)),
-            Received::Up(remote, id) => {
+            Received::Greeted(with) => Err(Refused::Handshake { with, answered: false }),
+            Received::Up(remote, with) => {
                 if !self.release_waiting(remote) {
                     // They cannot use the session before they have heard it.
                     self.confirm(now, remote, from, out);
                 }
-                Err(Refused::Handshake(id))
+                Err(Refused::Handshake { with, answered: true })
             }
             Received::Data { remote, id, newest, up } => {
                 let Ok(datagram) = Datagram::decode_sealed(id, text) else {

@@ -17,6 +17,9 @@ use crate::machine::{Event, PeerId, Time, Why};
 /// moved.
 const MOVED_AFTER: Duration = Duration::from_secs(1);
 
+/// Somebody who was heard so lately where they do not answer is asked there again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// Whether a path has been quiet for so long that its member may have moved.
 pub(super) fn is_quiet(path: LinkKey, ctx: &Ctx<'_>) -> bool {
     ctx.now.since(ctx.calls.heard(path)) > MOVED_AFTER
@@ -91,12 +94,14 @@ impl Members {
         self.kick(key, ctx);
     }
 
-    /// Somebody shakes hands: they are here, though there may be no link yet that says so.
-    pub(crate) fn lives(&mut self, id: PeerId, now: Time) {
+    /// Somebody shakes hands: they are here, though there may be no link yet that says so, if they
+    /// answer us. Their own first message may have been held back by somebody on the path for any
+    /// time: it keeps nobody here, but they are asked before a nodeset's word is believed.
+    pub(crate) fn shakes_hands(&mut self, id: PeerId, answered: bool, now: Time) {
         let Some(key) = self.key_of(id) else { return };
         let member = &mut self.slab[key];
         member.heard |= !member.is_gone();
-        if !member.is_gone() && !member.estranged {
+        if answered && !member.is_gone() && !member.estranged {
             member.gone_at = now + LEASE;
             member.why = Why::Timeout;
             self.reschedule(key);
@@ -163,7 +168,14 @@ impl Members {
                 self.move_to(key, old, link, ctx);
             }
         } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {
-            self.detach(key, link, ctx);
+            // Their newest datagram came from there a moment ago: the question was lost, or its answer.
+            let lost =
+                member.newest == Some(link) && ctx.now.since(ctx.calls.heard(link)) < ASK_AGAIN;
+            if lost {
+                self.challenge(key, link, ctx);
+            } else {
+                self.detach(key, link, ctx);
+            }
         }
         self.reschedule(key);
     }

@@ -15,7 +15,7 @@ nodeset=$!
 sleep 0.5
 join() {
     screen new-session -d -s "$1" -x 80 -y "$2" "exec env HOME=$home XDG_STATE_HOME=$home TERM=screen-256color \
-        LANG=C.UTF-8 $program chat 127.0.0.1:$port -n $1 --config none --listen 127.0.0.1:0"
+        LANG=C.UTF-8 $program chat 127.0.0.1:$port -n $1 --ephemeral --config none --listen 127.0.0.1:0"
     sleep 1
 }
 say() { screen send-keys -t "=$1:" -l "$2"; screen send-keys -t "=$1:" Enter; sleep 0.3; }

@@ -3,8 +3,9 @@
 //! A session belongs to two *processes*, not to addresses: what opens under it comes from that
 //! process, wherever it came from. The rules are WireGuard's (Donenfeld 2017): three slots for the
 //! previous, the current and the next session, of which the next becomes current only with its first
-//! genuine datagram, while the next one of before is kept as well; a replay window that is marked only after the tag verifies; a new handshake
-//! after 120 s and no use after 180 s; explicit counters, never repeated.
+//! genuine datagram, while the next one of before is kept as well; a replay window that is marked
+//! only after the tag verifies; a new handshake after 120 s and no use after 180 s; explicit
+//! counters, never repeated.
 //!
 //! Nothing here retries: whoever wants to send and cannot asks for a handshake, and asks again when
 //! the timers of its calls say so.

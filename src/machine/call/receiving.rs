@@ -21,7 +21,8 @@ pub(crate) enum Refused {
     Unaddressed,
     /// It is not genuine, or there is nothing more to do.
     Spent,
-    /// It was part of a handshake, and is dealt with; whoever sent it is alive.
+    /// It was part of a handshake, and is dealt with. Only an answer to ours proves that whoever sent
+    /// it is alive.
     Handshake { with: PeerId, answered: bool },
     /// It is meant for a process that was here before, or is elsewhere.
     Misdirected,

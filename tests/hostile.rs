@@ -283,23 +283,34 @@ fn a_member_expels_and_renames_nobody_else() {
     assert_eq!((net.count(0, "I am here"), net.count(1, "acked: 1")), (5, 5));
 }
 
-/// Somebody on the path holds a first message back, and lets it through when its sender is long gone.
-#[test]
-fn a_first_message_that_was_held_back_keeps_nobody_here() {
+/// Somebody on the path holds back the last datagram of a kind that Bob sends to Alice, and lets it
+/// through when he is long gone.
+fn held_back(kind: u8) -> Net {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
     let of_bob = |from, to| from == addr(BOB) || to == addr(BOB);
     let mut held = Vec::new();
-    net.run(40, |from, to, bytes| {
-        if from == addr(BOB) && to == addr(ALICE) && bytes.first() == Some(&1) {
+    net.run(35, |from, to, bytes| {
+        if from == addr(BOB) && to == addr(ALICE) && bytes.first() == Some(&kind) {
             held.push(bytes.to_vec());
         }
         of_bob(from, to)
     });
-    net.run(10, |from, to, _| of_bob(from, to));
-    net.forge(0, BOB, held.last().expect("bob begins another session"));
+    net.run(15, |from, to, _| of_bob(from, to));
+    net.wire.clear();
+    net.forge(0, BOB, held.last().expect("bob goes on sending"));
     assert!(!net.towards(BOB).is_empty(), "it is genuine, and is answered");
-    net.run(11, |from, to, _| of_bob(from, to));
-    assert_eq!(net.count(0, "Left"), 1, "a lease of 60 s has run out");
+    net.run(14, |from, to, _| of_bob(from, to));
+    net
+}
+
+#[test]
+fn a_first_message_that_was_held_back_keeps_nobody_here() {
+    assert_eq!(held_back(kind::INIT).count(0, "Left"), 1, "60 s are over, and 3 more");
+}
+
+#[test]
+fn a_datagram_that_was_held_back_keeps_nobody_here() {
+    assert_eq!(held_back(kind::DATA).count(0, "Left"), 1, "60 s are over, and 3 more");
 }
 
 #[test]

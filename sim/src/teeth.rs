@@ -93,9 +93,9 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "members_are_never_missed",
-        file: "member/presence.rs",
-        needle: "            member.gone_at = ctx.now + LEASE;\n            member.why",
-        replacement: "            member.gone_at = ctx.now + LEASE * 1_000;\n            member.why",
+        file: "member.rs",
+        needle: "            self.gone_at = now + LEASE;\n",
+        replacement: "            self.gone_at = now + LEASE * 1_000;\n",
         oracles: &["L2"],
         seeds: 50,
     },

@@ -23,7 +23,7 @@ use core::time::Duration;
 
 use slab::Slab;
 
-pub(crate) use self::receiving::{FORGET_STAMPS, Refused};
+pub(crate) use self::receiving::Refused;
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
 use crate::machine::session::{RemoteKey, Sessions};
@@ -76,6 +76,8 @@ pub(crate) struct Calls<T> {
     stamp: u32,
     /// The datagram being handled is the newest of its process, over whatever link.
     newest: bool,
+    /// It was not long on its way.
+    timely: bool,
     pub(crate) blame: Blame,
 }
 
@@ -96,11 +98,8 @@ struct Link {
     path: Path,
     /// `None` once the address has answered; before, what may still be sent there.
     credit: Option<usize>,
+    /// When the newest datagram of the process came over it, last.
     heard: Time,
-    /// The newest stamp of the process at the other end.
-    latest: Option<u32>,
-    /// The datagram being handled is no older than all before it: it proves that they are alive.
-    fresh: bool,
     /// The stamp to echo: that of the datagram being answered.
     echo: u32,
     id: PeerId,
@@ -166,6 +165,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             stranger: 0,
             stamp: 0,
             newest: true,
+            timely: true,
             blame: Blame::default(),
         }
     }
@@ -245,8 +245,6 @@ impl<T: Copy + PartialEq> Calls<T> {
             path: Path::default(),
             credit,
             heard: now,
-            latest: None,
-            fresh: true,
             echo: self.stamp,
             id,
             open: VecDeque::new(),
@@ -389,6 +387,9 @@ impl<T: Copy + PartialEq> Calls<T> {
             link.path.answered(now > late);
         }
         link.sample(now, echo);
+        if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
+            sessions.proven(now, remote, self.stamp);
+        }
         self.end(key, index);
     }
 
@@ -451,6 +452,11 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.newest
     }
 
+    /// Whether the datagram being handled was not long on its way.
+    pub(crate) const fn is_timely(&self) -> bool {
+        self.timely
+    }
+
     /// Whether the link has not been closed.
     pub(crate) fn is_open(&self, key: LinkKey) -> bool {
         self.links.contains(key)
@@ -458,10 +464,6 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     pub(crate) fn addr(&self, key: LinkKey) -> SocketAddr {
         self.links[key].addr
-    }
-
-    pub(crate) fn is_fresh(&self, key: LinkKey) -> bool {
-        self.links[key].fresh
     }
 
     pub(crate) fn heard(&self, key: LinkKey) -> Time {

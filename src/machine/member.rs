@@ -100,6 +100,8 @@ pub(crate) struct Member {
     rounds: u32,
     ping_at: Time,
     pinging: bool,
+    /// Whether something was heard that does not prove that they are still alive.
+    hint: Hint,
     /// They have said that they do not know us, and neither answered a hello nor said one since.
     estranged: bool,
     /// Something of theirs came since they were here, if only a handshake.
@@ -116,6 +118,18 @@ struct Route {
     greeting: Option<u32>,
     /// They are asked whether they are there.
     challenged: bool,
+}
+
+/// What may have been on its way for long: it keeps nobody here, but they are asked before they are
+/// given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hint {
+    /// Nothing like that since they last proved to be alive.
+    None,
+    /// Something came.
+    Given,
+    /// They got a few seconds more for it.
+    Spent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +217,24 @@ impl Member {
 
     fn has_left(&self) -> bool {
         matches!(self.standing, Standing::Left { .. })
+    }
+
+    /// A sign of life extends the lease, unless they do not know us: then only a hello does, or the
+    /// answer to one.
+    fn lives(&mut self, now: Time) {
+        if !self.estranged {
+            self.gone_at = now + LEASE;
+            self.why = Why::Timeout;
+            self.hint = Hint::None;
+        }
+    }
+
+    /// Something was heard that may be old.
+    fn hints(&mut self) {
+        self.heard |= !self.is_gone();
+        if self.hint == Hint::None && !self.estranged {
+            self.hint = Hint::Given;
+        }
     }
 
     fn next_deadline(&self) -> Option<Time> {
@@ -374,6 +406,7 @@ impl Members {
             rounds: 0,
             ping_at: ctx.now + PING_EVERY,
             pinging: false,
+            hint: Hint::None,
             estranged: false,
             heard: false,
             out: OutStream::new(ctx.speech.next_position()),

@@ -392,6 +392,9 @@ impl Peer {
             return;
         };
         self.calls.answer(self.now, link, seq, datagram.echo);
+        if let Some(member) = self.members.on_link(link) {
+            self.members.answered(member, self.now);
+        }
         self.answered(link, purpose, datagram.sender, response);
     }
 

@@ -11,6 +11,7 @@
 //! the timers of its calls say so.
 
 pub(crate) mod handshake;
+mod stamps;
 mod window;
 
 use std::collections::BTreeMap;
@@ -21,8 +22,8 @@ use core::time::Duration;
 use slab::Slab;
 
 use self::handshake::{Answer, Initiating, Load};
+use self::stamps::Stamps;
 use self::window::Window;
-use crate::machine::call::FORGET_STAMPS;
 use crate::machine::keyed::MAC;
 use crate::machine::outbox::Outbox;
 use crate::machine::suite::{Hand, Suite, TAG, Transport};
@@ -106,8 +107,8 @@ struct Remote {
     answer: Option<Answer>,
     /// What it wants to see in our first messages while it is under load, and since when.
     cookie: Option<([u8; MAC], Time)>,
-    /// The newest stamp of its clock, and when it came.
-    latest: Option<(u32, Time)>,
+    /// What is known of its clock.
+    stamps: Stamps,
     /// When we first sent something since we heard something.
     unheard: Option<Time>,
     /// First messages of ours that nobody answered, since we heard something.
@@ -153,6 +154,8 @@ pub(crate) enum Received {
         id: PeerId,
         /// No datagram of that process was newer.
         newest: bool,
+        /// It was not long on its way.
+        timely: bool,
         /// It is the first of a session: from here on we may use it as well.
         up: bool,
     },
@@ -263,7 +266,7 @@ impl Sessions {
             initiating: None,
             answer: None,
             cookie: None,
-            latest: None,
+            stamps: Stamps::default(),
             unheard: None,
             unanswered: 0,
             until: Time::ZERO,
@@ -384,6 +387,7 @@ impl Sessions {
         };
         text.truncate(len);
         session.window.mark(counter);
+        let age = now.since(session.born);
         let up = self.remotes[key].next == Some(place);
         if up {
             self.confirm(key);
@@ -392,16 +396,14 @@ impl Sessions {
         (remote.unheard, remote.unanswered) = (None, 0);
         // By the sender's clock: two sessions may be in use at once, one for each direction.
         let stamp = text.first_chunk().map(|stamp| u32::from_be_bytes(*stamp));
-        let newer = |stamp: u32| {
-            remote.latest.is_none_or(|(latest, at)| {
-                stamp.wrapping_sub(latest) <= u32::MAX / 2 || now.since(at) > FORGET_STAMPS
-            })
-        };
-        let newest = stamp.is_some_and(newer);
-        if newest {
-            remote.latest = stamp.map(|stamp| (stamp, now));
-        }
-        Received::Data { remote: key, id: remote.id, newest, up }
+        let (newest, timely) =
+            stamp.map_or((false, false), |stamp| remote.stamps.take(now, stamp, age));
+        Received::Data { remote: key, id: remote.id, newest, timely, up }
+    }
+
+    /// A datagram of that process with that stamp answers a call of ours.
+    pub(crate) fn proven(&mut self, now: Time, key: RemoteKey, stamp: u32) {
+        self.remotes[key].stamps.proven(now, stamp);
     }
 
     /// The next session has proven that it works: it is the current one.

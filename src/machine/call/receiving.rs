@@ -1,16 +1,12 @@
 //! From a datagram to its link: parsed, authenticated, noted.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 
 use super::{AMPLIFICATION, Calls, Link, LinkKey};
 use crate::machine::outbox::Outbox;
 use crate::machine::session::{Received, RemoteKey};
 use crate::machine::wire::{ANYBODY, DATAGRAM_MAX, Datagram, kind};
 use crate::machine::{PeerId, Time};
-
-/// After this long a silence the stamps of a process say nothing any more: they wrap around.
-pub(crate) const FORGET_STAMPS: Duration = Duration::from_secs(60);
 
 /// Why a datagram was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +76,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             return Err(Refused::Spent);
         }
         let key = nodeset.or_else(|| self.by_peer.get(&(from, datagram.sender))).copied();
-        self.newest = true;
+        (self.newest, self.timely) = (true, true);
         Ok((key, datagram))
     }
 
@@ -107,7 +103,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 }
                 Err(Refused::Handshake { with, answered: true })
             }
-            Received::Data { remote, id, newest, up } => {
+            Received::Data { remote, id, newest, timely, up } => {
                 let Ok(datagram) = Datagram::decode_sealed(id, text) else {
                     self.blame.malformed += 1;
                     return Err(Refused::Spent);
@@ -115,7 +111,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 if up {
                     self.release_waiting(remote);
                 }
-                self.newest = newest;
+                (self.newest, self.timely) = (newest, timely);
                 Ok((self.by_peer.get(&(from, id.0)).copied(), datagram))
             }
         }
@@ -138,18 +134,12 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// Notes that a datagram came over a link.
     fn note(&mut self, now: Time, key: LinkKey, datagram: &Datagram<'_>, len: usize) {
         let link = &mut self.links[key];
-        let ahead = |latest| datagram.stamp.wrapping_sub(latest);
-        let newer = |latest| ahead(latest) != 0 && ahead(latest) <= u32::MAX / 2;
-        link.fresh = link.latest.is_none_or(newer)
-            || datagram.sender != link.sender
-            || now.since(link.heard) > FORGET_STAMPS;
         link.sender = datagram.sender;
         link.echo = datagram.stamp;
         if let Some(credit) = &mut link.credit {
             *credit = credit.saturating_add(len.saturating_mul(AMPLIFICATION));
         }
-        if link.fresh {
-            link.latest = Some(datagram.stamp);
+        if self.newest && self.timely {
             link.heard = link.heard.max(now);
         }
     }

@@ -7,12 +7,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::presence::is_quiet;
-use super::{Ctx, LEASE, LINKS_EACH, MemberKey, Members, Route, Standing};
+use super::{Ctx, LINKS_EACH, MemberKey, Members, Route, Standing};
+use crate::machine::Signed;
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
 use crate::machine::speech::OutStream;
 use crate::machine::wire::Request;
-use crate::machine::{Signed, Why};
 
 /// The first pause between two rounds of greeting somebody who does not answer, and the longest.
 const GREET_FIRST: Duration = Duration::from_millis(250);
@@ -156,9 +156,7 @@ impl Members {
         member.greet_at = None;
         member.out.open = true;
         member.estranged = false;
-        // The answer to a call of ours proves life, however many newer datagrams overtook it.
-        member.gone_at = ctx.now + LEASE;
-        member.why = Why::Timeout;
+        member.lives(ctx.now);
         self.heard(key, link, ctx);
         self.show(key, ctx);
         if let Some(old) = old {

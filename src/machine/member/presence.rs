@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{
-    ABSENT_MAX, Ctx, LEASE, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER, Route,
+    ABSENT_MAX, Ctx, Hint, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER, Route,
     Standing, VERIFY, VERIFY_TIMEOUT,
 };
 use crate::machine::call::LinkKey;
@@ -49,19 +49,20 @@ impl Members {
         self.reschedule(key);
     }
 
-    /// Something was heard from a member. It extends their lease, unless they do not know us: then
-    /// only a hello does, or the answer to one. When it is the newest of all and came over another
-    /// link than their path, which has been quiet, they may have moved.
+    /// Something was heard from a member. It extends their lease, unless it was long on its way: then
+    /// they are asked. When it is the newest of all and came over another link than their path, which
+    /// has been quiet, they may have moved.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        member.heard = true;
-        if !ctx.calls.is_fresh(link) {
+        if !ctx.calls.is_timely() {
+            member.hints();
+            if member.links.iter().all(|route| route.greeting.is_none()) {
+                self.ping(key, ctx);
+            }
             return;
         }
-        if !member.estranged {
-            member.gone_at = ctx.now + LEASE;
-            member.why = Why::Timeout;
-        }
+        member.heard = true;
+        member.lives(ctx.now);
         member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
         let newest = ctx.calls.is_newest();
         if newest {
@@ -74,6 +75,12 @@ impl Members {
             None if revived => self.kick(key, ctx),
             _ => {}
         }
+    }
+
+    /// A member answered a call of ours: they are alive, however many newer datagrams overtook that.
+    pub(crate) fn answered(&mut self, key: MemberKey, now: Time) {
+        self.slab[key].lives(now);
+        self.reschedule(key);
     }
 
     /// A member has moved. What was on its way to where it was is said anew.
@@ -94,17 +101,14 @@ impl Members {
         self.kick(key, ctx);
     }
 
-    /// Somebody shakes hands: they are here, though there may be no link yet that says so, if they
+    /// Somebody shakes hands: they are alive, though there may be no link yet that says so, if they
     /// answer us. Their own first message may have been held back by somebody on the path for any
-    /// time: it keeps nobody here, but they are asked before a nodeset's word is believed.
+    /// time.
     pub(crate) fn shakes_hands(&mut self, id: PeerId, answered: bool, now: Time) {
         let Some(key) = self.key_of(id) else { return };
-        let member = &mut self.slab[key];
-        member.heard |= !member.is_gone();
-        if answered && !member.is_gone() && !member.estranged {
-            member.gone_at = now + LEASE;
-            member.why = Why::Timeout;
-            self.reschedule(key);
+        self.slab[key].hints();
+        if answered && !self.slab[key].is_gone() {
+            self.answered(key, now);
         }
     }
 
@@ -199,6 +203,19 @@ impl Members {
         self.reschedule(key);
     }
 
+    /// A lease has run out. Who gave an uncertain sign of life meanwhile is asked once more.
+    fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let member = &mut self.slab[key];
+        if member.hint != Hint::Given {
+            let why = member.why;
+            return self.lose(key, why, ctx);
+        }
+        member.hint = Hint::Spent;
+        member.gone_at = ctx.now + VERIFY;
+        self.ping(key, ctx);
+        self.reschedule(key);
+    }
+
     /// Gives somebody up, at once.
     pub(crate) fn lose(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
         if self.slab[key].is_gone() {
@@ -223,6 +240,7 @@ impl Members {
         self.gone += 1;
         member.pinging = false;
         member.estranged = false;
+        member.hint = Hint::None;
         member.heard = false;
         member.rounds = 0;
         member.greet_at = None;
@@ -274,8 +292,7 @@ impl Members {
                 continue;
             }
             if !member.is_gone() && member.gone_at <= ctx.now {
-                let why = member.why;
-                self.lose(key, why, ctx);
+                self.give_up(key, ctx);
                 continue;
             }
             if member.greet_at.is_some_and(|at| at <= ctx.now) {

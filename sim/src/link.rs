@@ -54,7 +54,7 @@ pub struct LinkParams {
     pub hold_ppm: u32,
     /// How many later ones.
     pub hold: u32,
-    /// How many datagrams come a second time, very late, parts in a million.
+    /// How many datagrams come very late, a second time or at all, parts in a million.
     pub late_ppm: u32,
     /// How late at least, microseconds.
     pub late_min_us: u64,
@@ -69,7 +69,7 @@ pub enum Mark {
     Plain,
     /// A copy of one delivered before.
     Copy,
-    /// A copy that comes very late.
+    /// It comes very late, as a copy or at all.
     Late,
     /// It was held back.
     Held,
@@ -85,7 +85,7 @@ impl Mark {
         match self {
             Self::Plain => "",
             Self::Copy => " [dup]",
-            Self::Late => " [late dup]",
+            Self::Late => " [late]",
             Self::Held => " [held]",
             Self::Forged => " [forged]",
             Self::Refused => " [refused]",
@@ -157,11 +157,17 @@ impl Link {
         }
         let burst_loss = p.burst.filter(|_| self.bad).map_or(0, |burst| burst.loss_ppm);
         let lost = chance(pick(2), p.loss_ppm) || chance(pick(3), burst_loss);
+        // Also what seems lost: somebody on the path may have kept it.
+        let late = (p.late_ppm > 0 && chance(pick(8), p.late_ppm)).then(|| {
+            let late = p.late_min_us + below(pick(9), p.late_max_us - p.late_min_us + 1);
+            now + p.delay_us + late
+        });
+        let mut fate = Fate::LOST;
         if self.cuts > 0 || lost {
-            return Fate::LOST;
+            late.into_iter().for_each(|at| fate.push(at, Mark::Late));
+            return fate;
         }
         let at = |what: u64| now + p.delay_us.max(1) + below(pick(what), p.jitter_us + 1);
-        let mut fate = Fate::LOST;
         if p.hold_ppm > 0 && chance(pick(4), p.hold_ppm) {
             fate.hold = Some(p.hold.max(1));
         }
@@ -171,10 +177,7 @@ impl Link {
                 fate.push(at(10 + copy).max(self.clogged_until), Mark::Copy);
             }
         }
-        if p.late_ppm > 0 && chance(pick(8), p.late_ppm) {
-            let late = p.late_min_us + below(pick(9), p.late_max_us - p.late_min_us + 1);
-            fate.push(at(5) + late, Mark::Late);
-        }
+        late.into_iter().for_each(|at| fate.push(at, Mark::Late));
         fate
     }
 }

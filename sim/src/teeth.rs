@@ -140,6 +140,14 @@ pub const TEETH: &[Tooth] = &[
         seeds: 400,
     },
     Tooth {
+        name: "what_was_held_back_is_a_sign_of_life",
+        file: "session/stamps.rs",
+        needle: "let timely = !lags || age <= LATE;",
+        replacement: "let timely = !lags || age <= LATE * 100;",
+        oracles: &["L2"],
+        seeds: 400,
+    },
+    Tooth {
         name: "copies_are_opened_again",
         file: "session.rs",
         needle: "if !session.window.is_new(counter) {",

@@ -11,12 +11,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chatrpc::machine::wire::{
-    Asked, Change, Datagram, Gone, Listed, Packet, Page, Request, Response, kind, put_header,
-    put_request, put_response,
+    Asked, Change, Datagram, Departure, Gone, Listed, Packet, Page, Request, Response, kind,
+    put_header, put_request, put_response,
 };
 use chatrpc::machine::{
     Action, Handle, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
-    RegistryConfig, SEALED, Sealed, Seed, Signed, Tag, Time, Why, drain,
+    RegistryConfig, SEALED, Sealed, Seed, Signed, Tag, Time, drain,
 };
 use insider::{Insider, Session, room};
 
@@ -36,6 +36,8 @@ struct Net {
     peers: Vec<(SocketAddr, Peer, Vec<String>)>,
     wire: BTreeMap<(u64, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     sent: u64,
+    /// The number of the nodeset's newest request to Alice.
+    asked: u32,
 }
 
 impl Net {
@@ -43,8 +45,8 @@ impl Net {
     fn with(names: &[(&str, &str)]) -> Self {
         let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
         let nodeset = Registry::new(config);
-        let mut net =
-            Self { now: 1_000_000, nodeset, peers: Vec::new(), wire: BTreeMap::new(), sent: 0 };
+        let (peers, wire) = (Vec::new(), BTreeMap::new());
+        let mut net = Self { now: 1_000_000, nodeset, peers, wire, sent: 0, asked: 0 };
         for (name, at) in names {
             net.join(name, at);
         }
@@ -85,10 +87,16 @@ impl Net {
     }
 
     fn feed_nodeset(&mut self, input: Input<'_>) {
-        let Self { now, nodeset, wire, sent, .. } = self;
+        let Self { now, nodeset, wire, sent, asked, .. } = self;
         drain(nodeset, Time::from_micros(*now), input, |action| {
             if let Action::Send { to, bytes } = action {
                 *sent += 1;
+                let datagram = Datagram::decode(bytes).expect("the nodeset speaks in the open");
+                for packet in datagram.packets().filter(|_| to == addr(ALICE)) {
+                    if let Packet::Request { seq, .. } = packet {
+                        *asked = seq;
+                    }
+                }
                 wire.insert((*now + 10_000, *sent), (addr(NODESET), to, bytes.to_vec()));
             }
         });
@@ -248,15 +256,51 @@ fn many_strangers_come_and_go() {
 #[test]
 fn a_lying_nodeset_replaces_nobody_who_answers() {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
-    let bob = Handle::of(&room(), net.peers[1].1.me().id);
-    let members = vec![Gone { handle: bob, why: Why::Replaced }];
-    let lie = of_nodeset(500, 4_000_000, |out| {
-        put_request(out, 999, &Request::RemoveMember { reached: 9, members });
+    let (bob, mallory) = (Insider::with(net.identity(1), 1001), Insider::new(1, 77));
+    let mut unsigned = bob.farewell();
+    unsigned.signature = mallory.farewell().signature;
+    let sealed = |signed: &Signed| Departure::Quit(signed.seal(&Noise, &room()));
+    let lies = [
+        Departure::Replaced,
+        Departure::Timeout,
+        Departure::Quit(Sealed(std::sync::Arc::new([7; SEALED]))),
+        sealed(&bob.signed("bob", 0, Vec::new())),
+        sealed(&mallory.farewell()),
+        sealed(&unsigned),
+    ];
+    for how in lies {
+        unlist(&mut net, &bob, how);
+        net.feed(1, Input::Line("I am here"));
+        net.run(100, |_, _, _| false);
+    }
+    assert_eq!((net.count(0, "Left"), net.count(0, "I am here")), (0, 6));
+}
+
+/// The nodeset tells Alice that somebody is gone.
+fn unlist(net: &mut Net, who: &Insider, how: Departure) {
+    let members = vec![Gone { handle: Handle::of(&room(), who.id()), how }];
+    let stamp = (net.now & 0xffff_ffff) as u32;
+    let said = of_nodeset(500, stamp, |out| {
+        net.asked += 1;
+        put_request(out, net.asked, &Request::RemoveMember { reached: 9, members });
     });
-    net.forge(0, NODESET, &lie);
+    net.wire.clear();
+    net.forge(0, NODESET, &said);
+    assert!(!net.towards(NODESET).is_empty(), "she has taken it in");
+}
+
+/// Who says goodbye is believed at once, whoever passes it on, and is not brought back.
+#[test]
+fn a_goodbye_is_signed_and_final() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let bob = Insider::with(net.identity(1), 1001);
+    let sealed = bob.farewell().seal(&Noise, &room());
+    unlist(&mut net, &bob, Departure::Quit(sealed));
+    assert_eq!(net.count(0, "why: Quit"), 1);
+    // Bob himself knows nothing of it, and goes on.
     net.feed(1, Input::Line("I am here"));
-    net.run(200, |_, _, _| false);
-    assert_eq!((net.count(0, "Left"), net.count(0, "I am here")), (0, 1));
+    net.run(300, |_, _, _| false);
+    assert_eq!((net.count(0, "Joined"), net.count(0, "I am here")), (1, 0));
 }
 
 /// Mallory knows the secret, and is nobody but herself.
@@ -273,8 +317,13 @@ fn a_member_expels_and_renames_nobody_else() {
         let lie = session.seal(8 + seq, |out| hello(out, seq, beacon));
         net.forge(0, MALLORY, &lie);
     }
-    let bye = session.seal(20, |out| put_request(out, 4, &Request::Bye { next: 0 }));
-    net.forge(0, MALLORY, &bye);
+    let mut forged = bob.farewell();
+    forged.signature = mallory.farewell().signature;
+    for (seq, beacon) in [(4, forged), (5, bob.farewell()), (6, mallory.farewell())] {
+        let bye = |out: &mut Vec<u8>| put_request(out, seq, &Request::Bye { next: 0, beacon });
+        let lie = session.seal(16 + seq, bye);
+        net.forge(0, MALLORY, &lie);
+    }
     for _ in 0..5 {
         net.feed(1, Input::Line("I am here"));
         net.run(100, |_, _, _| false);
@@ -336,7 +385,7 @@ fn what_is_not_sealed_is_met_with_silence() {
     for (stamp, from) in (1..).zip([MALLORY, BOB, NODESET]) {
         for request in [
             Request::Ping,
-            Request::Bye { next: 0 },
+            Request::Bye { next: 0, beacon: Insider::with(net.identity(1), 1001).farewell() },
             Request::Foreign { method: 1, version: 9 },
             Request::AddMember { reached: 1, members: Vec::new() },
         ] {

@@ -50,6 +50,7 @@ fn vectors() -> String {
         key: alice.public(),
         incarnation: alice_started,
         n: 3,
+        left: false,
         name: Name::parse("alice").expect("a name"),
         addrs: vec!["10.0.0.9:40112".parse().expect("an address")],
     };

@@ -93,14 +93,16 @@ pub struct Beacon {
     pub incarnation: u64,
     /// How often this process has changed its beacon.
     pub n: u32,
+    /// They have left: the last that is heard of this process.
+    pub left: bool,
     /// What people call them.
     pub name: Name,
     /// Addresses of their own that may work, at most four.
     pub addrs: Vec<SocketAddr>,
 }
 
-/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, two counts.
-const FIXED: usize = 32 + 8 + 4 + 1 + 1;
+/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, left, two counts.
+const FIXED: usize = 32 + 8 + 4 + 1 + 1 + 1;
 
 /// Bytes that are sealed: every beacon has the same, so that its size tells nothing.
 const PADDED: usize = 208;
@@ -224,6 +226,7 @@ mod tests {
             key,
             incarnation,
             n: 0,
+            left: false,
             name: Name::parse(name).unwrap(),
             addrs: addrs.iter().map(|addr| addr.parse().unwrap()).collect(),
         };

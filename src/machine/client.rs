@@ -174,27 +174,28 @@ impl Client {
         self.call(now, Ask::Register, &request, calls);
     }
 
-    /// Gives the lease back.
+    /// Gives the lease back. What the nodeset is given of us says that we have left.
     pub(crate) fn deregister<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        handle: Handle,
+        card: &Card,
         calls: &mut Calls<T>,
     ) -> bool {
         let Phase::Holding { token, .. } = self.phase else { return false };
         self.phase = Phase::Left;
-        self.give_back(now, handle, token, calls)
+        self.give_back(now, card, token, calls)
     }
 
     /// Gives back a lease that was granted after we had begun to leave.
     pub(crate) fn give_back<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        handle: Handle,
+        card: &Card,
         token: u64,
         calls: &mut Calls<T>,
     ) -> bool {
-        let request = Request::Deregister { tag: self.tag, handle, token };
+        let (tag, handle, sealed) = (self.tag, card.handle, card.sealed.clone());
+        let request = Request::Deregister { tag, handle, token, sealed };
         self.call(now, Ask::Deregister, &request, calls)
     }
 

@@ -5,8 +5,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::machine::beacon::ADDRS_MAX;
-use crate::machine::wire::{ANYBODY, Change, Cookie, Gone, Listed, Malformed, Page};
-use crate::machine::{Beacon, Handle, Name, PublicKey, Sealed, Signed, Tag, Why};
+use crate::machine::wire::{ANYBODY, Change, Cookie, Departure, Gone, Listed, Malformed, Page};
+use crate::machine::{Beacon, Handle, Name, PublicKey, Sealed, Signed, Tag};
 
 pub(super) const fn addr_size(addr: SocketAddr) -> usize {
     match addr {
@@ -43,6 +43,7 @@ pub(super) fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
     out.extend_from_slice(&beacon.key.0);
     put_u64(out, beacon.incarnation);
     out.extend_from_slice(&beacon.n.to_be_bytes());
+    out.push(u8::from(beacon.left));
     let name = beacon.name.as_str().as_bytes();
     out.push(name.len() as u8);
     out.extend_from_slice(name);
@@ -64,11 +65,14 @@ pub(super) fn put_listed(out: &mut Vec<u8>, listed: &Listed) {
 
 pub(super) fn put_gone(out: &mut Vec<u8>, gone: &Gone) {
     put_u64(out, gone.handle.0);
-    out.push(match gone.why {
-        Why::Quit => 0,
-        Why::Timeout => 1,
-        Why::Replaced => 2,
-    });
+    match &gone.how {
+        Departure::Quit(sealed) => {
+            out.push(0);
+            out.extend_from_slice(&*sealed.0);
+        }
+        Departure::Timeout => out.push(1),
+        Departure::Replaced => out.push(2),
+    }
 }
 
 pub(super) fn put_page(out: &mut Vec<u8>, page: &Page) {
@@ -195,6 +199,11 @@ impl<'a> Reader<'a> {
         if incarnation == ANYBODY || id.0 == ANYBODY {
             return Err(Malformed);
         }
+        let left = match self.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed),
+        };
         let len = usize::from(self.u8()?);
         let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
         let name = if self.checked {
@@ -210,7 +219,7 @@ impl<'a> Reader<'a> {
             return Err(Malformed);
         }
         let addrs = (0..count).map(|_| self.addr()).collect::<Result<_, _>>()?;
-        Ok(Beacon { id, key, incarnation, n, name, addrs })
+        Ok(Beacon { id, key, incarnation, n, left, name, addrs })
     }
 
     pub(super) fn signed(&mut self) -> Result<Signed, Malformed> {
@@ -227,13 +236,13 @@ impl<'a> Reader<'a> {
 
     pub(super) fn gone(&mut self) -> Result<Gone, Malformed> {
         let handle = Handle(self.u64()?);
-        let why = match self.u8()? {
-            0 => Why::Quit,
-            1 => Why::Timeout,
-            2 => Why::Replaced,
+        let how = match self.u8()? {
+            0 => Departure::Quit(self.sealed()?),
+            1 => Departure::Timeout,
+            2 => Departure::Replaced,
             _ => return Err(Malformed),
         };
-        Ok(Gone { handle, why })
+        Ok(Gone { handle, how })
     }
 
     pub(super) fn page(&mut self) -> Result<Page, Malformed> {

@@ -24,8 +24,8 @@ use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Listed, Request};
 use crate::machine::{
-    Beacon, Event, Handle, Look, Name, PeerId, Person, PublicKey, Rng, Signed, Table, Time, Why,
-    mix,
+    Beacon, Event, Handle, Look, Name, PeerId, Person, PublicKey, Rng, Sealed, Signed, Table, Time,
+    Why, mix,
 };
 
 /// How long somebody who is not heard counts as present.
@@ -248,6 +248,15 @@ impl Member {
     }
 }
 
+/// What somebody whom a nodeset knows by that handle says of themselves.
+fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> {
+    let sessions = ctx.calls.sessions()?;
+    let opened = sealed.open(sessions.suite(), sessions.room());
+    let signed = opened.filter(|signed| Handle::of(sessions.room(), signed.beacon.id) == handle);
+    ctx.calls.blame.unauthenticated += u64::from(signed.is_none());
+    signed
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     slab: Slab<Member>,
@@ -302,7 +311,10 @@ impl Members {
     /// The nodeset says that somebody is here: if they say so themselves.
     pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, ctx: &mut Ctx<'_>) {
         let seen = listed.seen;
-        let Some(key) = self.unseal(listed, ctx) else { return };
+        let opened = unseal(listed.handle, &listed.sealed, ctx);
+        let Some(key) = opened.and_then(|signed| self.introduce(&signed, true, ctx)) else {
+            return;
+        };
         let member = &mut self.slab[key];
         let moved = member.seen.replace(seen) != Some(seen);
         member.introduced = true;
@@ -324,20 +336,8 @@ impl Members {
         }
     }
 
-    fn unseal(&mut self, listed: &Listed, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
-        let sessions = ctx.calls.sessions()?;
-        let opened = listed.sealed.open(sessions.suite(), sessions.room());
-        let named =
-            |signed: &Signed| Handle::of(sessions.room(), signed.beacon.id) == listed.handle;
-        let Some(signed) = opened.filter(named) else {
-            ctx.calls.blame.unauthenticated += 1;
-            return None;
-        };
-        self.introduce(&signed, true, ctx)
-    }
-
     /// Takes in a beacon: a new member, or a newer beacon of a known one. `None` when it is ours,
-    /// outdated, forged, or of somebody who has left; and when there is no room.
+    /// outdated, forged, or of somebody who has left, or says so; and when there is no room.
     fn introduce(
         &mut self,
         signed: &Signed,
@@ -355,7 +355,7 @@ impl Members {
                 ctx.calls.blame.replayed += 1;
                 return None;
             }
-            if beacon.n <= member.beacon.n && beacon.key == member.beacon.key {
+            if !beacon.left && beacon.n <= member.beacon.n && beacon.key == member.beacon.key {
                 // What is known says as much, and was verified.
                 return Some(key);
             }
@@ -367,6 +367,10 @@ impl Members {
         match known {
             _ if !genuine => {
                 ctx.calls.blame.unauthenticated += 1;
+                None
+            }
+            _ if beacon.left => {
+                known.into_iter().for_each(|key| self.lose(key, Why::Quit, ctx));
                 None
             }
             None => self.insert(beacon.clone(), introduced, ctx),

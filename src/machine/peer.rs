@@ -25,7 +25,7 @@ use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
     Action, Beacon, Blame, Event, Exit, Handle, Identity, Input, Machine, MessageId, Name,
     NameProblem, PeerId, Person, Pin, PublicKey, Rng, Room, SafeText, Seed, Signed, Table, Tag,
-    Time, Wake, Why, mix,
+    Time, Wake, mix,
 };
 
 /// What a [`Peer`] is made from.
@@ -156,7 +156,7 @@ impl Peer {
         } = config;
         let key = identity.public();
         let id = key.process(incarnation);
-        let mut beacon = Beacon { id, key, incarnation, n: 0, name, addrs };
+        let mut beacon = Beacon { id, key, incarnation, n: 0, left: false, name, addrs };
         beacon.fit();
         let me = Signed::new(suite, &identity, &room, beacon);
         let card = Card { handle: Handle::of(&room, id), n: 0, sealed: me.seal(suite, &room) };
@@ -298,14 +298,14 @@ impl Peer {
                     self.calls.reply(link, seq, &Response::Ok);
                 }
             }
-            (Request::Bye { next }, _) => {
+            (Request::Bye { next, beacon }, _) if beacon.beacon.id.0 == sender => {
                 // The answer goes out first: the link it would take is closed.
                 self.calls.reply_stray(seq, &Response::Ok);
                 if let Some(member) = member {
                     self.receipt(member, next, 0);
-                    let (members, mut ctx) = self.parts();
-                    members.lose(member, Why::Quit, &mut ctx);
                 }
+                let (members, mut ctx) = self.parts();
+                members.says_goodbye(&beacon, &mut ctx);
             }
             (Request::Say { .. } | Request::Ping, _) => {
                 self.calls.reply_stray(seq, &Response::Unknown);

@@ -20,11 +20,11 @@ use crate::machine::outbox::Outbox;
 use crate::machine::roster::{Announcement, Roster};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
-    Change, Cookie, DATAGRAM_MAX, Gone, HEADER, Listed, PACKET_HEADER, Packet, Request, Response,
-    VERSION,
+    Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, Listed, PACKET_HEADER, Packet, Request,
+    Response, VERSION,
 };
 use crate::machine::{
-    Action, Blame, Handle, Input, Machine, PeerId, Sealed, Seed, Table, Tag, Time, Wake, Why, mix,
+    Action, Blame, Handle, Input, Machine, PeerId, Sealed, Seed, Table, Tag, Time, Wake, mix,
 };
 
 /// How long a lease lasts without being renewed.
@@ -178,7 +178,9 @@ impl Registry {
                     Application { from, incarnation, cookie, tag, have, token, handle, n, sealed };
                 self.register(now, application)
             }
-            Request::Deregister { tag, handle, token } => self.deregister(now, tag, handle, token),
+            Request::Deregister { tag, handle, token, sealed } => {
+                self.deregister(now, tag, handle, token, sealed)
+            }
             _ => {
                 self.calls.blame.unauthenticated += 1;
                 None
@@ -301,17 +303,24 @@ impl Registry {
             self.calls.blame.replayed += 1;
             return None;
         }
-        self.remove(now, other, Why::Replaced);
+        self.remove(now, other, Departure::Replaced);
         Some(())
     }
 
-    fn deregister(&mut self, now: Time, tag: Tag, handle: Handle, token: u64) -> Option<Response> {
+    fn deregister(
+        &mut self,
+        now: Time,
+        tag: Tag,
+        handle: Handle,
+        token: u64,
+        sealed: Sealed,
+    ) -> Option<Response> {
         if let Some(&key) = self.by_member.get(&(tag, handle)) {
             if self.leases[key].token != token {
                 self.calls.blame.unauthenticated += 1;
                 return None;
             }
-            self.remove(now, key, Why::Quit);
+            self.remove(now, key, Departure::Quit(sealed));
         }
         Some(Response::Ok)
     }
@@ -338,7 +347,7 @@ impl Registry {
         }
     }
 
-    fn remove(&mut self, now: Time, key: usize, why: Why) {
+    fn remove(&mut self, now: Time, key: usize, how: Departure) {
         self.unbind(key);
         self.expiry.cancel(key);
         let lease = self.leases.remove(key);
@@ -347,7 +356,7 @@ impl Registry {
             self.rooms.remove(&lease.tag);
             return;
         }
-        self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, why }));
+        self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, how }));
     }
 
     /// Tells the room about a member that is new, or has changed.
@@ -412,7 +421,7 @@ impl Registry {
             self.leases[lease].deaf = true;
         }
         while let Some(key) = self.expiry.pop_due(now) {
-            self.remove(now, key, Why::Timeout);
+            self.remove(now, key, Departure::Timeout);
         }
     }
 }

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::wire::{Change, Gone, Listed, Page};
-use crate::machine::{Handle, Why};
+use crate::machine::Handle;
+use crate::machine::wire::{Change, Departure, Gone, Listed, Page};
 
 /// Departures that are remembered per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
@@ -49,7 +49,7 @@ impl Roster {
     /// Whether that member, which is one process, has said goodbye, or was replaced.
     pub(crate) fn has_left(&self, handle: Handle) -> bool {
         let change = self.version_of.get(&handle).and_then(|version| self.changes.get(version));
-        matches!(change, Some(Change::Gone(gone)) if gone.why != Why::Timeout)
+        matches!(change, Some(Change::Gone(gone)) if gone.how != Departure::Timeout)
     }
 
     /// The changes after `have`, as many as fit `room` bytes. Whoever has nothing yet is not told of
@@ -88,9 +88,9 @@ impl Roster {
                     room -= listed.size();
                     here.push(listed.clone());
                 }
-                Change::Gone(departed) if here.is_empty() && Gone::SIZE <= room => {
-                    room -= Gone::SIZE;
-                    gone.push(*departed);
+                Change::Gone(departed) if here.is_empty() && departed.size() <= room => {
+                    room -= departed.size();
+                    gone.push(departed.clone());
                 }
                 _ => break,
             }
@@ -140,15 +140,19 @@ mod tests {
         Change::Present(Listed { handle: Handle(handle), seen, sealed })
     }
 
-    fn gone(handle: u64, why: Why) -> Change {
-        Change::Gone(Gone { handle: Handle(handle), why })
+    fn gone(handle: u64, how: Departure) -> Change {
+        Change::Gone(Gone { handle: Handle(handle), how })
+    }
+
+    fn quit() -> Departure {
+        Departure::Quit(Sealed(std::sync::Arc::new([0; SEALED])))
     }
 
     #[test]
     fn pages_bring_every_member_once() {
         let mut roster = Roster::default();
         (1..=50).for_each(|id| roster.put(id, here(id)));
-        roster.put(51, gone(7, Why::Quit));
+        roster.put(51, gone(7, quit()));
         let (mut have, mut found) = (0, Vec::new());
         loop {
             let page = roster.page(have, 1000);
@@ -167,7 +171,7 @@ mod tests {
         let mut roster = Roster::default();
         roster.put(1, here(1));
         roster.put(2, here(2));
-        roster.put(3, gone(9, Why::Timeout));
+        roster.put(3, gone(9, Departure::Timeout));
         roster.put(4, here(3));
         let Announcement::Here { reached: 2, members } = roster.announcement(0, Handle(1), 1000)
         else {
@@ -188,12 +192,12 @@ mod tests {
     fn tombstones_are_bounded_and_keep_the_dead_away() {
         let mut roster = Roster::default();
         let last = TOMBSTONES_MAX as u64 + 10;
-        (1..=last).for_each(|id| roster.put(id, gone(id, Why::Quit)));
+        (1..=last).for_each(|id| roster.put(id, gone(id, quit())));
         roster.check();
         assert_eq!(roster.len(), TOMBSTONES_MAX);
         assert!(roster.has_left(Handle(last)));
         assert!(!roster.has_left(Handle(1)), "the oldest is forgotten");
-        roster.put(last + 1, gone(last, Why::Timeout));
+        roster.put(last + 1, gone(last, Departure::Timeout));
         assert!(!roster.has_left(Handle(last)), "who timed out may come back");
     }
 }

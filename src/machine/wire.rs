@@ -13,7 +13,7 @@ use crate::machine::codec::{
     Reader, addr_size, put_addr, put_gone, put_listed, put_page, put_room, put_signed, put_u64,
 };
 use crate::machine::suite::TAG;
-use crate::machine::{Handle, Sealed, Signed, Tag, Why};
+use crate::machine::{Handle, Sealed, Signed, Tag};
 
 pub use datagram::{Datagram, Packet, put_header, put_inner_header, put_request, put_response};
 
@@ -109,6 +109,8 @@ pub enum Request<'a> {
         handle: Handle,
         /// The token of the lease.
         token: u64,
+        /// Our last beacon, for the others: it says that we have left.
+        sealed: Sealed,
     },
     /// From a nodeset: these are here.
     AddMember {
@@ -121,7 +123,7 @@ pub enum Request<'a> {
     RemoveMember {
         /// The last change this brings.
         reached: u64,
-        /// Who, and why.
+        /// Who, and how.
         members: Vec<Gone>,
     },
     /// To a peer: this is who we are, and what we say comes on this stream from this position on.
@@ -161,6 +163,8 @@ pub enum Request<'a> {
     Bye {
         /// The last receipt: everything before this position was on the sender's screen.
         next: u64,
+        /// The sender's last beacon: it says that they have left.
+        beacon: Signed,
     },
 }
 
@@ -187,12 +191,23 @@ pub struct Listed {
 }
 
 /// A member that is no longer listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     /// Who.
     pub handle: Handle,
-    /// Why.
-    pub why: Why,
+    /// How they went.
+    pub how: Departure,
+}
+
+/// How a member went, as a nodeset knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// They said goodbye: this is their last beacon, sealed.
+    Quit(Sealed),
+    /// Their lease ran out.
+    Timeout,
+    /// A newer process has their address.
+    Replaced,
 }
 
 /// One change of a roster.
@@ -298,11 +313,12 @@ impl<'a> Request<'a> {
                 out.extend_from_slice(&n.to_be_bytes());
                 out.extend_from_slice(&*sealed.0);
             }
-            Self::Deregister { tag, handle, token } => {
+            Self::Deregister { tag, handle, token, sealed } => {
                 out.push(method::DEREGISTER);
                 out.extend_from_slice(&tag.0);
                 put_u64(out, handle.0);
                 put_u64(out, *token);
+                out.extend_from_slice(&*sealed.0);
             }
             Self::AddMember { reached, members } => {
                 out.push(method::ADD_MEMBER);
@@ -331,9 +347,10 @@ impl<'a> Request<'a> {
             }
             Self::Ping => out.push(method::PING),
             Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
-            Self::Bye { next } => {
+            Self::Bye { next, beacon } => {
                 out.push(method::BYE);
                 put_u64(out, *next);
+                put_signed(out, beacon);
             }
         }
     }
@@ -360,7 +377,8 @@ impl<'a> Request<'a> {
             }
             method::DEREGISTER => {
                 let (tag, handle) = (Tag(reader.array()?), Handle(reader.u64()?));
-                Self::Deregister { tag, handle, token: reader.u64()? }
+                let (token, sealed) = (reader.u64()?, reader.sealed()?);
+                Self::Deregister { tag, handle, token, sealed }
             }
             method::ADD_MEMBER => {
                 let reached = reader.u64()?;
@@ -388,7 +406,13 @@ impl<'a> Request<'a> {
                 Self::Say { stream, position, number, flags, text }
             }
             method::PING => Self::Ping,
-            method::BYE => Self::Bye { next: reader.u64()? },
+            method::BYE => {
+                let (next, beacon) = (reader.u64()?, reader.signed()?);
+                if !beacon.beacon.left {
+                    return Err(Malformed);
+                }
+                Self::Bye { next, beacon }
+            }
             _ => return Err(Malformed),
         })
     }
@@ -469,7 +493,7 @@ impl Change {
     pub fn size(&self) -> usize {
         1 + match self {
             Self::Present(listed) => listed.size(),
-            Self::Gone(_) => Gone::SIZE,
+            Self::Gone(gone) => gone.size(),
         }
     }
 }
@@ -482,8 +506,13 @@ impl Listed {
 }
 
 impl Gone {
-    /// Bytes one takes in a list.
-    pub const SIZE: usize = 9;
+    /// Bytes this departure takes in a list.
+    pub const fn size(&self) -> usize {
+        8 + match self.how {
+            Departure::Quit(_) => 1 + SEALED,
+            Departure::Timeout | Departure::Replaced => 1,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -60,8 +60,15 @@ impl Insider {
     pub fn signed(&self, name: &str, n: u32, addrs: Vec<SocketAddr>) -> Signed {
         let (key, incarnation) = (self.identity.public(), self.incarnation);
         let name = Name::parse(name).unwrap();
-        let mut beacon = Beacon { id: self.id(), key, incarnation, n, name, addrs };
+        let mut beacon = Beacon { id: self.id(), key, incarnation, n, left: false, name, addrs };
         beacon.fit();
+        Signed::new(&Noise, &self.identity, &self.room, beacon)
+    }
+
+    /// The last beacon: it says that they have left.
+    pub fn farewell(&self) -> Signed {
+        let mut beacon = self.signed("whoever", 9, Vec::new()).beacon;
+        beacon.left = true;
         Signed::new(&Noise, &self.identity, &self.room, beacon)
     }
 

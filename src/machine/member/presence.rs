@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use super::{
     ABSENT_MAX, Ctx, Hint, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER, Route,
-    Standing, VERIFY, VERIFY_TIMEOUT,
+    Standing, VERIFY, VERIFY_TIMEOUT, unseal,
 };
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
-use crate::machine::wire::{Gone, Request};
-use crate::machine::{Event, PeerId, Time, Why};
+use crate::machine::wire::{Departure, Gone, Request};
+use crate::machine::{Event, PeerId, Signed, Time, Why};
 
 /// Nothing came over the path for so long while something came over another link: they may have
 /// moved.
@@ -26,23 +26,40 @@ pub(super) fn is_quiet(path: LinkKey, ctx: &Ctx<'_>) -> bool {
 }
 
 impl Members {
-    /// The nodeset says that somebody is gone. Only silence makes it true.
+    /// The nodeset says that somebody is gone. That they said goodbye it has to show; of all else only
+    /// silence makes it true.
     pub(crate) fn unlisted(&mut self, gone: &Gone, ctx: &mut Ctx<'_>) {
         let Some(&key) = self.by_handle.get(&gone.handle) else { return };
-        if self.slab[key].is_gone() {
-            return;
+        match &gone.how {
+            Departure::Quit(sealed) => {
+                if let Some(signed) = unseal(gone.handle, sealed, ctx) {
+                    self.says_goodbye(&signed, ctx);
+                }
+            }
+            Departure::Timeout => self.doubt(key, Why::Timeout, VERIFY_TIMEOUT, ctx),
+            Departure::Replaced => self.doubt(key, Why::Replaced, VERIFY, ctx),
         }
-        self.doubt(key, gone.why, ctx);
     }
 
-    /// Somebody says that a member is gone. It has a few seconds to prove the contrary.
-    pub(crate) fn doubt(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
+    /// Somebody's last beacon says that they have left.
+    pub(crate) fn says_goodbye(&mut self, signed: &Signed, ctx: &mut Ctx<'_>) {
+        if signed.beacon.left {
+            self.introduce(signed, false, ctx);
+        } else {
+            ctx.calls.blame.unauthenticated += 1;
+        }
+    }
+
+    /// A member is said to be gone. It has a few seconds to prove the contrary.
+    fn doubt(&mut self, key: MemberKey, why: Why, verify: Duration, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
+        if member.is_gone() {
+            return;
+        }
         if !member.heard {
             // Nothing was ever heard of them: there is nothing to hold against it.
             return self.lose(key, why, ctx);
         }
-        let verify = if why == Why::Timeout { VERIFY_TIMEOUT } else { VERIFY };
         member.why = why;
         member.gone_at = member.gone_at.min(ctx.now + verify);
         self.ping(key, ctx);
@@ -219,7 +236,7 @@ impl Members {
     /// Gives somebody up, at once.
     pub(crate) fn lose(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
         if self.slab[key].is_gone() {
-            return;
+            return self.look_no_further(key, why, ctx);
         }
         let path = self.slab[key].path;
         self.slab[key].last = path.map(|path| ctx.calls.addr(path));
@@ -251,6 +268,17 @@ impl Members {
         }
         self.reschedule(key);
         self.evict(ctx);
+    }
+
+    /// Somebody who is gone has said goodbye after all: they are not looked for any more.
+    fn look_no_further(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
+        if why == Why::Quit && !self.slab[key].has_left() {
+            self.detach_all(key, ctx);
+            let member = &mut self.slab[key];
+            member.standing = Standing::Left { until: ctx.now + REMEMBER };
+            member.greet_at = None;
+            self.reschedule(key);
+        }
     }
 
     /// Keeps the number of those who are remembered within bounds: the one who would be forgotten

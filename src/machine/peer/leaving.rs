@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::{Peer, Purpose, Stage};
 use crate::machine::client::Client;
 use crate::machine::wire::{Request, Response};
-use crate::machine::{Event, Exit, Why};
+use crate::machine::{Beacon, Event, Exit, Why};
 
 /// How long the last goodbyes may take.
 const PARTING_MAX: Duration = Duration::from_millis(300);
@@ -34,8 +34,11 @@ impl Peer {
         }
     }
 
-    /// Gives up what is undelivered and says goodbye to everybody.
+    /// Gives up what is undelivered and says goodbye to everybody: our last beacon says that we have
+    /// left.
     pub(super) fn part(&mut self) {
+        let before = self.me.beacon.clone();
+        self.sign(Beacon { n: before.n + 1, left: true, addrs: Vec::new(), ..before });
         let keys = self.members.shown_keys();
         let (members, ctx) = self.parts();
         for &key in &keys {
@@ -47,11 +50,11 @@ impl Peer {
         for key in keys {
             let Some(path) = members.member(key).path() else { continue };
             let next = members.member_mut(key).inward().next();
-            let request = Request::Bye { next };
+            let request = Request::Bye { next, beacon: ctx.me.clone() };
             open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
         }
         if let Some(client) = &mut self.client {
-            open += usize::from(client.deregister(self.now, self.card.handle, &mut self.calls));
+            open += usize::from(client.deregister(self.now, &self.card, &mut self.calls));
         }
         let lease_due = self.client.as_ref().is_some_and(Client::is_registering);
         open += usize::from(lease_due);
@@ -67,7 +70,7 @@ impl Peer {
         let Some(client) = &mut self.client else { return };
         let given_back = match response {
             Some(Response::Lease { token, .. }) => {
-                client.give_back(self.now, self.card.handle, token, &mut self.calls)
+                client.give_back(self.now, &self.card, token, &mut self.calls)
             }
             _ => false,
         };

@@ -130,7 +130,7 @@ impl Peer {
     }
 
     /// Says something new of ourselves.
-    fn sign(&mut self, mut beacon: Beacon) {
+    pub(super) fn sign(&mut self, mut beacon: Beacon) {
         let Some(sessions) = self.calls.sessions() else { return };
         beacon.fit();
         self.me = Signed::new(sessions.suite(), sessions.identity(), sessions.room(), beacon);

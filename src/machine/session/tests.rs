@@ -25,7 +25,7 @@ fn end_in(room: &str, luck: u8) -> End {
     let key = identity.public();
     let id = key.process(incarnation);
     let name = Name::parse("somebody").unwrap();
-    let beacon = Beacon { id, key, incarnation, n: 0, name, addrs: Vec::new() };
+    let beacon = Beacon { id, key, incarnation, n: 0, left: false, name, addrs: Vec::new() };
     let sessions = Sessions::new(SessionsConfig {
         suite: &Noise,
         identity,

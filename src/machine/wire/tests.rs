@@ -21,6 +21,7 @@ fn beacon(rng: &mut Rng) -> Beacon {
         key,
         incarnation,
         n: rng.next_u32(),
+        left: rng.below(2) == 0,
         name: Name::parse(names[rng.below(5) as usize]).unwrap(),
         addrs: (0..rng.below(5)).map(|_| addr(rng)).collect(),
     }
@@ -43,8 +44,12 @@ fn listed(rng: &mut Rng) -> Listed {
 }
 
 fn gone(rng: &mut Rng) -> Gone {
-    let why = [Why::Quit, Why::Timeout, Why::Replaced][rng.below(3) as usize];
-    Gone { handle: Handle(rng.next_u64()), why }
+    let how = match rng.below(3) {
+        0 => Departure::Quit(sealed(rng)),
+        1 => Departure::Timeout,
+        _ => Departure::Replaced,
+    };
+    Gone { handle: Handle(rng.next_u64()), how }
 }
 
 fn page(rng: &mut Rng) -> Page {
@@ -66,13 +71,13 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
             Request::Register { cookie, tag, have, token, handle, n, sealed }
         }
-        2 => Request::Deregister { tag, handle, token },
+        2 => Request::Deregister { tag, handle, token, sealed: sealed(rng) },
         3 => {
             let members = (0..rng.below(4)).map(|_| listed(rng)).collect();
             Request::AddMember { reached: have, members }
         }
         4 => {
-            let members = (0..rng.below(20)).map(|_| gone(rng)).collect();
+            let members = (0..rng.below(8)).map(|_| gone(rng)).collect();
             Request::RemoveMember { reached: have, members }
         }
         5 => {
@@ -85,7 +90,11 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             Request::Say { stream, position, number: token, flags, text }
         }
         7 => Request::Ping,
-        _ => Request::Bye { next: position },
+        _ => {
+            let mut beacon = signed(rng);
+            beacon.beacon.left = true;
+            Request::Bye { next: position, beacon }
+        }
     }
 }
 

@@ -17,6 +17,9 @@ use crate::machine::{Event, PeerId, Signed, Time, Why};
 /// moved.
 const MOVED_AFTER: Duration = Duration::from_secs(1);
 
+/// Whoever notices so late that a lease has run out has not been listening.
+const OVERSLEPT: Duration = Duration::from_secs(2);
+
 /// Somebody who was heard so lately where they do not answer is asked there again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -220,10 +223,12 @@ impl Members {
         self.reschedule(key);
     }
 
-    /// A lease has run out. Who gave an uncertain sign of life meanwhile is asked once more.
+    /// A lease has run out. Who gave an uncertain sign of life meanwhile is asked once more; so is
+    /// everybody when it was us who slept.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
-        if member.hint != Hint::Given {
+        let overslept = ctx.now.since(member.gone_at) > OVERSLEPT;
+        if member.hint != Hint::Given && !overslept {
             let why = member.why;
             return self.lose(key, why, ctx);
         }

@@ -49,6 +49,7 @@ scenarios! {
     message_to_a_dead_peer
     roaming
     rebind
+    rebind_together
     rebind_while_others_talk
     nodeset_dies_for_ever
     nodeset_restarts_empty

@@ -101,7 +101,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "a_late_lease_brings_us_back",
-        file: "peer.rs",
+        file: "peer/outcome.rs",
         needle: "(Purpose::Nodeset(_), response) if parting => self.late_lease(Some(response)),",
         replacement: "(Purpose::Nodeset(_), response) if parting && false => self.late_lease(Some(response)),",
         oracles: &["S7", "exit", "L2"],

@@ -174,6 +174,23 @@ impl Client {
         self.call(now, Ask::Register, &request, calls);
     }
 
+    /// Somebody does not answer any more: they may have moved, or we. A renewal tells, and lets the
+    /// others know where we are; it follows the last one by five seconds at least.
+    pub(crate) fn ask_around<T: Copy + PartialEq + From<Ask>>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) {
+        let Phase::Holding { renew: Some(at), .. } = self.phase else { return };
+        let wait = at.since(now).saturating_sub(RENEW_EVERY - ASK_AGAIN);
+        if wait.is_zero() {
+            self.register(now, card, calls);
+        } else {
+            self.renew_at(now + wait);
+        }
+    }
+
     /// Gives the lease back. What the nodeset is given of us says that we have left.
     pub(crate) fn deregister<T: Copy + PartialEq + From<Ask>>(
         &mut self,

@@ -4,6 +4,7 @@
 
 mod joining;
 mod leaving;
+mod outcome;
 mod talking;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
 use crate::machine::session::{Sessions, SessionsConfig};
-use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Receipt, Speech};
+use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Speech};
 use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
@@ -367,108 +368,6 @@ impl Peer {
             }
             Taken::Unknown => self.calls.reply(link, seq, &Response::Unknown),
             Taken::TooFar => self.calls.blame.over_limit += 1,
-        }
-    }
-
-    fn response(
-        &mut self,
-        link: Option<LinkKey>,
-        datagram: &Datagram<'_>,
-        seq: u32,
-        payload: &[u8],
-    ) {
-        let Some(link) = link else {
-            self.calls.blame.unknown_call += 1;
-            return;
-        };
-        let Some(purpose) = self.calls.asked(link, seq) else {
-            if datagram.sealed {
-                self.calls.overdue(self.now, link, datagram.echo);
-            }
-            return;
-        };
-        let Ok(response) = Response::decode(purpose.asked(), payload) else {
-            self.calls.blame.malformed += 1;
-            return;
-        };
-        self.calls.answer(self.now, link, seq, datagram.echo);
-        if let Some(member) = self.members.on_link(link) {
-            self.members.answered(member, self.now);
-        }
-        self.answered(link, purpose, datagram.sender, response);
-    }
-
-    fn answered(&mut self, link: LinkKey, purpose: Purpose, incarnation: u64, response: Response) {
-        let parting = matches!(self.stage, Stage::Parting { .. });
-        let (members, mut ctx) = self.parts();
-        match (purpose, response) {
-            (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
-            // Leaving: a lease that comes late must not bring us back in.
-            (Purpose::Nodeset(_), response) if parting => self.late_lease(Some(response)),
-            (Purpose::Nodeset(_), response) => {
-                ctx.calls.alive(link);
-                let (now, card) = (self.now, wanted(&self.stage, &self.card));
-                let Some(client) = &mut self.client else { return };
-                let news = client.answered(now, incarnation, response, card, &mut self.calls);
-                self.news(news);
-            }
-            (Purpose::Hello { member }, Response::Ok) => members.greeted(member, link, &mut ctx),
-            (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
-            (Purpose::Say { member, position }, Response::Next { next, held }) => {
-                members.member_mut(member).out().called(position, true);
-                self.receipt(member, next, held);
-                let (members, mut ctx) = self.parts();
-                members.kick(member, &mut ctx);
-            }
-            (Purpose::Say { member, position }, _) => {
-                members.member_mut(member).out().called(position, false);
-                members.unknown(member, link, &mut ctx);
-            }
-            (Purpose::Ping { member }, Response::Unknown) => {
-                members.pinged(member, true, &mut ctx);
-                members.unknown(member, link, &mut ctx);
-            }
-            (Purpose::Ping { member }, _) => members.pinged(member, true, &mut ctx),
-            (Purpose::Challenge { member }, _) => members.challenged(member, link, true, &mut ctx),
-            (Purpose::Probe, _) => self.probed(true),
-        }
-    }
-
-    /// A reader says what it has: everything before `next`, and what `held` names.
-    fn receipt(&mut self, member: MemberKey, next: u64, held: u64) {
-        let (members, ctx) = self.parts();
-        let reader = members.member(member).person();
-        let (now, me, calls) = (ctx.now, ctx.me.beacon.id, ctx.calls);
-        let over = |position, link, seq| {
-            calls.finish(now, link, seq, Purpose::Say { member, position });
-        };
-        let receipt = Receipt { at: now, next, held };
-        let out = members.member_mut(member).out();
-        if !out.delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
-            self.calls.blame.malformed += 1;
-        }
-    }
-
-    fn failed(&mut self, link: LinkKey, purpose: Purpose) {
-        let parting = matches!(self.stage, Stage::Parting { .. });
-        let (members, mut ctx) = self.parts();
-        match purpose {
-            Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
-            Purpose::Nodeset(_) if parting => self.late_lease(None),
-            Purpose::Nodeset(_) => {
-                let card = wanted(&self.stage, &self.card);
-                let Some(client) = &mut self.client else { return };
-                let news = client.failed(self.now, card, &mut self.calls);
-                self.news(news);
-            }
-            Purpose::Hello { member } => members.greeting_failed(member, link, &mut ctx),
-            Purpose::Say { member, position } => {
-                members.member_mut(member).out().called(position, false);
-                members.kick(member, &mut ctx);
-            }
-            Purpose::Ping { member } => members.pinged(member, false, &mut ctx),
-            Purpose::Challenge { member } => members.challenged(member, link, false, &mut ctx),
-            Purpose::Probe => self.probed(false),
         }
     }
 

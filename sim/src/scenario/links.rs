@@ -184,6 +184,23 @@ pub(super) fn rebind(stage: &mut Stage) -> Verdict {
     stage.nobody_came_or_went()
 }
 
+pub(super) fn rebind_together(stage: &mut Stage) -> Verdict {
+    stage.room(4, 0)?;
+    for pause in [0, 1, 5, 12] {
+        stage.secs(pause)?;
+        (1..=4).for_each(|host| stage.world().rebind(host));
+        stage.chat(4, 1, 1)?;
+        // Five seconds after the last renewal, at the latest.
+        stage.settle_within(6)?;
+    }
+    // Nobody says anything: a ping finds out.
+    (1..=4).for_each(|host| stage.world().rebind(host));
+    stage.secs(19)?;
+    stage.chat(4, 1, 1)?;
+    stage.settle_within(1)?;
+    stage.nobody_came_or_went()
+}
+
 pub(super) fn roaming(stage: &mut Stage) -> Verdict {
     stage.room(4, 0)?;
     let before = stage.delivered();

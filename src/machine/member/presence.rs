@@ -103,6 +103,21 @@ impl Members {
         self.reschedule(key);
     }
 
+    /// A call to a member has failed: another way, over which they were heard since, may do. False
+    /// when there is none.
+    pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
+        let member = &self.slab[key];
+        let Some(path) = member.path.filter(|&path| ctx.calls.is_silent(path)) else {
+            return true;
+        };
+        let links = member.links.iter().map(|route| (ctx.calls.heard(route.link), route.link));
+        let newer = links
+            .filter(|&(heard, link)| heard > ctx.calls.heard(path) && !ctx.calls.is_silent(link));
+        let other = newer.max();
+        other.into_iter().for_each(|(_, link)| self.greet_on(key, link, ctx));
+        other.is_some()
+    }
+
     /// A member has moved. What was on its way to where it was is said anew.
     pub(super) fn move_to(
         &mut self,

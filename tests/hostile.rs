@@ -433,6 +433,25 @@ fn a_beacon_aims_nobody_at_its_addresses() {
     assert_eq!((net.count(0, "Joined"), aimed), (1, 0));
 }
 
+/// Somebody on the path sends on what Bob says, as if he were elsewhere, while he is really moving.
+#[test]
+fn what_is_sent_on_aims_no_hellos() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    net.peers[1].0 = addr("10.0.0.3:2");
+    net.feed(1, Input::Line("I am elsewhere"));
+    let said = net.towards(ALICE).pop().expect("he says so");
+    net.forge(0, MALLORY, &said);
+    // The nodeset sees that he has moved: Alice greets him wherever he may be.
+    net.feed(1, Input::Line("/nick robert"));
+    let mut astray = 0;
+    net.run(20, |_, to, bytes| {
+        astray += if to == addr(MALLORY) { bytes.len() } else { 0 };
+        false
+    });
+    assert_eq!((net.count(0, "I am elsewhere"), net.count(0, "Renamed")), (1, 1));
+    assert!((1..=3 * said.len()).contains(&astray), "{astray} bytes for {}", said.len());
+}
+
 #[test]
 fn what_waits_behind_a_lost_ping_is_said() {
     // A ping is open, and lost once, while a hundred lines are pasted: the window fills up behind

@@ -204,6 +204,12 @@ impl Member {
         self.seen
     }
 
+    /// Whether a nodeset vouches for them, and it or they name that address. A link of theirs proves
+    /// nothing before they have answered there: somebody on the path may send on what they say.
+    fn is_introduced_at(&self, addr: SocketAddr) -> bool {
+        self.introduced && (self.seen == Some(addr) || self.beacon.addrs.contains(&addr))
+    }
+
     pub(crate) fn digest(&self) -> u64 {
         let path = self.path.map_or(0, |path| path as u64 + 1);
         let standing = u64::from(self.is_shown()) | u64::from(self.is_gone()) << 1;

@@ -28,17 +28,16 @@ impl Members {
     pub(super) fn greet(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         member.greet_at = None;
-        let introduced = member.introduced;
         let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
         addrs.extend(member.links.iter().map(|route| ctx.calls.addr(route.link)));
-        if introduced && !member.is_gone() {
+        if member.introduced && !member.is_gone() {
             addrs.extend(&member.beacon.addrs);
         }
         // Who sat at our own address before us does not answer there.
         addrs.retain(|addr| !ctx.me.beacon.addrs.contains(addr));
         for addr in addrs {
             let member = &self.slab[key];
-            let known = introduced || member.last == Some(addr);
+            let known = member.is_introduced_at(addr) || member.last == Some(addr);
             if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, known) {
                 self.greet_on(key, link, ctx);
             }
@@ -118,8 +117,7 @@ impl Members {
     ) -> Option<(MemberKey, LinkKey, u64)> {
         let key = self.introduce(beacon, false, ctx)?;
         let member = &self.slab[key];
-        let known = member.seen == Some(from) || member.beacon.addrs.contains(&from);
-        let introduced = member.introduced && known;
+        let introduced = member.is_introduced_at(from);
         let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, introduced)?;
         if !self.attach(key, link, ctx) {
             return None;

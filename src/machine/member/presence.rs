@@ -160,8 +160,7 @@ impl Members {
             return None;
         }
         // At an address of theirs that we know, there is nothing to prove.
-        let known =
-            member.introduced && (member.seen == Some(from) || member.beacon.addrs.contains(&from));
+        let known = member.is_introduced_at(from);
         let open = member.out.open;
         let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, known)?;
         if !self.attach(key, link, ctx) {

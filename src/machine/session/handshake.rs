@@ -59,6 +59,8 @@ pub(super) struct Initiating {
     began: Time,
     /// Where it was sent, when last, and how often.
     sent: Vec<(SocketAddr, Time, u8)>,
+    /// The cookie it was last sent with.
+    shown: Option<[u8; MAC]>,
 }
 
 impl Initiating {
@@ -217,7 +219,7 @@ impl Sessions {
         };
         let mac = mac(self.room.mac_key(), &[&message]);
         message.extend_from_slice(&mac);
-        Some(Initiating { state, message, place, began: now, sent: Vec::new() })
+        Some(Initiating { state, message, place, began: now, sent: Vec::new(), shown: None })
     }
 
     /// Somebody begins a handshake with us.
@@ -455,8 +457,9 @@ impl Sessions {
         let mut cookie = [0; MAC];
         cookie.copy_from_slice(&body[5..]);
         let remote = &mut self.remotes[key];
-        let known = remote.cookie.replace((cookie, now)).is_some_and(|(known, _)| known == cookie);
-        if let Some(initiating) = remote.initiating.as_mut().filter(|_| !known) {
+        remote.cookie = Some((cookie, now));
+        let unshown = |initiating: &&mut Initiating| initiating.shown != Some(cookie);
+        if let Some(initiating) = remote.initiating.as_mut().filter(unshown) {
             let sent = initiating.sent.iter().any(|&(addr, ..)| addr == from);
             if sent {
                 send_init(initiating, Some(cookie), from, out);
@@ -466,7 +469,13 @@ impl Sessions {
     }
 }
 
-fn send_init(initiating: &Initiating, cookie: Option<[u8; MAC]>, to: SocketAddr, out: &mut Outbox) {
+fn send_init(
+    initiating: &mut Initiating,
+    cookie: Option<[u8; MAC]>,
+    to: SocketAddr,
+    out: &mut Outbox,
+) {
+    initiating.shown = cookie;
     out.send(to, |bytes| {
         bytes.extend_from_slice(&initiating.message);
         let shown = cookie.map_or([0; MAC], |cookie| mac(&cookie, &[&initiating.message]));

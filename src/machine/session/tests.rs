@@ -341,6 +341,8 @@ fn under_load_an_address_has_to_be_shown() {
                 let mut forged = back[0].clone();
                 forged[9] ^= 1;
                 assert!(other.hear(Time::ZERO, busy.addr, &forged).2.is_empty());
+                let diverted = other.hear(Time::ZERO, at(222), &back[0]);
+                assert!(diverted.2.is_empty(), "nothing was sent there");
                 let (_, _, again) = other.hear(Time::ZERO, busy.addr, &back[0]);
                 assert_eq!(again[0][..INIT - MAC], init[..INIT - MAC], "with a second hash");
                 assert_ne!(again[0], init);

@@ -22,6 +22,7 @@ pub struct Insider {
     pub identity: Identity,
     pub incarnation: u64,
     pub room: Room,
+    suite: &'static dyn Suite,
     drawn: u8,
     number: u64,
 }
@@ -45,7 +46,12 @@ impl Insider {
     }
 
     pub fn with(identity: Identity, incarnation: u64) -> Self {
-        Self { identity, incarnation, room: room(), drawn: 0, number: 0 }
+        Self { identity, incarnation, room: room(), suite: &Noise, drawn: 0, number: 0 }
+    }
+
+    /// The same person, who seals otherwise.
+    pub fn sealing(self, suite: &'static dyn Suite) -> Self {
+        Self { suite, ..self }
     }
 
     /// The same person in another room.
@@ -62,7 +68,7 @@ impl Insider {
         let name = Name::parse(name).unwrap();
         let mut beacon = Beacon { id: self.id(), key, incarnation, n, left: false, name, addrs };
         beacon.fit();
-        Signed::new(&Noise, &self.identity, &self.room, beacon)
+        Signed::new(self.suite, &self.identity, &self.room, beacon)
     }
 
     /// The last beacon: it says that they have left.
@@ -73,7 +79,7 @@ impl Insider {
     }
 
     pub fn sealed(&self, name: &str, addrs: Vec<SocketAddr>) -> (Handle, Sealed) {
-        let sealed = self.signed(name, 0, addrs).seal(&Noise, &self.room);
+        let sealed = self.signed(name, 0, addrs).seal(self.suite, &self.room);
         (Handle::of(&self.room, self.id()), sealed)
     }
 
@@ -94,8 +100,8 @@ impl Insider {
         let mut bytes = vec![kind::INIT];
         bytes.extend_from_slice(&index.to_be_bytes());
         let hand = Hand { identity: &self.identity, psk: self.room.psk(), entropy };
-        let image = key.image().unwrap();
-        let state = Noise.initiate(&hand, &image, &payload, &mut bytes).unwrap();
+        let image = self.suite.image(key).unwrap();
+        let state = self.suite.initiate(&hand, &image, &payload, &mut bytes).unwrap();
         let end = mac(self.room.mac_key(), &[&bytes]);
         bytes.extend_from_slice(&end);
         bytes.extend_from_slice(&[0; 16]);
@@ -111,7 +117,7 @@ impl Insider {
         let entropy = self.entropy();
         let hand = Hand { identity: &self.identity, psk: self.room.psk(), entropy };
         let mut payload = Vec::new();
-        let responding = Noise.respond(&hand, &init[5..5 + FIRST + 56], &mut payload)?;
+        let responding = self.suite.respond(&hand, &init[5..5 + FIRST + 56], &mut payload)?;
         let theirs = u32::from_be_bytes(init[1..5].try_into().unwrap());
         let mut bytes = vec![kind::RESP];
         bytes.extend_from_slice(&77u32.to_be_bytes());

@@ -217,9 +217,13 @@ impl Plan<'_> {
             self.ops.push((down, Op::Kill(host)));
             self.ops.push((up, Op::Restart(host, moved)));
         }
+        let together = self.span(&mut self.draws(11, 0));
         for i in 0..self.swarm.roamers {
             let mut d = self.draws(11, i);
-            let (start, end) = self.span(&mut d);
+            let (start, end) = match (i, self.span(&mut d)) {
+                (1.., _) if d.chance(500_000) => together,
+                (_, alone) => alone,
+            };
             let host = self.person(&mut d);
             let moves = (start..end).step_by(ROAM_EVERY as usize);
             self.ops.extend(moves.map(|at| (at, Op::Rebind(host))));

@@ -72,8 +72,8 @@ pub struct Swarm {
     pub restarts: u64,
     /// Processes that stop for a while.
     pub pauses: u64,
-    /// People whose address changes every ten seconds for a while. Not two: who moves at the same
-    /// time as somebody else finds them through the nodeset alone, with the next renewal.
+    /// People whose address changes every ten seconds for a while, perhaps several at one instant.
+    /// Without a nodeset only one: two who move at the same time have nobody to ask.
     pub roamers: u64,
     /// How many datagrams somebody on the path meddles with, parts in a million.
     pub meddle_ppm: u32,
@@ -114,7 +114,7 @@ impl Swarm {
         let count = |mut d: Draws, high: u64| if d.chance(500_000) { d.range(1, high) } else { 0 };
         let on = |mut d: Draws, ppm: u32| d.chance(ppm);
         let people = people(next());
-        Self {
+        let mut swarm = Self {
             seed,
             people,
             link: link(next()),
@@ -149,9 +149,13 @@ impl Swarm {
             lines: next().range(5, if people > 10 { 40 } else { 80 }),
             visitors: count(next(), 4),
             same_names: on(next(), 200_000),
-            roamers: count(next(), 1),
+            roamers: count(next(), 3),
             meddle_ppm: meddling(next()),
+        };
+        if swarm.nodeset == Nodeset::DiesForEver {
+            swarm.roamers = swarm.roamers.min(1);
         }
+        swarm
     }
 
     /// How many computers the seed needs: the nodeset's, the people's, the visitors'.

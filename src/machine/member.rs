@@ -100,6 +100,8 @@ pub(crate) struct Member {
     rounds: u32,
     ping_at: Time,
     pinging: bool,
+    /// When other ways than the path were tried last.
+    rerouted: Time,
     /// Whether something was heard that does not prove that they are still alive.
     hint: Hint,
     /// They have said that they do not know us, and neither answered a hello nor said one since.
@@ -416,6 +418,7 @@ impl Members {
             rounds: 0,
             ping_at: ctx.now + PING_EVERY,
             pinging: false,
+            rerouted: ctx.now,
             hint: Hint::None,
             estranged: false,
             heard: false,

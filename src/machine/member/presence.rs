@@ -20,6 +20,9 @@ const MOVED_AFTER: Duration = Duration::from_secs(1);
 /// Whoever notices so late that a lease has run out has not been listening.
 const OVERSLEPT: Duration = Duration::from_secs(2);
 
+/// How often other ways to somebody who does not answer are tried.
+const REROUTE_EVERY: Duration = Duration::from_secs(1);
+
 /// Somebody who was heard so lately where they do not answer is asked there again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -103,18 +106,26 @@ impl Members {
         self.reschedule(key);
     }
 
-    /// A call to a member has failed: another way, over which they were heard since, may do. False
-    /// when there is none.
+    /// A call to a member has failed: another way, over which they were heard since, may do, or one
+    /// that nobody tried lately. False when they were heard nowhere else.
     pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
         let member = &self.slab[key];
-        let Some(path) = member.path.filter(|&path| ctx.calls.is_silent(path)) else {
+        let lost = member.path.filter(|&path| ctx.calls.is_silent(path));
+        let Some(path) = lost.filter(|_| ctx.now.since(member.rerouted) >= REROUTE_EVERY) else {
             return true;
         };
         let links = member.links.iter().map(|route| (ctx.calls.heard(route.link), route.link));
         let newer = links
             .filter(|&(heard, link)| heard > ctx.calls.heard(path) && !ctx.calls.is_silent(link));
         let other = newer.max();
-        other.into_iter().for_each(|(_, link)| self.greet_on(key, link, ctx));
+        self.slab[key].rerouted = ctx.now;
+        match other {
+            Some((_, link)) => self.greet_on(key, link, ctx),
+            None => {
+                self.greet(key, ctx);
+                self.reschedule(key);
+            }
+        }
         other.is_some()
     }
 

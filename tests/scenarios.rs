@@ -45,6 +45,7 @@ scenarios! {
     name_taken
     two_alices_after_partition
     quiet_day_24h
+    quiet_handshakes
     leave_under_loss
     message_to_a_dead_peer
     roaming

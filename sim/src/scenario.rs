@@ -59,6 +59,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("name_taken", "the second of a name is turned away", people::name_taken),
     scenario("two_alices_after_partition", "both stay and are told apart", people::two_alices),
     scenario("quiet_day_24h", "a quiet day costs little and grows nothing", people::quiet_day),
+    scenario("quiet_handshakes", "idle sessions are renewed by age", people::quiet_handshakes),
     scenario("leave_under_loss", "leaving waits for what was said", people::leave_under_loss),
     scenario("message_to_a_dead_peer", "it is named, and nobody waits for it", people::to_the_dead),
     scenario("roaming", "whose address changes every 10 s keeps talking", links::roaming),

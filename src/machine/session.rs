@@ -38,7 +38,7 @@ const REKEY_LATE: Duration = Duration::from_secs(150);
 /// No session is used at this age.
 const REJECT_AFTER: Duration = Duration::from_secs(180);
 
-/// When nothing was heard for so long since something was sent, the other side may have lost the
+/// When nothing was heard for so long since something was asked, the other side may have lost the
 /// session: a new one is begun.
 const UNHEARD_MAX: Duration = Duration::from_secs(5);
 
@@ -109,7 +109,7 @@ struct Remote {
     cookie: Option<([u8; MAC], Time)>,
     /// What is known of its clock.
     stamps: Stamps,
-    /// When we first sent something since we heard something.
+    /// When we first asked something since we heard something.
     unheard: Option<Time>,
     /// First messages of ours that nobody answered, since we heard something.
     unanswered: u32,
@@ -296,10 +296,15 @@ impl Sessions {
         old || remote.unheard.is_some_and(|since| now.since(since) >= UNHEARD_MAX)
     }
 
+    /// Something is asked of that process: the answer shows that the session works.
+    pub(crate) fn asks(&mut self, now: Time, key: RemoteKey) {
+        let unheard = &mut self.remotes[key].unheard;
+        *unheard = unheard.or(Some(now));
+    }
+
     /// Queues a datagram with what `write` puts under the seal. To be called when it is ready.
     pub(crate) fn seal(
         &mut self,
-        now: Time,
         key: RemoteKey,
         to: SocketAddr,
         out: &mut Outbox,
@@ -308,7 +313,6 @@ impl Sessions {
         let remote = &mut self.remotes[key];
         let Some(slot) = remote.current else { return };
         let Some(session) = &mut self.slots[slot].session else { return };
-        remote.unheard = remote.unheard.or(Some(now));
         let counter = session.counter;
         session.counter += 1;
         self.text.clear();

@@ -1,5 +1,6 @@
 //! What people and their computers do.
 
+use chatrpc::machine::wire::kind;
 use chatrpc::machine::{Exit, NameProblem, Why};
 
 use super::{Stage, Verdict};
@@ -130,6 +131,16 @@ pub(super) fn two_alices(stage: &mut Stage) -> Verdict {
     stage.holds("people are told of the two", told)?;
     stage.chat(5, 1, 1_000)?;
     stage.settle_within(5)
+}
+
+pub(super) fn quiet_handshakes(stage: &mut Stage) -> Verdict {
+    stage.room(3, 0)?;
+    stage.world().captured = Some(Vec::new());
+    stage.secs(600)?;
+    let heard = stage.world().captured.take().unwrap_or_default();
+    let begun = heard.iter().filter(|bytes| bytes.first() == Some(&kind::INIT)).count();
+    // Three pairs, five times two minutes, and sometimes both sides begin.
+    stage.holds(&format!("few handshakes: {begun}"), (12..=20).contains(&begun))
 }
 
 pub(super) fn quiet_day(stage: &mut Stage) -> Verdict {

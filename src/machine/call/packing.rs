@@ -30,6 +30,10 @@ impl<T: Copy + PartialEq> Calls<T> {
         if !self.may_send(now, key, out) {
             return;
         }
+        let remote = self.links[key].remote.filter(|_| !self.links[key].requests.is_empty());
+        if let (Some(remote), Some(sessions)) = (remote, &mut self.sessions) {
+            sessions.asks(now, remote);
+        }
         let mut requests = core::mem::take(&mut self.links[key].requests);
         let mut responses = core::mem::take(&mut self.links[key].responses);
         let room = self.links[key].room();
@@ -55,7 +59,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 }
             };
             if let (Some(remote), Some(sessions)) = (remote, &mut sessions) {
-                sessions.seal(now, remote, addr, out, |bytes| {
+                sessions.seal(remote, addr, out, |bytes| {
                     wire::put_inner_header(bytes, stamp(now), echo);
                     pack(self, bytes);
                 });
@@ -113,7 +117,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         out: &mut Outbox,
     ) {
         if let Some(sessions) = &mut self.sessions {
-            sessions.seal(now, remote, to, out, |bytes| {
+            sessions.seal(remote, to, out, |bytes| {
                 wire::put_inner_header(bytes, stamp(now), 0);
             });
         }
@@ -181,7 +185,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 let Some(remote) = remote.filter(|&remote| sessions.is_ready(now, remote)) else {
                     return self.strays.clear();
                 };
-                sessions.seal(now, remote, to, out, |bytes| {
+                sessions.seal(remote, to, out, |bytes| {
                     wire::put_inner_header(bytes, stamp(now), echo);
                     bytes.extend_from_slice(&self.strays);
                 });

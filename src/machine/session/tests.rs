@@ -86,7 +86,7 @@ impl End {
         let key = self.link(other);
         assert!(self.sessions.is_ready(now, key));
         let to = other.addr;
-        self.sessions.seal(now, key, to, &mut self.out, |bytes| bytes.extend_from_slice(text));
+        self.sessions.seal(key, to, &mut self.out, |bytes| bytes.extend_from_slice(text));
         self.sent().pop().expect("a datagram")
     }
 
@@ -298,6 +298,8 @@ fn silence_begins_another_session() {
     assert!(b.reaches(Time::ZERO, &mut a));
     let key = a.link(&b);
     a.say(secs(1), &b, b"sixteen letters!");
+    assert!(!a.sessions.is_ageing(secs(60), key), "nobody has to answer that");
+    a.sessions.asks(secs(1), key);
     assert!(!a.sessions.is_ageing(secs(5), key) && a.sessions.is_ageing(secs(6), key));
     assert!(b.reaches(secs(6), &mut a));
     assert!(!a.sessions.is_ageing(secs(6), key));

@@ -127,6 +127,8 @@ struct Pending<T> {
     link: LinkKey,
     /// The whole packet.
     bytes: Vec<u8>,
+    /// The answer is a page: no two such requests share a datagram.
+    draws_page: bool,
     sends: u8,
     /// When it was last sent, or rode along.
     sent: Time,
@@ -300,7 +302,9 @@ impl<T: Copy + PartialEq> Calls<T> {
         let delay = link.path.delay(1);
         let due = now + self.rng.stretch(delay, 16);
         let late = Some(now + delay);
-        let pending = Pending { token, link: key, bytes, sends: 1, sent: now, due, late };
+        let draws_page = request.draws_page();
+        let pending =
+            Pending { token, link: key, bytes, draws_page, sends: 1, sent: now, due, late };
         let pending = self.pending.insert(pending);
         numbering.next = seq.wrapping_add(1);
         link.open.push_back((seq, pending));

@@ -299,6 +299,11 @@ mod status {
 }
 
 impl<'a> Request<'a> {
+    /// Whether a page answers it, which takes a datagram of its own.
+    pub const fn draws_page(&self) -> bool {
+        matches!(self, Self::Who { .. } | Self::Register { .. })
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Who { cookie, tag, have } => {

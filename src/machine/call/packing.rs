@@ -53,9 +53,9 @@ impl<T: Copy + PartialEq> Calls<T> {
             let mut sessions = self.sessions.take();
             let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
                 let start = bytes.len();
-                packing.fill(bytes, &calls.pending);
+                let draws_page = packing.fill(bytes, &calls.pending);
                 if calls.links[key].path.is_lossy() && calls.links[key].credit.is_none() {
-                    calls.ride_along(now, key, &requests, bytes, start);
+                    calls.ride_along(now, key, &requests, bytes, start, draws_page);
                 }
             };
             if let (Some(remote), Some(sessions)) = (remote, &mut sessions) {
@@ -136,6 +136,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         sent: &[usize],
         bytes: &mut Vec<u8>,
         start: usize,
+        mut draws_page: bool,
     ) {
         let spacing = self.links[key].path.delay(1) / 4;
         let count = self.links[key].open.len();
@@ -148,9 +149,11 @@ impl<T: Copy + PartialEq> Calls<T> {
             let room = self.links[key].room();
             let fits = bytes.len() - start + pending.bytes.len() <= room;
             let soon = now.since(pending.sent) < spacing;
-            if !fits || soon || pending.bytes.len() > RIDE_MAX {
+            let second = draws_page && pending.draws_page;
+            if !fits || soon || second || pending.bytes.len() > RIDE_MAX {
                 continue;
             }
+            draws_page |= pending.draws_page;
             bytes.extend_from_slice(&pending.bytes);
             pending.sent = now;
         }
@@ -220,14 +223,17 @@ impl Packing<'_> {
         (responses + requests > 0).then_some(responses + bytes)
     }
 
-    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Slab<Pending<T>>) {
+    /// Appends the packets of the next datagram. True when one of them is answered with a page.
+    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Slab<Pending<T>>) -> bool {
         let (responses, requests) = self.next(pending);
         bytes.extend_from_slice(&self.responses[..responses]);
         for &index in &self.requests[..requests] {
             bytes.extend_from_slice(&pending[index].bytes);
         }
+        let draws_page = self.requests[..requests].iter().any(|&index| pending[index].draws_page);
         self.responses = &self.responses[responses..];
         self.requests = &self.requests[requests..];
+        draws_page
     }
 
     /// How many bytes of responses and how many requests fit the next datagram.
@@ -242,12 +248,14 @@ impl Packing<'_> {
             responses += len;
             room -= len;
         }
-        let mut requests = 0;
+        let (mut requests, mut draws_page) = (0, false);
         while let Some(&index) = self.requests.get(requests) {
-            let len = pending[index].bytes.len();
-            if len > room {
+            let asked = &pending[index];
+            let len = asked.bytes.len();
+            if len > room || draws_page && asked.draws_page {
                 break;
             }
+            draws_page |= asked.draws_page;
             requests += 1;
             room -= len;
         }

@@ -236,3 +236,22 @@ fn a_way_that_grows_longer_than_a_call_is_measured() {
     a.calls.overdue(late, a.link, datagram.echo);
     assert!(a.calls.rtt(a.link) > Some(Duration::from_millis(100)));
 }
+
+#[test]
+fn no_two_requests_that_draw_pages_share_a_datagram() {
+    let (mut a, _) = ends();
+    for have in 0..4 {
+        let request = Request::Who { cookie: [0; 8], tag: crate::machine::Tag([0; 16]), have };
+        a.calls.request(Time::ZERO, a.link, 0, &request).unwrap();
+    }
+    a.call(Time::ZERO, 1);
+    let packets = |bytes: &Vec<u8>| Datagram::decode(bytes).unwrap().packets().count();
+    let sent: Vec<usize> = a.sent(Time::ZERO).iter().map(packets).collect();
+    assert_eq!(sent, [1, 1, 1, 2], "the ping rides with one of them");
+    // The path counts as lossy at the first re-send: only the ping rides.
+    for _ in 0..10 {
+        let now = a.calls.next_wake().unwrap();
+        while a.calls.expired(now).is_some() {}
+        assert!(a.sent(now).iter().map(packets).all(|packets| packets <= 2));
+    }
+}

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chatrpc::machine::wire::{
-    Asked, Change, Datagram, Departure, Gone, Listed, Packet, Page, Request, Response, kind,
-    put_header, put_request, put_response,
+    ANYWHERE, Asked, Change, Datagram, Departure, Gone, Listed, Packet, Page, Request, Response,
+    kind, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
     Action, Handle, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
@@ -43,7 +43,7 @@ struct Net {
 impl Net {
     /// Alice has incarnation 1000 and Bob 1001, the nodeset 500.
     fn with(names: &[(&str, &str)]) -> Self {
-        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
+        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
         let nodeset = Registry::new(config);
         let (peers, wire) = (Vec::new(), BTreeMap::new());
         let mut net = Self { now: 1_000_000, nodeset, peers, wire, sent: 0, asked: 0 };
@@ -176,9 +176,13 @@ fn listed(insider: &Insider, name: &str, seen: &str, addrs: Vec<SocketAddr>) -> 
     Listed { handle, seen: addr(seen), sealed }
 }
 
-/// Lets a nodeset that lists just these people serve Alice for a while. Returns how many of them she
-/// has seen enter.
-fn lying_nodeset(listed: &[Listed], secs: u64) -> usize {
+/// Lets a nodeset that answers like this serve Alice for a while.
+fn served(secs: u64, mut answer: impl FnMut(&Request<'_>) -> Response) -> Net {
+    served_by(secs, |request| (500, answer(request)))
+}
+
+/// The same by several nodesets: each answer comes with the incarnation of the one that gives it.
+fn served_by(secs: u64, mut answer: impl FnMut(&Request<'_>) -> (u64, Response)) -> Net {
     let mut net = Net::with(&[]);
     let alice = net.join("alice", ALICE);
     let until = net.now + secs * 1_000_000;
@@ -191,23 +195,87 @@ fn lying_nodeset(listed: &[Listed], secs: u64) -> usize {
             let Ok(datagram) = Datagram::decode(&bytes) else { continue };
             for packet in datagram.packets() {
                 let Packet::Request { seq, request } = packet else { continue };
-                let changes = listed.iter().cloned().map(Change::Present).collect();
-                let page = Page { reached: 5, current: 5, changes };
-                let response = match request {
-                    Request::Who { .. } => Response::Page(page),
-                    _ => Response::Lease { node: 1, token: 1, seen: addr(ALICE), page },
-                };
+                let (incarnation, response) = answer(&request);
                 stamp += 1;
-                let answer = of_nodeset(500, stamp, |out| put_response(out, seq, &response));
+                let answer =
+                    of_nodeset(incarnation, stamp, |out| put_response(out, seq, &response));
                 net.forge(alice, NODESET, &answer);
             }
         }
         let wake = net.peers[alice].1.next_wake().map(|wake| wake.at.as_micros());
-        net.now = wake.unwrap_or(until).max(net.now + 1000);
+        let soon = net.now + 1000;
+        net.now =
+            if net.towards(NODESET).is_empty() { wake.unwrap_or(until).max(soon) } else { soon };
         net.feed(alice, Input::Tick);
     }
-    assert_eq!(net.count(alice, "Ready"), 1);
-    net.count(alice, "Person") - 1
+    net
+}
+
+/// The same with a nodeset that lists just these people. Returns how many of them she has seen enter.
+fn lying_nodeset(listed: &[Listed], secs: u64) -> usize {
+    let net = served(secs, |request| {
+        let changes = listed.iter().cloned().map(Change::Present).collect();
+        let page = Page { after: 0, reached: 5, current: 5, changes };
+        match request {
+            Request::Who { .. } => Response::Page(page),
+            _ => Response::Lease { node: 1, token: 1, seen: addr(ALICE), page },
+        }
+    });
+    assert_eq!(net.count(0, "Ready"), 1);
+    net.count(0, "Person") - 1
+}
+
+/// It restarts while Alice reads, and numbers anew: Bob is where she has read already.
+#[test]
+fn a_nodeset_that_restarts_is_read_from_the_beginning() {
+    let bob = listed(&Insider::new(1, 7), "bob", BOB, Vec::new());
+    let mut asked = 0;
+    let net = served_by(10, |request| {
+        asked += 1;
+        let page = |after, reached, changes| Page { after, reached, current: 30, changes };
+        let page = match *request {
+            Request::Who { .. } if asked == 1 => {
+                return (500, Response::Page(page(10, 20, vec![])));
+            }
+            Request::Who { have: 0..12, .. } => page(0, 12, vec![]),
+            Request::Who { have: 12..20, .. } => page(12, 20, vec![Change::Present(bob.clone())]),
+            _ => page(20, 30, vec![]),
+        };
+        let lease = |page| Response::Lease { node: 1, token: 1, seen: addr(ALICE), page };
+        let who = matches!(request, Request::Who { .. });
+        (501, if who { Response::Page(page) } else { lease(page) })
+    });
+    assert_eq!((net.count(0, "Ready"), net.count(0, "bob")), (1, 1));
+}
+
+#[test]
+fn a_nodeset_whose_roster_never_ends_is_read_for_a_while() {
+    let mut asked = 0;
+    let net = served(60, |request| {
+        let Request::Who { have, .. } = request else {
+            let page = Page { after: 0, reached: 5, current: 5, changes: Vec::new() };
+            return Response::Lease { node: 1, token: 1, seen: addr(ALICE), page };
+        };
+        asked += 1;
+        let after = if *have == ANYWHERE { 0 } else { *have };
+        Response::Page(Page { after, reached: after + 1, current: u64::MAX, changes: Vec::new() })
+    });
+    assert!(asked > 1000 && asked < 1100, "{asked} questions");
+    assert_eq!(net.count(0, "Ready"), 1);
+}
+
+#[test]
+fn a_nodeset_that_leads_nowhere_is_left() {
+    let backwards = Response::Page(Page { after: 0, reached: 0, current: 9, changes: Vec::new() });
+    for answer in [backwards, Response::Cookie([7; 8]), Response::Unknown] {
+        let mut asked = 0;
+        let net = served(60, |_| {
+            asked += 1;
+            answer.clone()
+        });
+        assert!(asked < 1100, "{asked} questions");
+        assert_eq!(net.count(0, "NotChatrpc"), 1, "{answer:?}");
+    }
 }
 
 #[test]
@@ -476,18 +544,19 @@ fn what_waits_behind_a_lost_ping_is_said() {
     assert_eq!((net.count(1, "line "), net.count(0, "Done")), (100, 100));
 }
 
-/// Whoever fills a room with noise leaves the other rooms alone, and so does whoever has one address.
-#[test]
-fn a_crowd_fills_its_own_room_and_its_own_share() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 4096 };
-    let mut nodeset = Registry::new(config);
-    let mut ask = |from: SocketAddr, request: &Request<'_>| {
+/// One of a crowd registers noise in a room.
+fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> Option<Response> {
+    let from = SocketAddr::from(([10, 0, 1, ip], 1000 + n));
+    let mut cookie = [0; 8];
+    for _ in 0..2 {
+        let handle = Handle(u64::from(ip) << 32 | u64::from(n));
+        let sealed = Sealed(std::sync::Arc::new([7; SEALED]));
+        let request = Request::Register { cookie, tag, have: 0, token: 0, handle, n: 0, sealed };
         let mut bytes = Vec::new();
         put_header(&mut bytes, 1, 0, 1, 0);
-        put_request(&mut bytes, 7, request);
+        put_request(&mut bytes, 7, &request);
         let mut answer = None;
-        let input = Input::Datagram { from, bytes: &bytes };
-        drain(&mut nodeset, Time::from_micros(1), input, |action| {
+        drain(nodeset, now, Input::Datagram { from, bytes: &bytes }, |action| {
             if let Action::Send { to, bytes } = action
                 && to == from
             {
@@ -499,25 +568,52 @@ fn a_crowd_fills_its_own_room_and_its_own_share() {
                 }
             }
         });
-        answer
-    };
-    let mut register = |ip: u8, n: u16, room: u8| {
-        let from = SocketAddr::from(([10, 0, 0, ip], 1000 + n));
-        let sealed = Sealed(std::sync::Arc::new([7; SEALED]));
-        let with = |cookie| {
-            let handle = Handle(u64::from(ip) << 32 | u64::from(n));
-            let (tag, sealed) = (Tag([room; 16]), sealed.clone());
-            Request::Register { cookie, tag, have: 0, token: 0, handle, n: 0, sealed }
-        };
-        match ask(from, &with([0; 8])) {
-            Some(Response::Cookie(cookie)) => ask(from, &with(cookie)),
-            other => panic!("{other:?}"),
+        match answer {
+            Some(Response::Cookie(new)) => cookie = new,
+            other => return other,
         }
-    };
-    let leased = |answer| matches!(answer, Some(Response::Lease { .. }));
-    assert!((0..256).all(|n| leased(register(1, n, 1))));
+    }
+    None
+}
+
+fn is_lease(answer: Option<Response>) -> bool {
+    matches!(answer, Some(Response::Lease { .. }))
+}
+
+/// Whoever fills a room with noise leaves the other rooms alone, and so does whoever has one address.
+#[test]
+fn a_crowd_fills_its_own_room_and_its_own_share() {
+    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 4096 };
+    let mut nodeset = Registry::new(config);
+    let mut register =
+        |ip, n, room| register(&mut nodeset, Time::from_micros(1), ip, n, Tag([room; 16]));
+    assert!((0..256).all(|n| is_lease(register(1, n, 1))));
     assert_eq!(register(1, 300, 2), Some(Response::Full), "one address has its share");
-    assert!((2..5).all(|ip| (0..256).all(|n| leased(register(ip, n, 1)))));
+    assert!((2..5).all(|ip| (0..256).all(|n| is_lease(register(ip, n, 1)))));
     assert_eq!(register(5, 0, 1), Some(Response::Full), "the room is full");
-    assert!(leased(register(5, 0, 2)), "and others are not");
+    assert!(is_lease(register(5, 0, 2)), "and others are not");
+}
+
+/// Four addresses fill a room with noise, before and after those who are there.
+#[test]
+fn a_newcomer_meets_the_people_behind_900_entries_of_noise_within_a_second() {
+    let mut net = Net::with(&[("alice", ALICE)]);
+    let tag = room().tag();
+    for ip in 1..5 {
+        let now = Time::from_micros(net.now);
+        assert!((0..225).all(|n| is_lease(register(&mut net.nodeset, now, ip, n, tag))));
+        if ip == 2 {
+            net.join("bob", BOB);
+            net.run(5, |_, _, _| false);
+        }
+    }
+    let carol = net.join("carol", "10.0.0.4:1");
+    let start = net.now;
+    while net.count(carol, "Ready") == 0 && net.now < start + 10_000_000 {
+        net.now += 10_000;
+        net.run(0, |_, _, _| false);
+    }
+    let took = net.now - start;
+    assert!(took < 1_000_000, "{took} us at 20 ms there and back");
+    assert_eq!((net.count(carol, "alice"), net.count(carol, "bob")), (1, 1));
 }

@@ -102,8 +102,8 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "a_late_lease_brings_us_back",
         file: "peer/outcome.rs",
-        needle: "(Purpose::Nodeset(_), response) if parting => self.late_lease(Some(response)),",
-        replacement: "(Purpose::Nodeset(_), response) if parting && false => self.late_lease(Some(response)),",
+        needle: "(Purpose::Nodeset(Ask::Register), response) if parting => {",
+        replacement: "(Purpose::Nodeset(Ask::Register), response) if parting && false => {",
         oracles: &["S7", "exit", "L2"],
         seeds: 100,
     },

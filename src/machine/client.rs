@@ -1,7 +1,7 @@
 //! The peer's side of the nodeset: find the room, hold a lease (docs/PROTOCOL.md, "Nodeset").
 //!
-//! First the room is read without joining it, so that a name that is taken can be refused before
-//! anybody hears of it; then the client registers and renews its lease every 20 s. A nodeset that
+//! First the room is read without joining it ([`Reading`]), so that a name that is taken can be refused
+//! before anybody hears of it; then the client registers and renews its lease every 20 s. A nodeset that
 //! falls silent later is reported and asked again; nothing else depends on it.
 
 use core::net::SocketAddr;
@@ -9,7 +9,8 @@ use core::time::Duration;
 
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::path::SENDS_MAX;
-use crate::machine::wire::{ANYBODY, Asked, Change, Cookie, Page, Request, Response};
+use crate::machine::reading::{Progress, Reading};
+use crate::machine::wire::{ANYBODY, ANYWHERE, Asked, Change, Cookie, Page, Request, Response};
 use crate::machine::{Exit, Handle, Health, PeerId, Rng, Sealed, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.
@@ -26,9 +27,6 @@ const TWIN_AFTER: Duration = Duration::from_millis(70);
 /// Calls to a nodeset that has answered before may fail this often in a row until joining is given up.
 const ROUNDS_MAX: u32 = 4;
 
-/// Pages read before a roster that never ends is taken for complete.
-const PAGES_MAX: u32 = 1024;
-
 /// What a nodeset is given of us.
 #[derive(Clone, Debug)]
 pub(crate) struct Card {
@@ -41,7 +39,10 @@ pub(crate) struct Card {
 /// What a call to the nodeset was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    Who,
+    /// Part of the roster, behind that version.
+    Who {
+        have: u64,
+    },
     Register,
     Deregister,
 }
@@ -49,7 +50,7 @@ pub(crate) enum Ask {
 impl Ask {
     pub(crate) const fn asked(self) -> Asked {
         match self {
-            Self::Who => Asked::Who,
+            Self::Who { .. } => Asked::Who,
             Self::Register => Asked::Register,
             Self::Deregister => Asked::Other,
         }
@@ -80,12 +81,12 @@ pub(crate) struct Client {
     /// The nodeset process that answered last; 0 before any did.
     incarnation: u64,
     cookie: Cookie,
+    /// The roster is known up to this version.
     have: u64,
-    pages: u32,
     started: Time,
-    /// Calls that are open.
+    /// Calls that are open, except for those that read.
     open: u32,
-    /// Calls that failed in a row.
+    /// Calls that failed in a row; of those that read at once, all.
     failed: u32,
     /// Something came from there that is not this protocol.
     pub(crate) junk: bool,
@@ -96,7 +97,7 @@ pub(crate) struct Client {
 #[derive(Debug)]
 enum Phase {
     /// Reading the roster; the second first question is due at `twin`.
-    Reading { twin: Option<Time> },
+    Reading { reading: Reading, twin: Option<Time> },
     /// The roster is read; registering is up to the machine above, or under way.
     Entering,
     /// We have given the lease back.
@@ -123,15 +124,14 @@ impl Client {
             incarnation: 0,
             cookie: [0; 8],
             have: 0,
-            pages: 0,
             started: now,
             open: 0,
             failed: 0,
             junk: false,
-            phase: Phase::Reading { twin },
+            phase: Phase::Reading { reading: Reading::new(), twin },
             rng,
         };
-        client.ask_who(now, calls);
+        client.ask(now, calls);
         Some(client)
     }
 
@@ -220,30 +220,39 @@ impl Client {
     pub(crate) fn answered<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
+        ask: Ask,
         incarnation: u64,
         response: Response,
         card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
-        self.open = self.open.saturating_sub(1);
         self.failed = 0;
+        let reads = matches!(self.phase, Phase::Reading { .. });
+        match ask {
+            Ask::Who { .. } if !reads => return News::Nothing,
+            Ask::Who { .. } => {}
+            _ => self.open = self.open.saturating_sub(1),
+        }
         if incarnation != self.incarnation {
             // Another process: its changes are numbered anew.
             self.incarnation = incarnation;
             self.have = 0;
+            if let Phase::Reading { reading, .. } = &mut self.phase {
+                reading.begin_again();
+            }
+        }
+        if let Ask::Who { have } = ask {
+            return self.read(now, have, response, calls);
         }
         match response {
             Response::Cookie(cookie) if cookie == self.cookie && self.open > 0 => News::Nothing,
             Response::Cookie(cookie) => {
                 self.cookie = cookie;
-                match (&self.phase, card) {
-                    (Phase::Reading { .. }, _) => self.ask_who(now, calls),
-                    (_, Some(card)) => self.register(now, card, calls),
-                    (_, None) => {}
+                if let Some(card) = card {
+                    self.register(now, card, calls);
                 }
                 News::Nothing
             }
-            Response::Page(page) => self.page(now, page, calls),
             Response::Lease { token, seen, page, .. } => {
                 self.lease(now, token, seen, page, card, calls)
             }
@@ -262,10 +271,20 @@ impl Client {
     pub(crate) fn failed<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
+        ask: Ask,
         card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
-        self.open = self.open.saturating_sub(1);
+        match (ask, &mut self.phase) {
+            (Ask::Who { have }, Phase::Reading { reading, .. }) => {
+                reading.failed(have);
+                if reading.open > 0 {
+                    return News::Nothing;
+                }
+            }
+            (Ask::Who { .. }, _) => return News::Nothing,
+            _ => self.open = self.open.saturating_sub(1),
+        }
         self.failed += 1;
         let first_contact = self.incarnation == 0;
         if let Phase::Holding { silent, .. } = &mut self.phase {
@@ -285,7 +304,7 @@ impl Client {
         }
         match (&self.phase, card) {
             (Phase::Entering, Some(card)) => self.register(now, card, calls),
-            _ => self.ask_who(now, calls),
+            _ => self.ask(now, calls),
         }
         News::Nothing
     }
@@ -298,10 +317,10 @@ impl Client {
         calls: &mut Calls<T>,
     ) {
         match &mut self.phase {
-            Phase::Reading { twin } if twin.is_some_and(|at| at <= now) => {
+            Phase::Reading { twin, .. } if twin.is_some_and(|at| at <= now) => {
                 *twin = None;
                 if self.incarnation == 0 {
-                    self.ask_who(now, calls);
+                    self.ask(now, calls);
                 }
             }
             Phase::Holding { renew, .. } if renew.is_some_and(|at| at <= now) => {
@@ -316,33 +335,51 @@ impl Client {
 
     pub(crate) const fn next_wake(&self) -> Option<Time> {
         match self.phase {
-            Phase::Reading { twin } => twin,
+            Phase::Reading { twin, .. } => twin,
             Phase::Holding { renew, .. } => renew,
             Phase::Entering | Phase::Left => None,
         }
     }
 
-    fn page<T: Copy + PartialEq + From<Ask>>(
+    /// Takes the answer to a question for part of the roster.
+    fn read<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        page: Page,
+        have: u64,
+        response: Response,
         calls: &mut Calls<T>,
     ) -> News {
-        if !matches!(self.phase, Phase::Reading { .. }) {
-            return News::Nothing;
+        let Phase::Reading { reading, .. } = &mut self.phase else { return News::Nothing };
+        match response {
+            Response::Page(page) => match reading.page(have, page) {
+                Progress::More(changes) => {
+                    self.ask(now, calls);
+                    News::Changes(changes)
+                }
+                Progress::Complete(version, changes) => {
+                    self.have = version;
+                    self.phase = Phase::Entering;
+                    News::Roster(changes)
+                }
+                Progress::Nonsense => News::Over(Exit::NotChatrpc),
+            },
+            Response::Cookie(cookie) => {
+                reading.answered(have);
+                let known = cookie == self.cookie && reading.is_blank() && reading.open > 0;
+                if reading.is_endless() {
+                    return News::Over(Exit::NotChatrpc);
+                }
+                // The second of the twins gets the cookie that the first one has come back with.
+                if !known {
+                    self.cookie = cookie;
+                    self.ask(now, calls);
+                }
+                News::Nothing
+            }
+            Response::Version(theirs) => News::Over(Exit::Version { theirs }),
+            Response::Full => News::Over(Exit::Full),
+            _ => News::Over(Exit::NotChatrpc),
         }
-        if page.reached < page.current && page.reached <= self.have {
-            // The other twin's page, or a nodeset that leads nowhere.
-            return if self.open > 0 { News::Nothing } else { News::Over(Exit::NotChatrpc) };
-        }
-        self.have = page.reached;
-        self.pages += 1;
-        if page.reached < page.current && self.pages < PAGES_MAX {
-            self.ask_who(now, calls);
-            return News::Changes(page.changes);
-        }
-        self.phase = Phase::Entering;
-        News::Roster(page.changes)
     }
 
     fn lease<T: Copy + PartialEq + From<Ask>>(
@@ -378,10 +415,18 @@ impl Client {
         }
     }
 
-    fn ask_who<T: Copy + PartialEq + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
-        let (cookie, tag, have) = (self.cookie, self.tag, self.have);
-        let request = Request::Who { cookie, tag, have };
-        self.call(now, Ask::Who, &request, calls);
+    /// Asks for as much of the roster as may be asked for at once; at first, for a page from anywhere.
+    fn ask<T: Copy + PartialEq + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
+        let Phase::Reading { reading, .. } = &mut self.phase else { return };
+        let mut wanted = if reading.is_blank() { Some(ANYWHERE) } else { reading.next() };
+        while let Some(have) = wanted {
+            let request = Request::Who { cookie: self.cookie, tag: self.tag, have };
+            if calls.request(now, self.link, T::from(Ask::Who { have }), &request).is_none() {
+                return;
+            }
+            reading.asked(have);
+            wanted = reading.next();
+        }
     }
 
     fn call<T: Copy + PartialEq + From<Ask>>(

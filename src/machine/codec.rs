@@ -76,6 +76,7 @@ pub(super) fn put_gone(out: &mut Vec<u8>, gone: &Gone) {
 }
 
 pub(super) fn put_page(out: &mut Vec<u8>, page: &Page) {
+    put_u64(out, page.after);
     put_u64(out, page.reached);
     put_u64(out, page.current);
     for change in &page.changes {
@@ -246,15 +247,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn page(&mut self) -> Result<Page, Malformed> {
-        let (reached, current) = (self.u64()?, self.u64()?);
+        let (after, reached, current) = (self.u64()?, self.u64()?, self.u64()?);
         let changes = self.until_end(|reader| match reader.u8()? {
             0 => reader.listed().map(Change::Present),
             1 => reader.gone().map(Change::Gone),
             _ => Err(Malformed),
         })?;
-        if reached > current {
+        if after > reached || reached > current {
             return Err(Malformed);
         }
-        Ok(Page { reached, current, changes })
+        Ok(Page { after, reached, current, changes })
     }
 }

@@ -74,7 +74,8 @@ impl Listing {
             };
             self.calls.answer(now, key, seq, datagram.echo);
             let sender = datagram.sender;
-            let news = client.answered(now, sender, response, None, &mut self.calls);
+            self.calls.alive(key);
+            let news = client.answered(now, ask, sender, response, None, &mut self.calls);
             self.take(news);
         }
     }
@@ -141,9 +142,11 @@ impl Machine for Listing {
         }
         let Some(client) = &mut self.client else { return };
         client.tick(now, None, &mut self.calls);
-        while !self.done && self.calls.expired(now).is_some() {
+        while !self.done
+            && let Some((_, ask)) = self.calls.expired(now)
+        {
             let Some(client) = &mut self.client else { return };
-            let news = client.failed(now, None, &mut self.calls);
+            let news = client.failed(now, ask, None, &mut self.calls);
             self.take(news);
         }
         self.calls.flush(now, &mut self.out);

@@ -46,7 +46,7 @@
 //! | `outbox` | the arena of what waits to be polled |
 //! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/receiving`, `call/packing` | from a datagram to its link; datagrams filled with packets, and what rides along |
-//! | `client` | the peer's side of the nodeset: find the room, hold a lease |
+//! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
 //! | `member` and its `greeting`, `presence` | who is known; finding a path to them; who is still here |
 //! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command` | what a typed line means |
@@ -71,6 +71,7 @@ mod noise;
 mod outbox;
 mod path;
 mod peer;
+mod reading;
 mod registry;
 mod replies;
 mod rng;

@@ -20,11 +20,11 @@ use crate::machine::outbox::Outbox;
 use crate::machine::roster::{Announcement, Roster};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
-    Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, Listed, PACKET_HEADER, Packet, Request,
-    Response, VERSION,
+    ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, Listed, PACKET_HEADER, Packet,
+    Request, Response, VERSION,
 };
 use crate::machine::{
-    Action, Blame, Handle, Input, Machine, PeerId, Sealed, Seed, Table, Tag, Time, Wake, mix,
+    Action, Blame, Handle, Input, Machine, PeerId, Rng, Sealed, Seed, Table, Tag, Time, Wake, mix,
 };
 
 /// How long a lease lasts without being renewed.
@@ -37,7 +37,7 @@ const PER_SOURCE_MAX: usize = 256;
 const PER_ROOM_MAX: usize = 1024;
 
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
-const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 48;
+const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 56;
 
 /// Room for the members in an announcement.
 const ANNOUNCEMENT_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
@@ -70,6 +70,8 @@ pub struct Registry {
     version: u64,
     /// Lease tokens ever drawn.
     tokens: u64,
+    /// Where pages from anywhere begin.
+    rng: Rng,
     out: Outbox,
 }
 
@@ -129,6 +131,7 @@ impl Registry {
             expiry: Timers::default(),
             version: 0,
             tokens: 0,
+            rng: seed.stream("pages"),
             out: Outbox::default(),
             cookies: Cookies::new(seed),
         }
@@ -188,12 +191,23 @@ impl Registry {
         }
     }
 
-    fn who(&self, now: Time, from: SocketAddr, cookie: Cookie, tag: Tag, have: u64) -> Response {
+    fn who(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        cookie: Cookie,
+        tag: Tag,
+        have: u64,
+    ) -> Response {
         if !self.cookies.accepts(now, from, cookie) {
             return Response::Cookie(self.cookies.bake(now, from));
         }
         let nobody = Roster::default();
-        Response::Page(self.rooms.get(&tag).unwrap_or(&nobody).page(have, PAGE_ROOM))
+        let roster = self.rooms.get(&tag).unwrap_or(&nobody);
+        Response::Page(match have {
+            ANYWHERE => roster.any_page(&mut self.rng, PAGE_ROOM),
+            _ => roster.page(have, PAGE_ROOM),
+        })
     }
 
     fn register(&mut self, now: Time, application: Application) -> Option<Response> {

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::Handle;
 use crate::machine::wire::{Change, Departure, Gone, Listed, Page};
+use crate::machine::{Handle, Rng};
 
 /// Departures that are remembered per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
@@ -52,26 +52,39 @@ impl Roster {
         matches!(change, Some(Change::Gone(gone)) if gone.how != Departure::Timeout)
     }
 
-    /// The changes after `have`, as many as fit `room` bytes. Whoever has nothing yet is not told of
-    /// departures at first.
-    pub(crate) fn page(&self, have: u64, mut room: usize) -> Page {
+    /// The changes after `have`, as many as fit `room` bytes. The page reaches back to the change
+    /// before it and up to the one after it: there is nothing in between.
+    pub(crate) fn page(&self, have: u64, room: usize) -> Page {
+        self.fill(have, room, |_| true)
+    }
+
+    /// A page that begins at a member drawn by lot; when they all fit on one, that one. Whoever asks for
+    /// it knows nobody, and needs to hear of no departures then.
+    pub(crate) fn any_page(&self, rng: &mut Rng, room: usize) -> Page {
+        let is_here = |change: &Change| matches!(change, Change::Present(_));
+        let all = self.fill(0, room, is_here);
+        if all.reached == all.current {
+            return all;
+        }
+        let place = rng.below(self.present() as u64) as usize;
+        let mut here = self.changes.iter().filter(|(_, change)| is_here(change));
+        let version = here.nth(place).map_or(1, |(&version, _)| version);
+        self.page(version - 1, room)
+    }
+
+    fn fill(&self, have: u64, mut room: usize, wanted: impl Fn(&Change) -> bool) -> Page {
         let current = self.changes.last_key_value().map_or(0, |(&version, _)| version);
         let have = if have > current { 0 } else { have };
-        let mut page = Page { reached: current, current, changes: Vec::new() };
-        let mut reached = have;
-        for (&version, change) in self.changes.range(have + 1..) {
-            // On the first page only: later ones come to a reader who knows somebody.
-            if have == 0 && matches!(change, Change::Gone(_)) {
-                reached = version;
-                continue;
-            }
+        let before = self.changes.range(..=have).next_back();
+        let after = before.map_or(0, |(&version, _)| version);
+        let mut page = Page { after, reached: current, current, changes: Vec::new() };
+        for (&version, change) in self.changes.range(have + 1..).filter(|(_, it)| wanted(it)) {
             if change.size() > room {
-                page.reached = reached;
+                page.reached = version - 1;
                 return page;
             }
             room -= change.size();
             page.changes.push(change.clone());
-            reached = version;
         }
         page
     }

@@ -51,6 +51,9 @@ pub const PACKET_HEADER: usize = 7;
 /// No process has this incarnation: it stands for whoever listens at an address.
 pub const ANYBODY: u64 = 0;
 
+/// What a [`Request::Who`] has that asks for a page from anywhere in the room.
+pub const ANYWHERE: u64 = u64::MAX;
+
 /// The kinds of datagrams: their first byte.
 pub mod kind {
     /// Packets in the open: only to and from a nodeset.
@@ -81,7 +84,7 @@ pub enum Request<'a> {
         cookie: Cookie,
         /// Which room.
         tag: Tag,
-        /// The changes up to this one are known already.
+        /// The page begins behind this change, or [`ANYWHERE`].
         have: u64,
     },
     /// To a nodeset: take us in, or extend our lease.
@@ -219,12 +222,14 @@ pub enum Change {
     Gone(Gone),
 }
 
-/// Part of a roster: the changes after the one the asker had.
+/// Part of a roster: all changes behind one version up to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The last change on this page.
+    /// It begins behind this version.
+    pub after: u64,
+    /// It brings all there is up to this version.
     pub reached: u64,
-    /// The last change there is: the roster is complete when both are the same.
+    /// The last change there is.
     pub current: u64,
     /// The changes, oldest first.
     pub changes: Vec<Change>,

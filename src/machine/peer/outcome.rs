@@ -42,12 +42,15 @@ impl Peer {
         match (purpose, response) {
             (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
             // Leaving: a lease that comes late must not bring us back in.
-            (Purpose::Nodeset(_), response) if parting => self.late_lease(Some(response)),
-            (Purpose::Nodeset(_), response) => {
+            (Purpose::Nodeset(Ask::Register), response) if parting => {
+                self.late_lease(Some(response));
+            }
+            (Purpose::Nodeset(Ask::Who { .. }), _) if parting => {}
+            (Purpose::Nodeset(ask), response) => {
                 ctx.calls.alive(link);
                 let (now, card) = (self.now, wanted(&self.stage, &self.card));
                 let Some(client) = &mut self.client else { return };
-                let news = client.answered(now, incarnation, response, card, &mut self.calls);
+                let news = client.answered(now, ask, incarnation, response, card, &mut self.calls);
                 self.news(news);
             }
             (Purpose::Hello { member }, Response::Ok) => members.greeted(member, link, &mut ctx),
@@ -92,11 +95,12 @@ impl Peer {
         let (members, mut ctx) = self.parts();
         match purpose {
             Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
-            Purpose::Nodeset(_) if parting => self.late_lease(None),
-            Purpose::Nodeset(_) => {
+            Purpose::Nodeset(Ask::Register) if parting => self.late_lease(None),
+            Purpose::Nodeset(Ask::Who { .. }) if parting => {}
+            Purpose::Nodeset(ask) => {
                 let card = wanted(&self.stage, &self.card);
                 let Some(client) = &mut self.client else { return };
-                let news = client.failed(self.now, card, &mut self.calls);
+                let news = client.failed(self.now, ask, card, &mut self.calls);
                 self.news(news);
             }
             Purpose::Hello { member } => members.greeting_failed(member, link, &mut ctx),

@@ -53,12 +53,13 @@ fn gone(rng: &mut Rng) -> Gone {
 }
 
 fn page(rng: &mut Rng) -> Page {
-    let reached = rng.below(1 << 40);
+    let after = rng.below(1 << 40);
+    let reached = after + rng.below(9);
     let change = |rng: &mut Rng| {
         if rng.below(2) == 0 { Change::Present(listed(rng)) } else { Change::Gone(gone(rng)) }
     };
     let changes = (0..rng.below(5)).map(|_| change(rng)).collect();
-    Page { reached, current: reached + rng.below(9), changes }
+    Page { after, reached, current: reached + rng.below(9), changes }
 }
 
 fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {

@@ -1,0 +1,448 @@
+//! Reading a room's roster in several places at once (docs/PROTOCOL.md, "Nodeset").
+//!
+//! A page brings all changes behind one version up to another, so the roster is a line, and what is
+//! not read yet are parts of it. The first page comes from anywhere; then every part is read from its
+//! beginning, and the widest are split while more questions may be open. Nothing depends on which
+//! answer comes first, or twice, or never. A member that changes while the roster is read moves to
+//! the end of the line, which then grows.
+
+use std::collections::BTreeMap;
+
+use crate::machine::wire::{ANYWHERE, Change, Page};
+
+/// Questions that may be open once the first page is here: their answers are what RFC 3390 lets a
+/// sender begin with, 4,380 bytes. Each page allows one more, up to the second number; each question
+/// that failed halves it.
+const OPEN_FIRST: u32 = 4;
+const OPEN_MAX: u32 = 16;
+
+/// Answers taken before a roster that never ends is taken for complete.
+const ANSWERS_MAX: u32 = 1024;
+
+/// A page holds this many changes at least, so that a part this wide is read at once.
+const PAGE_LEAST: u64 = 4;
+
+/// Departures that are kept until the end; a nodeset remembers fewer.
+const GONE_MAX: usize = 1024;
+
+/// How far the roster of a room is read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The parts that are not read, by the version they begin behind.
+    unread: BTreeMap<u64, Part>,
+    /// The last change any page told of; `None` before the first page.
+    current: Option<u64>,
+    /// Questions that are open.
+    pub(crate) open: u32,
+    open_max: u32,
+    answers: u32,
+    gone: Vec<Change>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// The last version that belongs to it.
+    upto: u64,
+    /// The open question that will be answered with its beginning.
+    asked: Option<u64>,
+}
+
+/// What a page has come to.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// These changes are news, and there is more to read.
+    More(Vec<Change>),
+    /// All is read, up to this version: these changes are the last.
+    Complete(u64, Vec<Change>),
+    /// No nodeset says so.
+    Nonsense,
+}
+
+impl Reading {
+    pub(crate) const fn new() -> Self {
+        Self {
+            unread: BTreeMap::new(),
+            current: None,
+            open: 0,
+            open_max: OPEN_FIRST,
+            answers: 0,
+            gone: Vec::new(),
+        }
+    }
+
+    /// Nothing is known any more. What is open is still going to be answered.
+    pub(crate) fn begin_again(&mut self) {
+        (self.unread, self.current) = (BTreeMap::new(), None);
+        self.gone.clear();
+    }
+
+    /// The first page has not come.
+    pub(crate) const fn is_blank(&self) -> bool {
+        self.current.is_none()
+    }
+
+    /// So much was answered that there must be an end.
+    pub(crate) const fn is_endless(&self) -> bool {
+        self.answers >= ANSWERS_MAX
+    }
+
+    /// The version the next question has, once the first page is here; `None` when enough are open.
+    pub(crate) fn next(&self) -> Option<u64> {
+        if self.is_blank() || self.open >= self.open_max {
+            return None;
+        }
+        let widest = |asked: bool| {
+            let parts = self.unread.iter().map(|(&after, part)| (part.upto - after, after, part));
+            parts.filter(|(_, _, part)| part.asked.is_some() == asked).max_by_key(|part| part.0)
+        };
+        if let Some((_, after, _)) = widest(false) {
+            return Some(after);
+        }
+        let (width, after, _) = widest(true)?;
+        (width >= 2 * PAGE_LEAST).then_some(after + width / 2)
+    }
+
+    /// A question is open: what is behind `have` will be read, or a page from anywhere.
+    pub(crate) fn asked(&mut self, have: u64) {
+        self.open += 1;
+        let Some((&after, part)) = self.unread.range_mut(..=have).next_back() else { return };
+        if have >= part.upto {
+            return;
+        }
+        let rest = Part { upto: part.upto, asked: Some(have) };
+        if after < have {
+            part.upto = have;
+        }
+        self.unread.insert(have, rest);
+    }
+
+    /// A question failed: others may reach what it was about.
+    pub(crate) fn failed(&mut self, have: u64) {
+        self.open_max = (self.open_max / 2).max(1);
+        self.over(have);
+    }
+
+    /// A question was answered, though not with a page.
+    pub(crate) fn answered(&mut self, have: u64) {
+        self.answers += 1;
+        self.over(have);
+    }
+
+    /// A question was answered with a page.
+    pub(crate) fn page(&mut self, have: u64, page: Page) -> Progress {
+        self.answered(have);
+        self.open_max = (self.open_max + 1).min(OPEN_MAX);
+        let Page { after, reached, current, changes } = page;
+        let begun = if have == ANYWHERE { after } else { have };
+        if begun > current {
+            // The room was empty in the meantime, and began anew.
+            self.begin_again();
+        } else if after > begun || reached < current && reached <= begun {
+            return Progress::Nonsense;
+        }
+        let known = self.current.unwrap_or(0);
+        if current > known {
+            match self.unread.last_entry() {
+                Some(mut last) if last.get().upto == known => last.get_mut().upto = current,
+                _ => drop(self.unread.insert(known, Part { upto: current, asked: None })),
+            }
+        }
+        let known = known.max(current);
+        self.current = Some(known);
+        self.read(after, reached);
+        // Answers overtake each other: departures are told last.
+        let (gone, mut here): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| matches!(change, Change::Gone(_)));
+        let room = GONE_MAX - self.gone.len();
+        self.gone.extend(gone.into_iter().take(room));
+        if !self.unread.is_empty() && !self.is_endless() {
+            return Progress::More(here);
+        }
+        here.append(&mut self.gone);
+        Progress::Complete(known, here)
+    }
+
+    fn over(&mut self, have: u64) {
+        self.open = self.open.saturating_sub(1);
+        for part in self.unread.values_mut().filter(|part| part.asked == Some(have)) {
+            part.asked = None;
+        }
+    }
+
+    /// Takes what is behind `after` up to `reached` from what is unread.
+    fn read(&mut self, after: u64, reached: u64) {
+        while let Some((&begin, &part)) = self.unread.range(..reached).next_back() {
+            if part.upto <= after {
+                return;
+            }
+            self.unread.remove(&begin);
+            let mut asked = part.asked;
+            if begin < after {
+                self.unread.insert(begin, Part { upto: after, asked: asked.take() });
+            }
+            if part.upto > reached {
+                self.unread.insert(reached, Part { upto: part.upto, asked });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, VecDeque};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::machine::roster::Roster;
+    use crate::machine::wire::{Gone, Listed};
+    use crate::machine::{Handle, Rng, SEALED, Sealed, Seed, Why};
+
+    const ROOM: usize = 1112;
+
+    fn here(handle: u64) -> Change {
+        let sealed = Sealed(Arc::new([0; SEALED]));
+        Change::Present(Listed {
+            handle: Handle(handle),
+            seen: "10.0.0.1:1".parse().unwrap(),
+            sealed,
+        })
+    }
+
+    fn gone(handle: u64) -> Change {
+        Change::Gone(Gone { handle: Handle(handle), why: Why::Quit })
+    }
+
+    fn roster(versions: impl IntoIterator<Item = u64>) -> Roster {
+        let mut roster = Roster::default();
+        versions.into_iter().for_each(|version| roster.put(version, here(version)));
+        roster
+    }
+
+    /// A reader, the questions it has open, each with how many were asked one after another until it
+    /// was, and whom it knows.
+    struct Reader {
+        reading: Reading,
+        open: VecDeque<(u64, usize)>,
+        round: usize,
+        found: BTreeSet<u64>,
+        complete: Option<u64>,
+        answers: usize,
+    }
+
+    impl Reader {
+        fn new() -> Self {
+            let (reading, open, found) = (Reading::new(), VecDeque::new(), BTreeSet::new());
+            let mut new = Self { reading, open, round: 0, found, complete: None, answers: 0 };
+            new.ask();
+            new
+        }
+
+        fn ask(&mut self) {
+            let mut next = match self.reading.is_blank() {
+                true => Some(ANYWHERE),
+                false => self.reading.next(),
+            };
+            while let Some(have) = next {
+                self.reading.asked(have);
+                self.open.push_back((have, self.round + 1));
+                next = self.reading.next();
+            }
+            assert_eq!(self.reading.open as usize, self.open.len());
+            assert!(self.open.len() <= OPEN_MAX as usize);
+            assert!(!self.open.is_empty(), "there is more to read, and nobody asks");
+        }
+
+        fn page(&mut self, have: u64, page: Page) {
+            self.answers += 1;
+            let changes = match self.reading.page(have, page) {
+                Progress::More(changes) => changes,
+                Progress::Complete(version, changes) => {
+                    self.complete = Some(version);
+                    changes
+                }
+                Progress::Nonsense => panic!("an honest page"),
+            };
+            for change in changes {
+                match change {
+                    Change::Present(listed) => drop(self.found.insert(listed.handle.0)),
+                    Change::Gone(gone) => drop(self.found.remove(&gone.handle.0)),
+                }
+            }
+            if self.complete.is_none() {
+                self.ask();
+            }
+        }
+
+        /// An answer arrives, if it is the first to its question.
+        fn arrives(&mut self, have: u64, page: Page) {
+            let asked = self.open.iter().position(|open| open.0 == have);
+            if let Some((have, _)) = asked.and_then(|place| self.open.remove(place)) {
+                self.page(have, page);
+            }
+        }
+
+        /// Reads all of a roster: how many round trips that takes.
+        fn read(&mut self, roster: &Roster, rng: &mut Rng) -> usize {
+            while self.complete.is_none() {
+                let (have, round) = self.open.pop_front().expect("somebody asks");
+                self.round = round;
+                self.page(have, answer(roster, have, rng));
+            }
+            self.round
+        }
+    }
+
+    fn answer(roster: &Roster, have: u64, rng: &mut Rng) -> Page {
+        match have {
+            ANYWHERE => roster.any_page(rng, ROOM),
+            _ => roster.page(have, ROOM),
+        }
+    }
+
+    #[test]
+    fn a_roster_is_read_in_few_round_trips_however_its_versions_lie() {
+        let mut rng = Seed([1; 32]).stream("rounds");
+        // People, round trips at most, and answers: four people fit one.
+        for (n, rounds, answers) in
+            [(3, 1, 1), (8, 3, 7), (50, 5, 31), (200, 7, 80), (1000, 20, 290)]
+        {
+            for versions in [
+                (1..=n).collect::<Vec<_>>(),
+                (1..=n).map(|v| v + 1_000_000).collect(),
+                (1..=n).map(|v| v * v * v).collect(),
+                (1..=n).map(|v| if v > n / 2 { v + 1_000_000_000 } else { v }).collect(),
+            ] {
+                let roster = roster(versions);
+                for _ in 0..20 {
+                    let mut reader = Reader::new();
+                    let took = reader.read(&roster, &mut rng);
+                    assert_eq!(reader.found.len() as u64, n);
+                    assert!(took <= rounds && reader.answers <= answers, "{took} for {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_page_is_from_anywhere() {
+        let (roster, mut rng) = (roster(1..=100), Seed([2; 32]).stream("first"));
+        let mut met = BTreeSet::new();
+        for _ in 0..200 {
+            let page = roster.any_page(&mut rng, ROOM);
+            met.extend(page.changes.iter().filter_map(|change| match change {
+                Change::Present(listed) => Some(listed.handle),
+                Change::Gone(_) => None,
+            }));
+        }
+        assert!(met.len() > 90, "{} of 100", met.len());
+    }
+
+    /// Answers come in any order or never, while people come, change and go.
+    #[test]
+    fn whatever_happens_meanwhile_everybody_is_met_in_the_end() {
+        fn property(script: Vec<(u8, u8)>, people: u8, seed: u8) -> bool {
+            let mut rng = Seed([seed; 32]).stream("meanwhile");
+            let (mut last, mut latest) = (u64::from(people), BTreeMap::new());
+            let mut roster = roster(1..=last);
+            latest.extend((1..=last).map(|handle| (handle, (handle, true))));
+            let mut reader = Reader::new();
+            let mut pages: Vec<(u64, Page)> = Vec::new();
+            let mut script = script.into_iter();
+            while reader.complete.is_none() {
+                let (what, which) = script.next().unwrap_or((0, 0));
+                let which = usize::from(which);
+                let open = reader.open.len();
+                match what % 8 {
+                    // An answer is on its way; it arrives; it is lost.
+                    0..=1 if open > 0 => {
+                        let (have, _) = reader.open[which % open];
+                        pages.push((have, answer(&roster, have, &mut rng)));
+                        if what == 0 {
+                            let (have, page) = pages.swap_remove(which % pages.len());
+                            reader.arrives(have, page);
+                        }
+                    }
+                    2..=3 if !pages.is_empty() => {
+                        let (have, page) = pages.swap_remove(which % pages.len());
+                        reader.arrives(have, page);
+                    }
+                    4 if open > 0 => {
+                        let (have, _) = reader.open.remove(which % open).expect("it is open");
+                        reader.reading.failed(have);
+                        if reader.open.is_empty() {
+                            reader.ask();
+                        }
+                    }
+                    // Somebody comes; somebody changes, or goes.
+                    5 => {
+                        last += 1;
+                        roster.put(last, here(last));
+                        latest.insert(last, (last, true));
+                    }
+                    6 | 7 if !latest.is_empty() => {
+                        let handle = *latest.keys().nth(which % latest.len()).expect("one of them");
+                        last += 1;
+                        let stays = what % 8 == 6 && latest[&handle].1;
+                        roster.put(last, if stays { here(handle) } else { gone(handle) });
+                        latest.insert(handle, (last, stays));
+                    }
+                    _ => {}
+                }
+            }
+            let complete = reader.complete.expect("it is");
+            latest
+                .iter()
+                .filter(|(_, (version, _))| *version <= complete)
+                .all(|(handle, latest)| reader.found.contains(handle) == latest.1)
+        }
+        let mut runs = crate::machine::quickcheck().tests(3_000).max_tests(3_000);
+        runs.quickcheck(property as fn(Vec<(u8, u8)>, u8, u8) -> bool);
+    }
+
+    /// What is behind one version has no end, and another one is always to come.
+    #[test]
+    fn a_nodeset_that_lies_is_read_for_a_while_and_no_longer() {
+        let page = |after, reached, current| Page { after, reached, current, changes: Vec::new() };
+        let endless: [&dyn Fn(u64, u64) -> Page; 4] = [
+            &|have, _| page(have, (have + 1).min(u64::MAX - 1), u64::MAX),
+            &|have, n| page(have, have + 1, have + 2 + n),
+            &|have, _| page(have / 2, have + 1, u64::MAX),
+            &|_, n| page(0, n, n + 1),
+        ];
+        for lie in endless {
+            let (mut reader, mut n) = (Reader::new(), 0);
+            while reader.complete.is_none() {
+                let (have, _) = reader.open.pop_front().expect("somebody asks");
+                n += 1;
+                let have_at = if have == ANYWHERE { 0 } else { have };
+                reader.page(have, lie(have_at, n));
+                assert!(reader.reading.unread.len() as u32 <= 2 * ANSWERS_MAX);
+            }
+            assert!(n <= u64::from(ANSWERS_MAX), "{n} answers");
+        }
+        for nonsense in [page(0, 0, 9), page(6, 7, 9), page(5, 5, 9), page(0, 4, 9)] {
+            let mut reading = Reading::new();
+            reading.asked(ANYWHERE);
+            assert!(matches!(reading.page(ANYWHERE, page(0, 5, 9)), Progress::More(_)));
+            reading.asked(5);
+            assert!(matches!(reading.page(5, nonsense), Progress::Nonsense));
+        }
+        let mut reading = Reading::new();
+        reading.asked(ANYWHERE);
+        assert!(matches!(reading.page(ANYWHERE, page(3, 3, 9)), Progress::Nonsense));
+    }
+
+    #[test]
+    fn a_nodeset_that_has_forgotten_the_room_is_read_from_the_beginning() {
+        let mut rng = Seed([3; 32]).stream("anew");
+        let (old, new) = (roster(1000..1100), roster(1..=30));
+        let mut reader = Reader::new();
+        for _ in 0..8 {
+            let (have, _) = reader.open.pop_front().expect("somebody asks");
+            reader.page(have, answer(&old, have, &mut rng));
+        }
+        reader.found.clear();
+        reader.read(&new, &mut rng);
+        assert_eq!((reader.found.len(), reader.complete), (30, Some(30)));
+    }
+}

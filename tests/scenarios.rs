@@ -55,6 +55,7 @@ scenarios! {
     nodeset_dies_for_ever
     nodeset_restarts_empty
     nodeset_stale_entry
+    big_room
     random_datagrams
     spoofed_flood
     mutated_datagrams

@@ -1,6 +1,7 @@
 //! What the nodeset does.
 
 use super::{Stage, Verdict};
+use crate::world::SECOND;
 
 pub(super) fn dies_for_ever(stage: &mut Stage) -> Verdict {
     stage.room(5, 0)?;
@@ -32,6 +33,24 @@ pub(super) fn restarts_empty(stage: &mut Stage) -> Verdict {
     };
     let quiet = before.iter().zip(&shown(stage)).all(once);
     stage.holds("nobody but the newcomer is shown", quiet)
+}
+
+pub(super) fn big_room(stage: &mut Stage) -> Verdict {
+    stage.room(200, 2)?;
+    for (host, loss_ppm, limit_ms) in [(201, 0, 1_300), (202, 300_000, 5_000)] {
+        stage.links(|link| {
+            link.delay_us = 50_000;
+            link.loss_ppm = loss_ppm;
+        });
+        stage.join(host);
+        let start = stage.seen().now();
+        while stage.seat(host).people.len() < host - 1 && stage.seen().now() < start + 60 * SECOND {
+            stage.ms(10)?;
+        }
+        let took = (stage.seen().now() - start) / 1_000;
+        stage.holds(&format!("in within {limit_ms} ms, not {took}"), took <= limit_ms)?;
+    }
+    Ok(())
 }
 
 pub(super) fn stale_entry(stage: &mut Stage) -> Verdict {

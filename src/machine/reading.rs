@@ -194,8 +194,8 @@ mod tests {
 
     use super::*;
     use crate::machine::roster::Roster;
-    use crate::machine::wire::{Gone, Listed};
-    use crate::machine::{Handle, Rng, SEALED, Sealed, Seed, Why};
+    use crate::machine::wire::{Departure, Gone, Listed};
+    use crate::machine::{Handle, Rng, SEALED, Sealed, Seed};
 
     const ROOM: usize = 1112;
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn gone(handle: u64) -> Change {
-        Change::Gone(Gone { handle: Handle(handle), why: Why::Quit })
+        Change::Gone(Gone { handle: Handle(handle), how: Departure::Replaced })
     }
 
     fn roster(versions: impl IntoIterator<Item = u64>) -> Roster {

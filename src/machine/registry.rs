@@ -206,7 +206,7 @@ impl Registry {
         let roster = self.rooms.get(&tag).unwrap_or(&nobody);
         Response::Page(match have {
             ANYWHERE => roster.any_page(&mut self.rng, PAGE_ROOM),
-            _ => roster.page(have, PAGE_ROOM),
+            _ => roster.part(have, PAGE_ROOM),
         })
     }
 

@@ -55,36 +55,42 @@ impl Roster {
     /// The changes after `have`, as many as fit `room` bytes. The page reaches back to the change
     /// before it and up to the one after it: there is nothing in between.
     pub(crate) fn page(&self, have: u64, room: usize) -> Page {
-        self.fill(have, room, |_| true)
+        self.fill(have, room, |change| Some(change.clone()))
+    }
+
+    /// The same for somebody who reads the room, and need not know how people went.
+    pub(crate) fn part(&self, have: u64, room: usize) -> Page {
+        self.fill(have, room, |change| Some(briefly(change)))
     }
 
     /// A page that begins at a member drawn by lot; when they all fit on one, that one. Whoever asks for
     /// it knows nobody, and needs to hear of no departures then.
     pub(crate) fn any_page(&self, rng: &mut Rng, room: usize) -> Page {
         let is_here = |change: &Change| matches!(change, Change::Present(_));
-        let all = self.fill(0, room, is_here);
+        let all = self.fill(0, room, |change| is_here(change).then(|| change.clone()));
         if all.reached == all.current {
             return all;
         }
         let place = rng.below(self.present() as u64) as usize;
         let mut here = self.changes.iter().filter(|(_, change)| is_here(change));
         let version = here.nth(place).map_or(1, |(&version, _)| version);
-        self.page(version - 1, room)
+        self.part(version - 1, room)
     }
 
-    fn fill(&self, have: u64, mut room: usize, wanted: impl Fn(&Change) -> bool) -> Page {
+    fn fill(&self, have: u64, mut room: usize, told: impl Fn(&Change) -> Option<Change>) -> Page {
         let current = self.changes.last_key_value().map_or(0, |(&version, _)| version);
         let have = if have > current { 0 } else { have };
         let before = self.changes.range(..=have).next_back();
         let after = before.map_or(0, |(&version, _)| version);
         let mut page = Page { after, reached: current, current, changes: Vec::new() };
-        for (&version, change) in self.changes.range(have + 1..).filter(|(_, it)| wanted(it)) {
+        let changes = self.changes.range(have + 1..);
+        for (&version, change) in changes.filter_map(|(at, change)| Some((at, told(change)?))) {
             if change.size() > room {
                 page.reached = version - 1;
                 return page;
             }
             room -= change.size();
-            page.changes.push(change.clone());
+            page.changes.push(change);
         }
         page
     }
@@ -130,6 +136,16 @@ impl Roster {
         let gone = self.changes.values().filter(|change| matches!(change, Change::Gone(_)));
         assert_eq!(gone.count(), self.tombstones);
         assert!(self.tombstones <= TOMBSTONES_MAX);
+    }
+}
+
+/// A change without the goodbye that proves it.
+fn briefly(change: &Change) -> Change {
+    match change {
+        Change::Gone(Gone { handle, how: Departure::Quit(_) }) => {
+            Change::Gone(Gone { handle: *handle, how: Departure::Timeout })
+        }
+        other => other.clone(),
     }
 }
 

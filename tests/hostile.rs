@@ -218,7 +218,7 @@ fn lying_nodeset(listed: &[Listed], secs: u64) -> usize {
         let page = Page { after: 0, reached: 5, current: 5, changes };
         match request {
             Request::Who { .. } => Response::Page(page),
-            _ => Response::Lease { node: 1, token: 1, seen: addr(ALICE), page },
+            _ => Response::Lease { node: 1, seen: addr(ALICE), page },
         }
     });
     assert_eq!(net.count(0, "Ready"), 1);
@@ -241,7 +241,7 @@ fn a_nodeset_that_restarts_is_read_from_the_beginning() {
             Request::Who { have: 12..20, .. } => page(12, 20, vec![Change::Present(bob.clone())]),
             _ => page(20, 30, vec![]),
         };
-        let lease = |page| Response::Lease { node: 1, token: 1, seen: addr(ALICE), page };
+        let lease = |page| Response::Lease { node: 1, seen: addr(ALICE), page };
         let who = matches!(request, Request::Who { .. });
         (501, if who { Response::Page(page) } else { lease(page) })
     });
@@ -254,7 +254,7 @@ fn a_nodeset_whose_roster_never_ends_is_read_for_a_while() {
     let net = served(60, |request| {
         let Request::Who { have, .. } = request else {
             let page = Page { after: 0, reached: 5, current: 5, changes: Vec::new() };
-            return Response::Lease { node: 1, token: 1, seen: addr(ALICE), page };
+            return Response::Lease { node: 1, seen: addr(ALICE), page };
         };
         asked += 1;
         let after = if *have == ANYWHERE { 0 } else { *have };
@@ -544,36 +544,80 @@ fn what_waits_behind_a_lost_ping_is_said() {
     assert_eq!((net.count(1, "line "), net.count(0, "Done")), (100, 100));
 }
 
+/// Asks a nodeset something, as it comes on the wire, and reads the answer.
+fn ask(
+    nodeset: &mut Registry,
+    now: Time,
+    from: SocketAddr,
+    asked: Asked,
+    request: &Request<'_>,
+) -> Option<Response> {
+    let mut bytes = Vec::new();
+    put_header(&mut bytes, 1, 0, 1, 0);
+    put_request(&mut bytes, 7, request);
+    let mut answer = None;
+    drain(nodeset, now, Input::Datagram { from, bytes: &bytes }, |action| {
+        if let Action::Send { to, bytes } = action
+            && to == from
+        {
+            let datagram = Datagram::decode(bytes).expect("a datagram");
+            for packet in datagram.packets() {
+                if let Packet::Response { seq: 7, payload } = packet {
+                    answer = Response::decode(asked, payload).ok();
+                }
+            }
+        }
+    });
+    answer
+}
+
+fn noise() -> Sealed {
+    Sealed(std::sync::Arc::new([7; SEALED]))
+}
+
 /// One of a crowd registers noise in a room.
 fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> Option<Response> {
     let from = SocketAddr::from(([10, 0, 1, ip], 1000 + n));
-    let mut cookie = [0; 8];
-    for _ in 0..2 {
-        let handle = Handle(u64::from(ip) << 32 | u64::from(n));
-        let sealed = Sealed(std::sync::Arc::new([7; SEALED]));
-        let request = Request::Register { cookie, tag, have: 0, token: 0, handle, n: 0, sealed };
-        let mut bytes = Vec::new();
-        put_header(&mut bytes, 1, 0, 1, 0);
-        put_request(&mut bytes, 7, &request);
-        let mut answer = None;
-        drain(nodeset, now, Input::Datagram { from, bytes: &bytes }, |action| {
-            if let Action::Send { to, bytes } = action
-                && to == from
-            {
-                let datagram = Datagram::decode(bytes).expect("a datagram");
-                for packet in datagram.packets() {
-                    if let Packet::Response { seq: 7, payload } = packet {
-                        answer = Response::decode(Asked::Register, payload).ok();
-                    }
-                }
-            }
-        });
-        match answer {
-            Some(Response::Cookie(new)) => cookie = new,
-            other => return other,
-        }
+    let handle = Handle(u64::from(ip) << 32 | u64::from(n));
+    let mut request = |cookie| {
+        let sealed = noise();
+        let request = Request::Register { cookie, tag, have: 0, token: 1, handle, n: 0, sealed };
+        ask(nodeset, now, from, Asked::Register, &request)
+    };
+    match request([0; 8]) {
+        Some(Response::Cookie(cookie)) => request(cookie),
+        other => other,
     }
-    None
+}
+
+/// The last one to leave a room is remembered, too: what they asked before may come again.
+#[test]
+fn who_left_an_empty_room_is_not_brought_back() {
+    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
+    let mut nodeset = Registry::new(config);
+    let (tag, handle) = (Tag([7; 16]), Handle(1 << 32));
+    let from = SocketAddr::from(([10, 0, 1, 1], 1000));
+    assert!(is_lease(register(&mut nodeset, Time::from_micros(1), 1, 0, tag)));
+    let leave = Request::Deregister { tag, handle, token: 1, sealed: noise() };
+    let left = ask(&mut nodeset, Time::from_micros(2), from, Asked::Other, &leave);
+    assert_eq!(left, Some(Response::Ok));
+    let seconds = |s: u64| Time::from_micros(s * 1_000_000);
+    for late in [1, 60, 119] {
+        assert_eq!(register(&mut nodeset, seconds(late), 1, 0, tag), None, "after {late} s");
+    }
+    nodeset.handle(seconds(121), Input::Tick);
+    let full = nodeset.footprint().into_iter().find(|table| table.len > 0);
+    assert!(full.is_none(), "{full:?} remains");
+    (0..1000).for_each(|n| {
+        let tag = Tag([(n % 251) as u8, (n / 251) as u8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        let handle = Handle(1 << 32);
+        let leave = Request::Deregister { tag, handle, token: 1, sealed: noise() };
+        assert!(is_lease(register(&mut nodeset, seconds(122), 1, 0, tag)));
+        ask(&mut nodeset, seconds(122), from, Asked::Other, &leave);
+        nodeset.check();
+    });
+    let over = nodeset.footprint().into_iter().find(|table| table.len > table.limit);
+    assert!(over.is_none(), "{over:?} has grown");
 }
 
 fn is_lease(answer: Option<Response>) -> bool {

@@ -25,6 +25,8 @@ const SETTLE_MAX: u64 = 15 * SECOND;
 const IDLE: u64 = 120 * SECOND;
 /// Bytes a second an idle process may send to another computer.
 const IDLE_RATE_MAX: u64 = 200;
+/// How long a nodeset remembers an empty room.
+const FORGET: u64 = 120 * SECOND;
 /// How long leaving takes at most: nothing is undelivered, so the drain does not count.
 const LEAVE_MAX: u64 = 3 * SECOND;
 
@@ -304,7 +306,7 @@ impl Life {
         if self.world.machine_on(0).is_none() {
             return Ok(());
         }
-        self.world.run_for(CONVERGE_MAX)?;
+        self.world.run_for(CONVERGE_MAX + FORGET)?;
         self.world.scan_all();
         let holds = self.world.machine_on(0).map(|machine| machine.footprint());
         let full = holds.into_iter().flatten().find(|table| table.len > 0);

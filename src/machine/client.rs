@@ -81,6 +81,8 @@ pub(crate) struct Client {
     /// The nodeset process that answered last; 0 before any did.
     incarnation: u64,
     cookie: Cookie,
+    /// What proves that a lease is ours, at whatever address we are: nobody else knows it.
+    token: u64,
     /// The roster is known up to this version.
     have: u64,
     started: Time,
@@ -103,7 +105,7 @@ enum Phase {
     /// We have given the lease back.
     Left,
     /// We hold a lease.
-    Holding { token: u64, renew: Option<Time>, silent: bool },
+    Holding { renew: Option<Time>, silent: bool },
 }
 
 impl Client {
@@ -123,6 +125,7 @@ impl Client {
             link,
             incarnation: 0,
             cookie: [0; 8],
+            token: rng.next_u64().max(1),
             have: 0,
             started: now,
             open: 0,
@@ -155,18 +158,14 @@ impl Client {
         card: &Card,
         calls: &mut Calls<T>,
     ) {
-        let token = match &mut self.phase {
-            Phase::Holding { token, renew, .. } => {
-                *renew = None;
-                *token
-            }
-            _ => 0,
-        };
+        if let Phase::Holding { renew, .. } = &mut self.phase {
+            *renew = None;
+        }
         let request = Request::Register {
             cookie: self.cookie,
             tag: self.tag,
             have: self.have,
-            token,
+            token: self.token,
             handle: card.handle,
             n: card.n,
             sealed: card.sealed.clone(),
@@ -198,9 +197,11 @@ impl Client {
         card: &Card,
         calls: &mut Calls<T>,
     ) -> bool {
-        let Phase::Holding { token, .. } = self.phase else { return false };
+        if !self.holds_lease() {
+            return false;
+        }
         self.phase = Phase::Left;
-        self.give_back(now, card, token, calls)
+        self.give_back(now, card, calls)
     }
 
     /// Gives back a lease that was granted after we had begun to leave.
@@ -208,11 +209,10 @@ impl Client {
         &mut self,
         now: Time,
         card: &Card,
-        token: u64,
         calls: &mut Calls<T>,
     ) -> bool {
         let (tag, handle, sealed) = (self.tag, card.handle, card.sealed.clone());
-        let request = Request::Deregister { tag, handle, token, sealed };
+        let request = Request::Deregister { tag, handle, token: self.token, sealed };
         self.call(now, Ask::Deregister, &request, calls)
     }
 
@@ -253,9 +253,7 @@ impl Client {
                 }
                 News::Nothing
             }
-            Response::Lease { token, seen, page, .. } => {
-                self.lease(now, token, seen, page, card, calls)
-            }
+            Response::Lease { seen, page, .. } => self.lease(now, seen, page, card, calls),
             Response::Version(theirs) if !self.holds_lease() => {
                 News::Over(Exit::Version { theirs })
             }
@@ -385,7 +383,6 @@ impl Client {
     fn lease<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
-        token: u64,
         seen: SocketAddr,
         page: Page,
         card: Option<&Card>,
@@ -398,7 +395,7 @@ impl Client {
             _ => None,
         };
         let renew = now + self.rng.jitter(RENEW_EVERY, 16);
-        self.phase = Phase::Holding { token, renew: Some(renew), silent: false };
+        self.phase = Phase::Holding { renew: Some(renew), silent: false };
         if let (true, Some(card)) = (more, card) {
             self.register(now, card, calls);
         }

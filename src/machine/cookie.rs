@@ -36,11 +36,6 @@ impl Cookies {
         self.at(epoch, addr) == cookie || epoch > 0 && self.at(epoch - 1, addr) == cookie
     }
 
-    /// The n-th lease token: not to be guessed from the others, and never 0.
-    pub(crate) fn token(&self, n: u64) -> u64 {
-        self.seed.hash("token", n).max(1)
-    }
-
     fn at(&self, epoch: u64, addr: SocketAddr) -> Cookie {
         let ip = match addr.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),

@@ -7,7 +7,7 @@
 //! What members ask of a nodeset changes nothing when it is repeated, so it is answered anew and
 //! without memory; whoever has not shown a cookie takes no place in any table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -36,8 +36,13 @@ const PER_SOURCE_MAX: usize = 256;
 /// Members one room may have, so that no room takes the places of all others; a peer knows no more.
 const PER_ROOM_MAX: usize = 1024;
 
+/// An empty room is remembered for as long as a cookie may be good: what its last members asked may
+/// come again. So many are, at most.
+const REMEMBER: Duration = Duration::from_secs(120);
+const EMPTY_MAX: usize = 256;
+
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
-const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 56;
+const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 48;
 
 /// Room for the members in an announcement.
 const ANNOUNCEMENT_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
@@ -65,11 +70,11 @@ pub struct Registry {
     by_addr: BTreeMap<SocketAddr, usize>,
     per_source: BTreeMap<IpAddr, usize>,
     rooms: BTreeMap<Tag, Roster>,
+    /// The rooms that are empty, and until when they are remembered.
+    empty: BTreeSet<(Time, Tag)>,
     expiry: Timers,
     /// The version of the last change, over all rooms.
     version: u64,
-    /// Lease tokens ever drawn.
-    tokens: u64,
     /// Where pages from anywhere begin.
     rng: Rng,
     out: Outbox,
@@ -128,9 +133,9 @@ impl Registry {
             by_addr: BTreeMap::new(),
             per_source: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            empty: BTreeSet::new(),
             expiry: Timers::default(),
             version: 0,
-            tokens: 0,
             rng: seed.stream("pages"),
             out: Outbox::default(),
             cookies: Cookies::new(seed),
@@ -213,10 +218,9 @@ impl Registry {
     fn register(&mut self, now: Time, application: Application) -> Option<Response> {
         let (from, tag) = (application.from, application.tag);
         let known = self.by_member.get(&(tag, application.handle)).copied();
-        let holds = |lease: &Lease| lease.token == application.token;
         let trusted = known.is_some_and(|key| {
             let lease = &self.leases[key];
-            holds(lease) && lease.seen == from
+            lease.token == application.token && lease.seen == from
         });
         if !trusted && !self.cookies.accepts(now, from, application.cookie) {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
@@ -233,9 +237,9 @@ impl Registry {
         let lease = &mut self.leases[key];
         lease.heard = lease.heard.max(page.reached);
         lease.deaf = false;
-        let (node, token) = (u32::try_from(key).unwrap_or(u32::MAX), lease.token);
+        let node = u32::try_from(key).unwrap_or(u32::MAX);
         self.announce_to(now, key);
-        Some(Response::Lease { node, token, seen: from, page })
+        Some(Response::Lease { node, seen: from, page })
     }
 
     /// Extends a lease. `None` when the application is outdated, or somebody else's.
@@ -245,12 +249,11 @@ impl Registry {
             self.calls.blame.replayed += 1;
             return None;
         }
-        let moved = lease.seen != application.from;
-        if moved && lease.token != application.token {
+        if lease.token != application.token {
             self.calls.blame.unauthenticated += 1;
             return None;
         }
-        if moved || application.sealed != lease.sealed {
+        if lease.seen != application.from || application.sealed != lease.sealed {
             self.clear_address(now, application.from, Some(key), application.incarnation)?;
             self.unbind(key);
             let lease = &mut self.leases[key];
@@ -281,7 +284,6 @@ impl Registry {
             self.calls.blame.over_limit += 1;
             return Err(Some(Response::Full));
         }
-        self.tokens += 1;
         let key = self.leases.insert(Lease {
             tag,
             handle,
@@ -289,7 +291,7 @@ impl Registry {
             n: application.n,
             sealed: application.sealed.clone(),
             seen: application.from,
-            token: self.cookies.token(self.tokens),
+            token: application.token,
             link: None,
             // The reply brings everything up to and including the lease itself.
             heard: self.version + 1,
@@ -366,11 +368,22 @@ impl Registry {
         self.expiry.cancel(key);
         let lease = self.leases.remove(key);
         self.by_member.remove(&(lease.tag, lease.handle));
-        if self.by_member.range(room_of(lease.tag)).next().is_none() {
-            self.rooms.remove(&lease.tag);
-            return;
-        }
         self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, how }));
+        if self.rooms.get(&lease.tag).is_some_and(|room| room.present() == 0) {
+            self.empty.insert((now + REMEMBER, lease.tag));
+        }
+        if self.empty.len() > EMPTY_MAX {
+            self.forget_room();
+        }
+    }
+
+    /// Forgets the room that has been empty for the longest time, if it still is.
+    fn forget_room(&mut self) {
+        let Some((_, tag)) = self.empty.pop_first() else { return };
+        let again = self.empty.iter().any(|&(_, other)| other == tag);
+        if !again && self.rooms.get(&tag).is_some_and(|room| room.present() == 0) {
+            self.rooms.remove(&tag);
+        }
     }
 
     /// Tells the room about a member that is new, or has changed.
@@ -437,6 +450,9 @@ impl Registry {
         while let Some(key) = self.expiry.pop_due(now) {
             self.remove(now, key, Departure::Timeout);
         }
+        while self.empty.first().is_some_and(|&(at, _)| at <= now) {
+            self.forget_room();
+        }
     }
 }
 
@@ -462,7 +478,9 @@ impl Machine for Registry {
 
     fn next_wake(&self) -> Option<Wake> {
         let call = self.calls.next_wake().map(|at| Wake { at, why: "announcement" });
-        call.into_iter().chain(self.expiry.next().map(|at| Wake { at, why: "lease" })).min()
+        let lease = self.expiry.next().map(|at| Wake { at, why: "lease" });
+        let empty = self.empty.first().map(|&(at, _)| Wake { at, why: "empty room" });
+        [call, lease, empty].into_iter().flatten().min()
     }
 
     fn footprint(&self) -> Vec<Table> {
@@ -472,8 +490,9 @@ impl Machine for Registry {
         tables.extend([
             Table { name: "leases", len: self.leases.len(), limit },
             Table { name: "sources", len: self.per_source.len(), limit },
-            Table { name: "rooms", len: self.rooms.len(), limit },
-            Table { name: "changes", len: changes, limit: limit * 257 },
+            Table { name: "rooms", len: self.rooms.len(), limit: limit + EMPTY_MAX },
+            Table { name: "empty rooms", len: self.empty.len(), limit: EMPTY_MAX },
+            Table { name: "changes", len: changes, limit: (limit + EMPTY_MAX) * 257 },
         ]);
         tables
     }
@@ -505,5 +524,9 @@ impl Machine for Registry {
             assert!(self.rooms.contains_key(&lease.tag));
         }
         self.rooms.values().for_each(Roster::check);
+        let empty = self.rooms.iter().filter(|(_, room)| room.present() == 0);
+        for (tag, _) in empty {
+            assert!(self.empty.iter().any(|(_, other)| other == tag), "a room for ever");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! machine does not shift the draws of its siblings; and it says nothing about another one, because
 //! each begins at a keyed hash of its label. The generator is SplitMix64 (Steele, Lea and Flood
 //! 2014): jitter and identifiers need spread, not secrecy. What must not be guessed from what was
-//! shown before (cookies, lease tokens) is hashed each time.
+//! shown before (cookies) is hashed each time.
 
 use core::time::Duration;
 

@@ -95,7 +95,7 @@ pub enum Request<'a> {
         tag: Tag,
         /// The changes up to this one are known already.
         have: u64,
-        /// The token of the lease we hold, or 0.
+        /// A secret of ours for the lease: only who knows it moves or ends it. Never 0.
         token: u64,
         /// What the nodeset is to know us by.
         handle: Handle,
@@ -253,8 +253,6 @@ pub enum Response {
     Lease {
         /// The nodeset's small number for this member.
         node: u32,
-        /// What extends or ends the lease.
-        token: u64,
         /// The address the request came from.
         seen: SocketAddr,
         /// What has changed in the room.
@@ -383,6 +381,9 @@ impl<'a> Request<'a> {
                 let (cookie, tag, have) = reader.room()?;
                 let (token, handle) = (reader.u64()?, Handle(reader.u64()?));
                 let (n, sealed) = (reader.u32()?, reader.sealed()?);
+                if token == 0 {
+                    return Err(Malformed);
+                }
                 Self::Register { cookie, tag, have, token, handle, n, sealed }
             }
             method::DEREGISTER => {
@@ -442,10 +443,9 @@ impl Response {
                 out.push(status::OK);
                 put_page(out, page);
             }
-            Self::Lease { node, token, seen, page } => {
+            Self::Lease { node, seen, page } => {
                 out.push(status::OK);
                 out.extend_from_slice(&node.to_be_bytes());
-                put_u64(out, *token);
                 put_addr(out, *seen);
                 put_page(out, page);
             }
@@ -469,8 +469,8 @@ impl Response {
         let response = match (reader.u8()?, asked) {
             (status::OK, Asked::Who) => Self::Page(reader.page()?),
             (status::OK, Asked::Register) => {
-                let (node, token, seen) = (reader.u32()?, reader.u64()?, reader.addr()?);
-                Self::Lease { node, token, seen, page: reader.page()? }
+                let (node, seen) = (reader.u32()?, reader.addr()?);
+                Self::Lease { node, seen, page: reader.page()? }
             }
             (status::OK, Asked::Say) => Self::Next { next: reader.u64()?, held: reader.u64()? },
             (status::OK, Asked::Other) => Self::Ok,

@@ -90,7 +90,7 @@ pub(super) fn mass_leave(stage: &mut Stage) -> Verdict {
     stage.within(3, "everybody is gone", |stage| {
         (1..=20).all(|host| stage.seat(host).exit == Some(Exit::Left { undelivered: 0 }))
     })?;
-    stage.secs(95)?;
+    stage.secs(215)?;
     stage.holds("nothing remains", stage.tables().iter().all(|&(.., len)| len == 0))
 }
 

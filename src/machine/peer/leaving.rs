@@ -69,9 +69,7 @@ impl Peer {
         }
         let Some(client) = &mut self.client else { return };
         let given_back = match response {
-            Some(Response::Lease { token, .. }) => {
-                client.give_back(self.now, &self.card, token, &mut self.calls)
-            }
+            Some(Response::Lease { .. }) => client.give_back(self.now, &self.card, &mut self.calls),
             _ => false,
         };
         if !given_back {

@@ -64,7 +64,8 @@ fn page(rng: &mut Rng) -> Page {
 
 fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
-    let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
+    let (tag, have, token) =
+        (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64().max(1));
     let (handle, position) = (Handle(rng.next_u64()), rng.below(POSITION_MAX));
     match rng.below(9) {
         0 => Request::Who { cookie, tag, have },
@@ -105,8 +106,8 @@ fn response(rng: &mut Rng) -> (Asked, Response) {
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
         3 => (Asked::Who, Response::Page(page(rng))),
         4 => {
-            let (node, token, seen) = (rng.next_u32(), rng.next_u64(), addr(rng));
-            (Asked::Register, Response::Lease { node, token, seen, page: page(rng) })
+            let (node, seen) = (rng.next_u32(), addr(rng));
+            (Asked::Register, Response::Lease { node, seen, page: page(rng) })
         }
         5 => (Asked::Say, Response::Unknown),
         6 => (Asked::Who, Response::Cookie(rng.next_u64().to_be_bytes())),

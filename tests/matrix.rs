@@ -24,10 +24,8 @@
 //!   while somebody enters, nobody may be told that somebody has left who is here, and what is said must
 //!   be shown to everybody here it is said to, once, and nothing else.
 //!
-//! Left out: a Register that comes again within two minutes after the last person has left, when the room
-//! is forgotten: it lists its sender for a minute, as a lying nodeset could. Copies while datagrams are
-//! lost are the meddler's of the simulator; every byte and every length of a handshake have their turn in
-//! `src/machine/session/tests.rs`.
+//! Left out: copies while datagrams are lost, which are the meddler's of the simulator; every byte and
+//! every length of a handshake have their turn in `src/machine/session/tests.rs`.
 
 #[path = "support/insider.rs"]
 mod insider;
@@ -93,7 +91,12 @@ fn rush() -> Script {
         (16_000, Act::Say(1, "after all")),
         (17_000, Act::Look),
         (18_000, Act::Say(0, "/quit")),
+        // Whatever is still said for the last one to leave, the next one to come meets nobody.
+        (24_500, Act::Say(1, "/nick late")),
         (25_000, Act::Say(1, "/quit")),
+        (30_000, Act::Enter(2)),
+        (38_000, Act::Look),
+        (39_000, Act::Say(2, "/quit")),
     ]
 }
 

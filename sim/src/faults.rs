@@ -47,6 +47,9 @@ pub enum Op {
     Kill(usize),
     /// A process dies, and another starts, perhaps on another port.
     Restart(usize, bool),
+    /// A process dies; the computer's clock and all it kept are set back; another starts on another
+    /// port.
+    RollBack(usize),
     /// A computer gets another address.
     Rebind(usize),
     /// A process stops for so many microseconds; whether it ticks before it reads its socket.
@@ -87,6 +90,10 @@ impl World {
             Op::Quit(host) => self.say(host, "/quit"),
             Op::Kill(host) => self.kill(host),
             Op::Restart(host, moved) => self.restart(host, moved),
+            Op::RollBack(host) => {
+                self.set_back(host);
+                self.restart(host, true);
+            }
             Op::Rebind(host) => self.rebind(host),
             Op::Pause(host, us, tick_first) => self.pause(host, us, tick_first),
             Op::Cut(cut) => self.each_link(|from, to, link| {
@@ -216,6 +223,13 @@ impl Plan<'_> {
             let (host, moved) = (self.person(&mut d), d.chance(300_000));
             self.ops.push((down, Op::Kill(host)));
             self.ops.push((up, Op::Restart(host, moved)));
+        }
+        for i in 0..self.swarm.roll_backs {
+            let mut d = self.draws(12, i);
+            let (down, up) = self.span(&mut d);
+            let host = self.person(&mut d);
+            self.ops.push((down, Op::Kill(host)));
+            self.ops.push((up, Op::RollBack(host)));
         }
         let together = self.span(&mut self.draws(11, 0));
         for i in 0..self.swarm.roamers {

@@ -49,6 +49,8 @@ pub(crate) struct Host {
     pub(crate) proc: Option<usize>,
     pub(crate) port: u16,
     pub(crate) starts: u64,
+    /// How often its clock and all it kept were set back by an hour.
+    pub(crate) set_back: u64,
     pub(crate) paused: bool,
     pub(crate) tick_first: bool,
     /// What waits in the socket of a stopped process: slots of the pool.

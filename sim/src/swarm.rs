@@ -70,6 +70,8 @@ pub struct Swarm {
     pub crashes: u64,
     /// Processes that die and start again.
     pub restarts: u64,
+    /// Processes that die and start again with state, and a clock, of an hour ago.
+    pub roll_backs: u64,
     /// Processes that stop for a while.
     pub pauses: u64,
     /// People whose address changes every ten seconds for a while, perhaps several at one instant.
@@ -151,6 +153,7 @@ impl Swarm {
             same_names: on(next(), 200_000),
             roamers: count(next(), 3),
             meddle_ppm: meddling(next()),
+            roll_backs: count(next(), 2),
         };
         if swarm.nodeset == Nodeset::DiesForEver {
             swarm.roamers = swarm.roamers.min(1);
@@ -254,6 +257,7 @@ mod tests {
         half("one way", &|swarm| swarm.one_way > 0);
         half("pauses", &|swarm| swarm.pauses > 0);
         half("restarts", &|swarm| swarm.restarts > 0);
+        half("roll backs", &|swarm| swarm.roll_backs > 0);
         half("roamers", &|swarm| swarm.roamers > 0);
         half("meddling", &|swarm| swarm.meddle_ppm > 0);
         half("nodeset", &|swarm| swarm.nodeset != Nodeset::Fine);

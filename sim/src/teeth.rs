@@ -148,6 +148,22 @@ pub const TEETH: &[Tooth] = &[
         seeds: 400,
     },
     Tooth {
+        name: "a_clock_that_was_set_back_keeps_out",
+        file: "member.rs",
+        needle: "if beacon.id == ctx.me.beacon.id {",
+        replacement: "let newer = |m: &Member| m.beacon.key == beacon.key && m.beacon.incarnation > beacon.incarnation;\n        if beacon.id == ctx.me.beacon.id || self.slab.iter().any(|(_, m)| newer(m)) {",
+        oracles: &["L2", "once"],
+        seeds: 100,
+    },
+    Tooth {
+        name: "who_has_moved_is_not_asked_for",
+        file: "peer/outcome.rs",
+        needle: "let known = members.reroute(member, &mut ctx);",
+        replacement: "let known = members.reroute(member, &mut ctx) || true;",
+        oracles: &["L2", "once", "S7"],
+        seeds: 400,
+    },
+    Tooth {
         name: "copies_are_opened_again",
         file: "session.rs",
         needle: "if !session.window.is_new(counter) {",

@@ -35,6 +35,8 @@ const INSTANT_MAX: u32 = 20_000;
 const SCAN_EVERY: u64 = 256;
 /// What the wall clock showed when the world began, milliseconds.
 const WALL_MS: u64 = 1_760_000_000_000;
+/// An hour of it.
+const HOUR_MS: u64 = 3_600_000;
 /// How long a held datagram waits for later ones, microseconds.
 const HOLD_MAX_US: u64 = 3 * SECOND;
 
@@ -293,7 +295,8 @@ impl World {
         self.hosts[host].starts += 1;
         let starts = self.hosts[host].starts;
         let seed = bytes(self.config.seed, host as u64, starts);
-        (Seed(seed), WALL_MS + self.now / 1000 + starts)
+        let set_back = self.hosts[host].set_back * HOUR_MS;
+        (Seed(seed), WALL_MS + self.now / 1000 + starts - set_back)
     }
 
     fn boot(&mut self, host: usize, role: Role, machine: Box<dyn Machine>) {
@@ -342,6 +345,12 @@ impl World {
         if let Some(proc) = self.hosts[host].proc {
             self.procs[proc].port = self.hosts[host].port;
         }
+    }
+
+    /// The computer's clock is set back by an hour, and so is all it kept: its next process begins at an
+    /// earlier incarnation than the last one.
+    pub fn set_back(&mut self, host: usize) {
+        self.hosts[host].set_back += 1;
     }
 
     /// The computer's next process listens on another port.

@@ -442,3 +442,32 @@ fn a_session_outlives_a_first_message_that_comes_before_its_first_datagram() {
     let (received, ..) = b.hear(secs(18), a.addr, &lost);
     assert!(matches!(received, Received::Data { newest: false, .. }), "it was only late");
 }
+
+/// The clock and all that was kept are set back, to the very millisecond: only the entropy is new.
+#[test]
+fn who_comes_back_with_what_was_kept_before_uses_no_key_twice() {
+    let (mut a, mut b) = ends();
+    let mut seen = std::collections::BTreeSet::new();
+    for entropy in [7, 8] {
+        a.sessions = Sessions::new(SessionsConfig {
+            suite: &Noise,
+            identity: a.sessions.identity().clone(),
+            room: Room::new(Name::parse("ops").unwrap(), None),
+            incarnation: a.beacon.incarnation,
+            seed: Seed([entropy; 32]),
+            linked_max: 8,
+        });
+        // Their first messages are numbered as before, so nobody answers them: others begin.
+        let init = a.init(Time::ZERO, &b).unwrap();
+        assert_eq!(b.hear(Time::ZERO, a.addr, &init).2.is_empty(), entropy == 8);
+        let init_back = b.init(secs(6), &a).unwrap();
+        let (_, _, resp) = a.hear(secs(6), b.addr, &init_back);
+        b.hear(secs(6), a.addr, &resp[0]);
+        assert!(b.reaches(secs(6), &mut a));
+        // The same counter, the same text: if a key came again, so would these bytes.
+        let said = a.say(secs(6), &b, b"sixteen letters!");
+        assert_eq!(&said[5..13], [0; 8], "its first counter");
+        assert!(seen.insert(said[13..].to_vec()) && seen.insert(init[5..37].to_vec()));
+        assert!(seen.insert(resp[0][9..41].to_vec()));
+    }
+}

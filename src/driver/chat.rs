@@ -271,10 +271,10 @@ impl Plan {
     }
 
     /// The file that the chat is written to.
-    pub(crate) fn chatlog(&self) -> Result<Option<ChatLog>, Failure> {
+    pub(crate) fn chatlog(&self, room: &Name) -> Result<Option<ChatLog>, Failure> {
         let Some(path) = &self.log else { return Ok(None) };
         let path = Some(path.as_str()).filter(|path| !path.is_empty());
-        ChatLog::open(path).map(Some).map_err(|error| {
+        ChatLog::open(path, room).map(Some).map_err(|error| {
             Failure::new(status::USAGE, "log", format!("cannot write the chat to a file: {error}"))
         })
     }

@@ -11,10 +11,13 @@ use super::clock::{Zone, unix_ms};
 use super::people::People;
 use super::state;
 use super::wording;
-use crate::machine::{Event, Person};
+use crate::machine::{Event, Name, Person};
 
-/// The file where nobody names another, in the folder for state.
-const DEFAULT: &str = "lobby.log";
+/// The file where nobody names another, in the folder for state: named like the room, with what no name
+/// of a file may hold written as in an address of the web (RFC 3986, section 2.1).
+fn file_of(room: &Name) -> String {
+    room.as_str().replace('%', "%25").replace('/', "%2F") + ".log"
+}
 
 /// A file that the chat is appended to.
 #[derive(Debug)]
@@ -25,11 +28,11 @@ pub(crate) struct ChatLog {
 }
 
 impl ChatLog {
-    /// Opens a file to append to, readable by nobody else if it is new; the default one unless told.
-    pub(crate) fn open(path: Option<&str>) -> io::Result<Self> {
+    /// Opens a file to append to, readable by nobody else if it is new; the room's unless told.
+    pub(crate) fn open(path: Option<&str>, room: &Name) -> io::Result<Self> {
         let path = match path {
             Some(path) => PathBuf::from(path),
-            None => state::folder()?.join(DEFAULT),
+            None => state::folder()?.join(file_of(room)),
         };
         // Not a pipe that nobody reads: opening and writing it would block.
         let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
@@ -92,7 +95,7 @@ impl ChatLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{MessageId, Name, PeerId, SafeText, Why};
+    use crate::machine::{MessageId, PeerId, SafeText, Why};
 
     #[test]
     fn a_line_is_an_instant_a_tab_and_what_happened() {
@@ -102,7 +105,7 @@ mod tests {
         let me = Person { id: PeerId(1), name: Name::parse("eve").unwrap() };
         let id = MessageId { author: bob.id, number: 1 };
         let text = SafeText::new("one\n* bob has left");
-        let mut log = ChatLog::open(Some(name)).unwrap();
+        let mut log = ChatLog::open(Some(name), &Name::parse("lobby").unwrap()).unwrap();
         let (action, private, mention) = (false, false, false);
         let from = bob.clone();
         let people = People::EMPTY;
@@ -125,7 +128,16 @@ mod tests {
     #[test]
     fn only_files_are_written() {
         for path in ["/dev/null", "/nonexistent/x", "/tmp"] {
-            assert!(ChatLog::open(Some(path)).is_err(), "{path}");
+            assert!(ChatLog::open(Some(path), &Name::parse("x").unwrap()).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn every_room_has_a_file_of_its_own() {
+        let of = |room: &str| file_of(&Name::parse(room).unwrap());
+        assert_eq!(of("lobby"), "lobby.log");
+        assert_eq!(of("a/../b"), "a%2F..%2Fb.log");
+        assert_eq!(of("a%2F..%2Fb"), "a%252F..%252Fb.log");
+        assert!(of(&format!("a{}", "/".repeat(23))).len() < 255, "a file name is no longer");
     }
 }

@@ -32,7 +32,8 @@ pub(crate) struct Desk {
     pub(crate) unheard: u64,
     /// How the machine ended.
     pub(crate) exit: Option<Exit>,
-    /// The secret of the room, for those who are to be invited.
+    /// The room, and its secret for those who are to be invited.
+    room: Name,
     secret: Option<Secret>,
     known: Known,
 }
@@ -41,7 +42,7 @@ impl Desk {
     pub(crate) fn new(
         seat: Box<dyn Seat>,
         chatlog: Option<ChatLog>,
-        secret: Option<Secret>,
+        (room, secret): (Name, Option<Secret>),
         known: Known,
     ) -> Self {
         Self {
@@ -55,6 +56,7 @@ impl Desk {
             refused: 0,
             unheard: 0,
             exit: None,
+            room,
             secret,
             known,
         }
@@ -132,7 +134,7 @@ impl Desk {
                 Note::Logging(None)
             }
             ("on", Some(chatlog)) => Note::Logging(Some(chatlog.path().to_owned())),
-            (what, _) => match ChatLog::open(if what == "on" { None } else { Some(what) }) {
+            (what, _) => match ChatLog::open(Some(what).filter(|&what| what != "on"), &self.room) {
                 Ok(chatlog) => {
                     let path = chatlog.path().to_owned();
                     self.chatlog = Some(chatlog);

@@ -87,7 +87,9 @@ impl<'a> Session<'a> {
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
-        let mut desk = Desk::new(plan.seat(world)?, plan.chatlog()?, secret.clone(), known);
+        let chatlog = plan.chatlog(room.name())?;
+        let mut desk =
+            Desk::new(plan.seat(world)?, chatlog, (room.name().clone(), secret.clone()), known);
         if let Some(addr) = opened {
             desk.seat.note(&Note::Opened(addr));
         }

@@ -58,5 +58,6 @@ scenarios! {
     big_room
     random_datagrams
     spoofed_flood
+    redirected
     mutated_datagrams
 }

@@ -72,6 +72,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("big_room", "200 people 50 ms away are met in 1.3 s, in 5 s with loss", nodeset::big_room),
     scenario("random_datagrams", "a million forgeries change nothing", strangers::random_datagrams),
     scenario("spoofed_flood", "a flood draws little, and delays nobody", strangers::spoofed_flood),
+    scenario("redirected", "who passes datagrams on moves nobody", strangers::redirected),
     scenario("mutated_datagrams", "spoilt genuine ones show nothing", strangers::mutated_datagrams),
 ];
 

@@ -116,7 +116,7 @@ pub struct World {
     /// Bytes each computer sent to each address that is not of this network: those of made-up
     /// datagrams.
     pub outside: BTreeMap<(u16, SocketAddr), u64>,
-    /// Datagrams delivered to processes are copied here, the newest last, if that is wanted.
+    /// Datagrams that were sent are copied here, the newest last, if that is wanted.
     pub captured: Option<Vec<Vec<u8>>>,
     pub(crate) script: Vec<(u64, crate::faults::Op)>,
     now: u64,
@@ -549,9 +549,6 @@ impl World {
             let text = format!("<-n{:<3} len {:4}{}", from.host, bytes.len(), mark.text());
             self.trace_line(host, &text);
         }
-        if let Some(captured) = &mut self.captured {
-            captured.push(bytes.clone());
-        }
         let before = self.before_a_replay(proc, hash, &bytes);
         self.feed(proc, Input::Datagram { from: from.addr(), bytes: &bytes });
         if let (Some(before), Some(machine)) = (before, &self.procs[proc].machine)
@@ -732,6 +729,9 @@ impl World {
         }
         if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
             self.blame(Kind::Safety, "S13", proc, text);
+        }
+        if let Some(captured) = &mut self.captured {
+            captured.push(bytes.to_vec());
         }
         let sent = (Endpoint { host, port }, to, proc as u32);
         self.meddle((sent.0, to), bytes);

@@ -128,6 +128,28 @@ pub(super) fn spoofed_flood(stage: &mut Stage) -> Verdict {
     stage.nobody_came_or_went()
 }
 
+/// Somebody on the path keeps what one says to another, and sends it on from a victim's address.
+pub(super) fn redirected(stage: &mut Stage) -> Verdict {
+    stage.room(3, 0)?;
+    stage.cut(|from, to| (from, to) == (2, 1));
+    stage.secs(2)?;
+    stage.world().captured = Some(Vec::new());
+    stage.say(2, "here I am");
+    stage.ms(50)?;
+    let kept = stage.world().captured.take().unwrap_or_default();
+    let victim: std::net::SocketAddr = ([203, 0, 113, 9], 9).into();
+    // Those that are for somebody else do not open.
+    kept.iter().for_each(|bytes| stage.world().forge(1, victim, bytes));
+    stage.mend();
+    stage.chat(1, 20, 50)?;
+    stage.settle_within(2)?;
+    let passed_on: u64 = kept.iter().map(|bytes| bytes.len() as u64).sum();
+    let drawn: u64 = stage.seen().outside.values().sum();
+    stage.holds("the victim is asked whether it is there", drawn > 0)?;
+    stage.holds(&format!("{drawn} for {passed_on} bytes"), drawn <= 3 * passed_on)?;
+    stage.nobody_came_or_went()
+}
+
 fn spoil(bytes: &mut Vec<u8>, genuine: &[Vec<u8>], d: &mut Draws) {
     let len = bytes.len().max(1) as u64;
     match d.below(5) {

@@ -141,8 +141,12 @@ pub(super) fn redirected(stage: &mut Stage) -> Verdict {
     // Those that are for somebody else do not open.
     kept.iter().for_each(|bytes| stage.world().forge(1, victim, bytes));
     stage.mend();
+    stage.world().judge.latencies = Some(Vec::new());
     stage.chat(1, 20, 50)?;
     stage.settle_within(2)?;
+    let latencies = stage.world().judge.latencies.take().unwrap_or_default();
+    let slowest = latencies.into_iter().max().unwrap_or_default();
+    stage.holds(&format!("all goes where it did, in {slowest} us"), slowest < 50_000)?;
     let passed_on: u64 = kept.iter().map(|bytes| bytes.len() as u64).sum();
     let drawn: u64 = stage.seen().outside.values().sum();
     stage.holds("the victim is asked whether it is there", drawn > 0)?;

@@ -328,7 +328,7 @@ impl Members {
         member.introduced = true;
         if greet && (moved || member.links.is_empty()) {
             member.rounds = 0;
-            self.greet(key, ctx);
+            self.greet(key, None, ctx);
         }
         self.reschedule(key);
     }
@@ -338,7 +338,7 @@ impl Members {
         let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();
         for key in keys {
             if self.slab[key].links.is_empty() && !self.slab[key].is_gone() {
-                self.greet(key, ctx);
+                self.greet(key, None, ctx);
                 self.reschedule(key);
             }
         }

@@ -23,9 +23,9 @@ const RETURN_FIRST: Duration = Duration::from_secs(5);
 const RETURN_LAST: Duration = Duration::from_secs(60);
 
 impl Members {
-    /// Says hello at every address a member may have. Somebody who is gone is looked for only where
+    /// Says hello at every address a member may have, but for that of one link. Somebody who is gone is looked for only where
     /// the nodeset saw them and where they answered: a beacon can name anybody's addresses.
-    pub(super) fn greet(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+    pub(super) fn greet(&mut self, key: MemberKey, except: Option<LinkKey>, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         member.greet_at = None;
         let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
@@ -34,7 +34,8 @@ impl Members {
             addrs.extend(&member.beacon.addrs);
         }
         // Who sat at our own address before us does not answer there.
-        addrs.retain(|addr| !ctx.me.beacon.addrs.contains(addr));
+        let except = except.map(|link| ctx.calls.addr(link));
+        addrs.retain(|addr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except);
         for addr in addrs {
             let member = &self.slab[key];
             let known = member.is_introduced_at(addr) || member.last == Some(addr);

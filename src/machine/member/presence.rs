@@ -122,7 +122,8 @@ impl Members {
         match other {
             Some((_, link)) => self.greet_on(key, link, ctx),
             None => {
-                self.greet(key, ctx);
+                // There, they are asked already.
+                self.greet(key, Some(path), ctx);
                 self.reschedule(key);
             }
         }
@@ -354,7 +355,7 @@ impl Members {
                 continue;
             }
             if member.greet_at.is_some_and(|at| at <= ctx.now) {
-                self.greet(key, ctx);
+                self.greet(key, None, ctx);
             } else if member.is_shown() && member.ping_at <= ctx.now {
                 self.ping(key, ctx);
             }

@@ -86,6 +86,8 @@ pub(crate) struct Client {
     /// The roster is known up to this version.
     have: u64,
     started: Time,
+    /// When a lease was asked for last.
+    registered: Time,
     /// Calls that are open, except for those that read.
     open: u32,
     /// Calls that failed in a row; of those that read at once, all.
@@ -128,6 +130,7 @@ impl Client {
             token: rng.next_u64().max(1),
             have: 0,
             started: now,
+            registered: now,
             open: 0,
             failed: 0,
             junk: false,
@@ -161,6 +164,7 @@ impl Client {
         if let Phase::Holding { renew, .. } = &mut self.phase {
             *renew = None;
         }
+        self.registered = now;
         let request = Request::Register {
             cookie: self.cookie,
             tag: self.tag,
@@ -182,11 +186,14 @@ impl Client {
         calls: &mut Calls<T>,
     ) {
         let Phase::Holding { renew: Some(at), .. } = self.phase else { return };
-        let wait = at.since(now).saturating_sub(RENEW_EVERY - ASK_AGAIN);
-        if wait.is_zero() {
+        let earliest = self.registered + ASK_AGAIN;
+        if self.failed > 0 || at <= earliest {
+            return;
+        }
+        if earliest <= now {
             self.register(now, card, calls);
         } else {
-            self.renew_at(now + wait);
+            self.renew_at(earliest);
         }
     }
 

@@ -377,16 +377,17 @@ impl Members {
                 ctx.calls.blame.unauthenticated += 1;
                 None
             }
-            _ if beacon.left => {
-                known.into_iter().for_each(|key| self.lose(key, Why::Quit, ctx));
+            None if beacon.left => None,
+            None => self.insert(beacon.clone(), introduced, ctx),
+            Some(key) if self.slab[key].beacon.key != beacon.key => None,
+            Some(key) if beacon.left => {
+                self.lose(key, Why::Quit, ctx);
                 None
             }
-            None => self.insert(beacon.clone(), introduced, ctx),
-            Some(key) if self.slab[key].beacon.key == beacon.key => {
+            Some(key) => {
                 self.renew(key, beacon.clone(), ctx);
                 Some(key)
             }
-            Some(_) => None,
         }
     }
 

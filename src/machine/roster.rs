@@ -46,10 +46,10 @@ impl Roster {
         }
     }
 
-    /// Whether that member, which is one process, has said goodbye, or was replaced.
+    /// Whether that member, which is one process, has said goodbye.
     pub(crate) fn has_left(&self, handle: Handle) -> bool {
         let change = self.version_of.get(&handle).and_then(|version| self.changes.get(version));
-        matches!(change, Some(Change::Gone(gone)) if gone.how != Departure::Timeout)
+        matches!(change, Some(Change::Gone(gone)) if matches!(gone.how, Departure::Quit(_)))
     }
 
     /// The changes after `have`, as many as fit `room` bytes. The page reaches back to the change

@@ -15,8 +15,8 @@ use chatrpc::machine::wire::{
     kind, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Handle, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
-    RegistryConfig, SEALED, Sealed, Seed, Signed, Tag, Time, drain,
+    Action, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry, RegistryConfig,
+    SEALED, Sealed, Seed, Signed, Tag, Time, drain,
 };
 use insider::{Insider, Session, room};
 
@@ -38,6 +38,8 @@ struct Net {
     sent: u64,
     /// The number of the nodeset's newest request to Alice.
     asked: u32,
+    /// The tokens that pass in the open.
+    tokens: BTreeMap<SocketAddr, u64>,
 }
 
 impl Net {
@@ -46,7 +48,15 @@ impl Net {
         let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
         let nodeset = Registry::new(config);
         let (peers, wire) = (Vec::new(), BTreeMap::new());
-        let mut net = Self { now: 1_000_000, nodeset, peers, wire, sent: 0, asked: 0 };
+        let mut net = Self {
+            now: 1_000_000,
+            nodeset,
+            peers,
+            wire,
+            sent: 0,
+            asked: 0,
+            tokens: BTreeMap::new(),
+        };
         for (name, at) in names {
             net.join(name, at);
         }
@@ -74,11 +84,17 @@ impl Net {
     }
 
     fn feed(&mut self, n: usize, input: Input<'_>) {
-        let Self { now, peers, wire, sent, .. } = self;
+        let Self { now, peers, wire, sent, tokens, .. } = self;
         let (from, peer, seen) = &mut peers[n];
         drain(peer, Time::from_micros(*now), input, |action| match action {
             Action::Send { to, bytes } => {
                 *sent += 1;
+                for packet in Datagram::decode(bytes).iter().flat_map(Datagram::packets) {
+                    if let Packet::Request { request: Request::Register { token, .. }, .. } = packet
+                    {
+                        tokens.insert(*from, token);
+                    }
+                }
                 wire.insert((*now + 10_000, *sent), (*from, to, bytes.to_vec()));
             }
             other => seen.push(format!("{other:?}")),
@@ -152,6 +168,13 @@ impl Net {
         self.forge(n, from, &init);
         let answers = self.towards(from);
         answers.iter().find_map(|resp| pending.finish(resp)).expect("an answer")
+    }
+
+    /// Bob, saying what he would not.
+    fn bob(&self) -> Insider {
+        let mut bob = Insider::with(self.identity(1), 1001);
+        bob.token = self.tokens[&addr(BOB)];
+        bob
     }
 
     fn identity(&self, n: usize) -> Identity {
@@ -324,7 +347,7 @@ fn many_strangers_come_and_go() {
 #[test]
 fn a_lying_nodeset_replaces_nobody_who_answers() {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
-    let (bob, mallory) = (Insider::with(net.identity(1), 1001), Insider::new(1, 77));
+    let (bob, mallory) = (net.bob(), Insider::new(1, 77));
     let mut unsigned = bob.farewell();
     unsigned.signature = mallory.farewell().signature;
     let sealed = |signed: &Signed| Departure::Quit(signed.seal(&Noise, &room()));
@@ -346,7 +369,7 @@ fn a_lying_nodeset_replaces_nobody_who_answers() {
 
 /// The nodeset tells Alice that somebody is gone.
 fn unlist(net: &mut Net, who: &Insider, how: Departure) {
-    let members = vec![Gone { handle: Handle::of(&room(), who.id()), how }];
+    let members = vec![Gone { handle: who.handle(), how }];
     let stamp = (net.now & 0xffff_ffff) as u32;
     let said = of_nodeset(500, stamp, |out| {
         net.asked += 1;
@@ -361,7 +384,7 @@ fn unlist(net: &mut Net, who: &Insider, how: Departure) {
 #[test]
 fn a_goodbye_is_signed_and_final() {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
-    let bob = Insider::with(net.identity(1), 1001);
+    let bob = net.bob();
     let sealed = bob.farewell().seal(&Noise, &room());
     unlist(&mut net, &bob, Departure::Quit(sealed));
     assert_eq!(net.count(0, "why: Quit"), 1);
@@ -378,7 +401,7 @@ fn a_member_expels_and_renames_nobody_else() {
     let mut mallory = Insider::new(1, 77);
     let mut session = net.shake(0, MALLORY, &mut mallory);
     // Bob's own key is in his beacon; his signature under another name is not to be had.
-    let bob = Insider::with(net.identity(1), 1001);
+    let bob = net.bob();
     let mut forged = bob.signed("evil", 7, Vec::new());
     forged.signature[0] ^= 1;
     for (seq, beacon) in [(2, forged), (3, bob.signed("evil", 7, Vec::new()))] {
@@ -453,7 +476,7 @@ fn what_is_not_sealed_is_met_with_silence() {
     for (stamp, from) in (1..).zip([MALLORY, BOB, NODESET]) {
         for request in [
             Request::Ping,
-            Request::Bye { next: 0, beacon: Insider::with(net.identity(1), 1001).farewell() },
+            Request::Bye { next: 0, beacon: net.bob().farewell() },
             Request::Foreign { method: 1, version: 9 },
             Request::AddMember { reached: 1, members: Vec::new() },
         ] {
@@ -578,10 +601,10 @@ fn noise() -> Sealed {
 /// One of a crowd registers noise in a room.
 fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> Option<Response> {
     let from = SocketAddr::from(([10, 0, 1, ip], 1000 + n));
-    let handle = Handle(u64::from(ip) << 32 | u64::from(n));
+    let token = u64::from(ip) << 32 | u64::from(n);
     let mut request = |cookie| {
         let sealed = noise();
-        let request = Request::Register { cookie, tag, have: 0, token: 1, handle, n: 0, sealed };
+        let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
         ask(nodeset, now, from, Asked::Register, &request)
     };
     match request([0; 8]) {
@@ -595,10 +618,10 @@ fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> Opti
 fn who_left_an_empty_room_is_not_brought_back() {
     let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
     let mut nodeset = Registry::new(config);
-    let (tag, handle) = (Tag([7; 16]), Handle(1 << 32));
+    let (tag, token) = (Tag([7; 16]), 1 << 32);
     let from = SocketAddr::from(([10, 0, 1, 1], 1000));
     assert!(is_lease(register(&mut nodeset, Time::from_micros(1), 1, 0, tag)));
-    let leave = Request::Deregister { tag, handle, token: 1, sealed: noise() };
+    let leave = Request::Deregister { tag, token, sealed: noise() };
     let left = ask(&mut nodeset, Time::from_micros(2), from, Asked::Other, &leave);
     assert_eq!(left, Some(Response::Ok));
     let seconds = |s: u64| Time::from_micros(s * 1_000_000);
@@ -610,8 +633,7 @@ fn who_left_an_empty_room_is_not_brought_back() {
     assert!(full.is_none(), "{full:?} remains");
     (0..1000).for_each(|n| {
         let tag = Tag([(n % 251) as u8, (n / 251) as u8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
-        let handle = Handle(1 << 32);
-        let leave = Request::Deregister { tag, handle, token: 1, sealed: noise() };
+        let leave = Request::Deregister { tag, token, sealed: noise() };
         assert!(is_lease(register(&mut nodeset, seconds(122), 1, 0, tag)));
         ask(&mut nodeset, seconds(122), from, Asked::Other, &leave);
         nodeset.check();

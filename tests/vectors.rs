@@ -29,7 +29,6 @@ fn vectors() -> String {
     put(&mut text, "mac", room.mac_key());
     put(&mut text, "beacon", room.beacon_key());
     put(&mut text, "nonce", room.nonce_key());
-    put(&mut text, "handle", room.handle_key());
     put(&mut text, "tag", &room.tag().0);
     let open = Room::new(Name::parse(Room::LOBBY).expect("a name"), None);
     put(&mut text, "tag of lobby", &open.tag().0);
@@ -42,18 +41,19 @@ fn vectors() -> String {
         put(&mut text, "its image", &who.public().image().expect("a good key"));
         writeln!(text, "{:16} {started}", "incarnation").expect("a string");
         writeln!(text, "{:16} {id}", "id").expect("a string");
-        put(&mut text, "handle", &Handle::of(&room, id).0.to_be_bytes());
     }
 
     let beacon = Beacon {
         id: alice.public().process(alice_started),
         key: alice.public(),
         incarnation: alice_started,
+        handle: Handle::of(7),
         n: 3,
         left: false,
         name: Name::parse("alice").expect("a name"),
         addrs: vec!["10.0.0.9:40112".parse().expect("an address")],
     };
+    put(&mut text, "handle of token 7", &Handle::of(7).0.to_be_bytes());
     let signed = Signed::new(&Noise, &alice, &room, beacon);
     put(&mut text, "signature", &signed.signature);
     put(&mut text, "sealed beacon", &*signed.seal(&Noise, &room).0);

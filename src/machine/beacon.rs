@@ -71,14 +71,15 @@ impl FromStr for PeerId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub [u8; 16]);
 
-/// What a nodeset knows a member by. Only who knows the room's secret can tell whose it is.
+/// What a nodeset knows a member by: it follows from the secret token of a lease. Only who can open
+/// the beacon can tell whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub u64);
 
 impl Handle {
-    /// The handle of a process in a room.
-    pub fn of(room: &Room, id: PeerId) -> Self {
-        Self(u64::from_be_bytes(short(room.handle_key(), &[&id.0.to_be_bytes()])))
+    /// The handle of whoever knows that token.
+    pub fn of(token: u64) -> Self {
+        Self(u64::from_be_bytes(short(b"chatrpc handle", &[&token.to_be_bytes()])))
     }
 }
 
@@ -89,6 +90,8 @@ pub struct Beacon {
     pub id: PeerId,
     /// Who.
     pub key: PublicKey,
+    /// What nodesets know it by.
+    pub handle: Handle,
     /// When that process started: greater than that of any earlier one of the same key.
     pub incarnation: u64,
     /// How often this process has changed its beacon.
@@ -101,11 +104,11 @@ pub struct Beacon {
     pub addrs: Vec<SocketAddr>,
 }
 
-/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, left, two counts.
-const FIXED: usize = 32 + 8 + 4 + 1 + 1 + 1;
+/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, left, handle, two counts.
+const FIXED: usize = 32 + 8 + 4 + 1 + 8 + 1 + 1;
 
 /// Bytes that are sealed: every beacon has the same, so that its size tells nothing.
-const PADDED: usize = 208;
+const PADDED: usize = 224;
 
 /// Bytes of a sealed beacon: nonce, beacon and signature, tag.
 pub const SEALED: usize = NONCE + PADDED + TAG;
@@ -122,6 +125,11 @@ impl Beacon {
             room -= if fits { addr_size(addr) } else { 0 };
             fits
         });
+    }
+
+    /// Whether it is of the same process: what never changes is the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.id, self.key, self.handle) == (other.id, other.key, other.handle)
     }
 
     /// Bytes it takes on the wire, without its signature.
@@ -224,6 +232,7 @@ mod tests {
         let mut beacon = Beacon {
             id: key.process(incarnation),
             key,
+            handle: Handle::of(7),
             incarnation,
             n: 0,
             left: false,

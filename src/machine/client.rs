@@ -11,7 +11,7 @@ use crate::machine::call::{Calls, LinkKey};
 use crate::machine::path::SENDS_MAX;
 use crate::machine::reading::{Progress, Reading};
 use crate::machine::wire::{ANYBODY, ANYWHERE, Asked, Change, Cookie, Page, Request, Response};
-use crate::machine::{Exit, Handle, Health, PeerId, Rng, Sealed, Tag, Time};
+use crate::machine::{Exit, Health, PeerId, Rng, Sealed, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
@@ -19,6 +19,9 @@ pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// A silent nodeset is asked again this long after a call to it failed; twice as long after the
 /// second one, and four times after all others.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A silent one is asked no more often than this by who has lost sight of somebody.
+const ASK_SILENT: Duration = Duration::from_secs(15);
 
 /// The first question is asked twice, this far apart: at 30 % loss five tries of one call fail once
 /// in thirty, those of two once in eight hundred.
@@ -30,7 +33,8 @@ const ROUNDS_MAX: u32 = 4;
 /// What a nodeset is given of us.
 #[derive(Clone, Debug)]
 pub(crate) struct Card {
-    pub(crate) handle: Handle,
+    /// What proves that a lease is ours, at whatever address we are: nobody else knows it.
+    pub(crate) token: u64,
     /// The number of the beacon.
     pub(crate) n: u32,
     pub(crate) sealed: Sealed,
@@ -81,8 +85,6 @@ pub(crate) struct Client {
     /// The nodeset process that answered last; 0 before any did.
     incarnation: u64,
     cookie: Cookie,
-    /// What proves that a lease is ours, at whatever address we are: nobody else knows it.
-    token: u64,
     /// The roster is known up to this version.
     have: u64,
     started: Time,
@@ -127,7 +129,6 @@ impl Client {
             link,
             incarnation: 0,
             cookie: [0; 8],
-            token: rng.next_u64().max(1),
             have: 0,
             started: now,
             registered: now,
@@ -169,8 +170,7 @@ impl Client {
             cookie: self.cookie,
             tag: self.tag,
             have: self.have,
-            token: self.token,
-            handle: card.handle,
+            token: card.token,
             n: card.n,
             sealed: card.sealed.clone(),
         };
@@ -178,7 +178,7 @@ impl Client {
     }
 
     /// Somebody does not answer any more: they may have moved, or we. A renewal tells, and lets the
-    /// others know where we are; it follows the last one by five seconds at least.
+    /// others know where we are; it follows the last one by five seconds at least, or by fifteen.
     pub(crate) fn ask_around<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,
@@ -186,8 +186,8 @@ impl Client {
         calls: &mut Calls<T>,
     ) {
         let Phase::Holding { renew: Some(at), .. } = self.phase else { return };
-        let earliest = self.registered + ASK_AGAIN;
-        if self.failed > 0 || at <= earliest {
+        let earliest = self.registered + if self.failed > 0 { ASK_SILENT } else { ASK_AGAIN };
+        if at <= earliest {
             return;
         }
         if earliest <= now {
@@ -218,8 +218,8 @@ impl Client {
         card: &Card,
         calls: &mut Calls<T>,
     ) -> bool {
-        let (tag, handle, sealed) = (self.tag, card.handle, card.sealed.clone());
-        let request = Request::Deregister { tag, handle, token: self.token, sealed };
+        let (tag, token, sealed) = (self.tag, card.token, card.sealed.clone());
+        let request = Request::Deregister { tag, token, sealed };
         self.call(now, Ask::Deregister, &request, calls)
     }
 

@@ -44,6 +44,7 @@ pub(super) fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
     put_u64(out, beacon.incarnation);
     out.extend_from_slice(&beacon.n.to_be_bytes());
     out.push(u8::from(beacon.left));
+    put_u64(out, beacon.handle.0);
     let name = beacon.name.as_str().as_bytes();
     out.push(name.len() as u8);
     out.extend_from_slice(name);
@@ -205,6 +206,7 @@ impl<'a> Reader<'a> {
             1 => true,
             _ => return Err(Malformed),
         };
+        let handle = Handle(self.u64()?);
         let len = usize::from(self.u8()?);
         let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
         let name = if self.checked {
@@ -220,7 +222,7 @@ impl<'a> Reader<'a> {
             return Err(Malformed);
         }
         let addrs = (0..count).map(|_| self.addr()).collect::<Result<_, _>>()?;
-        Ok(Beacon { id, key, incarnation, n, left, name, addrs })
+        Ok(Beacon { id, key, handle, incarnation, n, left, name, addrs })
     }
 
     pub(super) fn signed(&mut self) -> Result<Signed, Malformed> {

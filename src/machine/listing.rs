@@ -11,7 +11,8 @@ use crate::machine::outbox::Outbox;
 use crate::machine::suite::Suite;
 use crate::machine::wire::{self, Change, Packet, Response};
 use crate::machine::{
-    Action, Blame, Event, Exit, Handle, Input, Machine, Person, Room, Seed, Table, Time, Wake, mix,
+    Action, Blame, Event, Exit, Handle, Input, Machine, Person, Room, Seed, Signed, Table, Time,
+    Wake, mix,
 };
 
 /// People listed at most: a nodeset that names more is not believed.
@@ -110,7 +111,8 @@ impl Listing {
     fn list(&mut self, listed: &wire::Listed) {
         let ListingConfig { suite, room, .. } = &self.config;
         let opened = listed.sealed.open(*suite, room);
-        match opened.filter(|signed| signed.is_genuine(*suite, room)) {
+        let named = |signed: &Signed| signed.beacon.handle == listed.handle;
+        match opened.filter(named).filter(|signed| signed.is_genuine(*suite, room)) {
             Some(signed) => {
                 let who = Person { id: signed.beacon.id, name: signed.beacon.name };
                 self.found.insert(listed.handle, Listed { who, addr: listed.seen });

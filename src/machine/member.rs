@@ -88,8 +88,6 @@ pub(crate) struct Member {
     /// Where they answered last, once they are gone.
     last: Option<SocketAddr>,
     standing: Standing,
-    /// What a nodeset knows them by.
-    handle: Handle,
     /// The nodeset vouches for them.
     introduced: bool,
     /// When they are given up, and why.
@@ -260,7 +258,7 @@ impl Member {
 fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> {
     let sessions = ctx.calls.sessions()?;
     let opened = sealed.open(sessions.suite(), sessions.room());
-    let signed = opened.filter(|signed| Handle::of(sessions.room(), signed.beacon.id) == handle);
+    let signed = opened.filter(|signed| signed.beacon.handle == handle);
     ctx.calls.blame.unauthenticated += u64::from(signed.is_none());
     signed
 }
@@ -326,6 +324,9 @@ impl Members {
         let member = &mut self.slab[key];
         let moved = member.seen.replace(seen) != Some(seen);
         member.introduced = true;
+        // Nobody is listed under a handle without the token behind it.
+        self.by_handle.insert(listed.handle, key);
+        let member = &mut self.slab[key];
         if greet && (moved || member.links.is_empty()) {
             member.rounds = 0;
             self.greet(key, None, ctx);
@@ -363,7 +364,7 @@ impl Members {
                 ctx.calls.blame.replayed += 1;
                 return None;
             }
-            if !beacon.left && beacon.n <= member.beacon.n && beacon.key == member.beacon.key {
+            if !beacon.left && beacon.n <= member.beacon.n && beacon.is_same(&member.beacon) {
                 // What is known says as much, and was verified.
                 return Some(key);
             }
@@ -379,7 +380,7 @@ impl Members {
             }
             None if beacon.left => None,
             None => self.insert(beacon.clone(), introduced, ctx),
-            Some(key) if self.slab[key].beacon.key != beacon.key => None,
+            Some(key) if !self.slab[key].beacon.is_same(beacon) => None,
             Some(key) if beacon.left => {
                 self.lose(key, Why::Quit, ctx);
                 None
@@ -401,9 +402,7 @@ impl Members {
             return None;
         }
         let id = beacon.id;
-        let handle = Handle::of(ctx.calls.sessions()?.room(), id);
         let key = self.slab.insert(Member {
-            handle,
             look: beacon.name.look(),
             beacon,
             seen: None,
@@ -427,7 +426,6 @@ impl Members {
             inward: InStream::default(),
         });
         self.by_id.insert(id, key);
-        self.by_handle.insert(handle, key);
         Some(key)
     }
 
@@ -548,13 +546,14 @@ impl Members {
     pub(crate) fn check(&self) {
         self.timers.check();
         assert_eq!(self.by_id.len(), self.slab.len());
-        assert_eq!(self.by_handle.len(), self.slab.len());
+        for (handle, &key) in &self.by_handle {
+            assert_eq!(self.slab[key].beacon.handle, *handle);
+        }
         let gone = self.slab.iter().filter(|(_, member)| member.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
         for (key, member) in &self.slab {
             assert_eq!(self.key_of(member.beacon.id), Some(key));
-            assert_eq!(self.by_handle.get(&member.handle), Some(&key));
             assert!(member.links.len() <= LINKS_EACH);
             assert!(member.path.is_none_or(|path| self.on_link(path) == Some(key)));
             assert!(member.links.iter().all(|route| self.on_link(route.link) == Some(key)));

@@ -157,10 +157,12 @@ impl Peer {
         } = config;
         let key = identity.public();
         let id = key.process(incarnation);
-        let mut beacon = Beacon { id, key, incarnation, n: 0, left: false, name, addrs };
+        let token = seed.stream("lease").next_u64().max(1);
+        let handle = Handle::of(token);
+        let mut beacon = Beacon { id, key, handle, incarnation, n: 0, left: false, name, addrs };
         beacon.fit();
         let me = Signed::new(suite, &identity, &room, beacon);
-        let card = Card { handle: Handle::of(&room, id), n: 0, sealed: me.seal(suite, &room) };
+        let card = Card { token, n: 0, sealed: me.seal(suite, &room) };
         let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let (tag, open) = (room.tag(), room.is_open());
         let sessions = Sessions::new(SessionsConfig {

@@ -214,7 +214,9 @@ mod tests {
 
     fn roster(versions: impl IntoIterator<Item = u64>) -> Roster {
         let mut roster = Roster::default();
-        versions.into_iter().for_each(|version| roster.put(version, here(version)));
+        versions
+            .into_iter()
+            .for_each(|version| roster.put(crate::machine::Time::ZERO, version, here(version)));
         roster
     }
 
@@ -376,14 +378,18 @@ mod tests {
                     // Somebody comes; somebody changes, or goes.
                     5 => {
                         last += 1;
-                        roster.put(last, here(last));
+                        roster.put(crate::machine::Time::ZERO, last, here(last));
                         latest.insert(last, (last, true));
                     }
                     6 | 7 if !latest.is_empty() => {
                         let handle = *latest.keys().nth(which % latest.len()).expect("one of them");
                         last += 1;
                         let stays = what % 8 == 6 && latest[&handle].1;
-                        roster.put(last, if stays { here(handle) } else { gone(handle) });
+                        roster.put(
+                            crate::machine::Time::ZERO,
+                            last,
+                            if stays { here(handle) } else { gone(handle) },
+                        );
                         latest.insert(handle, (last, stays));
                     }
                     _ => {}

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
 use slab::Slab;
@@ -17,7 +17,7 @@ use slab::Slab;
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::cookie::Cookies;
 use crate::machine::outbox::Outbox;
-use crate::machine::roster::{Announcement, Roster};
+use crate::machine::roster::{Announcement, REMEMBER, Roster};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
     ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, Listed, PACKET_HEADER, Packet,
@@ -30,15 +30,16 @@ use crate::machine::{
 /// How long a lease lasts without being renewed.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Leases one source address may hold.
+/// Leases one source may hold: an address of IPv4, or a network of IPv6.
 const PER_SOURCE_MAX: usize = 256;
+
+/// How often a lease may change what the room is told of it.
+const CHANGE_EVERY: Duration = Duration::from_millis(500);
 
 /// Members one room may have, so that no room takes the places of all others; a peer knows no more.
 const PER_ROOM_MAX: usize = 1024;
 
-/// An empty room is remembered for as long as a cookie may be good: what its last members asked may
-/// come again. So many are, at most.
-const REMEMBER: Duration = Duration::from_secs(120);
+/// Empty rooms that are remembered.
 const EMPTY_MAX: usize = 256;
 
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
@@ -97,7 +98,8 @@ struct Lease {
     n: u32,
     sealed: Sealed,
     seen: SocketAddr,
-    token: u64,
+    /// When it was last published.
+    changed: Time,
     link: Option<LinkKey>,
     /// The last change this member was told of.
     heard: u64,
@@ -114,7 +116,6 @@ struct Application {
     cookie: Cookie,
     tag: Tag,
     have: u64,
-    token: u64,
     handle: Handle,
     n: u32,
     sealed: Sealed,
@@ -148,12 +149,18 @@ impl Registry {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+        let mut drew_page = false;
         let mut nothing = Vec::new();
         let received = self.calls.receive(now, from, bytes, &mut nothing, &mut self.out);
         let Ok((link, datagram)) = received else { return };
         for packet in datagram.packets() {
             match packet {
+                Packet::Request { request, .. } if drew_page && request.draws_page() => {
+                    // The answer has room for one.
+                    self.calls.blame.over_limit += 1;
+                }
                 Packet::Request { seq, request } => {
+                    drew_page |= request.draws_page();
                     let response = self.request(now, from, datagram.sender, request);
                     if let Some(response) = response {
                         self.calls.reply_stray(seq, &response);
@@ -181,13 +188,14 @@ impl Registry {
         match request {
             Request::Foreign { .. } => Some(Response::Version(VERSION)),
             Request::Who { cookie, tag, have, .. } => Some(self.who(now, from, cookie, tag, have)),
-            Request::Register { cookie, tag, have, token, handle, n, sealed } => {
+            Request::Register { cookie, tag, have, token, n, sealed } => {
+                let handle = Handle::of(token);
                 let application =
-                    Application { from, incarnation, cookie, tag, have, token, handle, n, sealed };
+                    Application { from, incarnation, cookie, tag, have, handle, n, sealed };
                 self.register(now, application)
             }
-            Request::Deregister { tag, handle, token, sealed } => {
-                self.deregister(now, tag, handle, token, sealed)
+            Request::Deregister { tag, token, sealed } => {
+                Some(self.deregister(now, tag, Handle::of(token), sealed))
             }
             _ => {
                 self.calls.blame.unauthenticated += 1;
@@ -218,10 +226,7 @@ impl Registry {
     fn register(&mut self, now: Time, application: Application) -> Option<Response> {
         let (from, tag) = (application.from, application.tag);
         let known = self.by_member.get(&(tag, application.handle)).copied();
-        let trusted = known.is_some_and(|key| {
-            let lease = &self.leases[key];
-            lease.token == application.token && lease.seen == from
-        });
+        let trusted = known.is_some_and(|key| self.leases[key].seen == from);
         if !trusted && !self.cookies.accepts(now, from, application.cookie) {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
@@ -249,16 +254,21 @@ impl Registry {
             self.calls.blame.replayed += 1;
             return None;
         }
-        if lease.token != application.token {
-            self.calls.blame.unauthenticated += 1;
+        let renamed = application.sealed != lease.sealed;
+        if renamed && application.n == lease.n {
+            self.calls.blame.replayed += 1;
             return None;
         }
-        if lease.seen != application.from || application.sealed != lease.sealed {
+        if lease.seen != application.from || renamed {
+            if now.since(lease.changed) < CHANGE_EVERY {
+                self.calls.blame.over_limit += 1;
+                return None;
+            }
             self.clear_address(now, application.from, Some(key), application.incarnation)?;
             self.unbind(key);
             let lease = &mut self.leases[key];
             (lease.n, lease.sealed) = (application.n, application.sealed.clone());
-            lease.seen = application.from;
+            (lease.seen, lease.changed) = (application.from, now);
             self.bind(key);
             self.publish(now, key);
         }
@@ -269,12 +279,12 @@ impl Registry {
     fn admit(&mut self, now: Time, application: &Application) -> Result<usize, Option<Response>> {
         let (tag, handle) = (application.tag, application.handle);
         let room = self.rooms.get(&tag);
-        if room.is_some_and(|room| room.has_left(handle)) {
+        if room.is_some_and(|room| room.has_left(now, handle)) {
             self.calls.blame.replayed += 1;
             return Err(None);
         }
         self.clear_address(now, application.from, None, application.incarnation).ok_or(None)?;
-        let source = application.from.ip();
+        let source = source(application.from);
         let from_source = self.per_source.get(&source).copied().unwrap_or(0);
         let in_room = self.rooms.get(&tag).map_or(0, Roster::present);
         if self.leases.len() >= self.members_max
@@ -291,7 +301,7 @@ impl Registry {
             n: application.n,
             sealed: application.sealed.clone(),
             seen: application.from,
-            token: application.token,
+            changed: now,
             link: None,
             // The reply brings everything up to and including the lease itself.
             heard: self.version + 1,
@@ -323,28 +333,17 @@ impl Registry {
         Some(())
     }
 
-    fn deregister(
-        &mut self,
-        now: Time,
-        tag: Tag,
-        handle: Handle,
-        token: u64,
-        sealed: Sealed,
-    ) -> Option<Response> {
+    fn deregister(&mut self, now: Time, tag: Tag, handle: Handle, sealed: Sealed) -> Response {
         if let Some(&key) = self.by_member.get(&(tag, handle)) {
-            if self.leases[key].token != token {
-                self.calls.blame.unauthenticated += 1;
-                return None;
-            }
             self.remove(now, key, Departure::Quit(sealed));
         }
-        Some(Response::Ok)
+        Response::Ok
     }
 
     fn bind(&mut self, key: usize) {
         let seen = self.leases[key].seen;
         self.by_addr.insert(seen, key);
-        *self.per_source.entry(seen.ip()).or_default() += 1;
+        *self.per_source.entry(source(seen)).or_default() += 1;
     }
 
     fn unbind(&mut self, key: usize) {
@@ -355,10 +354,10 @@ impl Registry {
             self.calls.close(link);
         }
         self.by_addr.remove(&seen);
-        if let Some(count) = self.per_source.get_mut(&seen.ip()) {
+        if let Some(count) = self.per_source.get_mut(&source(seen)) {
             *count -= 1;
             if *count == 0 {
-                self.per_source.remove(&seen.ip());
+                self.per_source.remove(&source(seen));
             }
         }
     }
@@ -396,7 +395,7 @@ impl Registry {
 
     fn change(&mut self, now: Time, tag: Tag, change: Change) {
         self.version += 1;
-        self.rooms.entry(tag).or_default().put(self.version, change);
+        self.rooms.entry(tag).or_default().put(now, self.version, change);
         let members: Vec<usize> = self.by_member.range(room_of(tag)).map(|(_, &key)| key).collect();
         members.into_iter().for_each(|key| self.announce_to(now, key));
     }
@@ -456,6 +455,14 @@ impl Registry {
     }
 }
 
+/// Where an address counts: with IPv6 whoever has one has all of its /64 (RFC 4291, section 2.5.4).
+fn source(addr: SocketAddr) -> IpAddr {
+    match addr.ip() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+        ip => ip,
+    }
+}
+
 /// The keys of one room in `by_member`.
 fn room_of(tag: Tag) -> core::ops::RangeInclusive<(Tag, Handle)> {
     (tag, Handle(0))..=(tag, Handle(u64::MAX))
@@ -506,7 +513,7 @@ impl Machine for Registry {
         for (&(tag, handle), &key) in &self.by_member {
             let lease = &self.leases[key];
             hash = mix(hash ^ handle.0 ^ u64::from(tag.0[0]));
-            hash = mix(hash ^ lease.token ^ lease.heard.rotate_left(32));
+            hash = mix(hash ^ lease.heard.rotate_left(32));
         }
         hash
     }

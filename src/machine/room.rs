@@ -121,7 +121,6 @@ struct Keys {
     mac: [u8; 32],
     beacon: [u8; 32],
     nonce: [u8; 32],
-    handle: [u8; 32],
 }
 
 impl Room {
@@ -135,13 +134,8 @@ impl Room {
         let key = |label: &str| hash(&*room, &[label.as_bytes()]);
         let mut tag = [0; 16];
         tag.copy_from_slice(&key("tag")[..16]);
-        let keys = Keys {
-            psk: key("psk"),
-            mac: key("mac"),
-            beacon: key("beacon"),
-            nonce: key("nonce"),
-            handle: key("handle"),
-        };
+        let keys =
+            Keys { psk: key("psk"), mac: key("mac"), beacon: key("beacon"), nonce: key("nonce") };
         Self { name, open: secret.is_none(), tag: Tag(tag), keys }
     }
 
@@ -178,11 +172,6 @@ impl Room {
     /// The key that gives a beacon's nonce.
     pub const fn nonce_key(&self) -> &[u8; 32] {
         &self.keys.nonce
-    }
-
-    /// The key that gives the handles by which a nodeset knows members.
-    pub const fn handle_key(&self) -> &[u8; 32] {
-        &self.keys.handle
     }
 }
 
@@ -234,13 +223,13 @@ mod tests {
             Room::new(name("ops"), Some(&two)),
         ];
         let keys = |room: &Room| {
-            let Keys { psk, mac, beacon, nonce, handle } = &room.keys;
+            let Keys { psk, mac, beacon, nonce } = &room.keys;
             let mut keys = vec![psk.to_vec(), mac.to_vec(), beacon.to_vec(), nonce.to_vec()];
-            keys.extend([handle.to_vec(), room.tag.0.to_vec()]);
+            keys.push(room.tag.0.to_vec());
             keys
         };
         let all: std::collections::BTreeSet<Vec<u8>> = rooms.iter().flat_map(keys).collect();
-        assert_eq!(all.len(), 6 * rooms.len());
+        assert_eq!(all.len(), 5 * rooms.len());
     }
 
     #[test]

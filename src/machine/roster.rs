@@ -7,27 +7,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::wire::{Change, Departure, Gone, Listed, Page};
-use crate::machine::{Handle, Rng};
+use core::time::Duration;
 
-/// Departures that are remembered per room; the oldest is forgotten first.
+use crate::machine::wire::{Change, Departure, Gone, Listed, Page};
+use crate::machine::{Handle, Rng, Time};
+
+/// How long a goodbye is remembered, and an empty room.
+pub(crate) const REMEMBER: Duration = Duration::from_secs(120);
+
+/// Departures that are told per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     changes: BTreeMap<u64, Change>,
-    version_of: BTreeMap<Handle, u64>,
+    /// The version of each member's latest change, and when that was.
+    version_of: BTreeMap<Handle, (u64, Time)>,
     tombstones: usize,
 }
 
 impl Roster {
     /// Records the latest change of a member under a version greater than all before.
-    pub(crate) fn put(&mut self, version: u64, change: Change) {
+    pub(crate) fn put(&mut self, now: Time, version: u64, change: Change) {
         let handle = match &change {
             Change::Present(listed) => listed.handle,
             Change::Gone(gone) => gone.handle,
         };
-        if let Some(before) = self.version_of.insert(handle, version) {
+        if let Some((before, _)) = self.version_of.insert(handle, (version, now)) {
             let before = self.changes.remove(&before);
             self.tombstones -= usize::from(matches!(before, Some(Change::Gone(_))));
         }
@@ -46,9 +52,12 @@ impl Roster {
         }
     }
 
-    /// Whether that member, which is one process, has said goodbye.
-    pub(crate) fn has_left(&self, handle: Handle) -> bool {
-        let change = self.version_of.get(&handle).and_then(|version| self.changes.get(version));
+    /// Whether that member, which is one process, has said goodbye not long ago: what it asked before
+    /// may come again for as long as a cookie may be good.
+    pub(crate) fn has_left(&self, now: Time, handle: Handle) -> bool {
+        let latest = self.version_of.get(&handle);
+        let latest = latest.filter(|(_, at)| now.since(*at) < REMEMBER);
+        let change = latest.and_then(|(version, _)| self.changes.get(version));
         matches!(change, Some(Change::Gone(gone)) if matches!(gone.how, Departure::Quit(_)))
     }
 
@@ -180,8 +189,8 @@ mod tests {
     #[test]
     fn pages_bring_every_member_once() {
         let mut roster = Roster::default();
-        (1..=50).for_each(|id| roster.put(id, here(id)));
-        roster.put(51, gone(7, quit()));
+        (1..=50).for_each(|id| roster.put(Time::ZERO, id, here(id)));
+        roster.put(Time::ZERO, 51, gone(7, quit()));
         let (mut have, mut found) = (0, Vec::new());
         loop {
             let page = roster.page(have, 1000);
@@ -198,10 +207,10 @@ mod tests {
     #[test]
     fn announcements_keep_the_order_of_arrivals_and_departures() {
         let mut roster = Roster::default();
-        roster.put(1, here(1));
-        roster.put(2, here(2));
-        roster.put(3, gone(9, Departure::Timeout));
-        roster.put(4, here(3));
+        roster.put(Time::ZERO, 1, here(1));
+        roster.put(Time::ZERO, 2, here(2));
+        roster.put(Time::ZERO, 3, gone(9, Departure::Timeout));
+        roster.put(Time::ZERO, 4, here(3));
         let Announcement::Here { reached: 2, members } = roster.announcement(0, Handle(1), 1000)
         else {
             panic!("first those who are here, without the reader")
@@ -221,12 +230,12 @@ mod tests {
     fn tombstones_are_bounded_and_keep_the_dead_away() {
         let mut roster = Roster::default();
         let last = TOMBSTONES_MAX as u64 + 10;
-        (1..=last).for_each(|id| roster.put(id, gone(id, quit())));
+        (1..=last).for_each(|id| roster.put(Time::ZERO, id, gone(id, quit())));
         roster.check();
         assert_eq!(roster.len(), TOMBSTONES_MAX);
-        assert!(roster.has_left(Handle(last)));
-        assert!(!roster.has_left(Handle(1)), "the oldest is forgotten");
-        roster.put(last + 1, gone(last, Departure::Timeout));
-        assert!(!roster.has_left(Handle(last)), "who timed out may come back");
+        assert!(roster.has_left(Time::ZERO, Handle(last)));
+        assert!(!roster.has_left(Time::ZERO, Handle(1)), "the oldest is forgotten");
+        roster.put(Time::ZERO, last + 1, gone(last, Departure::Timeout));
+        assert!(!roster.has_left(Time::ZERO, Handle(last)), "who timed out may come back");
     }
 }

@@ -95,10 +95,8 @@ pub enum Request<'a> {
         tag: Tag,
         /// The changes up to this one are known already.
         have: u64,
-        /// A secret of ours for the lease: only who knows it moves or ends it. Never 0.
+        /// A secret of ours: the handle follows from it, and only who knows it moves or ends the lease.
         token: u64,
-        /// What the nodeset is to know us by.
-        handle: Handle,
         /// How often we have changed our beacon.
         n: u32,
         /// Who we are, for the others.
@@ -108,8 +106,6 @@ pub enum Request<'a> {
     Deregister {
         /// Which room.
         tag: Tag,
-        /// Who.
-        handle: Handle,
         /// The token of the lease.
         token: u64,
         /// Our last beacon, for the others: it says that we have left.
@@ -313,18 +309,16 @@ impl<'a> Request<'a> {
                 out.extend_from_slice(&[method::WHO, VERSION]);
                 put_room(out, cookie, *tag, *have);
             }
-            Self::Register { cookie, tag, have, token, handle, n, sealed } => {
+            Self::Register { cookie, tag, have, token, n, sealed } => {
                 out.extend_from_slice(&[method::REGISTER, VERSION]);
                 put_room(out, cookie, *tag, *have);
                 put_u64(out, *token);
-                put_u64(out, handle.0);
                 out.extend_from_slice(&n.to_be_bytes());
                 out.extend_from_slice(&*sealed.0);
             }
-            Self::Deregister { tag, handle, token, sealed } => {
+            Self::Deregister { tag, token, sealed } => {
                 out.push(method::DEREGISTER);
                 out.extend_from_slice(&tag.0);
-                put_u64(out, handle.0);
                 put_u64(out, *token);
                 out.extend_from_slice(&*sealed.0);
             }
@@ -379,17 +373,13 @@ impl<'a> Request<'a> {
             }
             method::REGISTER => {
                 let (cookie, tag, have) = reader.room()?;
-                let (token, handle) = (reader.u64()?, Handle(reader.u64()?));
-                let (n, sealed) = (reader.u32()?, reader.sealed()?);
-                if token == 0 {
-                    return Err(Malformed);
-                }
-                Self::Register { cookie, tag, have, token, handle, n, sealed }
+                let (token, n, sealed) = (reader.u64()?, reader.u32()?, reader.sealed()?);
+                Self::Register { cookie, tag, have, token, n, sealed }
             }
             method::DEREGISTER => {
-                let (tag, handle) = (Tag(reader.array()?), Handle(reader.u64()?));
+                let tag = Tag(reader.array()?);
                 let (token, sealed) = (reader.u64()?, reader.sealed()?);
-                Self::Deregister { tag, handle, token, sealed }
+                Self::Deregister { tag, token, sealed }
             }
             method::ADD_MEMBER => {
                 let reached = reader.u64()?;

@@ -22,6 +22,8 @@ pub struct Insider {
     pub identity: Identity,
     pub incarnation: u64,
     pub room: Room,
+    /// The token of their lease.
+    pub token: u64,
     suite: &'static dyn Suite,
     drawn: u8,
     number: u64,
@@ -46,7 +48,8 @@ impl Insider {
     }
 
     pub fn with(identity: Identity, incarnation: u64) -> Self {
-        Self { identity, incarnation, room: room(), suite: &Noise, drawn: 0, number: 0 }
+        let token = identity.public().process(incarnation).0;
+        Self { identity, incarnation, room: room(), token, suite: &Noise, drawn: 0, number: 0 }
     }
 
     /// The same person, who seals otherwise.
@@ -63,10 +66,16 @@ impl Insider {
         self.identity.public().process(self.incarnation)
     }
 
+    pub fn handle(&self) -> Handle {
+        Handle::of(self.token)
+    }
+
     pub fn signed(&self, name: &str, n: u32, addrs: Vec<SocketAddr>) -> Signed {
         let (key, incarnation) = (self.identity.public(), self.incarnation);
         let name = Name::parse(name).unwrap();
-        let mut beacon = Beacon { id: self.id(), key, incarnation, n, left: false, name, addrs };
+        let handle = self.handle();
+        let mut beacon =
+            Beacon { id: self.id(), key, handle, incarnation, n, left: false, name, addrs };
         beacon.fit();
         Signed::new(self.suite, &self.identity, &self.room, beacon)
     }
@@ -80,7 +89,7 @@ impl Insider {
 
     pub fn sealed(&self, name: &str, addrs: Vec<SocketAddr>) -> (Handle, Sealed) {
         let sealed = self.signed(name, 0, addrs).seal(self.suite, &self.room);
-        (Handle::of(&self.room, self.id()), sealed)
+        (self.handle(), sealed)
     }
 
     fn entropy(&mut self) -> [u8; 32] {

@@ -334,7 +334,9 @@ impl Members {
         self.timers.cancel(key);
         let member = self.slab.remove(key);
         self.by_id.remove(&member.beacon.id);
-        self.by_handle.remove(&member.handle);
+        if self.by_handle.get(&member.beacon.handle) == Some(&key) {
+            self.by_handle.remove(&member.beacon.handle);
+        }
         self.gone -= usize::from(member.is_gone());
     }
 

@@ -25,7 +25,9 @@ fn end_in(room: &str, luck: u8) -> End {
     let key = identity.public();
     let id = key.process(incarnation);
     let name = Name::parse("somebody").unwrap();
-    let beacon = Beacon { id, key, incarnation, n: 0, left: false, name, addrs: Vec::new() };
+    let handle = crate::machine::Handle::of(1);
+    let beacon =
+        Beacon { id, key, handle, incarnation, n: 0, left: false, name, addrs: Vec::new() };
     let sessions = Sessions::new(SessionsConfig {
         suite: &Noise,
         identity,

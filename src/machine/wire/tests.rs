@@ -19,6 +19,7 @@ fn beacon(rng: &mut Rng) -> Beacon {
     Beacon {
         id: key.process(incarnation),
         key,
+        handle: Handle(rng.next_u64()),
         incarnation,
         n: rng.next_u32(),
         left: rng.below(2) == 0,
@@ -64,16 +65,15 @@ fn page(rng: &mut Rng) -> Page {
 
 fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
-    let (tag, have, token) =
-        (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64().max(1));
-    let (handle, position) = (Handle(rng.next_u64()), rng.below(POSITION_MAX));
+    let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
+    let position = rng.below(POSITION_MAX);
     match rng.below(9) {
         0 => Request::Who { cookie, tag, have },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
-            Request::Register { cookie, tag, have, token, handle, n, sealed }
+            Request::Register { cookie, tag, have, token, n, sealed }
         }
-        2 => Request::Deregister { tag, handle, token, sealed: sealed(rng) },
+        2 => Request::Deregister { tag, token, sealed: sealed(rng) },
         3 => {
             let members = (0..rng.below(4)).map(|_| listed(rng)).collect();
             Request::AddMember { reached: have, members }

@@ -365,3 +365,42 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     assert!(!alice.err.wait("* bob: id ").contains("trusted"));
     drop(impostor);
 }
+
+/// Two processes of one key trust two people, and both are kept; the one too many is not, and nobody
+/// is told that it was.
+#[test]
+fn all_that_is_said_to_be_remembered_is() {
+    let (_nodeset, addr) = nodeset();
+    let (home, bobs) = (fresh("keeping"), fresh("kept"));
+    let start = |name: &str, home: &PathBuf| {
+        let args = ["chat", &addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
+        let mut command = chatrpc(&args);
+        let mut process = Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
+        process.err.wait(&format!("* Welcome to the chat room, {name}!"));
+        process
+    };
+    let mut desk = start("desk", &home);
+    let mut phone = start("phone", &home);
+    let _bob = start("bob", &bobs);
+    for process in [&mut desk, &mut phone] {
+        process.err.wait("* bob has entered the chat!");
+    }
+    desk.say("/trust bob");
+    desk.err.wait("* bob is remembered under this key");
+    phone.say("/trust desk");
+    phone.err.wait("* desk is remembered under this key");
+    let known = home.join("chatrpc/known");
+    let kept = fs::read_to_string(&known).unwrap();
+    assert!(kept.contains(" bob\n") && kept.contains(" desk\n"), "{kept}");
+    let many: Vec<String> =
+        (0..1024).map(|number| format!("{} n{number}\n", PublicKey([1; 32]))).collect();
+    fs::write(&known, many.concat()).unwrap();
+    phone.say("/trust bob");
+    phone.err.wait("* bob is not remembered: too many are already");
+    assert_eq!(fs::read_to_string(&known).unwrap(), many.concat(), "nobody was dropped");
+    fs::remove_file(&known).unwrap();
+    fs::create_dir(&known).unwrap();
+    phone.say("/trust bob");
+    phone.err.wait("* bob is remembered under this key");
+    phone.err.wait("* whom you trust is forgotten when this run ends: ");
+}

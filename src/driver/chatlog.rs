@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use rustix::fs::OFlags;
-
 use super::clock::{Zone, unix_ms};
+use super::files::{about, open_regular};
 use super::people::People;
 use super::state;
 use super::wording;
@@ -34,16 +33,9 @@ impl ChatLog {
             Some(path) => PathBuf::from(path),
             None => state::folder()?.join(file_of(room)),
         };
-        // Not a pipe that nobody reads: opening and writing it would block.
-        let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
         let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o600).custom_flags(flags);
-        let named =
-            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let file = options.open(&path).map_err(named)?;
-        if !file.metadata()?.is_file() {
-            return Err(named(io::Error::other("not a regular file")));
-        }
+        options.append(true).create(true).mode(0o600);
+        let file = open_regular(&mut options, &path).map_err(|error| about(&path, &error))?;
         let path = path.display().to_string();
         Ok(Self { file, path, zone: Zone::local() })
     }

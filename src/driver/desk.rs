@@ -7,7 +7,7 @@ use log::{Level, log};
 
 use super::chatlog::ChatLog;
 use super::front::Note;
-use super::known::Known;
+use super::known::{Known, NotKept};
 use super::node::Told;
 use super::people::People;
 use super::seat::{Heard, Seat};
@@ -80,19 +80,34 @@ impl Desk {
             Event::Refused(Refusal::Empty) => {}
             Event::Refused(_) => self.refused += 1,
             Event::Sent { readers: 0, .. } => self.unheard += 1,
-            Event::Trusted { who, key } => {
-                let pin = Pin { name: who.name.clone(), key: *key };
-                if let Err(error) = self.known.add(pin) {
-                    log::warn!("whom you trust is forgotten when this run ends: {error}");
-                }
-            }
             Event::Invite { nodeset, room, .. } => {
                 let line = invitation(*nodeset, room, self.secret.as_ref());
                 self.seat.note(&Note::Invite(line));
             }
             _ => {}
         }
-        let level = match &event {
+        if let Event::Trusted { who, key } = &event
+            && let Err(why) = self.known.add(Pin { name: who.name.clone(), key: *key })
+        {
+            return self.trust_for_now(&event, &self.people.label(who), &why);
+        }
+        self.show(&event);
+    }
+
+    /// Somebody is trusted whom no later run will know.
+    fn trust_for_now(&mut self, event: &Event<'_>, label: &str, why: &NotKept) {
+        let what = match why {
+            NotKept::Full => format!("{label} is not remembered: too many are already"),
+            NotKept::File(error) => {
+                self.show(event);
+                format!("whom you trust is forgotten when this run ends: {error}")
+            }
+        };
+        self.seat.note(&Note::Remark(what));
+    }
+
+    fn show(&mut self, event: &Event<'_>) {
+        let level = match event {
             // One line per message belongs to the log that has one per datagram.
             Event::Message { .. }
             | Event::Sent { .. }
@@ -101,9 +116,9 @@ impl Desk {
             _ => Level::Debug,
         };
         log!(level, "{event:?}");
-        self.seat.show(&event);
-        self.people.note(&event);
-        match (&event, &self.me) {
+        self.seat.show(event);
+        self.people.note(event);
+        match (event, &self.me) {
             (Event::Ready { me, .. }, _) => self.me = Some(me.clone()),
             (Event::Renamed { who, .. }, Some(me)) if who.id == me.id => {
                 self.me = Some(who.clone());
@@ -111,7 +126,7 @@ impl Desk {
             _ => {}
         }
         if let Some(chatlog) = &mut self.chatlog
-            && let Err(error) = chatlog.show(&event, &self.people, self.me.as_ref())
+            && let Err(error) = chatlog.show(event, &self.people, self.me.as_ref())
         {
             let what = format!("the chat is no longer written to a file: {error}");
             self.chatlog = None;

@@ -21,7 +21,7 @@
 //! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
 //! | `people`, `wording` | who is called what, and what happened in words, on every seat |
 //! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
-//! | `state`, `chatlog` | what is kept between runs; the chat in a file |
+//! | `files`, `state`, `chatlog` | opening files; what is kept between runs; the chat in a file |
 //! | `identity`, `known`, `room` | who we are, and whom we trust, in files; which room, and its secret |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 
@@ -32,6 +32,7 @@ mod chatlog;
 mod clock;
 mod desk;
 mod escape;
+mod files;
 mod front;
 mod identity;
 mod json;

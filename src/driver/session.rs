@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
             nodeset,
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
-            pins: known.pins().to_vec(),
+            pins: known.pins(),
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;

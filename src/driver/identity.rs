@@ -1,7 +1,7 @@
 //! Who we are, kept in a folder of our own: a key that is made on first use, and the incarnation of
 //! the last process that used it. Nobody else may be able to read the key.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use zeroize::Zeroizing;
 
 use super::clock::unix_ms;
+use super::files::open_regular;
 use super::report::{Failure, status};
 use crate::machine::Identity;
 
@@ -90,14 +91,17 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let failure = refused(format!("{}: {error}", path.display()));
     match error.kind() {
         io::ErrorKind::InvalidData => failure.hint("move it away to get a new one"),
-        io::ErrorKind::PermissionDenied => failure.hint(format!("chmod 600 {}", path.display())),
+        // What the system denies is not denied for the file's mode alone.
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
+            failure.hint(format!("chmod 600 {}", path.display()))
+        }
         _ => failure,
     }
 }
 
 /// The 32 bytes of a key file; `None` when there is none.
 fn read_key(path: &Path) -> io::Result<Option<Zeroizing<[u8; 32]>>> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -107,7 +111,7 @@ fn read_key(path: &Path) -> io::Result<Option<Zeroizing<[u8; 32]>>> {
         let what = "others can read it: it may not be yours alone any more";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     }
-    if !status.is_file() || status.len() != 32 {
+    if status.len() != 32 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not an identity key"));
     }
     let mut secret = Zeroizing::new([0; 32]);
@@ -120,13 +124,24 @@ fn make_key(folder: &Path, key: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *secret)?;
-    let new = folder.join(format!("key.{}", std::process::id()));
+    // Not named by the process alone: in containers, one that crashed here had the same number.
+    let mut luck = [0; 8];
+    getrandom::fill(&mut luck)?;
+    let new = folder.join(format!("key.{:016x}", u64::from_ne_bytes(luck)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(&*secret).and_then(|()| file.sync_all())?;
-    let linked = fs::hard_link(&new, key);
+    let written = file.write_all(&*secret).and_then(|()| file.sync_all());
+    let made = written.and_then(|()| publish(fs::hard_link(&new, key)));
     fs::remove_file(&new)?;
+    made
+}
+
+/// What has become of a key that was to be linked to its place.
+fn publish(linked: io::Result<()>) -> io::Result<()> {
     match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            let what = format!("no hard link to it can be made on this file system: {error}");
+            Err(io::Error::new(io::ErrorKind::Unsupported, what))
+        }
         _ => Ok(()),
     }
 }
@@ -134,13 +149,17 @@ fn make_key(folder: &Path, key: &Path) -> io::Result<()> {
 fn next_incarnation(path: &Path, now: u64) -> io::Result<u64> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(path)?;
+    let mut file = open_regular(&mut options, path)?;
     // Another process of the same key waits here, and gets a greater number.
     flock(&file, FlockOperation::LockExclusive)?;
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     let last: u64 = text.trim().parse().unwrap_or(0);
-    let next = now.max(last.saturating_add(1));
+    let Some(next) = last.checked_add(1) else {
+        let what = "it holds the greatest number there is: no process can come after that one";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    };
+    let next = now.max(next);
     file.rewind()?;
     file.set_len(0)?;
     writeln!(file, "{next}")?;
@@ -173,6 +192,48 @@ mod tests {
     }
 
     #[test]
+    fn what_a_crash_left_is_not_in_the_way() {
+        let folder = fresh("crashed");
+        let (key, elsewhere) = (folder.join("key"), folder.join("elsewhere"));
+        fs::create_dir_all(&folder).unwrap();
+        let left = folder.join(format!("key.{}", std::process::id()));
+        std::os::unix::fs::symlink(&elsewhere, left).unwrap();
+        make_key(&folder, &key).unwrap();
+        assert!(read_key(&key).unwrap().is_some());
+        assert!(!elsewhere.exists(), "no link is followed");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = fresh("pipes");
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["key", "incarnation"] {
+            let made = std::process::Command::new("mkfifo").arg(folder.join(name)).status();
+            assert!(made.unwrap().success());
+        }
+        let key = read_key(&folder.join("key")).unwrap_err();
+        let incarnation = next_incarnation(&folder.join("incarnation"), 7).unwrap_err();
+        for error in [key, incarnation, read_key(&folder).unwrap_err()] {
+            assert_eq!(error.to_string(), "not a regular file");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_hint_helps() {
+        let hints = |error: io::Error| unreadable(Path::new("key"), &error).hints.concat();
+        let open = io::Error::new(io::ErrorKind::PermissionDenied, "others can read it");
+        assert!(hints(open).contains("chmod 600 key"));
+        let denied = || Err::<(), io::Error>(rustix::io::Errno::PERM.into());
+        let error = publish(denied()).unwrap_err();
+        assert!(error.to_string().contains("no hard link"), "{error}");
+        assert_eq!(hints(error), "or: --ephemeral, a key for this run alone");
+        assert!(!hints(denied().unwrap_err()).contains("chmod"));
+        assert!(publish(Err(io::ErrorKind::AlreadyExists.into())).is_ok(), "somebody was faster");
+    }
+
+    #[test]
     fn a_key_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let folder = fresh("open");
@@ -201,6 +262,11 @@ mod tests {
         assert_eq!(next_incarnation(&path, 7).unwrap(), 10_000_000);
         fs::write(&path, b"junk").unwrap();
         assert_eq!(next_incarnation(&path, 7).unwrap(), 7);
+        let last = format!("{}\n", u64::MAX - 1);
+        fs::write(&path, last).unwrap();
+        assert_eq!(next_incarnation(&path, 7).unwrap(), u64::MAX);
+        assert_eq!(next_incarnation(&path, 7).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(fs::read_to_string(&path).unwrap().trim(), u64::MAX.to_string());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -126,7 +126,7 @@ pub(crate) struct ChatArgs {
     /// One JSON object per line in both directions
     #[arg(long, overrides_with = "plain")]
     pub(crate) json: bool,
-    /// Write the chat to this file [default: $XDG_STATE_HOME/chatrpc/ROOM.log]
+    /// Write the chat to this file [default: $XDG_STATE_HOME/chatrpc/ROOM.log, with a secret ROOM-TAG.log]
     #[arg(long, value_name = "PATH", env = "CHATRPC_LOG", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "")]
     pub(crate) log: Option<String>,

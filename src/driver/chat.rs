@@ -22,7 +22,7 @@ use super::stream::Stream;
 use super::terminal::theme::{ColorWhen, Theme};
 use super::terminal::{Look, Screen, tty};
 use super::{PORT, World, run};
-use crate::machine::{Name, NameProblem, TEXT_MAX};
+use crate::machine::{Name, NameProblem, Room, TEXT_MAX};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -271,7 +271,7 @@ impl Plan {
     }
 
     /// The file that the chat is written to.
-    pub(crate) fn chatlog(&self, room: &Name) -> Result<Option<ChatLog>, Failure> {
+    pub(crate) fn chatlog(&self, room: &Room) -> Result<Option<ChatLog>, Failure> {
         let Some(path) = &self.log else { return Ok(None) };
         let path = Some(path.as_str()).filter(|path| !path.is_empty());
         ChatLog::open(path, room).map(Some).map_err(|error| {

@@ -10,12 +10,25 @@ use super::files::{about, open_regular};
 use super::people::People;
 use super::state;
 use super::wording;
-use crate::machine::{Event, Name, Person};
+use crate::machine::{Event, Person, Room};
 
 /// The file where nobody names another, in the folder for state: named like the room, with what no name
-/// of a file may hold written as in an address of the web (RFC 3986, section 2.1).
-fn file_of(room: &Name) -> String {
-    room.as_str().replace('%', "%25").replace('/', "%2F") + ".log"
+/// of a file may hold written as in an address of the web (RFC 3986, section 2.1). Rooms of one name
+/// differ by their secrets, and so do their files: by the first letters of the tag, which is no secret.
+fn file_of(room: &Room) -> String {
+    let mut name = room.name().as_str().replace('%', "%25").replace('/', "%2F");
+    if !room.is_open() {
+        let [first, second, ..] = room.tag().0;
+        return format!("{name}-{first:02x}{second:02x}.log");
+    }
+    // No open room has the file of one with a secret.
+    if let Some((_, end)) = name.rsplit_once('-')
+        && end.len() == 4
+        && end.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        name.replace_range(name.len() - 5..name.len() - 4, "%2D");
+    }
+    name + ".log"
 }
 
 /// A file that the chat is appended to.
@@ -28,7 +41,7 @@ pub(crate) struct ChatLog {
 
 impl ChatLog {
     /// Opens a file to append to, readable by nobody else if it is new; the room's unless told.
-    pub(crate) fn open(path: Option<&str>, room: &Name) -> io::Result<Self> {
+    pub(crate) fn open(path: Option<&str>, room: &Room) -> io::Result<Self> {
         let path = match path {
             Some(path) => PathBuf::from(path),
             None => state::folder()?.join(file_of(room)),
@@ -87,7 +100,11 @@ impl ChatLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{MessageId, PeerId, SafeText, Why};
+    use crate::machine::{MessageId, Name, PeerId, SECRET, SafeText, Secret, Why};
+
+    fn open_room(name: &str) -> Room {
+        Room::new(Name::parse(name).unwrap(), None)
+    }
 
     #[test]
     fn a_line_is_an_instant_a_tab_and_what_happened() {
@@ -97,7 +114,7 @@ mod tests {
         let me = Person { id: PeerId(1), name: Name::parse("eve").unwrap() };
         let id = MessageId { author: bob.id, number: 1 };
         let text = SafeText::new("one\n* bob has left");
-        let mut log = ChatLog::open(Some(name), &Name::parse("lobby").unwrap()).unwrap();
+        let mut log = ChatLog::open(Some(name), &open_room("lobby")).unwrap();
         let (action, private, mention) = (false, false, false);
         let from = bob.clone();
         let people = People::EMPTY;
@@ -120,16 +137,27 @@ mod tests {
     #[test]
     fn only_files_are_written() {
         for path in ["/dev/null", "/nonexistent/x", "/tmp"] {
-            assert!(ChatLog::open(Some(path), &Name::parse("x").unwrap()).is_err(), "{path}");
+            assert!(ChatLog::open(Some(path), &open_room("x")).is_err(), "{path}");
         }
     }
 
     #[test]
     fn every_room_has_a_file_of_its_own() {
-        let of = |room: &str| file_of(&Name::parse(room).unwrap());
+        let of = |room: &str| file_of(&open_room(room));
         assert_eq!(of("lobby"), "lobby.log");
         assert_eq!(of("a/../b"), "a%2F..%2Fb.log");
         assert_eq!(of("a%2F..%2Fb"), "a%252F..%252Fb.log");
         assert!(of(&format!("a{}", "/".repeat(23))).len() < 255, "a file name is no longer");
+        let secret = |name: &str, luck: u8| {
+            let secret = Secret::new([luck; SECRET]);
+            let room = Room::new(Name::parse(name).unwrap(), Some(&secret));
+            (file_of(&room), format!("{:02x}{:02x}", room.tag().0[0], room.tag().0[1]))
+        };
+        let ((one, tag), (other, _)) = (secret("ops", 1), secret("ops", 2));
+        assert_eq!(one, format!("ops-{tag}.log"));
+        assert_ne!(one, other, "another secret is another room");
+        assert_eq!(of("ops"), "ops.log");
+        assert_eq!(of(&format!("ops-{tag}")), format!("ops%2D{tag}.log"));
+        assert_eq!(of("ops-team"), "ops-team.log");
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Desk {
     /// How the machine ended.
     pub(crate) exit: Option<Exit>,
     /// The room, and its secret for those who are to be invited.
-    room: Name,
+    room: Room,
     secret: Option<Secret>,
     known: Known,
 }
@@ -42,7 +42,7 @@ impl Desk {
     pub(crate) fn new(
         seat: Box<dyn Seat>,
         chatlog: Option<ChatLog>,
-        (room, secret): (Name, Option<Secret>),
+        (room, secret): (Room, Option<Secret>),
         known: Known,
     ) -> Self {
         Self {

@@ -87,9 +87,8 @@ impl<'a> Session<'a> {
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
-        let chatlog = plan.chatlog(room.name())?;
-        let mut desk =
-            Desk::new(plan.seat(world)?, chatlog, (room.name().clone(), secret.clone()), known);
+        let chatlog = plan.chatlog(room)?;
+        let mut desk = Desk::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), known);
         if let Some(addr) = opened {
             desk.seat.note(&Note::Opened(addr));
         }

@@ -171,22 +171,27 @@ fn a_nodeset_serves_rooms_it_cannot_tell_from_noise() {
         command.stdin(Stdio::null()).envs(secret.map(|secret| ("CHATRPC_SECRET", secret)));
         let mut who = Process::of(&mut command);
         assert_eq!(who.status(), 0);
+        let errors = who.errors();
         let names =
             who.out.all().iter().map(|line| line.split(' ').next().unwrap_or("").to_owned());
         let mut names: Vec<String> = names.collect();
         names.sort();
-        names
+        (names.join(" "), errors)
     };
-    assert_eq!(who(Some(&secret()), &["--room", NAME]), ["alice", "bob"]);
-    assert_eq!(who(None, &[]), ["alice"]);
-    assert_eq!(who(None, &["--room", NAME]), [""; 0]);
+    let is = |names: &str, errors: &str| (names.to_owned(), errors.to_owned());
+    assert_eq!(who(Some(&secret()), &["--room", NAME]), is("alice bob", ""));
+    assert_eq!(who(None, &[]), is("alice", ""));
+    assert_eq!(who(None, &["--room", NAME]), is("", "nobody is here"));
     let wrong = Secret::new([8; SECRET]).written().to_string();
-    assert_eq!(who(Some(&wrong), &["--room", NAME]), [""; 0]);
-    let mut carol = Process::of(
-        chatrpc(&["chat", &addr, "-n", "carol", "--plain", "--room", NAME])
-            .stdin(Stdio::piped())
-            .env("CHATRPC_SECRET", secret()),
-    );
+    let nobody = is("", "nobody with this secret is here");
+    assert_eq!(who(Some(&wrong), &["--room", NAME]), nobody);
+    assert_eq!(who(Some(&wrong), &["--room", NAME, "--json"]).1, "", "programs read no prose");
+    let chat = |name: &str, secret: &str| {
+        let mut command = chatrpc(&["chat", &addr, "-n", name, "--plain", "--room", NAME]);
+        Process::of(command.stdin(Stdio::piped()).env("CHATRPC_SECRET", secret))
+    };
+    chat("dave", &wrong).err.wait("* here: nobody else with this secret yet");
+    let mut carol = chat("carol", &secret());
     let here = carol.err.wait("* here: ");
     assert!(here.contains("alice") && here.contains("bob"), "{here}");
     carol.say("/invite");

@@ -68,10 +68,9 @@ impl Lines {
         let line = match event {
             Event::Ready { me, open, .. } => {
                 self.me = Some(me.id);
-                let here = self.people.here();
-                let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
+                let here = wording::here(&self.people, *open);
                 let open = if *open { " (OPEN: everybody can enter)" } else { "" };
-                format!("Welcome to the chat room, {}!{open}\n* here: {here}", me.name)
+                format!("Welcome to the chat room, {}!{open}\n* {here}", me.name)
             }
             Event::Joined(who) => {
                 self.said_alone = false;
@@ -259,6 +258,22 @@ mod tests {
             err,
             "* Welcome to the chat room, me!\n* here: bob\n* 2 missing from bob\n\
              * bob has left the chat! (timeout)\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_room_may_be_another_secrets() {
+        let alone = |open| {
+            let addr = "127.0.0.1:1".parse().unwrap();
+            let (me, people) = (who(1, "me"), Vec::new());
+            let ready = Event::Ready { me, addr, nodeset: addr, people, open };
+            let (_, err) = shown(Style::default(), &[ready]);
+            err.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(alone(true), "* here: nobody else yet");
+        assert_eq!(
+            alone(false),
+            "* here: nobody else with this secret yet (another secret is another room)"
         );
     }
 

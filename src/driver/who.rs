@@ -16,6 +16,7 @@ use super::room::Door;
 use super::signals::Signal;
 use super::socket::Socket;
 use super::table::table;
+use super::wording;
 use super::{PEER, PROBE, Program, World, run, seed};
 use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Noise, Time};
 
@@ -38,9 +39,9 @@ pub struct Who {
 pub fn who(options: &Who) -> Result<u8, Failure> {
     let asked = listed(options);
     if !options.json {
-        let people = asked?;
+        let (people, open) = asked?;
         if people.is_empty() {
-            let _ = writeln!(io::stderr(), "nobody is here");
+            let _ = writeln!(io::stderr(), "{}", wording::nobody(open));
         }
         let rows = people
             .iter()
@@ -50,7 +51,7 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
     }
     let mut paper = Paper::default();
     let status = match asked {
-        Ok(people) => {
+        Ok((people, _)) => {
             json::listing(&people, &mut paper);
             status::OK
         }
@@ -70,12 +71,14 @@ fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn listed(options: &Who) -> Result<Vec<Listed>, Failure> {
+/// Who is there, and whether everybody can enter.
+fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let nodeset = resolved(&options.nodeset)?;
     // Signals do what they always do: there is nothing to leave.
     let mut world = World::new(&[])?;
     let socket = Socket::bind_towards(nodeset)?;
     let (room, _) = options.door.open()?;
+    let open = room.is_open();
     let config =
         ListingConfig { seed: seed()?, incarnation: unix_ms(), suite: &Noise, room, nodeset };
     let mut node = Node::new(Listing::new(config), socket, world.clock);
@@ -85,7 +88,7 @@ fn listed(options: &Who) -> Result<Vec<Listed>, Failure> {
     query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
     run(&mut world, &mut query)?;
     let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Asked::Who));
-    failure.map_or(Ok(query.people), Err)
+    failure.map_or(Ok((query.people, open)), Err)
 }
 
 struct Query {

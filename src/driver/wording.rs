@@ -13,6 +13,23 @@ pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> S
     format!("{private}{label}: {action}{}", text.replace('\n', " ⏎ "))
 }
 
+/// Who is here already, for who enters. Whoever mistook the secret is alone in a room of that secret.
+pub(crate) fn here(people: &People, open: bool) -> String {
+    let here = people.here();
+    match (here.is_empty(), open) {
+        (false, _) => format!("here: {here}"),
+        (true, true) => "here: nobody else yet".to_owned(),
+        (true, false) => {
+            "here: nobody else with this secret yet (another secret is another room)".to_owned()
+        }
+    }
+}
+
+/// Nobody is in a room that was asked about.
+pub(crate) const fn nobody(open: bool) -> &'static str {
+    if open { "nobody is here" } else { "nobody with this secret is here" }
+}
+
 /// Somebody came.
 pub(crate) fn came(label: &str) -> String {
     format!("{label} has entered the chat!")

@@ -766,6 +766,20 @@ fn impatience_is_heard_at_once() {
 }
 
 #[test]
+fn an_empty_room_may_be_another_secrets() {
+    for (open, here) in [
+        (true, "here: nobody else yet"),
+        (false, "here: nobody else with this secret yet (another secret is another room)"),
+    ] {
+        let mut room = Room::new(140, 24, Theme::RICH);
+        let addr = "192.0.2.1:7420".parse().unwrap();
+        let people = Vec::new();
+        room.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, open });
+        room.shows(here);
+    }
+}
+
+#[test]
 fn whose_key_is_whose() {
     let mut room = Room::new(140, 24, Theme::RICH);
     let addr = "192.0.2.1:7420".parse().unwrap();

@@ -226,9 +226,7 @@ impl View {
                 self.room_is_open = *open;
                 self.page.me = Some(me.clone());
                 self.page.scrollback.moved(self.now_ms, me.clone(), None);
-                let here = self.page.people.here();
-                let here = if here.is_empty() { "nobody else yet".to_owned() } else { here };
-                self.remark(&format!("here: {here}"));
+                self.remark(&wording::here(&self.page.people, *open));
             }
             Event::Joined(who) => {
                 self.said_alone = false;

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use chatrpc::machine::suite::{FIRST, Hand, Suite};
 use chatrpc::machine::wire::{Request, kind, put_inner_header, put_request};
 use chatrpc::machine::{Beacon, Handle, Identity, Name, Noise, Room, SECRET, Secret, Signed};
+use unicode_normalization::UnicodeNormalization;
 
 /// Lines of at most 32 bytes, in hexadecimal.
 fn put(text: &mut String, name: &str, bytes: &[u8]) {
@@ -100,4 +101,50 @@ fn the_vectors_of_the_document_are_what_we_compute() {
     let document = std::fs::read_to_string(path).expect("the document");
     let computed = vectors();
     assert!(document.contains(&computed), "the section has to be:\n```\n{computed}```");
+}
+
+/// Which characters a name may have in its middle, by the list in docs/PROTOCOL.md.
+#[test]
+fn the_characters_of_names_are_those_that_are_listed() {
+    let document = include_str!("../docs/PROTOCOL.md");
+    let start =
+        document.find("nothing invisible: ").expect("the list") + "nothing invisible: ".len();
+    let list = document[start..].split('.').next().expect("its end");
+    let number = |text: &str| u32::from_str_radix(text.trim_start_matches("U+"), 16).expect(text);
+    let invisible: Vec<(u32, u32)> = list
+        .split(',')
+        .map(|part| part.trim())
+        .map(|part| part.split_once('–').unwrap_or((part, part)))
+        .map(|(first, last)| (number(first), number(last)))
+        .collect();
+    for c in '\0'..=char::MAX {
+        let code = u32::from(c);
+        let refused = c.is_whitespace() && c != ' '
+            || matches!(code, 0x2800 | 0x1D159 | 0..=0x1F | 0x7F..=0x9F | 0x200D)
+            || matches!(code, 0xE000..=0xF8FF | 0xF0000.. | 0xFDD0..=0xFDEF)
+            || code & 0xFFFE == 0xFFFE
+            || matches!(code, 0x61C | 0x200E..=0x200F | 0x202A..=0x202E | 0x2066..=0x2069)
+            || invisible.iter().any(|&(first, last)| (first..=last).contains(&code))
+            || matches!(code, 0xFE0E..=0xFE0F);
+        let text = format!("a{c}a");
+        let composed = text.nfc().eq(text.chars());
+        let taken = Name::parse(&text).is_ok_and(|name| name.as_str() == text);
+        assert_eq!(taken, composed && !refused, "{text:?}");
+    }
+}
+
+/// The tables that decide which names there are, as docs/PROTOCOL.md has them.
+#[test]
+fn the_tables_of_names_are_those_that_are_listed() {
+    let (document, lock) = (include_str!("../docs/PROTOCOL.md"), include_str!("../Cargo.lock"));
+    for name in ["unicode-normalization", "unicode-width", "unicode-security"] {
+        let (_, after) = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).expect(name);
+        let version = after.split('"').next().expect("a version");
+        assert!(document.contains(&format!("{name} {version}")), "{name} is {version}");
+    }
+    let width = unicode_width::UNICODE_VERSION;
+    let security = unicode_security::UNICODE_VERSION;
+    assert_eq!(unicode_normalization::UNICODE_VERSION, width);
+    assert_eq!(security, (width.0.into(), width.1.into(), width.2.into()));
+    assert!(document.contains(&format!("all of Unicode {}.{}", width.0, width.1)));
 }

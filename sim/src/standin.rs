@@ -37,8 +37,8 @@ fn tag(key: Key, nonce: u64, bytes: &[u8]) -> [u8; TAG] {
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     for word in words.iter().chain([&last]) {
-        hash = (hash ^ u64::from_be_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash = hash.rotate_left(29);
+        // A multiplication alone would let two flipped bits cancel each other.
+        hash = mix(hash ^ u64::from_be_bytes(*word));
     }
     let mut tag = [0; TAG];
     tag[..8].copy_from_slice(&mix(hash).to_be_bytes());
@@ -193,3 +193,25 @@ impl Transport for Session {
 }
 
 const _: () = assert!(FIRST == 32 + 32 + TAG + TAG && SECOND == 32 + TAG);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_flipped_bits_are_noticed() {
+        let (key, text) = ([1, 2, 3, 4], [7; 40]);
+        let mut sealed = [0; 40 + TAG];
+        seal(key, 9, &text, &mut sealed);
+        let opens = |sealed: &[u8]| open(key, 9, sealed, &mut [0; 40]).is_some();
+        assert!(opens(&sealed));
+        for one in 0..8 * sealed.len() {
+            for other in one + 1..8 * sealed.len() {
+                let mut spoilt = sealed;
+                spoilt[one / 8] ^= 1 << (one % 8);
+                spoilt[other / 8] ^= 1 << (other % 8);
+                assert!(!opens(&spoilt), "bits {one} and {other}");
+            }
+        }
+    }
+}

@@ -98,8 +98,9 @@ pub(crate) struct Member {
     rounds: u32,
     ping_at: Time,
     pinging: bool,
-    /// When other ways than the path were tried last.
+    /// When other ways than the path were tried last, and how often since they were heard.
     rerouted: Time,
+    reroutes: u32,
     /// Whether something was heard that does not prove that they are still alive.
     hint: Hint,
     /// They have said that they do not know us, and neither answered a hello nor said one since.
@@ -155,10 +156,14 @@ impl Member {
     }
 
     fn warn_alike<'a>(&self, others: impl Iterator<Item = &'a Self>, ctx: &mut Ctx<'_>) {
-        for other in others.filter(|other| other.looks_like(&self.look)) {
+        // The same person twice deceives nobody.
+        let alike =
+            |other: &&Self| other.looks_like(&self.look) && other.beacon.key != self.beacon.key;
+        for other in others.filter(alike) {
             ctx.out.show(Event::Alike { one: self.person(), other: other.person() });
         }
-        if self.looks_like(&ctx.me.beacon.name.look()) {
+        let me = &ctx.me.beacon;
+        if self.looks_like(&me.name.look()) && self.beacon.key != me.key {
             let me = Person { id: ctx.me.beacon.id, name: ctx.me.beacon.name.clone() };
             ctx.out.show(Event::Alike { one: self.person(), other: me });
         }
@@ -199,6 +204,11 @@ impl Member {
         &mut self.out
     }
 
+    /// Nobody answered where the nodeset saw them: its word is not enough.
+    pub(crate) const fn did_not_answer(&mut self) {
+        self.introduced = false;
+    }
+
     /// Where the nodeset saw them.
     pub(crate) const fn seen(&self) -> Option<SocketAddr> {
         self.seen
@@ -228,6 +238,7 @@ impl Member {
     /// A sign of life extends the lease, unless they do not know us: then only a hello does, or the
     /// answer to one.
     fn lives(&mut self, now: Time) {
+        self.reroutes = 0;
         if !self.estranged {
             self.gone_at = now + LEASE;
             self.why = Why::Timeout;
@@ -327,7 +338,8 @@ impl Members {
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
         let member = &mut self.slab[key];
-        if greet && (moved || member.links.is_empty()) {
+        let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
+        if greet && (lost || member.links.is_empty()) {
             member.rounds = 0;
             self.greet(key, None, ctx);
         }
@@ -419,6 +431,7 @@ impl Members {
             ping_at: ctx.now + PING_EVERY,
             pinging: false,
             rerouted: ctx.now,
+            reroutes: 0,
             hint: Hint::None,
             estranged: false,
             heard: false,

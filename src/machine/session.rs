@@ -14,7 +14,7 @@ pub(crate) mod handshake;
 mod stamps;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -52,6 +52,9 @@ const REMEMBER: Duration = Duration::from_secs(60);
 /// hello, or are forgotten.
 const UNLINKED_MAX: usize = 256;
 
+/// First messages that came again and are remembered.
+const SPENT_MAX: usize = 4096;
+
 /// Which process; an index handed out by [`Sessions::remote`].
 pub(crate) type RemoteKey = usize;
 
@@ -79,9 +82,14 @@ pub(crate) struct Sessions {
     issued: u16,
     /// First messages ever made.
     number: u64,
-    /// Entropy, and how much of it was used.
+    /// First messages that came again, by their `mac1`, the newest last: anybody who saw them may send
+    /// them as often as they like, and they are not worth another look.
+    spent: BTreeSet<[u8; MAC]>,
+    spent_in_order: VecDeque<[u8; MAC]>,
+    /// Where the next ephemeral key comes from; whoever reads it cannot tell those before.
     seed: Seed,
-    drawn: u64,
+    /// What the cookies of handshakes are made with.
+    cookie_key: Seed,
     /// What is being sealed.
     text: Vec<u8>,
 }
@@ -192,8 +200,10 @@ impl Sessions {
             load: Load::default(),
             number: 0,
             issued: seed.stream("indices").next_u32() as u16,
+            spent: BTreeSet::new(),
+            spent_in_order: VecDeque::new(),
+            cookie_key: Seed(seed.bytes("cookies", 0)),
             seed,
-            drawn: 0,
             text: Vec::new(),
         }
     }
@@ -455,9 +465,23 @@ impl Sessions {
         }
     }
 
+    /// Entropy for one handshake. What it came from is overwritten.
     fn hand(&mut self) -> [u8; 32] {
-        self.drawn += 1;
-        self.seed.bytes("ephemeral", self.drawn)
+        let entropy = self.seed.bytes("ephemeral", 0);
+        self.seed = Seed(self.seed.bytes("next", 0));
+        entropy
+    }
+
+    /// A first message has come again.
+    fn spend(&mut self, mac: [u8; MAC]) {
+        if self.spent.insert(mac) {
+            self.spent_in_order.push_back(mac);
+        }
+        if self.spent.len() > SPENT_MAX
+            && let Some(oldest) = self.spent_in_order.pop_front()
+        {
+            self.spent.remove(&oldest);
+        }
     }
 
     /// When something is due: keys that are too old are overwritten, the forgotten are forgotten.
@@ -512,18 +536,20 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 3] {
+    pub(crate) fn footprint(&self) -> [Table; 4] {
         let limit = self.remotes_max;
         [
             Table { name: "remotes", len: self.remotes.len(), limit },
             Table { name: "sessions", len: self.slots.len(), limit: limit * 5 },
             Table { name: "answered handshakes", len: self.answered.len(), limit },
+            Table { name: "repeated handshakes", len: self.spent.len(), limit: SPENT_MAX },
         ]
     }
 
     pub(crate) fn check(&self) {
         self.timers.check();
         assert_eq!(self.by_id.len(), self.remotes.len());
+        assert_eq!(self.spent.len(), self.spent_in_order.len());
         let unlinked = self.remotes.iter().filter(|(_, remote)| remote.links == 0).count();
         assert_eq!(unlinked, self.unlinked);
         let mut held = 0;

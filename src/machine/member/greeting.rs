@@ -18,6 +18,9 @@ use crate::machine::wire::Request;
 const GREET_FIRST: Duration = Duration::from_millis(250);
 const GREET_LAST: Duration = Duration::from_secs(15);
 
+/// Rounds in which the addresses of a beacon are tried: it can name anybody's.
+const BEACON_ROUNDS: u32 = 2;
+
 /// The same for somebody who was here and fell silent.
 const RETURN_FIRST: Duration = Duration::from_secs(5);
 const RETURN_LAST: Duration = Duration::from_secs(60);
@@ -30,7 +33,8 @@ impl Members {
         member.greet_at = None;
         let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
         addrs.extend(member.links.iter().map(|route| ctx.calls.addr(route.link)));
-        if member.introduced && !member.is_gone() {
+        let first = member.rounds + member.reroutes < BEACON_ROUNDS;
+        if member.introduced && !member.is_gone() && first {
             addrs.extend(&member.beacon.addrs);
         }
         // Who sat at our own address before us does not answer there.

@@ -20,7 +20,7 @@ const MOVED_AFTER: Duration = Duration::from_secs(1);
 /// Whoever notices so late that a lease has run out has not been listening.
 const OVERSLEPT: Duration = Duration::from_secs(2);
 
-/// How often other ways to somebody who does not answer are tried.
+/// How soon other ways to somebody who does not answer are tried again; twice as late each time.
 const REROUTE_EVERY: Duration = Duration::from_secs(1);
 
 /// Somebody who was heard so lately where they do not answer is asked there again.
@@ -111,14 +111,17 @@ impl Members {
     pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
         let member = &self.slab[key];
         let lost = member.path.filter(|&path| ctx.calls.is_silent(path));
-        let Some(path) = lost.filter(|_| ctx.now.since(member.rerouted) >= REROUTE_EVERY) else {
+        let pause = REROUTE_EVERY * (1 << member.reroutes.min(4));
+        let Some(path) = lost.filter(|_| ctx.now.since(member.rerouted) >= pause) else {
             return true;
         };
         let links = member.links.iter().map(|route| (ctx.calls.heard(route.link), route.link));
         let newer = links
             .filter(|&(heard, link)| heard > ctx.calls.heard(path) && !ctx.calls.is_silent(link));
         let other = newer.max();
-        self.slab[key].rerouted = ctx.now;
+        let member = &mut self.slab[key];
+        member.rerouted = ctx.now;
+        member.reroutes += 1;
         match other {
             Some((_, link)) => self.greet_on(key, link, ctx),
             None => {
@@ -280,7 +283,8 @@ impl Members {
                 ctx.out.show(Event::Left { who: who.clone(), why });
             }
         }
-        let look_for = if member.introduced { LOOK_FOR } else { REMEMBER };
+        // Who never answered is not looked for at an address that somebody names.
+        let look_for = if member.introduced && path.is_some() { LOOK_FOR } else { REMEMBER };
         member.standing = match why {
             Why::Timeout => Standing::Absent { until: ctx.now + look_for },
             Why::Quit | Why::Replaced => Standing::Left { until: ctx.now + REMEMBER },

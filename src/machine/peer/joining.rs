@@ -133,6 +133,10 @@ impl Peer {
         if answered {
             return self.over(Exit::Name(problem));
         }
+        let keys = self.name_problem().map(|(_, keys)| keys);
+        for key in keys.into_iter().flatten() {
+            self.members.member_mut(key).did_not_answer();
+        }
         self.enter();
     }
 

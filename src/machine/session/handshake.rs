@@ -120,7 +120,8 @@ impl Load {
         let due = now.since(self.at).as_micros() as u64 * PER_SECOND / 1_000_000;
         if due > 0 {
             self.tokens = (self.tokens + due).min(BURST);
-            self.at = now;
+            // What is left of a token's time is not lost.
+            self.at = self.at + Duration::from_micros(due * 1_000_000 / PER_SECOND);
         }
     }
 
@@ -249,6 +250,12 @@ impl Sessions {
             }
             return Received::Nothing;
         }
+        let mut which = [0; MAC];
+        which.copy_from_slice(mac1);
+        if self.spent.contains(&which) {
+            blame.replayed += 1;
+            return Received::Nothing;
+        }
         if !self.may_answer(now, from, bytes, mac2, blame, out) {
             return Received::Nothing;
         }
@@ -277,6 +284,7 @@ impl Sessions {
             return Received::Nothing;
         };
         if said.number <= self.remotes[key].greatest {
+            self.spend(which);
             blame.replayed += 1;
             return Received::Nothing;
         }
@@ -318,13 +326,11 @@ impl Sessions {
         } else {
             None
         };
-        let mut mac = [0; MAC];
-        mac.copy_from_slice(mac1);
         out.send(from, |bytes| bytes.extend_from_slice(&message));
-        if let Some(older) = remote.answer.replace(Answer { mac, to: from, message }) {
+        if let Some(older) = remote.answer.replace(Answer { mac: which, to: from, message }) {
             self.answered.remove(&older.mac);
         }
-        self.answered.insert(mac, key);
+        self.answered.insert(which, key);
         self.release(stale);
         self.reschedule(key);
         Received::Greeted(said.key.process(said.incarnation))
@@ -377,7 +383,7 @@ impl Sessions {
             IpAddr::V6(ip) => ip.octets(),
         };
         let port = addr.port().to_be_bytes();
-        Some(mac(&self.seed.0, &[b"chatrpc handshake cookie", &ip, &port, &epoch]))
+        Some(mac(&self.cookie_key.0, &[b"chatrpc handshake cookie", &ip, &port, &epoch]))
     }
 
     /// The process that a first message is of, known or new.

@@ -5,198 +5,23 @@
 
 #[path = "support/insider.rs"]
 mod insider;
+#[path = "support/net.rs"]
+mod net;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use chatrpc::machine::wire::{
     ANYWHERE, Asked, Change, Datagram, Departure, Gone, Listed, Packet, Page, Request, Response,
     kind, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry, RegistryConfig,
-    SEALED, Sealed, Seed, Signed, Tag, Time, drain,
+    Input, Machine, Noise, Registry, RegistryConfig, SEALED, Sealed, Seed, Signed, Tag, Time,
 };
-use insider::{Insider, Session, room};
-
-const NODESET: &str = "10.0.0.1:1";
-const ALICE: &str = "10.0.0.2:1";
-const BOB: &str = "10.0.0.3:1";
-const MALLORY: &str = "10.0.6.6:6";
-
-fn addr(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
-}
-
-/// A nodeset and peers on a network of 10 ms that loses what a test wants lost.
-struct Net {
-    now: u64,
-    nodeset: Registry,
-    peers: Vec<(SocketAddr, Peer, Vec<String>)>,
-    wire: BTreeMap<(u64, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
-    sent: u64,
-    /// The number of the nodeset's newest request to Alice.
-    asked: u32,
-    /// The tokens that pass in the open.
-    tokens: BTreeMap<SocketAddr, u64>,
-}
-
-impl Net {
-    /// Alice has incarnation 1000 and Bob 1001, the nodeset 500.
-    fn with(names: &[(&str, &str)]) -> Self {
-        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
-        let nodeset = Registry::new(config);
-        let (peers, wire) = (Vec::new(), BTreeMap::new());
-        let mut net = Self {
-            now: 1_000_000,
-            nodeset,
-            peers,
-            wire,
-            sent: 0,
-            asked: 0,
-            tokens: BTreeMap::new(),
-        };
-        for (name, at) in names {
-            net.join(name, at);
-        }
-        net.run(5, |_, _, _| false);
-        net
-    }
-
-    fn join(&mut self, name: &str, at: &str) -> usize {
-        let n = self.peers.len();
-        let peer = Peer::new(PeerConfig {
-            seed: Seed([n as u8 + 20; 32]),
-            incarnation: 1000 + n as u64,
-            identity: self.identity(n),
-            suite: &Noise,
-            room: room(),
-            name: Name::parse(name).expect("a name"),
-            nodeset: addr(NODESET),
-            addrs: Vec::new(),
-            drain: Duration::from_secs(5),
-            pins: Vec::new(),
-        });
-        self.peers.push((addr(at), peer, Vec::new()));
-        self.feed(n, Input::Tick);
-        n
-    }
-
-    fn feed(&mut self, n: usize, input: Input<'_>) {
-        let Self { now, peers, wire, sent, tokens, .. } = self;
-        let (from, peer, seen) = &mut peers[n];
-        drain(peer, Time::from_micros(*now), input, |action| match action {
-            Action::Send { to, bytes } => {
-                *sent += 1;
-                for packet in Datagram::decode(bytes).iter().flat_map(Datagram::packets) {
-                    if let Packet::Request { request: Request::Register { token, .. }, .. } = packet
-                    {
-                        tokens.insert(*from, token);
-                    }
-                }
-                wire.insert((*now + 10_000, *sent), (*from, to, bytes.to_vec()));
-            }
-            other => seen.push(format!("{other:?}")),
-        });
-        peer.check();
-    }
-
-    fn feed_nodeset(&mut self, input: Input<'_>) {
-        let Self { now, nodeset, wire, sent, asked, .. } = self;
-        drain(nodeset, Time::from_micros(*now), input, |action| {
-            if let Action::Send { to, bytes } = action {
-                *sent += 1;
-                let datagram = Datagram::decode(bytes).expect("the nodeset speaks in the open");
-                for packet in datagram.packets().filter(|_| to == addr(ALICE)) {
-                    if let Packet::Request { seq, .. } = packet {
-                        *asked = seq;
-                    }
-                }
-                wire.insert((*now + 10_000, *sent), (addr(NODESET), to, bytes.to_vec()));
-            }
-        });
-    }
-
-    /// Mallory sends something to a peer.
-    fn forge(&mut self, n: usize, from: &str, bytes: &[u8]) {
-        self.feed(n, Input::Datagram { from: addr(from), bytes });
-    }
-
-    fn run(&mut self, secs: u64, mut lost: impl FnMut(SocketAddr, SocketAddr, &[u8]) -> bool) {
-        let until = self.now + secs * 1_000_000;
-        loop {
-            let arrives = self.wire.keys().next().map(|&(at, _)| at);
-            let machines = self.peers.iter().map(|(_, peer, _)| peer.next_wake());
-            let wakes = machines.chain([self.nodeset.next_wake()]).flatten();
-            let next = wakes.map(|wake| wake.at.as_micros()).chain(arrives).min();
-            self.now = next.map_or(until, |next| next.clamp(self.now, until));
-            if next.is_none_or(|next| next > until) {
-                return;
-            }
-            while let Some((&key, _)) = self.wire.first_key_value().filter(|(k, _)| k.0 <= self.now)
-            {
-                let (from, to, bytes) = self.wire.remove(&key).expect("it is on its way");
-                let input = Input::Datagram { from, bytes: &bytes };
-                let to_peer = self.peers.iter().position(|&(at, ..)| at == to);
-                match to_peer {
-                    _ if lost(from, to, &bytes) => {}
-                    Some(n) => self.feed(n, input),
-                    None if to == addr(NODESET) => self.feed_nodeset(input),
-                    None => {}
-                }
-            }
-            (0..self.peers.len()).for_each(|n| self.feed(n, Input::Tick));
-            self.feed_nodeset(Input::Tick);
-        }
-    }
-
-    fn count(&self, n: usize, what: &str) -> usize {
-        self.peers[n].2.iter().filter(|line| line.contains(what)).count()
-    }
-
-    /// The datagrams on their way to an address.
-    fn towards(&self, to: &str) -> Vec<Vec<u8>> {
-        let to_it = self.wire.values().filter(|(_, dest, _)| *dest == addr(to));
-        to_it.map(|(_, _, bytes)| bytes.clone()).collect()
-    }
-
-    /// Mallory shakes hands with a peer, who is told nothing else.
-    fn shake(&mut self, n: usize, from: &str, mallory: &mut Insider) -> Session {
-        let to = (self.identity(n).public(), 1000 + n as u64);
-        let (init, mut pending) = mallory.init(to);
-        self.forge(n, from, &init);
-        let answers = self.towards(from);
-        answers.iter().find_map(|resp| pending.finish(resp)).expect("an answer")
-    }
-
-    /// Bob, saying what he would not.
-    fn bob(&self) -> Insider {
-        let mut bob = Insider::with(self.identity(1), 1001);
-        bob.token = self.tokens[&addr(BOB)];
-        bob
-    }
-
-    fn identity(&self, n: usize) -> Identity {
-        Identity::new(&[n as u8 + 20; 32])
-    }
-}
-
-/// A datagram of the nodeset to Alice.
-fn of_nodeset(incarnation: u64, stamp: u32, packets: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put_header(&mut bytes, incarnation, 1000, stamp, 0);
-    packets(&mut bytes);
-    bytes
-}
+use insider::{Insider, room};
+use net::*;
 
 fn hello(out: &mut Vec<u8>, seq: u32, beacon: Signed) {
     put_request(out, seq, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
-}
-
-fn listed(insider: &Insider, name: &str, seen: &str, addrs: Vec<SocketAddr>) -> Listed {
-    let (handle, sealed) = insider.sealed(name, addrs);
-    Listed { handle, seen: addr(seen), sealed }
 }
 
 /// Lets a nodeset that answers like this serve Alice for a while.
@@ -567,52 +392,6 @@ fn what_waits_behind_a_lost_ping_is_said() {
     assert_eq!((net.count(1, "line "), net.count(0, "Done")), (100, 100));
 }
 
-/// Asks a nodeset something, as it comes on the wire, and reads the answer.
-fn ask(
-    nodeset: &mut Registry,
-    now: Time,
-    from: SocketAddr,
-    asked: Asked,
-    request: &Request<'_>,
-) -> Option<Response> {
-    let mut bytes = Vec::new();
-    put_header(&mut bytes, 1, 0, 1, 0);
-    put_request(&mut bytes, 7, request);
-    let mut answer = None;
-    drain(nodeset, now, Input::Datagram { from, bytes: &bytes }, |action| {
-        if let Action::Send { to, bytes } = action
-            && to == from
-        {
-            let datagram = Datagram::decode(bytes).expect("a datagram");
-            for packet in datagram.packets() {
-                if let Packet::Response { seq: 7, payload } = packet {
-                    answer = Response::decode(asked, payload).ok();
-                }
-            }
-        }
-    });
-    answer
-}
-
-fn noise() -> Sealed {
-    Sealed(std::sync::Arc::new([7; SEALED]))
-}
-
-/// One of a crowd registers noise in a room.
-fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> Option<Response> {
-    let from = SocketAddr::from(([10, 0, 1, ip], 1000 + n));
-    let token = u64::from(ip) << 32 | u64::from(n);
-    let mut request = |cookie| {
-        let sealed = noise();
-        let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
-        ask(nodeset, now, from, Asked::Register, &request)
-    };
-    match request([0; 8]) {
-        Some(Response::Cookie(cookie)) => request(cookie),
-        other => other,
-    }
-}
-
 /// The last one to leave a room is remembered, too: what they asked before may come again.
 #[test]
 fn who_left_an_empty_room_is_not_brought_back() {
@@ -640,10 +419,6 @@ fn who_left_an_empty_room_is_not_brought_back() {
     });
     let over = nodeset.footprint().into_iter().find(|table| table.len > table.limit);
     assert!(over.is_none(), "{over:?} has grown");
-}
-
-fn is_lease(answer: Option<Response>) -> bool {
-    matches!(answer, Some(Response::Lease { .. }))
 }
 
 /// Whoever fills a room with noise leaves the other rooms alone, and so does whoever has one address.

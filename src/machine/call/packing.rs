@@ -164,7 +164,8 @@ impl<T: Copy + PartialEq> Calls<T> {
     pub(crate) fn reply_stray(&mut self, seq: u32, response: &Response) {
         let start = self.strays.len();
         wire::put_response(&mut self.strays, seq, response);
-        if self.strays.len() > SEALED_ROOM.min(DATAGRAM_MAX - HEADER) {
+        let room = if self.sessions.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER };
+        if self.strays.len() > room {
             self.strays.truncate(start);
             self.blame.over_limit += 1;
         }

@@ -134,7 +134,7 @@ pub(crate) fn keys(event: &Event<'_>, people: &People) -> Option<String> {
             format!("{} is remembered under this key", people.label(who))
         }
         Event::OtherKey { who } => format!(
-            "WARNING: {} has another key than the one you trust under this name! \
+            "WARNING: {} has another key than the one you trust under this name, or one like it! \
              It may be somebody else: /verify {}",
             people.label(who),
             who.name

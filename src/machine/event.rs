@@ -270,7 +270,7 @@ pub enum Event<'a> {
         /// Their key.
         key: PublicKey,
     },
-    /// Somebody goes by a name that is trusted to stand for another key.
+    /// Somebody goes by a name that is trusted to stand for another key, or that looks like it.
     OtherKey {
         /// Who, or who pretends to be.
         who: Person,

@@ -20,12 +20,12 @@ use crate::machine::call::{Calls, LinkKey};
 use crate::machine::inward::InStream;
 use crate::machine::outbox::Outbox;
 use crate::machine::peer::Purpose;
+use crate::machine::pins::Pins;
 use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Listed, Request};
 use crate::machine::{
-    Beacon, Event, Handle, Look, Name, PeerId, Person, PublicKey, Rng, Sealed, Signed, Table, Time,
-    Why, mix,
+    Beacon, Event, Handle, Look, PeerId, Person, Rng, Sealed, Signed, Table, Time, Why, mix,
 };
 
 /// How long somebody who is not heard counts as present.
@@ -61,7 +61,7 @@ pub(crate) const LINKS_EACH: usize = 6;
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
     pub(crate) me: &'a Signed,
-    pub(crate) pins: &'a BTreeMap<Name, PublicKey>,
+    pub(crate) pins: &'a Pins,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
     pub(crate) rng: &'a mut Rng,
@@ -169,10 +169,9 @@ impl Member {
         }
     }
 
-    /// Warns when the name is trusted to be somebody else's.
+    /// Warns when the name is trusted to be somebody else's, or looks like one that is.
     fn warn_other_key(&self, ctx: &mut Ctx<'_>) {
-        let other = |key: &PublicKey| *key != self.beacon.key;
-        if ctx.pins.get(&self.beacon.name).is_some_and(other) {
+        if ctx.pins.contradict(&self.beacon.name, &self.look, self.beacon.key) {
             ctx.out.show(Event::OtherKey { who: self.person() });
         }
     }

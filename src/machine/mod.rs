@@ -71,6 +71,7 @@ mod noise;
 mod outbox;
 mod path;
 mod peer;
+mod pins;
 mod reading;
 mod registry;
 mod replies;

@@ -7,8 +7,6 @@ mod leaving;
 mod outcome;
 mod talking;
 
-use std::collections::BTreeMap;
-
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -18,6 +16,7 @@ use crate::machine::client::{Ask, Card, Client};
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
+use crate::machine::pins::Pins;
 use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Speech};
 use crate::machine::suite::Suite;
@@ -25,8 +24,8 @@ use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
     Action, Beacon, Blame, Event, Exit, Handle, Identity, Input, Machine, MessageId, Name,
-    NameProblem, PeerId, Person, Pin, PublicKey, Rng, Room, SafeText, Seed, Signed, Table, Tag,
-    Time, Wake, mix,
+    NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time, Wake,
+    mix,
 };
 
 /// What a [`Peer`] is made from.
@@ -72,7 +71,7 @@ pub struct Peer {
     /// What was under the seal of the datagram being handled.
     text: Vec<u8>,
     members: Members,
-    pins: BTreeMap<Name, PublicKey>,
+    pins: Pins,
     speech: Speech,
     /// The address the nodeset saw us at.
     seen: Option<SocketAddr>,
@@ -186,7 +185,7 @@ impl Peer {
             calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
             text: Vec::new(),
             members: Members::default(),
-            pins: pins.into_iter().map(|pin| (pin.name, pin.key)).collect(),
+            pins: Pins::new(pins),
             speech: Speech::new(),
             seen: None,
             scratch: String::new(),

@@ -791,7 +791,9 @@ fn whose_key_is_whose() {
     room.picture.refresh([Presence { trusted: true, ..presence(bob(), 12, 0) }].into_iter());
     room.shows("● bob           ✓ 12 ms");
     room.show(&Event::OtherKey { who: bob() });
-    room.shows("! WARNING: bob has another key than the one you trust under this name!");
+    room.shows(
+        "! WARNING: bob has another key than the one you trust under this name, or one like it!",
+    );
     room.picture.refresh([presence(bob(), 12, 0)].into_iter());
     room.hides("✓ 12 ms");
     room.picture.note(&Note::Invite("chatrpc chat 192.0.2.1:7420".to_owned()), MORNING);

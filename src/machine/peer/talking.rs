@@ -13,9 +13,6 @@ use crate::machine::{
     Signed, TEXT_MAX, words,
 };
 
-/// Names that are trusted at one time.
-const PINS_MAX: usize = 1024;
-
 impl Peer {
     pub(super) fn line(&mut self, line: &str) {
         match Command::parse(line) {
@@ -145,7 +142,7 @@ impl Peer {
         };
         let addr = member.path().map(|link| self.calls.addr(link));
         let (who, key) = (member.person(), member.beacon.key);
-        let trusted = self.pins.get(&who.name) == Some(&key);
+        let trusted = self.pins.holds(&who.name, key);
         self.out.show(Event::Whois { who, key, addr, trusted });
     }
 
@@ -155,9 +152,7 @@ impl Peer {
             Err(refusal) => return self.refuse(refusal),
         };
         let (who, key) = (member.person(), member.beacon.key);
-        if self.pins.len() < PINS_MAX || self.pins.contains_key(&who.name) {
-            self.pins.insert(who.name.clone(), key);
-        }
+        self.pins.insert(who.name.clone(), key);
         self.out.show(Event::Trusted { who, key });
     }
 
@@ -191,7 +186,7 @@ impl Peer {
             silent: member
                 .path()
                 .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
-            trusted: self.pins.get(&member.beacon.name) == Some(&member.beacon.key),
+            trusted: self.pins.holds(&member.beacon.name, member.beacon.key),
         })
     }
 }

@@ -116,6 +116,24 @@ impl Lines {
     }
 }
 
+/// Whether whoever runs the tests wants that signal ignored, as with `&` in a script: then our programs
+/// ignore it too, and a test of it has nothing to see.
+pub fn is_ignored(signal: &str) -> bool {
+    let number = match signal {
+        "HUP" => 1,
+        "INT" => 2,
+        _ => 15,
+    };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let ignored = mask >> (number - 1) & 1 == 1;
+    if ignored {
+        eprintln!("SKIPPED: SIG{signal} is ignored here, so nothing is tested of it");
+    }
+    ignored
+}
+
 /// A running program.
 pub struct Process {
     pub child: Child,

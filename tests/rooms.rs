@@ -330,19 +330,22 @@ fn two_processes_of_one_key_talk_to_each_other() {
     phone.out.wait("desk: to my pocket");
 }
 
+/// Somebody who is in the room, and keeps their key and whom they trust in that folder.
+fn at_home(addr: &str, name: &str, home: &PathBuf) -> Process {
+    let args = ["chat", addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
+    let mut command = chatrpc(&args);
+    let mut process = Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
+    process.err.wait(&format!("* Welcome to the chat room, {name}!"));
+    process
+}
+
 /// Who is trusted is known again, in another run; and whoever comes under that name with another key
 /// is announced as that.
 #[test]
 fn a_trusted_name_with_another_key_is_a_loud_warning() {
     let (_nodeset, addr) = nodeset();
     let (home, elsewhere) = (fresh("trusting"), fresh("impostor"));
-    let start = |name: &str, home: &PathBuf| {
-        let args = ["chat", &addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
-        let mut command = chatrpc(&args);
-        let mut process = Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
-        process.err.wait(&format!("* Welcome to the chat room, {name}!"));
-        process
-    };
+    let start = |name: &str, home: &PathBuf| at_home(&addr, name, home);
     let leave = |mut process: Process| {
         process.end_input();
         assert_eq!(process.status(), 0);
@@ -377,13 +380,7 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
 fn all_that_is_said_to_be_remembered_is() {
     let (_nodeset, addr) = nodeset();
     let (home, bobs) = (fresh("keeping"), fresh("kept"));
-    let start = |name: &str, home: &PathBuf| {
-        let args = ["chat", &addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
-        let mut command = chatrpc(&args);
-        let mut process = Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
-        process.err.wait(&format!("* Welcome to the chat room, {name}!"));
-        process
-    };
+    let start = |name: &str, home: &PathBuf| at_home(&addr, name, home);
     let mut desk = start("desk", &home);
     let mut phone = start("phone", &home);
     let _bob = start("bob", &bobs);

@@ -101,9 +101,9 @@ impl Members {
     }
 
     /// A member answered a call of ours: they are alive, however many newer datagrams overtook that.
+    /// The deadline only moves away: its timer finds out when it comes, not with every answer.
     pub(crate) fn answered(&mut self, key: MemberKey, now: Time) {
         self.slab[key].lives(now);
-        self.reschedule(key);
     }
 
     /// A call to a member has failed: another way, over which they were heard since, may do, or one

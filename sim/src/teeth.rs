@@ -1,8 +1,9 @@
 //! Planted bugs: proof that the suite has teeth.
 //!
 //! Each entry of [`TEETH`] replaces one unique piece of the machines' source in a scratch copy,
-//! builds it, and runs seeds, or a scenario, until the named oracle fires. No `cfg` stands in the product's code for
-//! it. A needle that no longer matches exactly once fails loudly: the table moves with the code.
+//! builds it, and runs seeds, or a scenario, until the named oracle fires. No `cfg` stands in the
+//! product's code for it. A needle that no longer matches exactly once fails loudly: the table moves
+//! with the code.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

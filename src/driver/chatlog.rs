@@ -12,9 +12,10 @@ use super::state;
 use super::wording;
 use crate::machine::{Event, Person, Room};
 
-/// The file where nobody names another, in the folder for state: named like the room, with what no name
-/// of a file may hold written as in an address of the web (RFC 3986, section 2.1). Rooms of one name
-/// differ by their secrets, and so do their files: by the first letters of the tag, which is no secret.
+/// The file where nobody names another, in the folder for state: named like the room, with what no
+/// name of a file may hold written as in an address of the web (RFC 3986, section 2.1). Rooms of one
+/// name differ by their secrets, and so do their files: by the first letters of the tag, which is no
+/// secret.
 fn file_of(room: &Room) -> String {
     let mut name = room.name().as_str().replace('%', "%25").replace('/', "%2F");
     if !room.is_open() {

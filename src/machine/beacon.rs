@@ -104,7 +104,8 @@ pub struct Beacon {
     pub addrs: Vec<SocketAddr>,
 }
 
-/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, left, handle, two counts.
+/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, left, handle, two
+/// counts.
 const FIXED: usize = 32 + 8 + 4 + 1 + 8 + 1 + 1;
 
 /// Bytes that are sealed: every beacon has the same, so that its size tells nothing.

@@ -1,8 +1,8 @@
 //! The peer's side of the nodeset: find the room, hold a lease (docs/PROTOCOL.md, "Nodeset").
 //!
-//! First the room is read without joining it ([`Reading`]), so that a name that is taken can be refused
-//! before anybody hears of it; then the client registers and renews its lease every 20 s. A nodeset that
-//! falls silent later is reported and asked again; nothing else depends on it.
+//! First the room is read without joining it ([`Reading`]), so that a name that is taken can be
+//! refused before anybody hears of it; then the client registers and renews its lease every 20 s. A
+//! nodeset that falls silent later is reported and asked again; nothing else depends on it.
 
 use core::net::SocketAddr;
 use core::time::Duration;

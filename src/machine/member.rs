@@ -1,10 +1,11 @@
 //! Who is here (docs/PROTOCOL.md, "Members").
 //!
 //! People are introduced by the nodeset or by their own hello, greeted at every address they may
-//! have, and shown once they have answered. What comes over a link of theirs was sealed by them. Everything heard from a member extends a lease of 60 s;
-//! a quiet one is pinged. A nodeset's word that somebody is gone is verified before it is believed,
-//! and whoever timed out is greeted again, ever more rarely, for a day: a healed partition re-merges
-//! by itself, with or without a nodeset.
+//! have, and shown once they have answered. What comes over a link of theirs was sealed by them.
+//! Everything heard from a member that was not long on its way extends a lease of 60 s; a quiet one is
+//! pinged. A goodbye is signed; a nodeset's word that somebody is gone is verified before it is
+//! believed. Whoever timed out is greeted again, ever more rarely, for a day: a healed partition
+//! re-merges by itself, with or without a nodeset.
 
 mod greeting;
 mod presence;
@@ -336,7 +337,6 @@ impl Members {
         member.introduced = true;
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
-        let member = &mut self.slab[key];
         let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
         if greet && (lost || member.links.is_empty()) {
             member.rounds = 0;

@@ -40,7 +40,7 @@
 //! | `wire` and its `datagram`, `codec`, `beacon` | every byte that crosses the network |
 //! | `keyed`, `identity`, `room` | the keyed hash; who somebody is; a room's keys |
 //! | `suite`, `noise` | what is asked of cryptography; the product's answer |
-//! | `session` and its `handshake`, `window` | what peers say is sealed; how keys come about; nothing twice |
+//! | `session` and its `handshake`, `window`, `stamps` | what peers say is sealed; how keys come about; nothing twice; what is late |
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
@@ -50,7 +50,8 @@
 //! | `member` and its `greeting`, `presence` | who is known; finding a path to them; who is still here |
 //! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command` | what a typed line means |
-//! | `peer` and its `joining`, `talking`, `leaving` | the chat machine: it routes between the children above |
+//! | `pins` | whom we trust |
+//! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` | the nodeset machine |
 //! | `listing` | the machine behind `chatrpc who` |
 

@@ -26,8 +26,9 @@ const RETURN_FIRST: Duration = Duration::from_secs(5);
 const RETURN_LAST: Duration = Duration::from_secs(60);
 
 impl Members {
-    /// Says hello at every address a member may have, but for that of one link. Somebody who is gone is looked for only where
-    /// the nodeset saw them and where they answered: a beacon can name anybody's addresses.
+    /// Says hello at every address a member may have, but for that of one link. Somebody who is gone
+    /// is looked for only where the nodeset saw them and where they answered: a beacon can name
+    /// anybody's addresses.
     pub(super) fn greet(&mut self, key: MemberKey, except: Option<LinkKey>, ctx: &mut Ctx<'_>) {
         let member = &mut self.slab[key];
         member.greet_at = None;

@@ -13,6 +13,7 @@
 //! This file knows nothing of what the calls are about: the machine above names each call with a
 //! token of its own and gets that token back with the answer, or with the failure.
 
+mod link;
 mod packing;
 mod receiving;
 
@@ -21,16 +22,15 @@ use std::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use slab::Slab;
-
+use self::link::Link;
+pub(crate) use self::link::LinkKey;
 pub(crate) use self::receiving::Refused;
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
 use crate::machine::session::{RemoteKey, Sessions};
+use crate::machine::slots::{Key, Slots};
 use crate::machine::timer::Timers;
-use crate::machine::wire::{
-    self, DATAGRAM_MAX, HEADER, PACKET_HEADER, Request, Response, SEALED_ROOM,
-};
+use crate::machine::wire::{self, PACKET_HEADER, Request, Response};
 use crate::machine::{Beacon, Blame, PeerId, Rng, Table, Time};
 
 /// Calls that may be open on one link, and replies that are remembered for it. A request older than
@@ -44,8 +44,12 @@ const RIDE_MAX: usize = 400;
 /// Bytes that may be sent to an address that has not answered yet, per byte received from it.
 const AMPLIFICATION: usize = 3;
 
-/// Which link; an index handed out by [`Calls::open`].
-pub(crate) type LinkKey = usize;
+/// Which open call.
+type CallKey = Key<OpenCall>;
+
+/// What keys of open calls are keys of, whatever the calls are about.
+#[derive(Debug)]
+enum OpenCall {}
 
 #[derive(Debug)]
 pub(crate) struct Calls<T> {
@@ -55,12 +59,12 @@ pub(crate) struct Calls<T> {
     takes_anybody: bool,
     /// Who speaks under a seal; `None` for a machine that only deals with nodesets.
     sessions: Option<Box<Sessions>>,
-    links: Slab<Link>,
+    links: Slots<Link>,
     /// Links by address and process: an incarnation in the open, an id under a seal.
     by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
     /// How the requests to each process are numbered, by id and incarnation.
     numbering: BTreeMap<(PeerId, u64), Numbering>,
-    pending: Slab<Pending<T>>,
+    pending: Slots<Pending<T>, OpenCall>,
     timers: Timers,
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
@@ -79,38 +83,6 @@ pub(crate) struct Calls<T> {
     /// It was not long on its way.
     timely: bool,
     pub(crate) blame: Blame,
-}
-
-#[derive(Debug)]
-struct Link {
-    addr: SocketAddr,
-    /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
-    who: u64,
-    incarnation: u64,
-    /// Whose session seals it; `None` in the open.
-    remote: Option<RemoteKey>,
-    /// Something waits for a session.
-    waiting: bool,
-    /// On a link to [`ANYBODY`], the process that answered last; else the same as `who`.
-    theirs: u64,
-    /// The sender of the datagram being handled.
-    sender: u64,
-    path: Path,
-    /// `None` once the address has answered; before, what may still be sent there.
-    credit: Option<usize>,
-    /// When the newest datagram of the process came over it, last.
-    heard: Time,
-    /// The stamp to echo: that of the datagram being answered.
-    echo: u32,
-    id: PeerId,
-    /// The calls that are open, oldest first: their numbers and slab keys.
-    open: VecDeque<(u32, usize)>,
-    /// Keys in `pending` whose request is to be sent at the next flush.
-    requests: Vec<usize>,
-    /// Response packets to be sent at the next flush, each with its length in front.
-    responses: Vec<u8>,
-    replies: Replies,
-    dirty: bool,
 }
 
 /// A process numbers all it asks of another one in one sequence, over whatever links: it may have
@@ -154,10 +126,10 @@ impl<T: Copy + PartialEq> Calls<T> {
             links_max,
             takes_anybody: false,
             sessions: None,
-            links: Slab::new(),
+            links: Slots::default(),
             by_peer: BTreeMap::new(),
             numbering: BTreeMap::new(),
-            pending: Slab::new(),
+            pending: Slots::default(),
             timers: Timers::default(),
             dirty: Vec::new(),
             spare: Vec::new(),
@@ -207,8 +179,8 @@ impl<T: Copy + PartialEq> Calls<T> {
     ) -> Option<LinkKey> {
         let who = beacon.id.0;
         if let Some(&key) = self.by_peer.get(&(addr, who)) {
-            if introduced {
-                self.links[key].credit = None;
+            if let Some(link) = self.links.get_mut(key).filter(|_| introduced) {
+                link.credit = None;
             }
             return Some(key);
         }
@@ -263,7 +235,7 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Forgets a link and every call on it; none of them is reported any more.
     pub(crate) fn close(&mut self, key: LinkKey) {
-        let link = self.links.remove(key);
+        let Some(link) = self.links.remove(key) else { return };
         self.end_numbering((link.id, link.incarnation));
         self.by_peer.remove(&(link.addr, link.who));
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
@@ -289,7 +261,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         if self.room(key) == 0 {
             return None;
         }
-        let link = &mut self.links[key];
+        let link = self.links.get_mut(key)?;
         let numbering = self.numbering.get_mut(&(link.id, link.incarnation))?;
         let seq = numbering.next;
         let mut bytes = self.spare.pop().unwrap_or_default();
@@ -309,7 +281,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         numbering.next = seq.wrapping_add(1);
         link.open.push_back((seq, pending));
         link.requests.push(pending);
-        self.timers.set(pending, due);
+        self.timers.set(pending.index(), due);
         self.touch(key);
         Some(seq)
     }
@@ -317,20 +289,20 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// Ends a call that another answer has made needless, if it is still open.
     pub(crate) fn finish(&mut self, now: Time, key: LinkKey, seq: u32, token: T) {
         let Some(link) = self.links.get_mut(key) else { return };
-        let Some(index) = link.find(seq) else { return };
-        let pending = &self.pending[index];
-        if pending.token == token {
-            if let Some(late) = pending.late {
-                link.path.answered(now > late);
-            }
-            self.end(key, index);
+        let Some(call) = link.find(seq) else { return };
+        let Some(pending) = self.pending.get(call).filter(|pending| pending.token == token) else {
+            return;
+        };
+        if let Some(late) = pending.late {
+            link.path.answered(now > late);
         }
+        self.end(key, call);
     }
 
     /// How many more calls the link takes now: the oldest that is open must stay within the window
     /// of the process at the other end.
     pub(crate) fn room(&self, key: LinkKey) -> usize {
-        let link = &self.links[key];
+        let Some(link) = self.links.get(key) else { return 0 };
         let next = self.numbering.get(&(link.id, link.incarnation)).map(|numbering| numbering.next);
         match (link.open.front(), next) {
             (Some(&(oldest, _)), Some(next)) => {
@@ -342,11 +314,10 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Decides whether a request that came over a link is executed. A repeated one is answered here.
     pub(crate) fn admit(&mut self, key: LinkKey, seq: u32) -> Admission {
-        let link = &mut self.links[key];
-        if link.sender != link.theirs {
+        let Some(link) = self.links.get_mut(key).filter(|link| link.sender == link.theirs) else {
             self.blame.unauthenticated += 1;
             return Admission::Over;
-        }
+        };
         match link.replies.look_up(seq) {
             Seen::Never => return Admission::New,
             Seen::TooOld => self.blame.replayed += 1,
@@ -361,7 +332,7 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Answers a request that was admitted.
     pub(crate) fn reply(&mut self, key: LinkKey, seq: u32, response: &Response) {
-        let link = &mut self.links[key];
+        let Some(link) = self.links.get_mut(key) else { return };
         let start = link.responses.len();
         wire::put_response(&mut link.responses, seq, response);
         link.replies.remember(seq, &link.responses[start + PACKET_HEADER..]);
@@ -370,7 +341,8 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// The token of the open call that a response answers, without ending the call.
     pub(crate) fn asked(&mut self, key: LinkKey, seq: u32) -> Option<T> {
-        let token = self.links[key].find(seq).map(|pending| self.pending[pending].token);
+        let call = self.links.get(key).and_then(|link| link.find(seq));
+        let token = call.and_then(|call| self.pending.get(call)).map(|pending| pending.token);
         if token.is_none() {
             self.blame.unknown_call += 1;
         }
@@ -379,9 +351,9 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Ends the call that a response answers. `echo` is the datagram's, for the round trip.
     pub(crate) fn answer(&mut self, now: Time, key: LinkKey, seq: u32, echo: u32) {
-        let link = &mut self.links[key];
-        let Some(index) = link.find(seq) else { return };
-        let pending = &self.pending[index];
+        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(call) = link.find(seq) else { return };
+        let Some(pending) = self.pending.get(call) else { return };
         link.credit = None;
         if link.sender != link.theirs {
             link.theirs = link.sender;
@@ -394,39 +366,45 @@ impl<T: Copy + PartialEq> Calls<T> {
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
             sessions.proven(now, remote, self.stamp);
         }
-        self.end(key, index);
+        self.end(key, call);
     }
 
     /// An answer to a call that is over still tells how long the way there and back is. Without it, a
     /// way that has become longer than a whole call takes would never be known to be that long.
     pub(crate) fn overdue(&mut self, now: Time, key: LinkKey, echo: u32) {
-        self.links[key].sample(now, echo);
+        if let Some(link) = self.links.get_mut(key) {
+            link.sample(now, echo);
+        }
     }
 
     /// Notes that the process behind a link gave a sign of life. True when it had been silent.
     pub(crate) fn alive(&mut self, key: LinkKey) -> bool {
-        self.links[key].path.alive()
+        self.links.get_mut(key).is_some_and(|link| link.path.alive())
     }
 
     /// Re-sends what is due and returns the token of a call that has failed, until there is none.
     pub(crate) fn expired(&mut self, now: Time) -> Option<(LinkKey, T)> {
         while let Some(index) = self.timers.pop_due(now) {
-            let pending = &mut self.pending[index];
+            let Some(call) = self.pending.key_at(index) else { continue };
+            let Some(pending) = self.pending.get_mut(call) else { continue };
             let (key, token) = (pending.link, pending.token);
+            let Some(link) = self.links.get_mut(key) else { continue };
             if pending.late.take().is_some() {
-                self.links[key].path.answered(true);
+                link.path.answered(true);
             }
             if pending.sends < SENDS_MAX {
-                self.schedule(now, index);
-                let link = &mut self.links[key];
+                pending.sends += 1;
+                pending.sent = now;
+                pending.due = now + self.rng.stretch(link.path.delay(pending.sends), 16);
+                self.timers.set(index, pending.due);
                 // It may still be there, waiting for a session.
-                if !link.requests.contains(&index) {
-                    link.requests.push(index);
+                if !link.requests.contains(&call) {
+                    link.requests.push(call);
                 }
                 self.touch(key);
             } else {
-                self.links[key].path.failed();
-                self.end(key, index);
+                link.path.failed();
+                self.end(key, call);
                 return Some((key, token));
             }
         }
@@ -466,20 +444,22 @@ impl<T: Copy + PartialEq> Calls<T> {
         self.links.contains(key)
     }
 
-    pub(crate) fn addr(&self, key: LinkKey) -> SocketAddr {
-        self.links[key].addr
+    pub(crate) fn addr(&self, key: LinkKey) -> Option<SocketAddr> {
+        self.links.get(key).map(|link| link.addr)
     }
 
+    /// When the newest datagram of the process came over a link, last; over a closed one, none ever.
     pub(crate) fn heard(&self, key: LinkKey) -> Time {
-        self.links[key].heard
+        self.links.get(key).map_or(Time::ZERO, |link| link.heard)
     }
 
+    /// Calls over a link have failed and nothing was heard since; a closed one is as good as that.
     pub(crate) fn is_silent(&self, key: LinkKey) -> bool {
-        self.links[key].path.is_silent()
+        self.links.get(key).is_none_or(|link| link.path.is_silent())
     }
 
     pub(crate) fn rtt(&self, key: LinkKey) -> Option<Duration> {
-        self.links[key].path.rtt()
+        self.links.get(key)?.path.rtt()
     }
 
     pub(crate) fn footprint(&self) -> Vec<Table> {
@@ -503,42 +483,35 @@ impl<T: Copy + PartialEq> Calls<T> {
         let numbered: usize = self.numbering.values().map(|numbering| numbering.links).sum();
         assert_eq!(numbered, self.links.len());
         assert!(self.dirty.is_empty(), "something was queued and not flushed");
-        for (key, link) in &self.links {
+        for (key, link) in self.links.iter() {
             assert_eq!(self.by_peer.get(&(link.addr, link.who)), Some(&key));
             assert!(link.open.len() <= WINDOW && link.requests.len() <= WINDOW);
             let empty = link.requests.is_empty() && link.responses.is_empty();
             assert!(empty || link.waiting, "something was queued and not flushed");
-            for &(_, index) in &link.open {
-                assert_eq!(self.pending[index].link, key, "a call of another link");
+            for &(_, call) in &link.open {
+                let of = self.pending.get(call).map(|pending| pending.link);
+                assert_eq!(of, Some(key), "a call of another link");
             }
         }
     }
 
     fn touch(&mut self, key: LinkKey) {
-        let link = &mut self.links[key];
+        let Some(link) = self.links.get_mut(key) else { return };
         if !link.dirty {
             link.dirty = true;
             self.dirty.push(key);
         }
     }
 
-    fn schedule(&mut self, now: Time, index: usize) {
-        let pending = &mut self.pending[index];
-        pending.sends += 1;
-        pending.sent = now;
-        let delay = self.links[pending.link].path.delay(pending.sends);
-        pending.due = now + self.rng.stretch(delay, 16);
-        self.timers.set(index, pending.due);
-    }
-
     /// Takes a call off its link.
-    fn end(&mut self, key: LinkKey, index: usize) {
-        let link = &mut self.links[key];
-        if let Some(place) = link.open.iter().position(|&(_, open)| open == index) {
-            link.open.remove(place);
+    fn end(&mut self, key: LinkKey, call: CallKey) {
+        if let Some(link) = self.links.get_mut(key) {
+            if let Some(place) = link.open.iter().position(|&(_, open)| open == call) {
+                link.open.remove(place);
+            }
+            link.requests.retain(|&request| request != call);
         }
-        link.requests.retain(|&request| request != index);
-        self.release(index);
+        self.release(call);
     }
 
     fn end_numbering(&mut self, process: (PeerId, u64)) {
@@ -552,33 +525,12 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
     }
 
-    fn release(&mut self, index: usize) {
-        self.timers.cancel(index);
-        let mut bytes = self.pending.remove(index).bytes;
+    fn release(&mut self, call: CallKey) {
+        let Some(pending) = self.pending.remove(call) else { return };
+        self.timers.cancel(call.index());
+        let mut bytes = pending.bytes;
         bytes.clear();
         self.spare.push(bytes);
-    }
-}
-
-impl Link {
-    /// Bytes of packets that fit one datagram.
-    const fn room(&self) -> usize {
-        if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
-    }
-
-    fn sample(&mut self, now: Time, echo: u32) {
-        if echo != 0 {
-            let rtt = stamp(now).wrapping_sub(echo);
-            self.path.sample(Duration::from_micros(u64::from(rtt)));
-        }
-    }
-
-    /// The key of the open call with that sequence number.
-    fn find(&self, seq: u32) -> Option<usize> {
-        let &(first, _) = self.open.front()?;
-        let place = |seq: u32| seq.wrapping_sub(first);
-        let found = self.open.binary_search_by_key(&place(seq), |&(open, _)| place(open));
-        found.ok().map(|found| self.open[found].1)
     }
 }
 

@@ -15,13 +15,12 @@ use std::collections::BTreeMap;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use slab::Slab;
-
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::inward::InStream;
 use crate::machine::outbox::Outbox;
 use crate::machine::peer::Purpose;
 use crate::machine::pins::Pins;
+use crate::machine::slots::{Key, Slots};
 use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Listed, Request};
@@ -71,8 +70,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) announce: bool,
 }
 
-/// Which member; a small index.
-pub(crate) type MemberKey = usize;
+/// Which member. Once they are forgotten, the key finds nobody any more.
+pub(crate) type MemberKey = Key<Member>;
 
 #[derive(Debug)]
 pub(crate) struct Member {
@@ -196,6 +195,11 @@ impl Member {
         self.out.unacked()
     }
 
+    /// Whether that is the stream on which they speak to us.
+    pub(crate) const fn hears(&self, stream: u32) -> bool {
+        self.inward.is(stream)
+    }
+
     pub(crate) const fn inward(&mut self) -> &mut InStream {
         &mut self.inward
     }
@@ -221,7 +225,7 @@ impl Member {
     }
 
     pub(crate) fn digest(&self) -> u64 {
-        let path = self.path.map_or(0, |path| path as u64 + 1);
+        let path = self.path.map_or(0, |path| path.index() as u64 + 1);
         let standing = u64::from(self.is_shown()) | u64::from(self.is_gone()) << 1;
         mix(mix(self.beacon.id.0 ^ u64::from(self.beacon.n)) ^ path << 8 ^ standing)
             ^ mix(self.out.start() ^ self.inward.next().rotate_left(32))
@@ -276,11 +280,11 @@ fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> 
 
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    slab: Slab<Member>,
+    slab: Slots<Member>,
     by_id: BTreeMap<PeerId, MemberKey>,
     by_handle: BTreeMap<Handle, MemberKey>,
-    /// The member behind each link, by link key.
-    by_link: Vec<Option<MemberKey>>,
+    /// The member behind each link, by the place of the link.
+    by_link: Vec<Option<(LinkKey, MemberKey)>>,
     timers: Timers,
     gone: usize,
     shown: usize,
@@ -288,7 +292,7 @@ pub(crate) struct Members {
 
 impl Members {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberKey, &Member)> {
-        self.by_id.values().map(|&key| (key, &self.slab[key]))
+        self.by_id.values().filter_map(|&key| Some((key, self.slab.get(key)?)))
     }
 
     /// Everybody who is here.
@@ -305,16 +309,17 @@ impl Members {
         self.shown
     }
 
-    pub(crate) fn member(&self, key: MemberKey) -> &Member {
-        &self.slab[key]
+    pub(crate) fn get(&self, key: MemberKey) -> Option<&Member> {
+        self.slab.get(key)
     }
 
-    pub(crate) fn member_mut(&mut self, key: MemberKey) -> &mut Member {
-        &mut self.slab[key]
+    pub(crate) fn get_mut(&mut self, key: MemberKey) -> Option<&mut Member> {
+        self.slab.get_mut(key)
     }
 
     pub(crate) fn on_link(&self, link: LinkKey) -> Option<MemberKey> {
-        self.by_link.get(link).copied().flatten()
+        let owner = self.by_link.get(link.index()).copied().flatten();
+        owner.filter(|&(of, _)| of == link).map(|(_, member)| member)
     }
 
     pub(crate) fn key_of(&self, id: PeerId) -> Option<MemberKey> {
@@ -332,7 +337,7 @@ impl Members {
         let Some(key) = opened.and_then(|signed| self.introduce(&signed, true, ctx)) else {
             return;
         };
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let moved = member.seen.replace(seen) != Some(seen);
         member.introduced = true;
         // Nobody is listed under a handle without the token behind it.
@@ -349,7 +354,8 @@ impl Members {
     pub(crate) fn greet_all(&mut self, ctx: &mut Ctx<'_>) {
         let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();
         for key in keys {
-            if self.slab[key].links.is_empty() && !self.slab[key].is_gone() {
+            let idle = |member: &Member| member.links.is_empty() && !member.is_gone();
+            if self.slab.get(key).is_some_and(idle) {
                 self.greet(key, None, ctx);
                 self.reschedule(key);
             }
@@ -368,9 +374,8 @@ impl Members {
         if beacon.id == ctx.me.beacon.id {
             return None;
         }
-        let known = self.key_of(beacon.id);
-        if let Some(key) = known {
-            let member = &self.slab[key];
+        let known = self.key_of(beacon.id).and_then(|key| Some((key, self.slab.get(key)?)));
+        if let Some((key, member)) = known {
             if member.has_left() {
                 ctx.calls.blame.replayed += 1;
                 return None;
@@ -391,12 +396,12 @@ impl Members {
             }
             None if beacon.left => None,
             None => self.insert(beacon.clone(), introduced, ctx),
-            Some(key) if !self.slab[key].beacon.is_same(beacon) => None,
-            Some(key) if beacon.left => {
+            Some((_, member)) if !member.beacon.is_same(beacon) => None,
+            Some((key, _)) if beacon.left => {
                 self.lose(key, Why::Quit, ctx);
                 None
             }
-            Some(key) => {
+            Some((key, _)) => {
                 self.renew(key, beacon.clone(), ctx);
                 Some(key)
             }
@@ -404,7 +409,7 @@ impl Members {
     }
 
     fn insert(&mut self, beacon: Beacon, introduced: bool, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
-        let strange = |(_, member): &(usize, &Member)| {
+        let strange = |(_, member): &(MemberKey, &Member)| {
             !member.introduced && member.standing == Standing::Hidden
         };
         let full = self.slab.len() - self.gone >= MEMBERS_MAX;
@@ -443,10 +448,9 @@ impl Members {
 
     /// Somebody changed their beacon.
     fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         member.look = beacon.name.look();
         let was = core::mem::replace(&mut member.beacon, beacon).name;
-        let member = &self.slab[key];
         if was != member.beacon.name && member.is_shown() && ctx.announce {
             ctx.out.show(Event::Renamed { who: member.person(), was });
             member.warn_other_key(ctx);
@@ -456,7 +460,7 @@ impl Members {
 
     /// Counts a member among those who are here.
     pub(crate) fn show(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         if member.is_shown() || member.has_left() {
             return;
         }
@@ -493,8 +497,9 @@ impl Members {
 
     /// Warns when somebody goes by a name that looks like another's.
     fn warn_alike(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
         let others = self.shown().filter(|&(other, _)| other != key);
-        self.slab[key].warn_alike(others.map(|(_, other)| other), ctx);
+        member.warn_alike(others.map(|(_, other)| other), ctx);
     }
 
     /// Warns of all who are here and look like another, or like us.
@@ -505,16 +510,27 @@ impl Members {
         }
     }
 
+    /// The call of a piece to a reader is over; unless they hold it, it is to be called again.
+    pub(crate) fn called(&mut self, key: MemberKey, position: u64, held: bool) {
+        if let Some(member) = self.slab.get_mut(key) {
+            member.out.called(position, held);
+        }
+    }
+
     /// Says a message to one member.
     pub(crate) fn push(&mut self, key: MemberKey, number: u64, ctx: &mut Ctx<'_>) {
-        self.slab[key].out.push(ctx.speech, number);
-        self.kick(key, ctx);
+        if let Some(member) = self.slab.get_mut(key) {
+            member.out.push(ctx.speech, number);
+            self.kick(key, ctx);
+        }
     }
 
     /// Says a message to everybody who is here.
     pub(crate) fn push_all(&mut self, number: u64, ctx: &mut Ctx<'_>) {
-        for key in 0..self.slab.capacity() {
-            if self.slab.get(key).is_some_and(Member::is_shown) {
+        for place in 0..self.slab.places() {
+            let key = self.slab.key_at(place);
+            let here = |key: &MemberKey| self.slab.get(*key).is_some_and(Member::is_shown);
+            if let Some(key) = key.filter(here) {
                 self.push(key, number, ctx);
             }
         }
@@ -522,7 +538,7 @@ impl Members {
 
     /// Calls what a reader has not got yet: all that fits, or one piece while it does not answer.
     pub(crate) fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let Some(path) = member.path else { return };
         let limit = if ctx.calls.is_silent(path) { 1 } else { PIECES_IN_FLIGHT };
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
@@ -542,8 +558,8 @@ impl Members {
     fn reschedule(&mut self, key: MemberKey) {
         let Some(member) = self.slab.get(key) else { return };
         match member.next_deadline() {
-            Some(at) => self.timers.set(key, at),
-            None => self.timers.cancel(key),
+            Some(at) => self.timers.set(key.index(), at),
+            None => self.timers.cancel(key.index()),
         }
     }
 
@@ -559,12 +575,13 @@ impl Members {
         self.timers.check();
         assert_eq!(self.by_id.len(), self.slab.len());
         for (handle, &key) in &self.by_handle {
-            assert_eq!(self.slab[key].beacon.handle, *handle);
+            let known = self.slab.get(key).map(|member| member.beacon.handle);
+            assert_eq!(known, Some(*handle));
         }
         let gone = self.slab.iter().filter(|(_, member)| member.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
-        for (key, member) in &self.slab {
+        for (key, member) in self.slab.iter() {
             assert_eq!(self.key_of(member.beacon.id), Some(key));
             assert!(member.links.len() <= LINKS_EACH);
             assert!(member.path.is_none_or(|path| self.on_link(path) == Some(key)));

@@ -36,16 +36,17 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
 //! | `wire` and its `datagram`, `codec`, `beacon` | every byte that crosses the network |
 //! | `keyed`, `identity`, `room` | the keyed hash; who somebody is; a room's keys |
 //! | `suite`, `noise` | what is asked of cryptography; the product's answer |
-//! | `session` and its `handshake`, `window`, `stamps` | what peers say is sealed; how keys come about; nothing twice; what is late |
+//! | `session` and its `handshake`, `places`, `window`, `stamps` | what peers say is sealed; how keys come about; whose turn; nothing twice; what is late |
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
 //! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
-//! | `call/receiving`, `call/packing` | from a datagram to its link; datagrams filled with packets, and what rides along |
+//! | `call/link`, `call/receiving`, `call/packing` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along |
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
 //! | `member` and its `greeting`, `presence` | who is known; finding a path to them; who is still here |
 //! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
@@ -80,6 +81,7 @@ mod rng;
 mod room;
 mod roster;
 mod session;
+mod slots;
 mod speech;
 pub mod suite;
 mod text;

@@ -321,9 +321,8 @@ impl Peer {
         let Some((key, link, missing)) = members.hello(from, beacon, stream, &mut ctx) else {
             return;
         };
-        if missing > 0 && ctx.announce {
-            let from = members.member(key).person();
-            ctx.out.show(Event::Missing { from, count: missing });
+        if let Some(member) = members.get(key).filter(|_| missing > 0 && ctx.announce) {
+            ctx.out.show(Event::Missing { from: member.person(), count: missing });
         }
         if matches!(ctx.calls.admit(link, seq), Admission::New) {
             ctx.calls.reply(link, seq, &Response::Ok);
@@ -346,10 +345,10 @@ impl Peer {
             return self.calls.blame.over_limit += 1;
         }
         let (members, mut ctx) = self.parts();
-        if members.member_mut(key).inward().is(stream) {
+        if members.get(key).is_some_and(|member| member.hears(stream)) {
             members.show(key, &mut ctx);
         }
-        let member = self.members.member_mut(key);
+        let Some(member) = self.members.get_mut(key) else { return };
         let from = member.person();
         let (scratch, out, me) = (&mut self.scratch, &mut self.out, self.me.beacon.name.as_str());
         let taken = member.inward().take(stream, position, piece, |number, flags, text| {

@@ -12,12 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
-use slab::Slab;
-
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::cookie::Cookies;
 use crate::machine::outbox::Outbox;
 use crate::machine::roster::{Announcement, REMEMBER, Roster};
+use crate::machine::slots::{Key, Slots};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
     ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, Listed, PACKET_HEADER, Packet,
@@ -66,9 +65,9 @@ pub struct Registry {
     members_max: usize,
     cookies: Cookies,
     calls: Calls<Announced>,
-    leases: Slab<Lease>,
-    by_member: BTreeMap<(Tag, Handle), usize>,
-    by_addr: BTreeMap<SocketAddr, usize>,
+    leases: Slots<Lease>,
+    by_member: BTreeMap<(Tag, Handle), LeaseKey>,
+    by_addr: BTreeMap<SocketAddr, LeaseKey>,
     per_source: BTreeMap<IpAddr, usize>,
     rooms: BTreeMap<Tag, Roster>,
     /// The rooms that are empty, and until when they are remembered.
@@ -81,10 +80,13 @@ pub struct Registry {
     out: Outbox,
 }
 
+/// Which lease.
+type LeaseKey = Key<Lease>;
+
 /// An open announcement: to whom, and up to which change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Announced {
-    lease: usize,
+    lease: LeaseKey,
     reached: u64,
 }
 
@@ -129,7 +131,7 @@ impl Registry {
             now: Time::ZERO,
             members_max: config.members_max,
             calls: Calls::of_nodeset(config.incarnation, config.members_max, seed.stream("calls")),
-            leases: Slab::new(),
+            leases: Slots::default(),
             by_member: BTreeMap::new(),
             by_addr: BTreeMap::new(),
             per_source: BTreeMap::new(),
@@ -166,13 +168,12 @@ impl Registry {
                         self.calls.reply_stray(seq, &response);
                     }
                 }
-                Packet::Response { seq, .. } => {
-                    let Some(link) = link else {
-                        self.calls.blame.unknown_call += 1;
-                        continue;
-                    };
-                    self.announced(now, link, seq, datagram.echo);
-                }
+                // A packet before may have ended the lease, and closed the link with it.
+                Packet::Response { seq, .. } => match link.filter(|&link| self.calls.is_open(link))
+                {
+                    Some(link) => self.announced(now, link, seq, datagram.echo),
+                    None => self.calls.blame.unknown_call += 1,
+                },
             }
         }
         self.calls.flush_strays(now, from, &datagram, &mut self.out);
@@ -226,7 +227,8 @@ impl Registry {
     fn register(&mut self, now: Time, application: Application) -> Option<Response> {
         let (from, tag) = (application.from, application.tag);
         let known = self.by_member.get(&(tag, application.handle)).copied();
-        let trusted = known.is_some_and(|key| self.leases[key].seen == from);
+        let lease = known.and_then(|key| self.leases.get(key));
+        let trusted = lease.is_some_and(|lease| lease.seen == from);
         if !trusted && !self.cookies.accepts(now, from, application.cookie) {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
@@ -237,19 +239,19 @@ impl Registry {
                 Err(refusal) => return refusal,
             },
         };
-        self.expiry.set(key, now + LEASE);
+        let lease = self.leases.get_mut(key)?;
         let page = self.rooms.get(&tag)?.page(application.have, PAGE_ROOM);
-        let lease = &mut self.leases[key];
+        self.expiry.set(key.index(), now + LEASE);
         lease.heard = lease.heard.max(page.reached);
         lease.deaf = false;
-        let node = u32::try_from(key).unwrap_or(u32::MAX);
+        let node = u32::try_from(key.index()).unwrap_or(u32::MAX);
         self.announce_to(now, key);
         Some(Response::Lease { node, seen: from, page })
     }
 
     /// Extends a lease. `None` when the application is outdated, or somebody else's.
-    fn renew(&mut self, now: Time, key: usize, application: &Application) -> Option<usize> {
-        let lease = &self.leases[key];
+    fn renew(&mut self, now: Time, key: LeaseKey, application: &Application) -> Option<LeaseKey> {
+        let lease = self.leases.get(key)?;
         if application.n < lease.n || application.incarnation != lease.incarnation {
             self.calls.blame.replayed += 1;
             return None;
@@ -266,7 +268,7 @@ impl Registry {
             }
             self.clear_address(now, application.from, Some(key), application.incarnation)?;
             self.unbind(key);
-            let lease = &mut self.leases[key];
+            let lease = self.leases.get_mut(key)?;
             (lease.n, lease.sealed) = (application.n, application.sealed.clone());
             (lease.seen, lease.changed) = (application.from, now);
             self.bind(key);
@@ -276,7 +278,11 @@ impl Registry {
     }
 
     /// Grants a new lease, or says why not; `Err(None)` is silence.
-    fn admit(&mut self, now: Time, application: &Application) -> Result<usize, Option<Response>> {
+    fn admit(
+        &mut self,
+        now: Time,
+        application: &Application,
+    ) -> Result<LeaseKey, Option<Response>> {
         let (tag, handle) = (application.tag, application.handle);
         let room = self.rooms.get(&tag);
         if room.is_some_and(|room| room.has_left(now, handle)) {
@@ -320,12 +326,12 @@ impl Registry {
         &mut self,
         now: Time,
         addr: SocketAddr,
-        except: Option<usize>,
+        except: Option<LeaseKey>,
         incarnation: u64,
     ) -> Option<()> {
         let other = self.by_addr.get(&addr).copied().filter(|&other| Some(other) != except);
         let Some(other) = other else { return Some(()) };
-        if incarnation <= self.leases[other].incarnation {
+        if incarnation <= self.leases.get(other)?.incarnation {
             self.calls.blame.replayed += 1;
             return None;
         }
@@ -340,14 +346,14 @@ impl Registry {
         Response::Ok
     }
 
-    fn bind(&mut self, key: usize) {
-        let seen = self.leases[key].seen;
+    fn bind(&mut self, key: LeaseKey) {
+        let Some(seen) = self.leases.get(key).map(|lease| lease.seen) else { return };
         self.by_addr.insert(seen, key);
         *self.per_source.entry(source(seen)).or_default() += 1;
     }
 
-    fn unbind(&mut self, key: usize) {
-        let lease = &mut self.leases[key];
+    fn unbind(&mut self, key: LeaseKey) {
+        let Some(lease) = self.leases.get_mut(key) else { return };
         let seen = lease.seen;
         lease.announcing = false;
         if let Some(link) = lease.link.take() {
@@ -362,10 +368,10 @@ impl Registry {
         }
     }
 
-    fn remove(&mut self, now: Time, key: usize, how: Departure) {
+    fn remove(&mut self, now: Time, key: LeaseKey, how: Departure) {
         self.unbind(key);
-        self.expiry.cancel(key);
-        let lease = self.leases.remove(key);
+        let Some(lease) = self.leases.remove(key) else { return };
+        self.expiry.cancel(key.index());
         self.by_member.remove(&(lease.tag, lease.handle));
         self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, how }));
         if self.rooms.get(&lease.tag).is_some_and(|room| room.present() == 0) {
@@ -386,8 +392,8 @@ impl Registry {
     }
 
     /// Tells the room about a member that is new, or has changed.
-    fn publish(&mut self, now: Time, key: usize) {
-        let lease = &self.leases[key];
+    fn publish(&mut self, now: Time, key: LeaseKey) {
+        let Some(lease) = self.leases.get(key) else { return };
         let (handle, seen, sealed) = (lease.handle, lease.seen, lease.sealed.clone());
         let listed = Listed { handle, seen, sealed };
         self.change(now, lease.tag, Change::Present(listed));
@@ -396,13 +402,14 @@ impl Registry {
     fn change(&mut self, now: Time, tag: Tag, change: Change) {
         self.version += 1;
         self.rooms.entry(tag).or_default().put(now, self.version, change);
-        let members: Vec<usize> = self.by_member.range(room_of(tag)).map(|(_, &key)| key).collect();
+        let members: Vec<LeaseKey> =
+            self.by_member.range(room_of(tag)).map(|(_, &key)| key).collect();
         members.into_iter().for_each(|key| self.announce_to(now, key));
     }
 
     /// Calls one member with what is new to it, unless such a call is open or nobody answers there.
-    fn announce_to(&mut self, now: Time, key: usize) {
-        let lease = &mut self.leases[key];
+    fn announce_to(&mut self, now: Time, key: LeaseKey) {
+        let Some(lease) = self.leases.get_mut(key) else { return };
         if lease.announcing || lease.deaf {
             return;
         }
@@ -435,7 +442,7 @@ impl Registry {
         let Some(Announced { lease: key, reached }) = self.calls.asked(link, seq) else { return };
         self.calls.answer(now, link, seq, echo);
         self.calls.alive(link);
-        let lease = &mut self.leases[key];
+        let Some(lease) = self.leases.get_mut(key) else { return };
         lease.announcing = false;
         lease.heard = lease.heard.max(reached);
         self.announce_to(now, key);
@@ -443,10 +450,11 @@ impl Registry {
 
     fn tick(&mut self, now: Time) {
         while let Some((_, Announced { lease, .. })) = self.calls.expired(now) {
-            self.leases[lease].announcing = false;
-            self.leases[lease].deaf = true;
+            let Some(lease) = self.leases.get_mut(lease) else { continue };
+            (lease.announcing, lease.deaf) = (false, true);
         }
-        while let Some(key) = self.expiry.pop_due(now) {
+        while let Some(index) = self.expiry.pop_due(now) {
+            let Some(key) = self.leases.key_at(index) else { continue };
             self.remove(now, key, Departure::Timeout);
         }
         while self.empty.first().is_some_and(|&(at, _)| at <= now) {
@@ -511,9 +519,9 @@ impl Machine for Registry {
     fn digest(&self) -> u64 {
         let mut hash = mix(self.version);
         for (&(tag, handle), &key) in &self.by_member {
-            let lease = &self.leases[key];
+            let heard = self.leases.get(key).map_or(0, |lease| lease.heard);
             hash = mix(hash ^ handle.0 ^ u64::from(tag.0[0]));
-            hash = mix(hash ^ lease.heard.rotate_left(32));
+            hash = mix(hash ^ heard.rotate_left(32));
         }
         hash
     }
@@ -525,7 +533,7 @@ impl Machine for Registry {
         assert_eq!(self.leases.len(), self.by_addr.len());
         assert_eq!(self.leases.len(), self.expiry.len(), "a lease that never expires");
         assert_eq!(self.leases.len(), self.per_source.values().sum::<usize>());
-        for (key, lease) in &self.leases {
+        for (key, lease) in self.leases.iter() {
             assert_eq!(self.by_member.get(&(lease.tag, lease.handle)), Some(&key));
             assert_eq!(self.by_addr.get(&lease.seen), Some(&key));
             assert!(self.rooms.contains_key(&lease.tag));

@@ -11,6 +11,7 @@
 //! the timers of its calls say so.
 
 pub(crate) mod handshake;
+mod places;
 mod stamps;
 mod window;
 
@@ -19,13 +20,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use slab::Slab;
-
 use self::handshake::{Answer, Initiating, Load};
 use self::stamps::Stamps;
 use self::window::Window;
 use crate::machine::keyed::MAC;
 use crate::machine::outbox::Outbox;
+use crate::machine::slots::{Key, Slots};
 use crate::machine::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
@@ -55,8 +55,11 @@ const UNLINKED_MAX: usize = 256;
 /// First messages that came again and are remembered.
 const SPENT_MAX: usize = 4096;
 
-/// Which process; an index handed out by [`Sessions::remote`].
-pub(crate) type RemoteKey = usize;
+/// Which process.
+pub(crate) type RemoteKey = Key<Remote>;
+
+/// Which of the sessions that there are, or may be.
+type Place = Key<Slot>;
 
 /// The sessions of one process of ours.
 #[derive(Debug)]
@@ -66,12 +69,12 @@ pub(crate) struct Sessions {
     room: Room,
     id: PeerId,
     incarnation: u64,
-    remotes: Slab<Remote>,
+    remotes: Slots<Remote>,
     by_id: BTreeMap<PeerId, RemoteKey>,
     remotes_max: usize,
     unlinked: usize,
     /// What receiver indices mean: their lower 16 bits are a key in here.
-    slots: Slab<Slot>,
+    slots: Slots<Slot>,
     /// The first messages that were answered and may come again, by their `mac1`.
     answered: BTreeMap<[u8; MAC], RemoteKey>,
     timers: Timers,
@@ -96,7 +99,7 @@ pub(crate) struct Sessions {
 
 /// A process with which there is, or may be, a session.
 #[derive(Debug)]
-struct Remote {
+pub(crate) struct Remote {
     id: PeerId,
     key: PublicKey,
     /// The image of its key on the curve of the handshake.
@@ -106,11 +109,11 @@ struct Remote {
     links: usize,
     /// The number of its newest first message: an older one is a replay.
     greatest: u64,
-    previous: Option<usize>,
-    current: Option<usize>,
-    next: Option<usize>,
+    previous: Option<Place>,
+    current: Option<Place>,
+    next: Option<Place>,
     /// The next one of before, which may be in use by who began it.
-    passed: Option<usize>,
+    passed: Option<Place>,
     initiating: Option<Initiating>,
     answer: Option<Answer>,
     /// What it wants to see in our first messages while it is under load, and since when.
@@ -189,11 +192,11 @@ impl Sessions {
             identity,
             room,
             incarnation,
-            remotes: Slab::new(),
+            remotes: Slots::default(),
             by_id: BTreeMap::new(),
             remotes_max: linked_max + UNLINKED_MAX,
             unlinked: 0,
-            slots: Slab::new(),
+            slots: Slots::default(),
             answered: BTreeMap::new(),
             timers: Timers::default(),
             now: Time::ZERO,
@@ -230,7 +233,7 @@ impl Sessions {
                 self.insert(now, beacon.key, image, beacon.incarnation)?
             }
         };
-        let remote = &mut self.remotes[key];
+        let remote = self.remotes.get_mut(key)?;
         self.unlinked -= usize::from(remote.links == 0);
         remote.links += 1;
         Some(key)
@@ -238,7 +241,7 @@ impl Sessions {
 
     /// A link to a process is closed.
     pub(crate) fn unlink(&mut self, key: RemoteKey) {
-        let remote = &mut self.remotes[key];
+        let Some(remote) = self.remotes.get_mut(key) else { return };
         remote.links -= 1;
         if remote.links == 0 {
             self.unlinked += 1;
@@ -283,13 +286,13 @@ impl Sessions {
         });
         self.by_id.insert(id, remote);
         self.unlinked += 1;
-        self.timers.set(remote, now + REJECT_AFTER);
+        self.timers.set(remote.index(), now + REJECT_AFTER);
         Some(remote)
     }
 
     /// Whether something can be sealed for that process.
     pub(crate) fn is_ready(&self, now: Time, key: RemoteKey) -> bool {
-        let current = self.remotes[key].current.and_then(|slot| self.slots[slot].session.as_ref());
+        let current = self.remotes.get(key).and_then(|remote| self.session_at(remote.current));
         current.is_some_and(|session| {
             now.since(session.born) < REJECT_AFTER && session.counter < COUNTER_MAX
         })
@@ -297,8 +300,8 @@ impl Sessions {
 
     /// Whether a new session should be begun beside the one that is ready.
     pub(crate) fn is_ageing(&self, now: Time, key: RemoteKey) -> bool {
-        let remote = &self.remotes[key];
-        let current = remote.current.and_then(|slot| self.slots[slot].session.as_ref());
+        let Some(remote) = self.remotes.get(key) else { return false };
+        let current = self.session_at(remote.current);
         let old = current.is_some_and(|session| {
             let limit = if session.ours { REKEY_AFTER } else { REKEY_LATE };
             now.since(session.born) >= limit
@@ -308,8 +311,9 @@ impl Sessions {
 
     /// Something is asked of that process: the answer shows that the session works.
     pub(crate) fn asks(&mut self, now: Time, key: RemoteKey) {
-        let unheard = &mut self.remotes[key].unheard;
-        *unheard = unheard.or(Some(now));
+        if let Some(remote) = self.remotes.get_mut(key) {
+            remote.unheard = remote.unheard.or(Some(now));
+        }
     }
 
     /// Queues a datagram with what `write` puts under the seal. To be called when it is ready.
@@ -320,9 +324,9 @@ impl Sessions {
         out: &mut Outbox,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        let remote = &mut self.remotes[key];
-        let Some(slot) = remote.current else { return };
-        let Some(session) = &mut self.slots[slot].session else { return };
+        let current = self.remotes.get(key).and_then(|remote| remote.current);
+        let slot = current.and_then(|place| self.slots.get_mut(place));
+        let Some(session) = slot.and_then(|slot| slot.session.as_mut()) else { return };
         let counter = session.counter;
         session.counter += 1;
         self.text.clear();
@@ -375,15 +379,13 @@ impl Sessions {
         };
         let [_, a, b, c, d, counter @ ..] = *header;
         let (index, counter) = (u32::from_be_bytes([a, b, c, d]), u64::from_be_bytes(counter));
-        let Some(place) = self.slot_of(index).filter(|_| sealed.len() >= TAG) else {
-            blame.unauthenticated += 1;
-            return Received::Nothing;
-        };
-        let slot = &mut self.slots[place];
-        let key = slot.remote;
-        let session = slot.session.as_mut();
+        let place = self.place_of(index).filter(|_| sealed.len() >= TAG && counter < COUNTER_MAX);
+        let slot = place.and_then(|place| Some((place, self.slots.get_mut(place)?)));
         let alive = |session: &&mut Session| now.since(session.born) < REJECT_AFTER;
-        let Some(session) = session.filter(alive).filter(|_| counter < COUNTER_MAX) else {
+        let found = slot.and_then(|(place, slot)| {
+            Some((place, slot.remote, slot.session.as_mut().filter(alive)?))
+        });
+        let Some((place, key, session)) = found else {
             blame.unauthenticated += 1;
             return Received::Nothing;
         };
@@ -402,11 +404,11 @@ impl Sessions {
         text.truncate(len);
         session.window.mark(counter);
         let age = now.since(session.born);
-        let up = self.remotes[key].next == Some(place);
+        let up = self.remotes.get(key).is_some_and(|remote| remote.next == Some(place));
         if up {
             self.confirm(key);
         }
-        let remote = &mut self.remotes[key];
+        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         (remote.unheard, remote.unanswered) = (None, 0);
         // By the sender's clock: two sessions may be in use at once, one for each direction.
         let stamp = text.first_chunk().map(|stamp| u32::from_be_bytes(*stamp));
@@ -417,51 +419,8 @@ impl Sessions {
 
     /// A datagram of that process with that stamp answers a call of ours.
     pub(crate) fn proven(&mut self, now: Time, key: RemoteKey, stamp: u32) {
-        self.remotes[key].stamps.proven(now, stamp);
-    }
-
-    /// The next session has proven that it works: it is the current one.
-    fn confirm(&mut self, key: RemoteKey) {
-        let remote = &mut self.remotes[key];
-        let stale = core::mem::replace(&mut remote.previous, remote.current);
-        remote.current = remote.next.take();
-        if let Some(answer) = remote.answer.take() {
-            self.answered.remove(&answer.mac);
-        }
-        let passed = remote.passed.take();
-        self.release(stale);
-        self.release(passed);
-    }
-
-    /// A handshake of ours is over: its session is the current one. The one before stays, since the
-    /// other side may not get through to confirm anything newer; so does one that waits to be used.
-    fn begin(&mut self, key: RemoteKey, place: usize) {
-        let remote = &mut self.remotes[key];
-        let before = remote.current.replace(place);
-        let stale = core::mem::replace(&mut remote.previous, before);
-        self.release(stale);
-    }
-
-    /// An index for a session to come: none of the last 65,536 had it, so that what is late for one
-    /// session never meets another.
-    fn reserve(&mut self, remote: RemoteKey) -> Option<(usize, u32)> {
-        let place = self.slots.vacant_key();
-        let low = u16::try_from(place).ok()?;
-        // Odd, so that all upper halves come before one comes again.
-        self.issued = self.issued.wrapping_add(0x9e37);
-        let index = u32::from(self.issued) << 16 | u32::from(low);
-        self.slots.insert(Slot { index, remote, session: None });
-        Some((place, index))
-    }
-
-    fn slot_of(&self, index: u32) -> Option<usize> {
-        let place = (index & 0xffff) as usize;
-        self.slots.get(place).filter(|slot| slot.index == index).map(|_| place)
-    }
-
-    fn release(&mut self, place: Option<usize>) {
-        if let Some(place) = place {
-            self.slots.remove(place);
+        if let Some(remote) = self.remotes.get_mut(key) {
+            remote.stamps.proven(now, stamp);
         }
     }
 
@@ -491,12 +450,13 @@ impl Sessions {
 
     pub(crate) fn tick(&mut self, now: Time) {
         self.now = now;
-        while let Some(key) = self.timers.pop_due(now) {
-            let remote = &mut self.remotes[key];
+        while let Some(index) = self.timers.pop_due(now) {
+            let Some(key) = self.remotes.key_at(index) else { continue };
+            let Some(remote) = self.remotes.get_mut(key) else { continue };
             let mut stale = Vec::new();
             let Remote { previous, current, next, passed, .. } = remote;
             for slot in [previous, current, next, passed] {
-                let born = slot.and_then(|place| self.slots[place].session.as_ref());
+                let born = slot.and_then(|place| self.slots.get(place)?.session.as_ref());
                 if born.is_some_and(|session| now.since(session.born) >= REJECT_AFTER) {
                     stale.extend(slot.take());
                 }
@@ -517,18 +477,17 @@ impl Sessions {
 
     /// Sets the timer of a process to what is due next, or forgets the process.
     fn reschedule(&mut self, key: RemoteKey) {
-        let remote = &self.remotes[key];
+        let Some(remote) = self.remotes.get(key) else { return };
         let slots = [remote.previous, remote.current, remote.next, remote.passed];
-        let slots = slots.into_iter().flatten();
-        let born = slots.filter_map(|place| self.slots[place].session.as_ref());
-        let ends = born.map(|session| session.born + REJECT_AFTER);
+        let sessions = slots.into_iter().filter_map(|place| self.session_at(place));
+        let ends = sessions.map(|session| session.born + REJECT_AFTER);
         let initiating = remote.initiating.as_ref().map(Initiating::ends);
         match ends.chain(initiating).min() {
-            Some(at) => self.timers.set(key, at),
-            None if remote.links > 0 => self.timers.cancel(key),
-            None if remote.until > self.now => self.timers.set(key, remote.until),
+            Some(at) => self.timers.set(key.index(), at),
+            None if remote.links > 0 => self.timers.cancel(key.index()),
+            None if remote.until > self.now => self.timers.set(key.index(), remote.until),
             None => {
-                self.timers.cancel(key);
+                self.timers.cancel(key.index());
                 self.by_id.remove(&remote.id);
                 self.remotes.remove(key);
                 self.unlinked -= 1;
@@ -553,18 +512,19 @@ impl Sessions {
         let unlinked = self.remotes.iter().filter(|(_, remote)| remote.links == 0).count();
         assert_eq!(unlinked, self.unlinked);
         let mut held = 0;
-        for (key, remote) in &self.remotes {
+        for (key, remote) in self.remotes.iter() {
             assert_eq!(self.by_id.get(&remote.id), Some(&key));
             let pending = remote.initiating.as_ref().map(|initiating| initiating.place);
             for place in [remote.previous, remote.current, remote.next, remote.passed] {
                 let Some(place) = place else { continue };
                 held += 1;
-                assert!(self.slots[place].session.is_some(), "a slot without keys");
-                assert_eq!(self.slots[place].remote, key);
+                assert!(self.session_at(Some(place)).is_some(), "a slot without keys");
+                assert_eq!(self.slots.get(place).map(|slot| slot.remote), Some(key));
             }
             if let Some(place) = pending {
                 held += 1;
-                assert!(self.slots[place].session.is_none(), "a handshake that is over");
+                let waits = |slot: &Slot| slot.session.is_none();
+                assert!(self.slots.get(place).is_some_and(waits), "a handshake that is over");
             }
             if let Some(answer) = &remote.answer {
                 assert_eq!(self.answered.get(&answer.mac), Some(&key));
@@ -580,7 +540,7 @@ impl Sessions {
     pub(crate) fn digest(&self) -> u64 {
         self.slots.iter().fold(0, |hash, (place, slot)| {
             let counter = slot.session.as_ref().map_or(0, |session| session.counter);
-            crate::machine::mix(hash ^ counter << 16 ^ place as u64)
+            crate::machine::mix(hash ^ counter << 16 ^ place.index() as u64)
         })
     }
 

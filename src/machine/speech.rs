@@ -305,12 +305,13 @@ mod tests {
         let mut speech = Speech::new();
         let text = "é".repeat(PIECE_MAX);
         let number = speech.say(Time::ZERO, &text, Flags::default(), 1);
+        let link = crate::machine::slots::Slots::default().insert(());
         let mut stream = OutStream::new(0);
         stream.push(&mut speech, number);
         stream.open = true;
         let mut whole = String::new();
         while let Some((position, _, flags, piece)) = stream.next_call(100, &speech) {
-            stream.calling(position, 0, 0);
+            stream.calling(position, link, 0);
             assert!(piece.len() <= PIECE_MAX);
             whole.push_str(piece);
             assert_eq!(flags.more, whole.len() < text.len());

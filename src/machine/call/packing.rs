@@ -2,12 +2,11 @@
 
 use core::net::SocketAddr;
 
-use slab::Slab;
-
-use super::{Calls, LinkKey, Pending, RIDE_MAX, stamp};
+use super::{CallKey, Calls, Link, LinkKey, OpenCall, Pending, RIDE_MAX, stamp};
 use crate::machine::outbox::Outbox;
 use crate::machine::session::RemoteKey;
 use crate::machine::session::handshake::INIT;
+use crate::machine::slots::Slots;
 use crate::machine::suite::TAG;
 use crate::machine::wire::{
     self, DATAGRAM_MAX, Datagram, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER,
@@ -26,20 +25,21 @@ impl<T: Copy + PartialEq> Calls<T> {
     }
 
     fn flush_link(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
-        self.links[key].dirty = false;
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.dirty = false;
         if !self.may_send(now, key, out) {
             return;
         }
-        let remote = self.links[key].remote.filter(|_| !self.links[key].requests.is_empty());
+        let Some(link) = self.links.get_mut(key) else { return };
+        let remote = link.remote.filter(|_| !link.requests.is_empty());
         if let (Some(remote), Some(sessions)) = (remote, &mut self.sessions) {
             sessions.asks(now, remote);
         }
-        let mut requests = core::mem::take(&mut self.links[key].requests);
-        let mut responses = core::mem::take(&mut self.links[key].responses);
-        let room = self.links[key].room();
-        let mut packing = Packing { responses: &responses, requests: &requests, room };
+        let mut requests = core::mem::take(&mut link.requests);
+        let mut responses = core::mem::take(&mut link.responses);
+        let mut packing = Packing { responses: &responses, requests: &requests, room: link.room() };
         while let Some(packets) = packing.size(&self.pending) {
-            let link = &mut self.links[key];
+            let Some(link) = self.links.get_mut(key) else { return };
             let size = if link.remote.is_some() { sealed_size(packets) } else { HEADER + packets };
             if let Some(credit) = &mut link.credit {
                 if *credit < size {
@@ -54,7 +54,8 @@ impl<T: Copy + PartialEq> Calls<T> {
             let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
                 let start = bytes.len();
                 let draws_page = packing.fill(bytes, &calls.pending);
-                if calls.links[key].path.is_lossy() && calls.links[key].credit.is_none() {
+                let rides = |link: &Link| link.path.is_lossy() && link.credit.is_none();
+                if calls.links.get(key).is_some_and(rides) {
                     calls.ride_along(now, key, &requests, bytes, start, draws_page);
                 }
             };
@@ -73,14 +74,15 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
         requests.clear();
         responses.clear();
-        self.links[key].requests = requests;
-        self.links[key].responses = responses;
+        if let Some(link) = self.links.get_mut(key) {
+            (link.requests, link.responses) = (requests, responses);
+        }
         self.renew_session(now, key, out);
     }
 
     /// Whether the link can be sent on. One that waits for a session sends a first message instead.
     fn may_send(&mut self, now: Time, key: LinkKey, out: &mut Outbox) -> bool {
-        let link = &mut self.links[key];
+        let Some(link) = self.links.get_mut(key) else { return false };
         let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) else { return true };
         if sessions.is_ready(now, remote) {
             return true;
@@ -101,7 +103,7 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Begins the next session before the one in use ends.
     fn renew_session(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
-        let link = &self.links[key];
+        let Some(link) = self.links.get(key) else { return };
         let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) else { return };
         if link.credit.is_none() && sessions.is_ageing(now, remote) {
             sessions.initiate(now, remote, link.addr, out);
@@ -133,20 +135,19 @@ impl<T: Copy + PartialEq> Calls<T> {
         &mut self,
         now: Time,
         key: LinkKey,
-        sent: &[usize],
+        sent: &[CallKey],
         bytes: &mut Vec<u8>,
         start: usize,
         mut draws_page: bool,
     ) {
-        let spacing = self.links[key].path.delay(1) / 4;
-        let count = self.links[key].open.len();
-        for place in (0..count.min(1)).chain((1..count).rev()) {
-            let (_, index) = self.links[key].open[place];
-            if sent.contains(&index) {
+        let Some(link) = self.links.get(key) else { return };
+        let (spacing, room) = (link.path.delay(1) / 4, link.room());
+        let (oldest, newer) = (link.open.iter().take(1), link.open.iter().skip(1).rev());
+        for &(_, call) in oldest.chain(newer) {
+            if sent.contains(&call) {
                 continue;
             }
-            let pending = &mut self.pending[index];
-            let room = self.links[key].room();
+            let Some(pending) = self.pending.get_mut(call) else { continue };
             let fits = bytes.len() - start + pending.bytes.len() <= room;
             let soon = now.since(pending.sent) < spacing;
             let second = draws_page && pending.draws_page;
@@ -203,10 +204,13 @@ impl<T: Copy + PartialEq> Calls<T> {
     }
 }
 
+/// The calls that are open.
+type Open<T> = Slots<Pending<T>, OpenCall>;
+
 /// What is left to send on one link.
 struct Packing<'a> {
     responses: &'a [u8],
-    requests: &'a [usize],
+    requests: &'a [CallKey],
     /// Bytes of packets that fit one datagram.
     room: usize,
 }
@@ -218,27 +222,29 @@ const fn sealed_size(packets: usize) -> usize {
 
 impl Packing<'_> {
     /// Bytes of packets in the next datagram, without riders; `None` when nothing is left.
-    fn size<T>(&self, pending: &Slab<Pending<T>>) -> Option<usize> {
+    fn size<T>(&self, pending: &Open<T>) -> Option<usize> {
         let (responses, requests) = self.next(pending);
-        let bytes: usize = self.requests[..requests].iter().map(|&i| pending[i].bytes.len()).sum();
+        let asked = self.requests[..requests].iter().filter_map(|&call| pending.get(call));
+        let bytes: usize = asked.map(|asked| asked.bytes.len()).sum();
         (responses + requests > 0).then_some(responses + bytes)
     }
 
     /// Appends the packets of the next datagram. True when one of them is answered with a page.
-    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Slab<Pending<T>>) -> bool {
+    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Open<T>) -> bool {
         let (responses, requests) = self.next(pending);
         bytes.extend_from_slice(&self.responses[..responses]);
-        for &index in &self.requests[..requests] {
-            bytes.extend_from_slice(&pending[index].bytes);
+        let mut draws_page = false;
+        for asked in self.requests[..requests].iter().filter_map(|&call| pending.get(call)) {
+            bytes.extend_from_slice(&asked.bytes);
+            draws_page |= asked.draws_page;
         }
-        let draws_page = self.requests[..requests].iter().any(|&index| pending[index].draws_page);
         self.responses = &self.responses[responses..];
         self.requests = &self.requests[requests..];
         draws_page
     }
 
     /// How many bytes of responses and how many requests fit the next datagram.
-    fn next<T>(&self, pending: &Slab<Pending<T>>) -> (usize, usize) {
+    fn next<T>(&self, pending: &Open<T>) -> (usize, usize) {
         let mut room = self.room;
         let mut responses = 0;
         while let Some(&[high, low]) = self.responses.get(responses..responses + 2) {
@@ -250,8 +256,7 @@ impl Packing<'_> {
             room -= len;
         }
         let (mut requests, mut draws_page) = (0, false);
-        while let Some(&index) = self.requests.get(requests) {
-            let asked = &pending[index];
+        while let Some(asked) = self.requests.get(requests).and_then(|&call| pending.get(call)) {
             let len = asked.bytes.len();
             if len > room || draws_page && asked.draws_page {
                 break;

@@ -120,12 +120,12 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// There is a session: what waited for it is sent at the next flush. False when nothing did.
     fn release_waiting(&mut self, remote: RemoteKey) -> bool {
         let mut any = false;
-        for key in 0..self.links.capacity() {
-            let waits = |link: &&mut Link| link.waiting && link.remote == Some(remote);
-            if let Some(link) = self.links.get_mut(key).filter(waits) {
-                link.waiting = false;
-                any = true;
-                self.touch(key);
+        let waits = |link: &Link| link.waiting && link.remote == Some(remote);
+        for (key, link) in self.links.iter_mut().filter(|(_, link)| waits(link)) {
+            link.waiting = false;
+            any = true;
+            if !core::mem::replace(&mut link.dirty, true) {
+                self.dirty.push(key);
             }
         }
         any
@@ -133,7 +133,7 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Notes that a datagram came over a link.
     fn note(&mut self, now: Time, key: LinkKey, datagram: &Datagram<'_>, len: usize) {
-        let link = &mut self.links[key];
+        let Some(link) = self.links.get_mut(key) else { return };
         link.sender = datagram.sender;
         link.echo = datagram.stamp;
         if let Some(credit) = &mut link.credit {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::machine::outbox::Outbox;
-use crate::machine::wire::{Asked, Datagram};
+use crate::machine::wire::{Asked, DATAGRAM_MAX, Datagram};
 use crate::machine::{Action, Seed};
 
 struct End {
@@ -169,7 +169,7 @@ fn a_stranger_gets_at_most_three_times_what_they_sent() {
     let (mut a, mut b) = ends();
     let victim = b.calls.open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9));
     let victim = victim.unwrap();
-    b.calls.links[victim].credit = Some(0);
+    b.calls.links.get_mut(victim).unwrap().credit = Some(0);
     b.calls.request(Time::ZERO, victim, 1, &Request::Ping).unwrap();
     assert!(b.sent(Time::ZERO).is_empty(), "nothing was received from there");
     a.calls.incarnation = 9;

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::presence::is_quiet;
-use super::{Ctx, LINKS_EACH, MemberKey, Members, Route, Standing};
+use super::{Ctx, LINKS_EACH, Member, MemberKey, Members, Route, Standing};
 use crate::machine::Signed;
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
@@ -30,25 +30,25 @@ impl Members {
     /// is looked for only where the nodeset saw them and where they answered: a beacon can name
     /// anybody's addresses.
     pub(super) fn greet(&mut self, key: MemberKey, except: Option<LinkKey>, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         member.greet_at = None;
         let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
-        addrs.extend(member.links.iter().map(|route| ctx.calls.addr(route.link)));
+        addrs.extend(member.links.iter().filter_map(|route| ctx.calls.addr(route.link)));
         let first = member.rounds + member.reroutes < BEACON_ROUNDS;
         if member.introduced && !member.is_gone() && first {
             addrs.extend(&member.beacon.addrs);
         }
         // Who sat at our own address before us does not answer there.
-        let except = except.map(|link| ctx.calls.addr(link));
+        let except = except.and_then(|link| ctx.calls.addr(link));
         addrs.retain(|addr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except);
         for addr in addrs {
-            let member = &self.slab[key];
+            let Some(member) = self.slab.get(key) else { return };
             let known = member.is_introduced_at(addr) || member.last == Some(addr);
             if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, known) {
                 self.greet_on(key, link, ctx);
             }
         }
-        if self.slab[key].links.is_empty() {
+        if self.slab.get(key).is_some_and(|member| member.links.is_empty()) {
             self.greet_later(key, ctx);
         }
     }
@@ -58,7 +58,7 @@ impl Members {
         if !self.attach(key, link, ctx) {
             return;
         }
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let idle = |route: &&mut Route| route.link == link && route.greeting.is_none();
         let Some(route) = member.links.iter_mut().find(idle) else { return };
         if member.out.id == 0 {
@@ -76,7 +76,7 @@ impl Members {
         if let Some(owner) = self.on_link(link) {
             return owner == key;
         }
-        let member = &self.slab[key];
+        let Some(member) = self.slab.get(key) else { return false };
         if member.links.len() >= LINKS_EACH {
             let others = member.links.iter().filter(|route| Some(route.link) != member.path);
             let oldest = others.map(|route| (ctx.calls.heard(route.link), route.link)).min();
@@ -84,17 +84,18 @@ impl Members {
                 self.detach(key, oldest, ctx);
             }
         }
-        if link >= self.by_link.len() {
-            self.by_link.resize(link + 1, None);
+        let Some(member) = self.slab.get_mut(key) else { return false };
+        member.links.push(Route { link, greeting: None, challenged: false });
+        if link.index() >= self.by_link.len() {
+            self.by_link.resize(link.index() + 1, None);
         }
-        self.by_link[link] = Some(key);
-        self.slab[key].links.push(Route { link, greeting: None, challenged: false });
+        self.by_link[link.index()] = Some((link, key));
         true
     }
 
     /// Gives up a link. What was being said over it is to be said again.
     pub(super) fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         member.links.retain(|route| route.link != link);
         if member.path == Some(link) {
             member.path = None;
@@ -102,12 +103,15 @@ impl Members {
         }
         member.newest = member.newest.filter(|&newest| newest != link);
         member.out.unlink(link);
-        self.by_link[link] = None;
+        if let Some(owner) = self.by_link.get_mut(link.index()) {
+            *owner = owner.filter(|&(of, _)| of != link);
+        }
         ctx.calls.close(link);
     }
 
     pub(super) fn detach_all(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        while let Some(&Route { link, .. }) = self.slab[key].links.first() {
+        let first = |member: &Member| member.links.first().map(|route| route.link);
+        while let Some(link) = self.slab.get(key).and_then(first) {
             self.detach(key, link, ctx);
         }
     }
@@ -122,13 +126,13 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey, u64)> {
         let key = self.introduce(beacon, false, ctx)?;
-        let member = &self.slab[key];
+        let member = self.slab.get(key)?;
         let introduced = member.is_introduced_at(from);
         let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, introduced)?;
         if !self.attach(key, link, ctx) {
             return None;
         }
-        let member = &mut self.slab[key];
+        let member = self.slab.get_mut(key)?;
         member.estranged = false;
         let missing = member.inward.open(stream, start, given_up);
         self.heard(key, link, ctx);
@@ -137,7 +141,7 @@ impl Members {
 
     /// After a hello was answered: greet back, unless a path to them works.
     pub(crate) fn greet_back(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let member = &self.slab[key];
+        let Some(member) = self.slab.get(key) else { return };
         let works = member.working_path(ctx.now, ctx.calls).is_some();
         if !works || !member.out.open || member.is_gone() {
             self.greet_on(key, link, ctx);
@@ -148,7 +152,7 @@ impl Members {
     /// Our hello was answered: there is a path, and our stream is open.
     pub(crate) fn greeted(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let told = self.settle(key, link);
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let works = |path: LinkKey| path != link && !ctx.calls.is_silent(path);
         // A path that is dead and does not know it yet: they were heard here, and long not there.
         let moved = member.newest == Some(link);
@@ -176,11 +180,11 @@ impl Members {
     /// Nobody, or somebody else, answers at that address.
     pub(crate) fn greeting_failed(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         self.settle(key, link);
-        let member = &self.slab[key];
+        let Some(member) = self.slab.get(key) else { return };
         if member.path != Some(link) {
             self.detach(key, link, ctx);
         }
-        let member = &self.slab[key];
+        let Some(member) = self.slab.get(key) else { return };
         if member.links.iter().all(|route| route.greeting.is_none()) && !member.out.open {
             if member.standing == Standing::Hidden && !member.introduced {
                 // A stranger who said hello and does not answer: nobody vouches for them.
@@ -194,13 +198,13 @@ impl Members {
 
     /// The hello on a link is over; returns the number of the beacon it told.
     fn settle(&mut self, key: MemberKey, link: LinkKey) -> Option<u32> {
-        let links = &mut self.slab[key].links;
+        let links = &mut self.slab.get_mut(key)?.links;
         links.iter_mut().find(|route| route.link == link)?.greeting.take()
     }
 
     /// Plans the next round of hellos, later each time.
     pub(super) fn greet_later(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let (first, last) = match member.standing {
             Standing::Absent { .. } => (RETURN_FIRST, RETURN_LAST),
             _ => (GREET_FIRST, GREET_LAST),
@@ -213,7 +217,7 @@ impl Members {
     /// The reader does not know our stream: it has restarted, or given us up. Say hello anew, with
     /// everything that is not delivered to follow.
     pub(crate) fn unknown(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         member.estranged = true;
         if member.out.open {
             let greeting = member.links.iter().any(|route| route.greeting.is_some());
@@ -232,7 +236,7 @@ impl Members {
     /// Tells everybody who is here our beacon, which has changed.
     pub(crate) fn tell_beacon(&mut self, ctx: &mut Ctx<'_>) {
         for key in self.shown_keys() {
-            if let Some(path) = self.slab[key].path {
+            if let Some(path) = self.slab.get(key).and_then(Member::path) {
                 self.greet_on(key, path, ctx);
             }
         }

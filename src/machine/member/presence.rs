@@ -58,7 +58,7 @@ impl Members {
 
     /// A member is said to be gone. It has a few seconds to prove the contrary.
     fn doubt(&mut self, key: MemberKey, why: Why, verify: Duration, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         if member.is_gone() {
             return;
         }
@@ -76,7 +76,7 @@ impl Members {
     /// they are asked. When it is the newest of all and came over another link than their path, which
     /// has been quiet, they may have moved.
     pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         if !ctx.calls.is_timely() {
             member.hints();
             if member.links.iter().all(|route| route.greeting.is_none()) {
@@ -103,13 +103,15 @@ impl Members {
     /// A member answered a call of ours: they are alive, however many newer datagrams overtook that.
     /// The deadline only moves away: its timer finds out when it comes, not with every answer.
     pub(crate) fn answered(&mut self, key: MemberKey, now: Time) {
-        self.slab[key].lives(now);
+        if let Some(member) = self.slab.get_mut(key) {
+            member.lives(now);
+        }
     }
 
     /// A call to a member has failed: another way, over which they were heard since, may do, or one
     /// that nobody tried lately. False when they were heard nowhere else.
     pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
-        let member = &self.slab[key];
+        let Some(member) = self.slab.get(key) else { return true };
         let lost = member.path.filter(|&path| ctx.calls.is_silent(path));
         let pause = REROUTE_EVERY * (1 << member.reroutes.min(4));
         let Some(path) = lost.filter(|_| ctx.now.since(member.rerouted) >= pause) else {
@@ -119,7 +121,7 @@ impl Members {
         let newer = links
             .filter(|&(heard, link)| heard > ctx.calls.heard(path) && !ctx.calls.is_silent(link));
         let other = newer.max();
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return true };
         member.rerouted = ctx.now;
         member.reroutes += 1;
         match other {
@@ -142,9 +144,11 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) {
         let greeting = |route: &Route| route.link == old && route.greeting.is_some();
-        let untold = self.slab[key].links.iter().any(greeting);
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let untold = member.links.iter().any(greeting);
         self.detach(key, old, ctx);
-        self.slab[key].path = Some(new);
+        let Some(member) = self.slab.get_mut(key) else { return };
+        member.path = Some(new);
         if untold {
             self.greet_on(key, new, ctx);
         }
@@ -156,9 +160,10 @@ impl Members {
     /// time.
     pub(crate) fn shakes_hands(&mut self, id: PeerId, answered: bool, now: Time) {
         let Some(key) = self.key_of(id) else { return };
-        self.slab[key].hints();
-        if answered && !self.slab[key].is_gone() {
-            self.answered(key, now);
+        let Some(member) = self.slab.get_mut(key) else { return };
+        member.hints();
+        if answered && !member.is_gone() {
+            member.lives(now);
         }
     }
 
@@ -170,7 +175,7 @@ impl Members {
         from: SocketAddr,
         ctx: &mut Ctx<'_>,
     ) -> Option<LinkKey> {
-        let member = &self.slab[key];
+        let member = self.slab.get(key)?;
         if member.is_gone() || !ctx.calls.is_newest() {
             return None;
         }
@@ -192,9 +197,9 @@ impl Members {
     /// Asks a member whether it receives what is sent over a link: somebody on the path may have
     /// sent on what it said elsewhere.
     fn challenge(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let links = &mut self.slab[key].links;
+        let Some(member) = self.slab.get_mut(key) else { return };
         let idle = |route: &&mut Route| route.link == link && !route.challenged;
-        let Some(route) = links.iter_mut().find(idle) else { return };
+        let Some(route) = member.links.iter_mut().find(idle) else { return };
         let token = Purpose::Challenge { member: key };
         route.challenged = ctx.calls.request(ctx.now, link, token, &Request::Ping).is_some();
     }
@@ -208,7 +213,7 @@ impl Members {
         answered: bool,
         ctx: &mut Ctx<'_>,
     ) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let of_link = |route: &&mut Route| route.link == link;
         let Some(route) = member.links.iter_mut().find(of_link) else { return };
         route.challenged = false;
@@ -234,17 +239,18 @@ impl Members {
     }
 
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         if let Some(path) = member.path.filter(|_| !member.pinging) {
             let token = Purpose::Ping { member: key };
             member.pinging = ctx.calls.request(ctx.now, path, token, &Request::Ping).is_some();
         }
-        self.slab[key].ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
+        member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
     }
 
     /// A ping was answered, or failed; one that failed is sent again: the probe of a silent member.
     pub(crate) fn pinged(&mut self, key: MemberKey, answered: bool, ctx: &mut Ctx<'_>) {
-        self.slab[key].pinging = false;
+        let Some(member) = self.slab.get_mut(key) else { return };
+        member.pinging = false;
         if !answered {
             self.ping(key, ctx);
         }
@@ -255,7 +261,7 @@ impl Members {
     /// A lease has run out. Who gave an uncertain sign of life meanwhile is asked once more; so is
     /// everybody when it was us who slept.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let overslept = ctx.now.since(member.gone_at) > OVERSLEPT;
         if member.hint != Hint::Given && !overslept {
             let why = member.why;
@@ -269,13 +275,14 @@ impl Members {
 
     /// Gives somebody up, at once.
     pub(crate) fn lose(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
-        if self.slab[key].is_gone() {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        if member.is_gone() {
             return self.look_no_further(key, why, ctx);
         }
-        let path = self.slab[key].path;
-        self.slab[key].last = path.map(|path| ctx.calls.addr(path));
+        let path = member.path;
+        member.last = path.and_then(|path| ctx.calls.addr(path));
         self.detach_all(key, ctx);
-        let member = &mut self.slab[key];
+        let Some(member) = self.slab.get_mut(key) else { return };
         let who = member.person();
         if member.is_shown() {
             self.shown -= 1;
@@ -307,9 +314,9 @@ impl Members {
 
     /// Somebody who is gone has said goodbye after all: they are not looked for any more.
     fn look_no_further(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
-        if why == Why::Quit && !self.slab[key].has_left() {
+        if why == Why::Quit && self.slab.get(key).is_some_and(|member| !member.has_left()) {
             self.detach_all(key, ctx);
-            let member = &mut self.slab[key];
+            let Some(member) = self.slab.get_mut(key) else { return };
             member.standing = Standing::Left { until: ctx.now + REMEMBER };
             member.greet_at = None;
             self.reschedule(key);
@@ -335,8 +342,8 @@ impl Members {
     /// Removes a member that is hidden or gone.
     pub(super) fn forget(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         self.detach_all(key, ctx);
-        self.timers.cancel(key);
-        let member = self.slab.remove(key);
+        let Some(member) = self.slab.remove(key) else { return };
+        self.timers.cancel(key.index());
         self.by_id.remove(&member.beacon.id);
         if self.by_handle.get(&member.beacon.handle) == Some(&key) {
             self.by_handle.remove(&member.beacon.handle);
@@ -346,8 +353,9 @@ impl Members {
 
     /// Does what is due for every member whose deadline has come.
     pub(crate) fn tick(&mut self, ctx: &mut Ctx<'_>) {
-        while let Some(key) = self.timers.pop_due(ctx.now) {
-            let member = &self.slab[key];
+        while let Some(index) = self.timers.pop_due(ctx.now) {
+            let Some(key) = self.slab.key_at(index) else { continue };
+            let Some(member) = self.slab.get(key) else { continue };
             let over = match member.standing {
                 Standing::Absent { until } | Standing::Left { until } => until <= ctx.now,
                 Standing::Hidden | Standing::Shown => false,

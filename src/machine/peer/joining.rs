@@ -88,7 +88,7 @@ impl Peer {
         let Some((problem, keys)) = self.name_problem() else { return self.enter() };
         let mut links = Vec::new();
         for key in keys {
-            let member = self.members.member(key);
+            let Some(member) = self.members.get(key) else { continue };
             let Some(addr) = member.seen() else { continue };
             let link = self.calls.open_sealed(self.now, addr, &member.beacon, true);
             let Some(link) = link else { continue };
@@ -114,7 +114,7 @@ impl Peer {
             .filter(|(_, member)| member.looks_like(&look))
             .map(|(key, _)| key)
             .collect();
-        let first = self.members.member(*keys.first()?).beacon.name.clone();
+        let first = self.members.get(*keys.first()?)?.beacon.name.clone();
         Some((clash(&self.me.beacon.name, first), keys))
     }
 
@@ -135,7 +135,9 @@ impl Peer {
         }
         let keys = self.name_problem().map(|(_, keys)| keys);
         for key in keys.into_iter().flatten() {
-            self.members.member_mut(key).did_not_answer();
+            if let Some(member) = self.members.get_mut(key) {
+                member.did_not_answer();
+            }
         }
         self.enter();
     }

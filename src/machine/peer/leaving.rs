@@ -42,14 +42,15 @@ impl Peer {
         let keys = self.members.shown_keys();
         let (members, ctx) = self.parts();
         for &key in &keys {
-            let reader = members.member(key).person();
-            let out = members.member_mut(key).out();
-            out.give_up(&reader, Why::Timeout, ctx.me.beacon.id, ctx.speech, ctx.out);
+            let Some(member) = members.get_mut(key) else { continue };
+            let reader = member.person();
+            member.out().give_up(&reader, Why::Timeout, ctx.me.beacon.id, ctx.speech, ctx.out);
         }
         let mut open = 0;
         for key in keys {
-            let Some(path) = members.member(key).path() else { continue };
-            let next = members.member_mut(key).inward().next();
+            let Some(member) = members.get_mut(key) else { continue };
+            let Some(path) = member.path() else { continue };
+            let next = member.inward().next();
             let request = Request::Bye { next, beacon: ctx.me.clone() };
             open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
         }

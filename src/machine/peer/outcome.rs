@@ -56,13 +56,13 @@ impl Peer {
             (Purpose::Hello { member }, Response::Ok) => members.greeted(member, link, &mut ctx),
             (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
             (Purpose::Say { member, position }, Response::Next { next, held }) => {
-                members.member_mut(member).out().called(position, true);
+                members.called(member, position, true);
                 self.receipt(member, next, held);
                 let (members, mut ctx) = self.parts();
                 members.kick(member, &mut ctx);
             }
             (Purpose::Say { member, position }, _) => {
-                members.member_mut(member).out().called(position, false);
+                members.called(member, position, false);
                 members.unknown(member, link, &mut ctx);
             }
             (Purpose::Ping { member }, Response::Unknown) => {
@@ -78,14 +78,14 @@ impl Peer {
     /// A reader says what it has: everything before `next`, and what `held` names.
     pub(super) fn receipt(&mut self, member: MemberKey, next: u64, held: u64) {
         let (members, ctx) = self.parts();
-        let reader = members.member(member).person();
+        let Some(at) = members.get_mut(member) else { return };
+        let reader = at.person();
         let (now, me, calls) = (ctx.now, ctx.me.beacon.id, ctx.calls);
         let over = |position, link, seq| {
             calls.finish(now, link, seq, Purpose::Say { member, position });
         };
         let receipt = Receipt { at: now, next, held };
-        let out = members.member_mut(member).out();
-        if !out.delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
+        if !at.out().delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
             self.calls.blame.malformed += 1;
         }
     }
@@ -105,7 +105,7 @@ impl Peer {
             }
             Purpose::Hello { member } => members.greeting_failed(member, link, &mut ctx),
             Purpose::Say { member, position } => {
-                members.member_mut(member).out().called(position, false);
+                members.called(member, position, false);
                 members.kick(member, &mut ctx);
                 self.lost_sight(member);
             }

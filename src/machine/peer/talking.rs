@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::joining::clash;
 use super::{Peer, Stage};
-use crate::machine::member::MemberKey;
+use crate::machine::member::{Member, MemberKey};
 use crate::machine::speech::BACKLOG_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
@@ -67,7 +67,7 @@ impl Peer {
         let readers = if one.is_some() { 1 } else { self.members.shown_count() };
         let number = self.speech.say(self.now, text, flags, readers);
         let id = MessageId { author: self.me.beacon.id, number };
-        let reader = one.map(|key| self.members.member(key).person());
+        let reader = one.and_then(|key| self.members.get(key)).map(Member::person);
         self.out.sent(id, &self.scratch, action, reader, readers);
         let (members, mut ctx) = self.parts();
         match one {
@@ -137,10 +137,11 @@ impl Peer {
 
     fn whois(&mut self, wanted: &str) {
         let member = match self.find(wanted) {
-            Ok(key) => self.members.member(key),
+            Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };
-        let addr = member.path().map(|link| self.calls.addr(link));
+        let Some(member) = member else { return };
+        let addr = member.path().and_then(|link| self.calls.addr(link));
         let (who, key) = (member.person(), member.beacon.key);
         let trusted = self.pins.holds(&who.name, key);
         self.out.show(Event::Whois { who, key, addr, trusted });
@@ -148,9 +149,10 @@ impl Peer {
 
     fn trust(&mut self, wanted: &str) {
         let member = match self.find(wanted) {
-            Ok(key) => self.members.member(key),
+            Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };
+        let Some(member) = member else { return };
         let (who, key) = (member.person(), member.beacon.key);
         self.pins.insert(who.name.clone(), key);
         self.out.show(Event::Trusted { who, key });
@@ -158,9 +160,10 @@ impl Peer {
 
     fn verify(&mut self, wanted: &str) {
         let member = match self.find(wanted) {
-            Ok(key) => self.members.member(key),
+            Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };
+        let Some(member) = member else { return };
         let words = words(self.me.beacon.key, member.beacon.key);
         self.out.show(Event::Words { who: member.person(), words });
     }
@@ -180,7 +183,7 @@ impl Peer {
     pub fn presence(&self) -> impl Iterator<Item = Presence> {
         self.members.shown().map(|(_, member)| Presence {
             who: member.person(),
-            addr: member.path().map(|link| self.calls.addr(link)),
+            addr: member.path().and_then(|link| self.calls.addr(link)),
             rtt: member.path().and_then(|link| self.calls.rtt(link)),
             unacked: member.unacked() as u64,
             silent: member

@@ -9,7 +9,7 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use super::{REMEMBER, Received, RemoteKey, Session, Sessions, UNLINKED_MAX};
+use super::{Place, REMEMBER, Received, RemoteKey, Session, Sessions, UNLINKED_MAX};
 use crate::machine::keyed::{MAC, mac, same};
 use crate::machine::outbox::Outbox;
 use crate::machine::session::window::Window;
@@ -55,7 +55,7 @@ pub(super) struct Initiating {
     /// The message without its second hash.
     message: Vec<u8>,
     /// The slot that waits for the session.
-    pub(super) place: usize,
+    pub(super) place: Place,
     began: Time,
     /// Where it was sent, when last, and how often.
     sent: Vec<(SocketAddr, Time, u8)>,
@@ -178,17 +178,14 @@ impl Sessions {
         to: SocketAddr,
         out: &mut Outbox,
     ) -> usize {
-        let over = self.remotes[key].initiating.take_if(|initiating| initiating.is_over(now));
+        let Some(remote) = self.remotes.get_mut(key) else { return 0 };
+        let over = remote.initiating.take_if(|initiating| initiating.is_over(now));
         if let Some(over) = over {
-            self.remotes[key].unanswered += 1;
+            remote.unanswered += 1;
             self.release(Some(over.place));
         }
-        if self.remotes[key].initiating.is_none() {
-            self.remotes[key].initiating = self.first_message(now, key);
-            self.remotes[key].until = now + REMEMBER;
-            self.reschedule(key);
-        }
-        let remote = &mut self.remotes[key];
+        self.begin_initiating(now, key);
+        let Some(remote) = self.remotes.get_mut(key) else { return 0 };
         let Some(initiating) = &mut remote.initiating else { return 0 };
         let sends_max = if remote.unanswered > 0 { SENDS_MORE } else { SENDS_MAX };
         if !initiating.may_go(now, to, sends_max) {
@@ -199,19 +196,32 @@ impl Sessions {
         INIT
     }
 
+    /// Makes a first message, unless there is one already.
+    fn begin_initiating(&mut self, now: Time, key: RemoteKey) {
+        if self.remotes.get(key).is_none_or(|remote| remote.initiating.is_some()) {
+            return;
+        }
+        let first = self.first_message(now, key);
+        if let Some(remote) = self.remotes.get_mut(key) {
+            (remote.initiating, remote.until) = (first, now + REMEMBER);
+        }
+        self.reschedule(key);
+    }
+
     fn first_message(&mut self, now: Time, key: RemoteKey) -> Option<Initiating> {
+        let remote = self.remotes.get(key)?;
+        let (receiver, image) = (remote.incarnation, remote.image);
         let (place, index) = self.reserve(key)?;
         self.number += 1;
         let payload = Payload {
             key: self.identity.public(),
             incarnation: self.incarnation,
-            receiver: self.remotes[key].incarnation,
+            receiver,
             number: self.number,
         };
         let mut message = vec![kind::INIT];
         message.extend_from_slice(&index.to_be_bytes());
         let entropy = self.hand();
-        let image = self.remotes[key].image;
         let hand = self.hand_of(entropy);
         let made = self.suite.initiate(&hand, &image, &payload.encode(), &mut message);
         let Some(state) = made else {
@@ -243,8 +253,8 @@ impl Sessions {
             return Received::Nothing;
         }
         if let Some(&key) = self.answered.get(mac1) {
-            let answer = self.remotes[key].answer.as_ref().filter(|answer| answer.to == from);
-            match answer {
+            let answer = self.remotes.get(key).and_then(|remote| remote.answer.as_ref());
+            match answer.filter(|answer| answer.to == from) {
                 Some(answer) => out.send(from, |bytes| bytes.extend_from_slice(&answer.message)),
                 None => blame.replayed += 1,
             }
@@ -283,21 +293,22 @@ impl Sessions {
             blame.over_limit += 1;
             return Received::Nothing;
         };
-        if said.number <= self.remotes[key].greatest {
+        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
+        if said.number <= remote.greatest {
             self.spend(which);
             blame.replayed += 1;
             return Received::Nothing;
         }
-        self.remotes[key].greatest = said.number;
-        self.remotes[key].unanswered = 0;
-        let trying = self.remotes[key].initiating.as_ref();
+        let id = remote.id;
+        (remote.greatest, remote.unanswered) = (said.number, 0);
+        let trying = remote.initiating.as_ref();
         if trying.is_some_and(|initiating| !initiating.is_over(now)) {
-            if self.id < self.remotes[key].id {
+            if self.id < id {
                 // Ours goes on, and now we know where they are.
                 self.initiate(now, key, from, out);
-                return Received::Greeted(self.remotes[key].id);
+                return Received::Greeted(id);
             }
-            let given_up = self.remotes[key].initiating.take();
+            let given_up = remote.initiating.take();
             self.release(given_up.map(|initiating| initiating.place));
         }
         let Some((place, index)) = self.reserve(key) else {
@@ -316,8 +327,8 @@ impl Sessions {
         message.extend_from_slice(&end);
         let window = Window::new();
         let session = Session { transport, theirs, born: now, ours: false, counter: 0, window };
-        self.slots[place].session = Some(session);
-        let remote = &mut self.remotes[key];
+        self.keep(place, session);
+        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         // Our answer to their last message may have reached them: they may be using that session, and
         // say so in datagrams that are lost.
         let unconfirmed = remote.next.replace(place);
@@ -333,7 +344,7 @@ impl Sessions {
         self.answered.insert(which, key);
         self.release(stale);
         self.reschedule(key);
-        Received::Greeted(said.key.process(said.incarnation))
+        Received::Greeted(id)
     }
 
     /// Whether there is time for one more handshake; under load a cookie is asked for.
@@ -389,8 +400,7 @@ impl Sessions {
     /// The process that a first message is of, known or new.
     fn initiator(&mut self, now: Time, said: &Payload, image: [u8; 32]) -> Option<RemoteKey> {
         match self.find(said.key.process(said.incarnation)) {
-            Some(key) if self.remotes[key].key == said.key => Some(key),
-            Some(_) => None,
+            Some(key) => self.remotes.get(key).filter(|remote| remote.key == said.key).map(|_| key),
             None if self.unlinked >= UNLINKED_MAX => None,
             None => self.insert(now, said.key, image, said.incarnation),
         }
@@ -411,8 +421,9 @@ impl Sessions {
             blame.unauthenticated += 1;
             return Received::Nothing;
         }
-        let remote = &mut self.remotes[key];
+        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         let Some(initiating) = &mut remote.initiating else { return Received::Nothing };
+        let id = remote.id;
         let Some(transport) = initiating.state.finish(&body[9..]) else {
             blame.unauthenticated += 1;
             return Received::Nothing;
@@ -421,17 +432,17 @@ impl Sessions {
         (remote.unheard, remote.unanswered) = (None, 0);
         let (theirs, window) = (index_at(bytes, 1), Window::new());
         let session = Session { transport, theirs, born: now, ours: true, counter: 0, window };
-        self.slots[place].session = Some(session);
+        self.keep(place, session);
         self.begin(key, place);
         self.reschedule(key);
-        Received::Up(key, self.remotes[key].id)
+        Received::Up(key, id)
     }
 
     /// The first message of ours that a receiver index stands for.
-    fn initiating_at(&self, index: u32) -> Option<(RemoteKey, usize)> {
-        let place = self.slot_of(index)?;
-        let key = self.slots[place].remote;
-        let initiating = self.remotes[key].initiating.as_ref()?;
+    fn initiating_at(&self, index: u32) -> Option<(RemoteKey, Place)> {
+        let place = self.place_of(index)?;
+        let key = self.slots.get(place)?.remote;
+        let initiating = self.remotes.get(key)?.initiating.as_ref()?;
         (initiating.place == place).then_some((key, place))
     }
 
@@ -451,7 +462,7 @@ impl Sessions {
         let (body, end) = bytes.split_at(COOKIE - MAC);
         let found = self.initiating_at(index_at(bytes, 1));
         let genuine = found.filter(|&(key, _)| {
-            let initiating = self.remotes[key].initiating.as_ref();
+            let initiating = self.remotes.get(key).and_then(|remote| remote.initiating.as_ref());
             initiating.is_some_and(|initiating| {
                 same(&mac(self.room.mac_key(), &[body, initiating.mac()]), end)
             })
@@ -462,7 +473,7 @@ impl Sessions {
         };
         let mut cookie = [0; MAC];
         cookie.copy_from_slice(&body[5..]);
-        let remote = &mut self.remotes[key];
+        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         remote.cookie = Some((cookie, now));
         let unshown = |initiating: &&mut Initiating| initiating.shown != Some(cookie);
         if let Some(initiating) = remote.initiating.as_mut().filter(unshown) {

@@ -1,0 +1,72 @@
+//! One link: an address, the process behind it, and what is open between the two.
+
+use std::collections::VecDeque;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::{CallKey, stamp};
+use crate::machine::path::Path;
+use crate::machine::replies::Replies;
+use crate::machine::session::RemoteKey;
+use crate::machine::slots::Key;
+use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM};
+use crate::machine::{PeerId, Time};
+
+/// Which link. Once that is closed, its key finds nothing any more, whatever is opened later.
+pub(crate) type LinkKey = Key<Link>;
+
+/// One path to one process.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(super) addr: SocketAddr,
+    /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
+    pub(super) who: u64,
+    pub(super) incarnation: u64,
+    /// Whose session seals it; `None` in the open.
+    pub(super) remote: Option<RemoteKey>,
+    /// Something waits for a session.
+    pub(super) waiting: bool,
+    /// On a link to [`ANYBODY`], the process that answered last; else the same as `who`.
+    pub(super) theirs: u64,
+    /// The sender of the datagram being handled.
+    pub(super) sender: u64,
+    pub(super) path: Path,
+    /// `None` once the address has answered; before, what may still be sent there.
+    pub(super) credit: Option<usize>,
+    /// When the newest datagram of the process came over it, last.
+    pub(super) heard: Time,
+    /// The stamp to echo: that of the datagram being answered.
+    pub(super) echo: u32,
+    pub(super) id: PeerId,
+    /// The calls that are open, oldest first: their numbers and keys.
+    pub(super) open: VecDeque<(u32, CallKey)>,
+    /// Keys in `pending` whose request is to be sent at the next flush.
+    pub(super) requests: Vec<CallKey>,
+    /// Response packets to be sent at the next flush, each with its length in front.
+    pub(super) responses: Vec<u8>,
+    pub(super) replies: Replies,
+    pub(super) dirty: bool,
+}
+
+impl Link {
+    /// Bytes of packets that fit one datagram.
+    pub(super) const fn room(&self) -> usize {
+        if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
+    }
+
+    pub(super) fn sample(&mut self, now: Time, echo: u32) {
+        if echo != 0 {
+            let rtt = stamp(now).wrapping_sub(echo);
+            self.path.sample(Duration::from_micros(u64::from(rtt)));
+        }
+    }
+
+    /// The key of the open call with that sequence number.
+    pub(super) fn find(&self, seq: u32) -> Option<CallKey> {
+        let &(first, _) = self.open.front()?;
+        let place = |seq: u32| seq.wrapping_sub(first);
+        let found = self.open.binary_search_by_key(&place(seq), |&(open, _)| place(open));
+        found.ok().map(|found| self.open[found].1)
+    }
+}

@@ -51,6 +51,7 @@ scenarios! {
     roaming
     rebind
     rebind_together
+    rebind_without_nodeset
     rebind_while_others_talk
     nodeset_dies_for_ever
     nodeset_restarts_empty

@@ -65,6 +65,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("roaming", "whose address changes every 10 s keeps talking", links::roaming),
     scenario("rebind", "who gets another address stays, and loses nothing", links::rebind),
     scenario("rebind_together", "all who move at one instant meet again", links::rebind_together),
+    scenario("rebind_without_nodeset", "they meet 10 s after it is back", links::rebind_without_nodeset),
     scenario("rebind_while_others_talk", "who has moved is found", links::rebind_while_others_talk),
     scenario("nodeset_dies_for_ever", "the room goes on", nodeset::dies_for_ever),
     scenario("nodeset_restarts_empty", "nobody notices", nodeset::restarts_empty),

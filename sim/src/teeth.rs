@@ -174,6 +174,14 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Scenario("rebind_together"),
     },
     Tooth {
+        name: "who_is_lost_is_asked_for_ever_more_rarely",
+        file: "member/presence.rs",
+        needle: "if ctx.now.since(member.rerouted) >= pause {",
+        replacement: "if ctx.now.since(member.rerouted) < pause {\n            return true;\n        }\n        {",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("rebind_without_nodeset"),
+    },
+    Tooth {
         name: "copies_are_opened_again",
         file: "session.rs",
         needle: "if !session.window.is_new(counter) {",

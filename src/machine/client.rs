@@ -21,7 +21,7 @@ pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A silent one is asked no more often than this by who has lost sight of somebody.
-const ASK_SILENT: Duration = Duration::from_secs(15);
+const ASK_SILENT: Duration = Duration::from_secs(10);
 
 /// The first question is asked twice, this far apart: at 30 % loss five tries of one call fail once
 /// in thirty, those of two once in eight hundred.
@@ -178,7 +178,7 @@ impl Client {
     }
 
     /// Somebody does not answer any more: they may have moved, or we. A renewal tells, and lets the
-    /// others know where we are; it follows the last one by five seconds at least, or by fifteen.
+    /// others know where we are; it follows the last one by five seconds at least, or by ten.
     pub(crate) fn ask_around<T: Copy + PartialEq + From<Ask>>(
         &mut self,
         now: Time,

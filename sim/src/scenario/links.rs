@@ -201,6 +201,24 @@ pub(super) fn rebind_together(stage: &mut Stage) -> Verdict {
     stage.nobody_came_or_went()
 }
 
+/// All move, and nobody is there to be asked where to. They look for each other in ever longer pauses;
+/// how often they ask does not follow from that.
+pub(super) fn rebind_without_nodeset(stage: &mut Stage) -> Verdict {
+    for away in 5..48 {
+        stage.room(3, 0)?;
+        stage.secs(3)?;
+        stage.world().kill(0);
+        (1..=3).for_each(|host| stage.world().rebind(host));
+        stage.chat(3, 1, 1)?;
+        stage.secs(away)?;
+        stage.world().start_registry();
+        // Whoever has lost sight of somebody asks a silent nodeset every ten seconds.
+        stage.settle_within(10)?;
+        stage.nobody_came_or_went()?;
+    }
+    Ok(())
+}
+
 pub(super) fn roaming(stage: &mut Stage) -> Verdict {
     stage.room(4, 0)?;
     let before = stage.delivered();

@@ -109,27 +109,27 @@ impl Members {
     }
 
     /// A call to a member has failed: another way, over which they were heard since, may do, or one
-    /// that nobody tried lately. False when they were heard nowhere else.
+    /// that nobody tried lately. False when they were heard nowhere else: then others have to be asked,
+    /// however long the pause before it is tried again.
     pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
         let Some(member) = self.slab.get(key) else { return true };
-        let lost = member.path.filter(|&path| ctx.calls.is_silent(path));
-        let pause = REROUTE_EVERY * (1 << member.reroutes.min(4));
-        let Some(path) = lost.filter(|_| ctx.now.since(member.rerouted) >= pause) else {
-            return true;
-        };
+        let Some(path) = member.path.filter(|&path| ctx.calls.is_silent(path)) else { return true };
         let links = member.links.iter().map(|route| (ctx.calls.heard(route.link), route.link));
         let newer = links
             .filter(|&(heard, link)| heard > ctx.calls.heard(path) && !ctx.calls.is_silent(link));
         let other = newer.max();
-        let Some(member) = self.slab.get_mut(key) else { return true };
-        member.rerouted = ctx.now;
-        member.reroutes += 1;
-        match other {
-            Some((_, link)) => self.greet_on(key, link, ctx),
-            None => {
-                // There, they are asked already.
-                self.greet(key, Some(path), ctx);
-                self.reschedule(key);
+        let pause = REROUTE_EVERY * (1 << member.reroutes.min(4));
+        if ctx.now.since(member.rerouted) >= pause {
+            let Some(member) = self.slab.get_mut(key) else { return true };
+            member.rerouted = ctx.now;
+            member.reroutes += 1;
+            match other {
+                Some((_, link)) => self.greet_on(key, link, ctx),
+                None => {
+                    // There, they are asked already.
+                    self.greet(key, Some(path), ctx);
+                    self.reschedule(key);
+                }
             }
         }
         other.is_some()

@@ -19,6 +19,7 @@
 //! | [`swarm`], [`faults`], [`workload`] | what one seed means: network, faults, people |
 //! | [`phases`] | boot, chaos, heal, converge, idle, leave |
 //! | [`scenario`] | named, scripted situations with bounds |
+//! | [`insider`] | the handshake and the seal for somebody who says what no machine would |
 //! | `meddler` | somebody on the path who repeats, reflects, redirects and spoils |
 //! | [`faulty`], [`teeth`] | proof that the oracles bite |
 //! | [`stats`] | latency and cost under loss, as a table to check in |
@@ -40,6 +41,7 @@ pub mod faults;
 pub mod faulty;
 mod guard;
 mod host;
+pub mod insider;
 pub mod judge;
 pub mod link;
 mod meddler;

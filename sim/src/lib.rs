@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`draw`] | random choices as a function of what they are about |
 //! | [`link`] | what one directed link does to a datagram |
-//! | `queue`, [`world`], `host` | the event heap, the network, the computers and their processes |
+//! | `queue`, [`world`], `host` | the event heap; the network and the machines on it; the computers and their processes |
 //! | [`judge`], `said`, `view` | the reference model and the safety oracles |
 //! | `guard` | the oracles about bytes, rates and tables |
 //! | [`secrecy`] | the oracle about what can be read, and keys that are used twice |

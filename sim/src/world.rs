@@ -1,27 +1,29 @@
 //! The network, and the one loop that drives it.
 //!
 //! The world is a heap of instants. It jumps to the earliest, hands one input to one machine through
-//! [`drain`] (the same helper the driver uses), and turns each action into later instants. Machines
+//! [`drain`](chatrpc::machine::drain) (the same helper the driver uses), and turns each action into later instants. Machines
 //! are woken exactly when they asked to be, never by a chatty loop: output queued with nobody woken
 //! shows at once.
 
+mod machines;
+mod network;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chatrpc::machine::suite::Suite;
 use chatrpc::machine::{
-    Action, Event, Exit, Identity, Input, Machine, Name, Peer, PeerConfig, Registry,
-    RegistryConfig, Room, SECRET, Secret, Seed, drain, mix, wire,
+    Identity, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Room, SECRET,
+    Secret, Seed, mix,
 };
 
 use crate::chain::{Chain, hash_bytes};
-use crate::draw::{LINK, NODE, TIE, draw};
+use crate::draw::{NODE, TIE, draw};
 use crate::guard::Guard;
 use crate::host::{Host, PORT, Process, Role};
 pub use crate::host::{MakePeer, MakeRegistry};
-use crate::judge::{Judge, Kind, Status, Violation};
-use crate::link::{Held, Link, LinkParams, Mark};
+use crate::judge::{Judge, Kind, Violation};
+use crate::link::{Link, LinkParams};
 use crate::meddler::Meddler;
 use crate::queue::{Endpoint, Pool, Queue, What};
 use crate::secrecy::Secrecy;
@@ -482,324 +484,6 @@ impl World {
         self.feed(proc, Input::Tick);
     }
 
-    fn release(&mut self, slot: u32, uses: u32) {
-        let (from, to) = (self.pool.at(slot).from.host, self.pool.at(slot).to.host);
-        let link = self.link(usize::from(from), usize::from(to));
-        let waits = link.held.is_some_and(|held| held.datagram == slot);
-        if waits && self.pool.at(slot).uses == uses {
-            self.link(usize::from(from), usize::from(to)).held = None;
-            self.arrive(slot);
-        }
-    }
-
-    fn arrive(&mut self, slot: u32) {
-        let to = self.pool.at(slot).to;
-        let host = &mut self.hosts[usize::from(to.host)];
-        match host.proc {
-            Some(_) if host.port != to.port => self.refuse(slot),
-            Some(_) if host.paused => {
-                if host.socket.len() < self.config.socket_max {
-                    host.socket.push_back(slot);
-                } else {
-                    self.counters.lost += 1;
-                    self.pool.give_back(slot);
-                }
-            }
-            Some(proc) => self.deliver(proc, slot),
-            None => self.refuse(slot),
-        }
-    }
-
-    /// Nobody listens at that port: perhaps the sender is told.
-    fn refuse(&mut self, slot: u32) {
-        self.counters.lost += 1;
-        let Datagrams { from, to, .. } = Datagrams::of(self.pool.at(slot));
-        self.pool.give_back(slot);
-        if !self.config.icmp || self.pool.at(slot).mark == Mark::Refused {
-            return;
-        }
-        let back = self.fate(to.host, from.host);
-        if let Some(&(at, _)) = back.arrivals().first() {
-            let slot = self.pool.take();
-            let notice = self.pool.at_mut(slot);
-            (notice.from, notice.to, notice.mark) = (to, from, Mark::Refused);
-            self.push(at, What::Arrive(slot));
-        }
-    }
-
-    fn deliver(&mut self, proc: usize, slot: u32) {
-        let Datagrams { from, sender, sent_at, mark, .. } = Datagrams::of(self.pool.at(slot));
-        let bytes = self.pool.lift(slot);
-        let host = self.procs[proc].host;
-        if mark == Mark::Refused {
-            self.feed(proc, Input::Unreachable(from.addr()));
-            return self.pool.settle(slot, bytes);
-        }
-        if mark != Mark::Forged {
-            self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
-        }
-        if let (Role::Peer(seat), Some(Role::Peer(other))) =
-            (self.procs[proc].role, self.procs.get(sender as usize).map(|proc| proc.role))
-        {
-            self.judge.heard(seat, other, sent_at);
-        }
-        let hash = hash_bytes(&bytes);
-        self.chain.add(self.now, 'a', host, hash);
-        if self.trace.is_some() {
-            let text = format!("<-n{:<3} len {:4}{}", from.host, bytes.len(), mark.text());
-            self.trace_line(host, &text);
-        }
-        let before = self.before_a_replay(proc, hash, &bytes);
-        self.feed(proc, Input::Datagram { from: from.addr(), bytes: &bytes });
-        if let (Some(before), Some(machine)) = (before, &self.procs[proc].machine)
-            && machine.digest() != before
-        {
-            let text = format!("{} bytes that came before changed something", bytes.len());
-            self.blame(Kind::Safety, "S14", proc, text);
-        }
-        self.pool.settle(slot, bytes);
-    }
-
-    /// The digest of a machine that is about to get sealed bytes which it has had before, if
-    /// nothing else is due.
-    fn before_a_replay(&mut self, proc: usize, hash: u64, bytes: &[u8]) -> Option<u64> {
-        if bytes.first() != Some(&wire::kind::DATA) {
-            return None;
-        }
-        let process = &mut self.procs[proc];
-        let new = process.opened.insert(hash);
-        let machine = process.machine.as_ref().filter(|_| !new)?;
-        let now = process.local(self.now);
-        let due = machine.next_wake().is_some_and(|wake| wake.at <= now);
-        (!due).then(|| machine.digest())
-    }
-
-    fn feed(&mut self, proc: usize, input: Input<'_>) {
-        let Some(mut machine) = self.procs[proc].machine.take() else { return };
-        self.counters.events += 1;
-        let now = self.procs[proc].local(self.now);
-        let mut exited = false;
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            drain(&mut *machine, now, input, |action| exited |= self.act(proc, action));
-            machine.next_wake()
-        }));
-        let wake = match result {
-            Ok(wake) => wake,
-            Err(panic) => return self.panicked(proc, &panic),
-        };
-        if exited {
-            self.end(proc);
-        } else {
-            self.procs[proc].machine = Some(machine);
-            self.procs[proc].wants = wake.map_or(u64::MAX, |wake| self.procs[proc].global(wake.at));
-            self.arm(proc);
-        }
-        if let Role::Peer(seat) = self.procs[proc].role {
-            self.judge.drained(seat);
-            if wake.is_none() && self.judge.seats[seat].status == Status::Ready && !exited {
-                self.judge.fail("S11", seat, "it is in the room and wants no wake".to_owned());
-            }
-        }
-        self.count_instant(proc);
-        self.procs[proc].events += 1;
-        if self.procs[proc].events.is_multiple_of(SCAN_EVERY) {
-            self.scan(proc);
-        }
-    }
-
-    fn panicked(&mut self, proc: usize, panic: &Box<dyn std::any::Any + Send>) {
-        let text = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_default();
-        let oracle = if text.starts_with("the wake for") { "S11" } else { "S9" };
-        self.blame(Kind::Panic, oracle, proc, text);
-        self.end(proc);
-    }
-
-    fn blame(&mut self, kind: Kind, oracle: &'static str, proc: usize, text: String) {
-        if self.judge.violation.is_none() {
-            let host = self.procs[proc].host;
-            self.judge.violation = Some(Violation { oracle, kind, host, at: self.now, text });
-        }
-    }
-
-    fn end(&mut self, proc: usize) {
-        let host = usize::from(self.procs[proc].host);
-        if self.hosts[host].proc == Some(proc) {
-            self.kill(host);
-        }
-    }
-
-    fn count_instant(&mut self, proc: usize) {
-        let (at, count) = &mut self.procs[proc].instant;
-        if *at != self.now {
-            (*at, *count) = (self.now, 0);
-        }
-        *count += 1;
-        if *count > INSTANT_MAX {
-            let text = format!("more than {INSTANT_MAX} events at one instant");
-            self.blame(Kind::Safety, "S10", proc, text);
-        }
-    }
-
-    /// Tables, invariants and digest of one process.
-    fn scan(&mut self, proc: usize) {
-        let Some(machine) = &self.procs[proc].machine else { return };
-        let digest = machine.digest();
-        let table = machine.footprint().into_iter().find(|table| table.len > table.limit);
-        let broken = catch_unwind(AssertUnwindSafe(|| machine.check())).err();
-        self.chain.add(self.now, 'd', self.procs[proc].host, digest);
-        if let Some(table) = table {
-            let text = format!("{} holds {} of {}", table.name, table.len, table.limit);
-            self.blame(Kind::Safety, "S8", proc, text);
-        }
-        if let Some(panic) = broken {
-            self.panicked(proc, &panic);
-        }
-    }
-
-    /// Scans every process at once: at quiescence.
-    pub fn scan_all(&mut self) {
-        for proc in 0..self.procs.len() {
-            self.scan(proc);
-        }
-    }
-
-    fn act(&mut self, proc: usize, action: Action<'_>) -> bool {
-        match action {
-            Action::Send { to, bytes } => self.send(proc, to, bytes),
-            Action::Show(event) => self.show(proc, &event),
-            Action::Exit(exit) => {
-                self.exit(proc, &exit);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn show(&mut self, proc: usize, event: &Event<'_>) {
-        let host = self.procs[proc].host;
-        let hash = event_hash(event);
-        self.chain.add(self.now, 'e', host, hash);
-        self.shown = mix(self.shown ^ mix(self.now ^ u64::from(host) << 48) ^ hash);
-        if self.trace.is_some() {
-            let text: String = format!("{event:?}").chars().take(140).collect();
-            self.trace_line(host, &text);
-        }
-        let Role::Peer(seat) = self.procs[proc].role else { return };
-        self.judge.saw(seat, event);
-        match event {
-            Event::Sent { readers, .. } => self.procs[proc].guard.said(*readers),
-            Event::Ready { .. } | Event::Joined(_) => {
-                self.procs[proc].guard.met(self.judge.seats[seat].people.len());
-            }
-            _ => {}
-        }
-    }
-
-    fn exit(&mut self, proc: usize, exit: &Exit) {
-        let host = self.procs[proc].host;
-        self.chain.add(self.now, 'x', host, 0);
-        if self.trace.is_some() {
-            self.trace_line(host, &format!("exits: {exit:?}"));
-        }
-        if let Role::Peer(seat) = self.procs[proc].role {
-            self.judge.exited(seat, exit);
-        }
-    }
-
-    fn send(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
-        self.counters.datagrams += 1;
-        self.counters.bytes += bytes.len() as u64;
-        let (host, port) = (self.procs[proc].host, self.procs[proc].port);
-        if bytes.len() > wire::DATAGRAM_MAX {
-            let text = format!("a datagram of {} bytes", bytes.len());
-            self.blame(Kind::Safety, "S8", proc, text);
-        }
-        let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
-        else {
-            self.counters.lost += 1;
-            *self.outside.entry((host, to)).or_default() += bytes.len() as u64;
-            return;
-        };
-        if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {
-            self.blame(Kind::Safety, "S8", proc, text);
-        }
-        if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
-            self.blame(Kind::Safety, "S13", proc, text);
-        }
-        if let Some(captured) = &mut self.captured {
-            captured.push(bytes.to_vec());
-        }
-        let sent = (Endpoint { host, port }, to, proc as u32);
-        self.meddle((sent.0, to), bytes);
-        let fate = self.fate(host, to.host);
-        self.counters.lost += u64::from(fate.arrivals().is_empty());
-        let mut arrivals = fate.arrivals().iter();
-        let at = usize::from(host) * self.config.hosts + usize::from(to.host);
-        if let (Some(left), None) = (fate.hold, self.links[at].held) {
-            arrivals.next();
-            let slot = self.load(sent, Mark::Held, bytes);
-            self.links[at].held = Some(Held { datagram: slot, left });
-            let uses = self.pool.at(slot).uses;
-            self.push(self.now + HOLD_MAX_US, What::Release(slot, uses));
-        } else {
-            self.pass(at);
-        }
-        for &(arrives, mark) in arrivals {
-            let slot = self.load(sent, mark, bytes);
-            self.push(arrives, What::Arrive(slot));
-        }
-    }
-
-    /// Somebody on the path between two peers makes something up.
-    fn meddle(&mut self, (from, to): (Endpoint, Endpoint), bytes: &[u8]) {
-        if from.host == 0 || to.host == 0 {
-            return;
-        }
-        let people = self.config.hosts as u64 - 1;
-        let hosts = &self.hosts;
-        let others = |bits: u64| {
-            let host = 1 + (bits % people) as usize;
-            Endpoint { host: host as u16, port: hosts[host].port }
-        };
-        let forgery = self.meddler.meddle(self.config.seed, (from, to), bytes, others);
-        if let Some(forgery) = forgery {
-            let sent = (forgery.from, forgery.to, u32::MAX);
-            let slot = self.load(sent, Mark::Forged, &forgery.bytes);
-            self.push(self.now + forgery.after_us, What::Arrive(slot));
-        }
-    }
-
-    /// One more datagram passes the held one of a link.
-    fn pass(&mut self, at: usize) {
-        let Some(held) = &mut self.links[at].held else { return };
-        held.left -= 1;
-        if held.left == 0 {
-            let slot = held.datagram;
-            self.links[at].held = None;
-            let delay = self.links[at].params.delay_us + self.links[at].params.jitter_us + 1;
-            self.push(self.now + delay, What::Arrive(slot));
-        }
-    }
-
-    fn load(&mut self, sent: (Endpoint, Endpoint, u32), mark: Mark, bytes: &[u8]) -> u32 {
-        let slot = self.pool.take();
-        let datagram = self.pool.at_mut(slot);
-        datagram.bytes.extend_from_slice(bytes);
-        (datagram.from, datagram.to, datagram.sender) = sent;
-        (datagram.sent_at, datagram.mark) = (self.now, mark);
-        slot
-    }
-
-    fn fate(&mut self, from: u16, to: u16) -> crate::link::Fate {
-        let key = draw(self.config.seed, LINK, u64::from(from), u64::from(to), 0);
-        let at = usize::from(from) * self.config.hosts + usize::from(to);
-        self.links[at].fate(key, self.now)
-    }
-
     /// Traces what each living machine refused so far: often the cause of what failed.
     pub fn trace_blame(&mut self) {
         for proc in 0..self.procs.len() {
@@ -818,22 +502,6 @@ impl World {
     }
 }
 
-/// The small fields of a datagram, copied out.
-struct Datagrams {
-    from: Endpoint,
-    to: Endpoint,
-    sender: u32,
-    sent_at: u64,
-    mark: Mark,
-}
-
-impl Datagrams {
-    const fn of(datagram: &crate::queue::Datagram) -> Self {
-        let crate::queue::Datagram { from, to, sender, sent_at, mark, .. } = *datagram;
-        Self { from, to, sender, sent_at, mark }
-    }
-}
-
 /// 32 bytes of luck.
 fn bytes(seed: u64, host: u64, n: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -849,29 +517,4 @@ fn room(seed: u64) -> Room {
     secret.copy_from_slice(&bytes(seed, u64::MAX, 0)[..SECRET]);
     let name = Name::parse("storm").expect("a name");
     Room::new(name, Some(&Secret::new(secret)))
-}
-
-fn event_hash(event: &Event<'_>) -> u64 {
-    let id = |id: &chatrpc::machine::MessageId| mix(id.author.0 ^ id.number);
-    match event {
-        Event::Ready { people, .. } => people.iter().fold(1, |hash, who| mix(hash ^ who.id.0)),
-        Event::Joined(who) => mix(who.id.0 ^ 2),
-        Event::Left { who, why } => mix(who.id.0 ^ 3) ^ *why as u64,
-        Event::Renamed { who, .. } => mix(who.id.0 ^ 4),
-        Event::Alike { one, other } => mix(one.id.0 ^ mix(other.id.0)),
-        Event::Message { id: message, text, .. } => {
-            id(message) ^ hash_bytes(text.as_str().as_bytes())
-        }
-        Event::Sent { id: message, readers, .. } => id(message) ^ *readers as u64,
-        Event::Acked { id: message, by, rtt } => {
-            id(message) ^ mix(by.id.0 ^ rtt.as_micros() as u64)
-        }
-        Event::Done { id: message, acked, failed } => {
-            failed.iter().fold(id(message) ^ *acked as u64, |hash, (who, _)| mix(hash ^ who.id.0))
-        }
-        Event::Missing { from, count } => mix(from.id.0 ^ count),
-        Event::People(people) => 7 ^ people.len() as u64,
-        Event::Nodeset(health) => 8 ^ (*health as u64) << 8,
-        _ => 9,
-    }
 }

@@ -1,0 +1,213 @@
+//! What becomes of a datagram: from the machine that sends it over its link to the one it reaches.
+
+use std::net::SocketAddr;
+
+use chatrpc::machine::{Input, wire};
+
+use super::{HOLD_MAX_US, World};
+use crate::chain::hash_bytes;
+use crate::draw::{LINK, draw};
+use crate::host::Role;
+use crate::judge::Kind;
+use crate::link::{Held, Mark};
+use crate::queue::{Endpoint, What};
+
+impl World {
+    pub(super) fn release(&mut self, slot: u32, uses: u32) {
+        let (from, to) = (self.pool.at(slot).from.host, self.pool.at(slot).to.host);
+        let link = self.link(usize::from(from), usize::from(to));
+        let waits = link.held.is_some_and(|held| held.datagram == slot);
+        if waits && self.pool.at(slot).uses == uses {
+            self.link(usize::from(from), usize::from(to)).held = None;
+            self.arrive(slot);
+        }
+    }
+
+    pub(super) fn arrive(&mut self, slot: u32) {
+        let to = self.pool.at(slot).to;
+        let host = &mut self.hosts[usize::from(to.host)];
+        match host.proc {
+            Some(_) if host.port != to.port => self.refuse(slot),
+            Some(_) if host.paused => {
+                if host.socket.len() < self.config.socket_max {
+                    host.socket.push_back(slot);
+                } else {
+                    self.counters.lost += 1;
+                    self.pool.give_back(slot);
+                }
+            }
+            Some(proc) => self.deliver(proc, slot),
+            None => self.refuse(slot),
+        }
+    }
+
+    /// Nobody listens at that port: perhaps the sender is told.
+    fn refuse(&mut self, slot: u32) {
+        self.counters.lost += 1;
+        let Datagrams { from, to, .. } = Datagrams::of(self.pool.at(slot));
+        self.pool.give_back(slot);
+        if !self.config.icmp || self.pool.at(slot).mark == Mark::Refused {
+            return;
+        }
+        let back = self.fate(to.host, from.host);
+        if let Some(&(at, _)) = back.arrivals().first() {
+            let slot = self.pool.take();
+            let notice = self.pool.at_mut(slot);
+            (notice.from, notice.to, notice.mark) = (to, from, Mark::Refused);
+            self.push(at, What::Arrive(slot));
+        }
+    }
+
+    pub(super) fn deliver(&mut self, proc: usize, slot: u32) {
+        let Datagrams { from, sender, sent_at, mark, .. } = Datagrams::of(self.pool.at(slot));
+        let bytes = self.pool.lift(slot);
+        let host = self.procs[proc].host;
+        if mark == Mark::Refused {
+            self.feed(proc, Input::Unreachable(from.addr()));
+            return self.pool.settle(slot, bytes);
+        }
+        if mark != Mark::Forged {
+            self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
+        }
+        if let (Role::Peer(seat), Some(Role::Peer(other))) =
+            (self.procs[proc].role, self.procs.get(sender as usize).map(|proc| proc.role))
+        {
+            self.judge.heard(seat, other, sent_at);
+        }
+        let hash = hash_bytes(&bytes);
+        self.chain.add(self.now, 'a', host, hash);
+        if self.trace.is_some() {
+            let text = format!("<-n{:<3} len {:4}{}", from.host, bytes.len(), mark.text());
+            self.trace_line(host, &text);
+        }
+        let before = self.before_a_replay(proc, hash, &bytes);
+        self.feed(proc, Input::Datagram { from: from.addr(), bytes: &bytes });
+        if let (Some(before), Some(machine)) = (before, &self.procs[proc].machine)
+            && machine.digest() != before
+        {
+            let text = format!("{} bytes that came before changed something", bytes.len());
+            self.blame(Kind::Safety, "S14", proc, text);
+        }
+        self.pool.settle(slot, bytes);
+    }
+
+    /// The digest of a machine that is about to get sealed bytes which it has had before, if
+    /// nothing else is due.
+    fn before_a_replay(&mut self, proc: usize, hash: u64, bytes: &[u8]) -> Option<u64> {
+        if bytes.first() != Some(&wire::kind::DATA) {
+            return None;
+        }
+        let process = &mut self.procs[proc];
+        let new = process.opened.insert(hash);
+        let machine = process.machine.as_ref().filter(|_| !new)?;
+        let now = process.local(self.now);
+        let due = machine.next_wake().is_some_and(|wake| wake.at <= now);
+        (!due).then(|| machine.digest())
+    }
+
+    pub(super) fn send(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
+        self.counters.datagrams += 1;
+        self.counters.bytes += bytes.len() as u64;
+        let (host, port) = (self.procs[proc].host, self.procs[proc].port);
+        if bytes.len() > wire::DATAGRAM_MAX {
+            let text = format!("a datagram of {} bytes", bytes.len());
+            self.blame(Kind::Safety, "S8", proc, text);
+        }
+        let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
+        else {
+            self.counters.lost += 1;
+            *self.outside.entry((host, to)).or_default() += bytes.len() as u64;
+            return;
+        };
+        if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {
+            self.blame(Kind::Safety, "S8", proc, text);
+        }
+        if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
+            self.blame(Kind::Safety, "S13", proc, text);
+        }
+        if let Some(captured) = &mut self.captured {
+            captured.push(bytes.to_vec());
+        }
+        let sent = (Endpoint { host, port }, to, proc as u32);
+        self.meddle((sent.0, to), bytes);
+        let fate = self.fate(host, to.host);
+        self.counters.lost += u64::from(fate.arrivals().is_empty());
+        let mut arrivals = fate.arrivals().iter();
+        let at = usize::from(host) * self.config.hosts + usize::from(to.host);
+        if let (Some(left), None) = (fate.hold, self.links[at].held) {
+            arrivals.next();
+            let slot = self.load(sent, Mark::Held, bytes);
+            self.links[at].held = Some(Held { datagram: slot, left });
+            let uses = self.pool.at(slot).uses;
+            self.push(self.now + HOLD_MAX_US, What::Release(slot, uses));
+        } else {
+            self.pass(at);
+        }
+        for &(arrives, mark) in arrivals {
+            let slot = self.load(sent, mark, bytes);
+            self.push(arrives, What::Arrive(slot));
+        }
+    }
+
+    /// Somebody on the path between two peers makes something up.
+    fn meddle(&mut self, (from, to): (Endpoint, Endpoint), bytes: &[u8]) {
+        if from.host == 0 || to.host == 0 {
+            return;
+        }
+        let people = self.config.hosts as u64 - 1;
+        let hosts = &self.hosts;
+        let others = |bits: u64| {
+            let host = 1 + (bits % people) as usize;
+            Endpoint { host: host as u16, port: hosts[host].port }
+        };
+        let forgery = self.meddler.meddle(self.config.seed, (from, to), bytes, others);
+        if let Some(forgery) = forgery {
+            let sent = (forgery.from, forgery.to, u32::MAX);
+            let slot = self.load(sent, Mark::Forged, &forgery.bytes);
+            self.push(self.now + forgery.after_us, What::Arrive(slot));
+        }
+    }
+
+    /// One more datagram passes the held one of a link.
+    fn pass(&mut self, at: usize) {
+        let Some(held) = &mut self.links[at].held else { return };
+        held.left -= 1;
+        if held.left == 0 {
+            let slot = held.datagram;
+            self.links[at].held = None;
+            let delay = self.links[at].params.delay_us + self.links[at].params.jitter_us + 1;
+            self.push(self.now + delay, What::Arrive(slot));
+        }
+    }
+
+    fn load(&mut self, sent: (Endpoint, Endpoint, u32), mark: Mark, bytes: &[u8]) -> u32 {
+        let slot = self.pool.take();
+        let datagram = self.pool.at_mut(slot);
+        datagram.bytes.extend_from_slice(bytes);
+        (datagram.from, datagram.to, datagram.sender) = sent;
+        (datagram.sent_at, datagram.mark) = (self.now, mark);
+        slot
+    }
+
+    fn fate(&mut self, from: u16, to: u16) -> crate::link::Fate {
+        let key = draw(self.config.seed, LINK, u64::from(from), u64::from(to), 0);
+        let at = usize::from(from) * self.config.hosts + usize::from(to);
+        self.links[at].fate(key, self.now)
+    }
+}
+
+/// The small fields of a datagram, copied out.
+struct Datagrams {
+    from: Endpoint,
+    to: Endpoint,
+    sender: u32,
+    sent_at: u64,
+    mark: Mark,
+}
+
+impl Datagrams {
+    const fn of(datagram: &crate::queue::Datagram) -> Self {
+        let crate::queue::Datagram { from, to, sender, sent_at, mark, .. } = *datagram;
+        Self { from, to, sender, sent_at, mark }
+    }
+}

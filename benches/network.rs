@@ -75,6 +75,7 @@ fn peer_with(suite: &'static dyn Suite, room: &str, n: u16, nodeset: SocketAddr)
         nodeset,
         addrs: Vec::new(),
         drain: Duration::from_secs(1),
+        once: false,
         pins: Vec::new(),
     })
 }

@@ -151,6 +151,7 @@ fn strangers() {
         nodeset: SocketAddr::from(([127, 0, 0, 1], 9)),
         addrs: Vec::new(),
         drain: Duration::from_secs(1),
+        once: false,
         pins: Vec::new(),
     });
     let from = SocketAddr::from(([127, 0, 0, 1], 10));

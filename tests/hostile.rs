@@ -154,7 +154,7 @@ fn many_strangers_come_and_go() {
     let mut net = Net::with(&[("alice", ALICE)]);
     for n in 0..300u16 {
         let mut stranger = Insider::new(1, 2000 + u64::from(n));
-        let from = format!("10.0.6.6:{}", 1000 + n);
+        let from = format!("10.0.{}.{}:1", 6 + n / 200, 1 + n % 200);
         let mut session = net.shake(0, &from, &mut stranger);
         let beacon = stranger.signed(&format!("m{n}"), 0, Vec::new());
         let said = session.seal(77, |out| hello(out, 5, beacon));
@@ -165,7 +165,8 @@ fn many_strangers_come_and_go() {
     net.run(1000, |_, _, _| false);
     assert_eq!(net.count(0, "Joined"), 0, "nobody of them answered a hello");
     let tables = net.peers[0].1.footprint();
-    let full = tables.iter().find(|table| table.len > 2);
+    // What was looked at is remembered, within bounds.
+    let full = tables.iter().find(|table| table.len > 2 && table.name != "spent handshakes");
     assert!(full.is_none(), "{full:?} remains");
 }
 
@@ -397,10 +398,10 @@ fn what_waits_behind_a_lost_ping_is_said() {
 fn who_left_an_empty_room_is_not_brought_back() {
     let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
     let mut nodeset = Registry::new(config);
-    let (tag, token) = (Tag([7; 16]), 1 << 32);
+    let (tag, farewell) = (Tag([7; 16]), farewell(1, 0));
     let from = SocketAddr::from(([10, 0, 1, 1], 1000));
     assert!(is_lease(register(&mut nodeset, Time::from_micros(1), 1, 0, tag)));
-    let leave = Request::Deregister { tag, token, sealed: noise() };
+    let leave = Request::Deregister { tag, farewell, sealed: noise() };
     let left = ask(&mut nodeset, Time::from_micros(2), from, Asked::Other, &leave);
     assert_eq!(left, Some(Response::Ok));
     let seconds = |s: u64| Time::from_micros(s * 1_000_000);
@@ -412,7 +413,7 @@ fn who_left_an_empty_room_is_not_brought_back() {
     assert!(full.is_none(), "{full:?} remains");
     (0..1000).for_each(|n| {
         let tag = Tag([(n % 251) as u8, (n / 251) as u8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
-        let leave = Request::Deregister { tag, token, sealed: noise() };
+        let leave = Request::Deregister { tag, farewell, sealed: noise() };
         assert!(is_lease(register(&mut nodeset, seconds(122), 1, 0, tag)));
         ask(&mut nodeset, seconds(122), from, Asked::Other, &leave);
         nodeset.check();
@@ -431,8 +432,8 @@ fn a_crowd_fills_its_own_room_and_its_own_share() {
     assert!((0..256).all(|n| is_lease(register(1, n, 1))));
     assert_eq!(register(1, 300, 2), Some(Response::Full), "one address has its share");
     assert!((2..5).all(|ip| (0..256).all(|n| is_lease(register(ip, n, 1)))));
-    assert_eq!(register(5, 0, 1), Some(Response::Full), "the room is full");
-    assert!(is_lease(register(5, 0, 2)), "and others are not");
+    assert!(is_lease(register(5, 0, 1)), "and gives up a place of a full room");
+    assert!(is_lease(register(5, 1, 2)), "others are not full");
 }
 
 /// Four addresses fill a room with noise, before and after those who are there.

@@ -14,7 +14,8 @@ use chatrpc::machine::wire::{
     Asked, Datagram, Departure, Gone, Packet, Request, Response, kind, put_header, put_request,
 };
 use chatrpc::machine::{
-    COOKIE, INIT, Input, Machine, RESP, Registry, RegistryConfig, SEALED, Sealed, Seed, Tag, Time,
+    COOKIE, Farewell, INIT, Input, Machine, RESP, Registry, RegistryConfig, SEALED, Sealed, Seed,
+    Tag, Time,
 };
 use insider::{Insider, room};
 use net::*;
@@ -64,18 +65,19 @@ fn who_was_replaced_at_an_address_registers_from_another() {
     assert_eq!((net.nodeset.members(), net.count(0, "Silent")), (2, 0));
 }
 
-fn leave_as(net: &mut Net, token: u64) -> Option<Response> {
-    let leave = Request::Deregister { tag: room().tag(), token, sealed: noise() };
+fn leave_as(net: &mut Net, farewell: Farewell) -> Option<Response> {
+    let leave = Request::Deregister { tag: room().tag(), farewell, sealed: noise() };
     ask(&mut net.nodeset, Time::from_micros(net.now), addr(MALLORY), Asked::Other, &leave)
 }
 
-/// Mallory knows Alice's handle and her beacon, as every member does, and not her token.
+/// Mallory has seen Alice's token pass, again and again. What ends the lease has not passed yet.
 #[test]
-fn a_handle_belongs_to_who_knows_its_token() {
+fn a_token_ends_nothing() {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
     let alice = net.tokens[&addr(ALICE)];
-    for guess in [alice ^ 1, 0, u64::MAX] {
-        assert_eq!(leave_as(&mut net, guess), Some(Response::Ok), "it says nothing");
+    for guess in [0, u128::MAX, alice.into(), u128::from(alice) << 64, u128::from(alice) << 1 | 1] {
+        let left = leave_as(&mut net, Farewell(guess.to_be_bytes()));
+        assert_eq!(left, Some(Response::Ok), "it says nothing");
     }
     net.run(30, |_, _, _| false);
     assert_eq!((net.nodeset.members(), net.count(1, "Left")), (2, 0));
@@ -95,16 +97,26 @@ fn a_handle_belongs_to_who_knows_its_token() {
     assert!(net.towards(MALLORY).is_empty() && !net.towards(NODESET).is_empty());
 }
 
-/// Whoever saw a Register pass knows the token. They can end the lease, and not for long.
+/// What Bob said when he left is known to whoever saw it. It is of that process alone.
 #[test]
-fn a_lease_that_somebody_on_the_path_ends_is_had_again_in_two_minutes() {
+fn a_farewell_that_comes_again_ends_no_other_lease() {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
-    let token = net.tokens[&addr(ALICE)];
-    assert_eq!(leave_as(&mut net, token), Some(Response::Ok));
-    net.run(20, |_, _, _| false);
-    assert_eq!((net.nodeset.members(), net.count(1, "Left")), (1, 0), "nobody believes it");
-    net.run(150, |_, _, _| false);
-    assert_eq!((net.nodeset.members(), net.count(1, "Left")), (2, 0));
+    net.feed(1, Input::Line("/quit"));
+    let mut farewells = Vec::new();
+    net.run(5, |_, _, bytes| {
+        for packet in Datagram::decode(bytes).iter().flat_map(Datagram::packets) {
+            if let Packet::Request { request: Request::Deregister { farewell, .. }, .. } = packet {
+                farewells.push(farewell);
+            }
+        }
+        false
+    });
+    assert_eq!((farewells.len(), net.nodeset.members()), (1, 1));
+    net.join("bob", ELSEWHERE);
+    net.run(5, |_, _, _| false);
+    assert_eq!(leave_as(&mut net, farewells[0]), Some(Response::Ok));
+    net.run(30, |_, _, _| false);
+    assert_eq!(net.nodeset.members(), 2);
 }
 
 /// An outsider sends a first message of Bob's that they saw again and again, each time with the cookie
@@ -272,4 +284,151 @@ fn a_goodbye_of_another_handle_ends_nothing() {
     net.run(100, |_, _, _| false);
     assert_eq!(net.count(0, "Left"), 0);
     net.peers[0].1.check();
+}
+
+/// A crowd from a few sources holds every place of a nodeset. Whoever else comes gets one, in whatever
+/// room, and the crowd takes none of theirs.
+#[test]
+fn who_has_the_most_places_gives_one_up() {
+    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let mut nodeset = Registry::new(config);
+    let at = |ms: u64| Time::from_micros(ms * 1_000);
+    let crowd = |nodeset: &mut Registry, now| {
+        let mut held = vec![0; 4];
+        for (ip, n) in (1..5).flat_map(|ip| (0..256).map(move |n| (ip, n))) {
+            let lease = is_lease(register(nodeset, now, ip, n, Tag([1; 16])));
+            held[usize::from(ip) - 1] += usize::from(lease);
+        }
+        held
+    };
+    assert_eq!(crowd(&mut nodeset, at(1)), [256; 4]);
+    let honest: Vec<(u8, u8)> = (10..40).map(|ip| (ip, ip % 3 + 1)).collect();
+    for &(ip, of) in &honest {
+        assert!(is_lease(register(&mut nodeset, at(10), ip, 0, Tag([of; 16]))), "{ip} in {of}");
+        nodeset.check();
+    }
+    // The crowd comes again and again, and so do they.
+    for round in 1..4 {
+        let held: usize = crowd(&mut nodeset, at(round * 20_000)).iter().sum();
+        assert!((900..=1024 - honest.len()).contains(&held), "{held}");
+        for &(ip, of) in &honest {
+            assert!(is_lease(register(&mut nodeset, at(round * 20_000), ip, 0, Tag([of; 16]))));
+        }
+        assert_eq!(nodeset.members(), 1024);
+    }
+    nodeset.check();
+}
+
+/// The same from a thousand networks of one site, one lease each.
+#[test]
+fn a_site_of_many_networks_gives_places_up_as_well() {
+    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let mut nodeset = Registry::new(config);
+    let mut register = |from: String, token| {
+        let mut request = |cookie| {
+            let (tag, sealed) = (Tag([7; 16]), noise());
+            let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+            ask(&mut nodeset, Time::from_micros(1), addr(&from), Asked::Register, &request)
+        };
+        match request([0; 8]) {
+            Some(Response::Cookie(cookie)) => request(cookie),
+            other => other,
+        }
+    };
+    assert!((0..1024).all(|n| is_lease(register(format!("[2001:db8:0:{n:x}::1]:7"), n))));
+    assert!(is_lease(register("10.0.0.1:7".to_owned(), 5000)));
+    assert!(is_lease(register("[2001:db8:1::1]:7".to_owned(), 5001)));
+    let more = register("[2001:db8:0:ffff::1]:7".to_owned(), 5002);
+    assert_eq!(more, Some(Response::Full), "they have the most already");
+}
+
+/// Noise from one address that changes as fast as it can, in a room of twenty.
+#[test]
+fn what_a_source_changes_is_told_slowly_and_together() {
+    let names: Vec<(String, String)> =
+        (0..20).map(|n| (format!("m{n}"), format!("10.0.1.{}:1", n + 1))).collect();
+    let names: Vec<(&str, &str)> = names.iter().map(|(n, at)| (&**n, &**at)).collect();
+    let mut net = Net::with(&names);
+    net.run(10, |_, _, _| false);
+    let (tag, mut cookies) = (room().tag(), std::collections::BTreeMap::new());
+    let (mut drawn, mut heard, mut most) = (0, 0, 0);
+    for round in 0..150_u32 {
+        // 64 leases, each of which changes five times a second.
+        for n in 0..64_u64 {
+            let from = SocketAddr::from(([10, 0, 6, 6], 1000 + n as u16));
+            let sealed = Sealed(Arc::new([round as u8; SEALED]));
+            let cookie = cookies.get(&from).copied().unwrap_or([0; 8]);
+            let request =
+                Request::Register { cookie, tag, have: u64::MAX >> 1, token: n, n: round, sealed };
+            let mut bytes = Vec::new();
+            put_header(&mut bytes, 77, 0, 1, 0);
+            put_request(&mut bytes, 7, &request);
+            heard += bytes.len();
+            let now = Time::from_micros(net.now);
+            if let Some(Response::Cookie(cookie)) =
+                ask(&mut net.nodeset, now, from, Asked::Register, &request)
+            {
+                cookies.insert(from, cookie);
+            }
+        }
+        let mut told = 0;
+        net.now += 200_000;
+        net.run(0, |sender, to, bytes| {
+            if sender == addr(NODESET) && to.ip() != addr(MALLORY).ip() {
+                drawn += bytes.len();
+                told += usize::from(to == addr("10.0.1.1:1"));
+            }
+            false
+        });
+        most = most.max(told);
+    }
+    // Thirty seconds: a burst, and then little.
+    assert!(drawn <= 2 * heard, "{drawn} bytes for {heard}");
+    assert!(most <= 3, "{most} datagrams to one member in 200 ms");
+}
+
+/// Who changes their name as soon as they are in is not met with silence.
+#[test]
+fn a_new_name_right_after_joining_reaches_the_nodeset() {
+    let mut net = Net::with(&[]);
+    let alice = net.join("alice", ALICE);
+    while net.count(alice, "Ready") == 0 {
+        net.now += 1_000;
+        net.run(0, |_, _, _| false);
+    }
+    net.feed(alice, Input::Line("/nick alicia"));
+    net.run(1, |_, _, _| false);
+    let carol = net.join("carol", CAROL);
+    net.run(1, |_, _, _| false);
+    assert_eq!(net.count(carol, "alicia"), 1, "{:?}", net.peers[carol].2);
+}
+
+#[test]
+fn departures_are_few_over_all_rooms() {
+    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let mut nodeset = Registry::new(config);
+    for n in 0..400_u64 {
+        let tag = Tag((u128::from(n / 64)).to_be_bytes());
+        for ip in 1..100_u8 {
+            let now = Time::from_micros(1_000 * (n * 100 + u64::from(ip)));
+            let from = SocketAddr::from(([10, 0, 1, ip], 1000 + n as u16));
+            let farewell = Farewell((u128::from(n) << 8 | u128::from(ip)).to_be_bytes());
+            let token = farewell.token();
+            let mut request = |cookie| {
+                let sealed = noise();
+                let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+                ask(&mut nodeset, now, from, Asked::Register, &request)
+            };
+            if let Some(Response::Cookie(cookie)) = request([0; 8]) {
+                assert!(is_lease(request(cookie)));
+            }
+            let leave = Request::Deregister { tag, farewell, sealed: noise() };
+            ask(&mut nodeset, now, from, Asked::Other, &leave);
+        }
+        nodeset.check();
+    }
+    let tables = nodeset.footprint();
+    let over = tables.iter().find(|table| table.len > table.limit);
+    assert!(over.is_none(), "{over:?}");
+    assert!(tables.iter().any(|table| table.name == "departures" && table.len > 1_000));
 }

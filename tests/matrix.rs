@@ -202,7 +202,7 @@ fn spoilt(sent: &[Sent], nth: usize) -> Vec<Forgery> {
 /// The first and the last of all datagrams that are alike.
 fn picked(script: &Script, sent: &[Sent]) -> BTreeSet<usize> {
     let mut alike: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (nth, one) in sent.iter().enumerate().filter(|(_, one)| one.to.ip() != CROWD) {
+    for (nth, one) in sent.iter().enumerate().filter(|(_, one)| !CROWD.contains(&one.to.ip())) {
         let act = Some(script[one.act].1).filter(|_| !one.idle);
         let way = (one.from == NODESET, one.to == NODESET);
         alike.entry((act, way, one.kind(), one.bytes.len())).or_default().push(nth);

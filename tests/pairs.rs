@@ -57,14 +57,14 @@ impl Tenants {
         let nodeset = Registry::new(config);
         let (cookies, asked) = (BTreeMap::new(), BTreeMap::new());
         let mut all = Self { nodeset, now: 1_000_000, cookies, asked };
-        for token in 1..=3 {
-            let from = tenant(token as u16);
+        for n in 1..=3 {
+            let (from, token) = (tenant(n), farewell(0, n).token());
             let time = Time::from_micros(all.now);
             let answer =
                 ask(&mut all.nodeset, time, from, Asked::Register, &register([0; 8], token, 0));
             let Some(Response::Cookie(cookie)) = answer else { panic!("a cookie first") };
             all.cookies.insert(from, cookie);
-            all.send(from, 1 + token, &[(1, Said::Request(register(cookie, token, 0)))]);
+            all.send(from, 1 + u64::from(n), &[(1, Said::Request(register(cookie, token, 0)))]);
         }
         all.now += 600_000;
         all.feed(Input::Tick);
@@ -76,7 +76,7 @@ impl Tenants {
     /// what is closed makes room for nothing.
     fn but_one() -> Self {
         let mut all = Self::new();
-        let leave = Request::Deregister { tag: TAG, token: 3, sealed: noise() };
+        let leave = Request::Deregister { tag: TAG, farewell: farewell(0, 3), sealed: noise() };
         all.send(tenant(3), 4, &[(9, Said::Request(leave))]);
         assert_eq!(all.nodeset.members(), 2);
         all
@@ -161,9 +161,11 @@ fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
     all.into_iter().map(Said::Request).collect()
 }
 
-fn to_nodeset(cookie: Cookie, token: u64) -> Vec<Said> {
+fn to_nodeset(cookie: Cookie, n: u16) -> Vec<Said> {
     let gone = Gone { handle: Handle::of(1), how: Departure::Timeout };
-    let leave = |token| Request::Deregister { tag: TAG, token, sealed: noise() };
+    let leave =
+        |token| Request::Deregister { tag: TAG, farewell: farewell(0, token), sealed: noise() };
+    let token = farewell(0, n).token();
     let who = |cookie, have| Request::Who { cookie, tag: TAG, have };
     [
         who(cookie, 0),
@@ -173,7 +175,7 @@ fn to_nodeset(cookie: Cookie, token: u64) -> Vec<Said> {
         register(cookie, token, 1),
         register([1; 8], token, 2),
         register(cookie, 77, 0),
-        leave(token),
+        leave(n),
         leave(1),
         leave(2),
         leave(78),
@@ -188,7 +190,7 @@ fn to_nodeset(cookie: Cookie, token: u64) -> Vec<Said> {
 }
 
 /// Who sends to a nodeset: where from, as which process, with which token.
-fn senders() -> Vec<(SocketAddr, u64, u64)> {
+fn senders() -> Vec<(SocketAddr, u64, u16)> {
     vec![
         // The holders of leases; the first two have an announcement open.
         (tenant(1), 2, 1),
@@ -223,7 +225,11 @@ fn no_pair_of_packets_hurts_a_nodeset() {
                 assert!(members <= 4, "{one:?}, {other:?}: {members}");
                 left += usize::from(members < 2);
                 // The rest of the leases goes on, and all of it ends.
-                all.send(tenant(2), 3, &[(2, Said::Request(register([0; 8], 2, 9)))]);
+                all.send(
+                    tenant(2),
+                    3,
+                    &[(2, Said::Request(register([0; 8], farewell(0, 2).token(), 9)))],
+                );
                 for _ in 0..30 {
                     all.now += 10_000_000;
                     all.feed(Input::Tick);
@@ -242,7 +248,7 @@ fn no_pair_of_packets_hurts_a_nodeset() {
 fn a_response_behind_a_deregister_is_nobodys() {
     let mut all = Tenants::but_one();
     let open = all.asked[&tenant(1)];
-    let leave = Request::Deregister { tag: TAG, token: 1, sealed: noise() };
+    let leave = Request::Deregister { tag: TAG, farewell: farewell(0, 1), sealed: noise() };
     let packets = [(7, Said::Request(leave)), (open, Said::Response(Response::Ok))];
     let before = all.nodeset.blame().unknown_call;
     all.send(tenant(1), 2, &packets);

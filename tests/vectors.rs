@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 
 use chatrpc::machine::suite::{FIRST, Hand, Suite};
 use chatrpc::machine::wire::{Request, kind, put_inner_header, put_request};
-use chatrpc::machine::{Beacon, Handle, Identity, Name, Noise, Room, SECRET, Secret, Signed};
+use chatrpc::machine::{
+    Beacon, Farewell, Handle, Identity, Name, Noise, Room, SECRET, Secret, Signed,
+};
 use unicode_normalization::UnicodeNormalization;
 
 /// Lines of at most 32 bytes, in hexadecimal.
@@ -51,9 +53,13 @@ fn vectors() -> String {
         handle: Handle::of(7),
         n: 3,
         left: false,
+        once: false,
         name: Name::parse("alice").expect("a name"),
         addrs: vec!["10.0.0.9:40112".parse().expect("an address")],
     };
+    let farewell = Farewell(core::array::from_fn(|n| n as u8));
+    put(&mut text, "farewell", &farewell.0);
+    put(&mut text, "its token", &farewell.token().to_be_bytes());
     put(&mut text, "handle of token 7", &Handle::of(7).0.to_be_bytes());
     let signed = Signed::new(&Noise, &alice, &room, beacon);
     put(&mut text, "signature", &signed.signature);
@@ -68,7 +74,10 @@ fn vectors() -> String {
     let image = bob.public().image().expect("a good key");
     let mut initiated =
         Noise.initiate(&hand(&alice, 3), &image, &payload, &mut init).expect("it is made");
-    init.extend_from_slice(&chatrpc::machine::keyed::mac(room.mac_key(), &[&init]));
+    let started = bob_started.to_be_bytes();
+    let of_bob = chatrpc::machine::keyed::hash(room.mac_key(), &[&bob.public().0, &started]);
+    put(&mut text, "mac1 key of bob", &of_bob);
+    init.extend_from_slice(&chatrpc::machine::keyed::mac(&of_bob, &[&init]));
     init.extend_from_slice(&[0; 16]);
     put(&mut text, "init", &init);
     let mut resp = vec![kind::RESP, 0, 0, 0, 2, 0, 0, 0, 1];

@@ -188,8 +188,9 @@ fn altered(event: Event<'_>) -> Event<'_> {
 }
 
 fn repeat_done(event: &Event<'_>) -> Option<Event<'static>> {
-    let Event::Done { id, acked, failed } = event else { return None };
-    Some(Event::Done { id: *id, acked: *acked, failed: failed.clone() })
+    let Event::Done { id, acked, failed, left } = event else { return None };
+    let (failed, left) = (failed.clone(), left.clone());
+    Some(Event::Done { id: *id, acked: *acked, failed, left })
 }
 
 fn leave(event: &Event<'_>) -> Option<Event<'static>> {

@@ -110,8 +110,17 @@ impl Insider {
     pub fn signed(&self, text: &str, n: u32, addrs: Vec<SocketAddr>) -> Signed {
         let (key, incarnation) = (self.identity.public(), self.incarnation);
         let (name, handle) = (name(text), self.handle());
-        let mut beacon =
-            Beacon { id: self.id(), key, handle, incarnation, n, left: false, name, addrs };
+        let mut beacon = Beacon {
+            id: self.id(),
+            key,
+            handle,
+            incarnation,
+            n,
+            left: false,
+            once: false,
+            name,
+            addrs,
+        };
         beacon.fit();
         Signed::new(self.suite, &self.identity, &self.room, beacon)
     }
@@ -154,8 +163,8 @@ impl Insider {
         let hand = Hand { identity: &self.identity, psk: self.room.psk(), entropy };
         let image = self.suite.image(key).expect("a key");
         let state = self.suite.initiate(&hand, &image, &payload, &mut bytes).expect("a key");
-        let end = mac(self.room.mac_key(), &[&bytes]);
-        bytes.extend_from_slice(&end);
+        let own = hash(self.room.mac_key(), &[&key.0, &incarnation.to_be_bytes()]);
+        bytes.extend_from_slice(&mac(&own, &[&bytes]));
         bytes.extend_from_slice(&[0; MAC]);
         assert_eq!(bytes.len(), INIT);
         (bytes, Pending { state, index })

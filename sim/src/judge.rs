@@ -334,7 +334,9 @@ impl Judge {
                 self.sent(seat, *id, (text.as_str(), *action, to), *readers);
             }
             Event::Acked { id, by, .. } => self.acked(seat, *id, by),
-            Event::Done { id, acked, failed } => self.done(seat, *id, *acked, failed),
+            Event::Done { id, acked, failed, left } => {
+                self.done(seat, *id, *acked, failed, left);
+            }
             Event::Missing { from, count } => self.missing(seat, from, *count),
             Event::Refused(refusal) => {
                 if let Some((_, outcome)) = &mut self.line {
@@ -344,6 +346,7 @@ impl Judge {
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
             Event::Nodeset(_)
+            | Event::Reads { .. }
             | Event::People(_)
             | Event::Invite { .. }
             | Event::Whois { .. }

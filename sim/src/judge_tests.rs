@@ -60,7 +60,7 @@ impl Room {
     fn done(&mut self, number: u64, acked: usize, failed: &[usize]) {
         let id = self.id(number);
         let failed = failed.iter().map(|&at| (self.people[at].clone(), Why::Timeout)).collect();
-        self.judge.saw(0, &Event::Done { id, acked, failed });
+        self.judge.saw(0, &Event::Done { id, acked, failed, left: Vec::new() });
         self.judge.drained(0);
     }
 

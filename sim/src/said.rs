@@ -7,6 +7,7 @@ use crate::judge::{Judge, Status};
 const SHOWN: u8 = 1;
 const ACKED: u8 = 2;
 const FAILED: u8 = 4;
+const LEFT: u8 = 8;
 
 /// A message, as its author said it, and what became of it.
 #[derive(Clone, Debug)]
@@ -47,18 +48,19 @@ impl Said {
         self.audience.len()
     }
 
-    /// Who was given up.
+    /// Who was given up, or said goodbye.
     pub fn failed(&self) -> impl Iterator<Item = PeerId> + '_ {
-        self.audience.iter().filter(|&&(_, flags)| flags & FAILED != 0).map(|&(id, _)| id)
+        let lost = |flags: u8| flags & (FAILED | LEFT) != 0;
+        self.audience.iter().filter(move |&&(_, flags)| lost(flags)).map(|&(id, _)| id)
     }
 
-    /// Whether every reader confirmed.
+    /// Whether every reader confirmed, or said goodbye.
     pub(crate) fn reached_all(&self) -> bool {
-        self.audience.iter().all(|&(_, flags)| flags & ACKED != 0)
+        self.audience.iter().all(|&(_, flags)| flags & (ACKED | LEFT) != 0)
     }
 
     pub(crate) fn waiting(&self) -> impl Iterator<Item = PeerId> + '_ {
-        let open = |flags: u8| flags & (ACKED | FAILED) == 0;
+        let open = |flags: u8| flags & (ACKED | FAILED | LEFT) == 0;
         self.audience.iter().filter(move |&&(_, flags)| open(flags)).map(|&(id, _)| id)
     }
 }
@@ -174,7 +176,7 @@ impl Judge {
         *flags |= ACKED;
         if before & SHOWN == 0 {
             self.fail("S6", seat, format!("a receipt of {label}, who has not shown it"));
-        } else if before & (ACKED | FAILED) != 0 || done {
+        } else if before & (ACKED | FAILED | LEFT) != 0 || done {
             self.fail("once", seat, format!("a receipt of {label} after it was settled"));
         }
     }
@@ -185,6 +187,7 @@ impl Judge {
         id: MessageId,
         acked: usize,
         failed: &[(Person, Why)],
+        left: &[Person],
     ) {
         let mine = id.author == self.seats[seat].id;
         let label = self.message_label(id);
@@ -193,26 +196,29 @@ impl Judge {
         };
         let twice = std::mem::replace(&mut said.done, true);
         let mut strangers = 0;
-        for (person, _) in failed {
+        let failed_or_left = failed.iter().map(|(person, _)| (person, FAILED));
+        for (person, what) in failed_or_left.chain(left.iter().map(|person| (person, LEFT))) {
             match said.reader(person.id) {
-                Some(flags) if *flags & (ACKED | FAILED) == 0 => *flags |= FAILED,
+                Some(flags) if *flags & (ACKED | FAILED | LEFT) == 0 => *flags |= what,
                 _ => strangers += 1,
             }
         }
         let (readers, really) = (said.audience.len(), said.count(ACKED));
-        let adds_up = acked == really && acked + failed.len() == readers && strangers == 0;
+        let all = acked + failed.len() + left.len();
+        let adds_up = acked == really && all == readers && strangers == 0;
         if twice || !adds_up {
             let text = format!(
-                "{label} is done with {acked} + {} of {readers}; {really} receipts, \
+                "{label} is done with {acked} + {} + {} of {readers}; {really} receipts, \
                  {strangers} wrong failures, twice: {twice}",
-                failed.len()
+                failed.len(),
+                left.len()
             );
             return self.fail("once", seat, text);
         }
         let me = &mut self.seats[seat];
         me.tally.failed += failed.len() as u64;
         me.open -= usize::from(readers > 0);
-        if !failed.is_empty() {
+        if !failed.is_empty() || !left.is_empty() {
             let at = me.said.partition_point(|said| said.number < id.number);
             me.fresh_done.push(at);
         }

@@ -48,7 +48,7 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "held_pieces_skip_the_gap",
         file: "inward.rs",
-        needle: "if position > next {\n            self.hold(next, position, piece);",
+        needle: "if position > next && piece.2.len() <= room {\n            self.hold(next, position, piece);",
         replacement: "if position > next + 1 {\n            self.append(piece.0, piece.1, piece.2, &mut show);\n        } else if position > next {\n            self.hold(next, position, piece);",
         oracles: &["S2", "S3", "S1"],
         hunt: Hunt::Seeds(50),
@@ -71,19 +71,11 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "failed_call_is_not_made_again",
-        file: "speech.rs",
-        needle: "self.set(position, if held { Flight::Held } else { Flight::Waiting });",
-        replacement: "self.set(position, if held { Flight::Held } else { Flight::Held });",
+        file: "speech/stream.rs",
+        needle: "self.set(position, Flight::Waiting);\n        if there {",
+        replacement: "self.set(position, Flight::Held);\n        if there {",
         oracles: &["once"],
         hunt: Hunt::Seeds(100),
-    },
-    Tooth {
-        name: "what_is_meant_for_a_predecessor_is_taken",
-        file: "session/handshake.rs",
-        needle: "payload.receiver == self.incarnation && id != self.id",
-        replacement: "payload.receiver != 0 && id != self.id",
-        oracles: &["once", "missing", "S1", "S6", "S7", "L2"],
-        hunt: Hunt::Seeds(200),
     },
     Tooth {
         name: "nobody_is_greeted_back",
@@ -103,7 +95,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "members_are_never_missed",
-        file: "member.rs",
+        file: "member/one.rs",
         needle: "            self.gone_at = now + LEASE;\n",
         replacement: "            self.gone_at = now + LEASE * 1_000;\n",
         oracles: &["L2"],

@@ -101,6 +101,8 @@ impl Judge {
         let wrong = match why {
             Why::Quit => !them.quit_asked,
             Why::Replaced => them.status != Status::Gone,
+            // Nobody leaves for that.
+            Why::Unread => true,
             Why::Timeout => {
                 them.status == Status::Ready
                     && them.person(self.seats[seat].id).is_some()

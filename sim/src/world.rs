@@ -280,6 +280,7 @@ impl World {
             nodeset: Endpoint { host: 0, port: self.hosts[0].port }.addr(),
             addrs: [own.addr()].into_iter().chain(aliases).collect(),
             drain: std::time::Duration::from_secs(2),
+            once: false,
             pins: Vec::new(),
         };
         let (id, machine) = (self.config.make_peer)(config);

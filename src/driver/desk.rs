@@ -62,16 +62,17 @@ impl Desk {
         }
     }
 
-    /// Takes what the machine tells.
-    pub(crate) fn told(&mut self, told: Told<'_>) {
-        let event = match told {
-            Told::Event(event) => event,
-            Told::Exit(exit) => {
-                self.exit = Some(exit);
-                return;
-            }
-        };
-        match &event {
+    /// Takes what the machine tells. True when the seat should be shown no more for now.
+    pub(crate) fn told(&mut self, told: Told<'_>) -> bool {
+        match told {
+            Told::Event(event) => self.event(&event),
+            Told::Exit(exit) => self.exit = Some(exit),
+        }
+        self.seat.is_full()
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
             Event::Ready { .. } => self.ready = true,
             Event::Leaving { unacked } => {
                 self.leaving = true;
@@ -86,12 +87,12 @@ impl Desk {
             }
             _ => {}
         }
-        if let Event::Trusted { who, key } = &event
+        if let Event::Trusted { who, key } = event
             && let Err(why) = self.known.add(Pin { name: who.name.clone(), key: *key })
         {
-            return self.trust_for_now(&event, &self.people.label(who), &why);
+            return self.trust_for_now(event, &self.people.label(who), &why);
         }
-        self.show(&event);
+        self.show(event);
     }
 
     /// Somebody is trusted whom no later run will know.

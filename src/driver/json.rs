@@ -130,7 +130,7 @@ impl Json {
                 let (id, by) = (id.to_string(), by.id.to_string());
                 write(paper, "acked", Body { id, by, rtt_ms });
             }
-            Event::Done { id, acked, failed } => {
+            Event::Done { id, acked, failed, left } => {
                 #[derive(Serialize)]
                 struct Failed<'a> {
                     id: String,
@@ -142,6 +142,7 @@ impl Json {
                     id: String,
                     acked: usize,
                     failed: Vec<Failed<'a>>,
+                    left: Vec<Who<'a>>,
                 }
                 let failed = failed.iter().map(|(who, why)| Failed {
                     id: who.id.to_string(),
@@ -149,7 +150,8 @@ impl Json {
                     why: why.to_string(),
                 });
                 let (id, failed) = (id.to_string(), failed.collect());
-                write(paper, "done", Body { id, acked: *acked, failed });
+                let left = left.iter().map(Who::from).collect();
+                write(paper, "done", Body { id, acked: *acked, failed, left });
             }
             _ => {}
         }
@@ -210,6 +212,10 @@ impl Front for Json {
             Event::Refused(refusal) => self.error(&words(refusal), paper),
             Event::Missing { from, count } => {
                 status(paper, "missing", json!({ "from": Who::from(from), "count": count }));
+            }
+            Event::Reads { who, reads, waiting } => {
+                let code = if *reads { "reads_again" } else { "does_not_read" };
+                status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
             }
             Event::Nodeset(Health::Silent) => status(paper, "nodeset_silent", json!({})),
             Event::Nodeset(Health::Online) => status(paper, "nodeset_back", json!({})),

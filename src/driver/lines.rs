@@ -124,6 +124,10 @@ impl Front for Lines {
             Event::Missing { from, count } => {
                 paper.remark(format_args!("* {count} missing from {}", self.people.label(from)));
             }
+            Event::Reads { who, reads, waiting } => {
+                let line = wording::reads(&self.people.label(who), *reads, *waiting);
+                paper.remark(format_args!("* {line}"));
+            }
             Event::Nodeset(health) => {
                 let since = Zone::local().time(unix_ms(), false);
                 let line = wording::nodeset(*health, &self.people, &since);
@@ -298,7 +302,8 @@ mod tests {
         let id = MessageId { author: PeerId(1), number: 7 };
         let text = SafeText::new("one\ntwo three four five six seven eight nine ten");
         let sent = Event::Sent { id, text, action: false, to: None, readers: 1 };
-        let done = Event::Done { id, acked: 0, failed: vec![(dave, Why::Timeout)] };
+        let failed = vec![(dave, Why::Timeout)];
+        let done = Event::Done { id, acked: 0, failed, left: Vec::new() };
         let (_, err) = shown(Style::default(), &[sent, done]);
         let quoted = "one ⏎ two three four five six seven eigh…";
         assert_eq!(err, format!("* not delivered to dave (timeout): \"{quoted}\"\n"));

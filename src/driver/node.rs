@@ -26,6 +26,8 @@ pub(crate) struct Node<M> {
     buffer: Box<Buffer>,
     clock: Clock,
     exited: bool,
+    /// Whoever is in front of the machine can be shown no more, and it knows.
+    full: bool,
     blame: Blame,
 }
 
@@ -37,6 +39,7 @@ impl<M: Machine> Node<M> {
             buffer: Box::new([0; DATAGRAM_MAX + 1]),
             clock,
             exited: false,
+            full: false,
             blame: Blame::default(),
         }
     }
@@ -45,9 +48,13 @@ impl<M: Machine> Node<M> {
         self.socket.register(registry, token)
     }
 
-    /// Gives the machine one input and carries out what follows from it.
-    pub(crate) fn feed(&mut self, input: Input<'_>, mut tell: impl FnMut(Told<'_>)) {
+    /// Gives the machine one input and carries out what follows from it. `tell` says whether it should be
+    /// told no more for now.
+    pub(crate) fn feed(&mut self, input: Input<'_>, mut tell: impl FnMut(Told<'_>) -> bool) {
         let now = self.clock.now();
+        if let Input::Full(full) = input {
+            self.full = full;
+        }
         turn(&mut self.machine, &mut self.socket, &mut self.exited, now, input, &mut tell);
     }
 
@@ -55,12 +62,15 @@ impl<M: Machine> Node<M> {
     ///
     /// In this order, because a reply that arrived in time but was not read must not count as one
     /// that did not arrive.
-    pub(crate) fn turn(&mut self, mut tell: impl FnMut(Told<'_>)) {
+    pub(crate) fn turn(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) {
         if self.socket.readable() || self.due() {
-            let Self { machine, socket, buffer, clock, exited, .. } = self;
+            let Self { machine, socket, buffer, clock, exited, full, .. } = self;
             socket.receive(buffer, |socket, from, bytes| {
                 let input = Input::Datagram { from, bytes };
-                turn(machine, socket, exited, clock.now(), input, &mut tell);
+                let too_much = turn(machine, socket, exited, clock.now(), input, &mut tell);
+                if too_much && !core::mem::replace(full, true) {
+                    turn(machine, socket, exited, clock.now(), Input::Full(true), &mut tell);
+                }
             });
             self.log_blame();
         }
@@ -90,6 +100,11 @@ impl<M: Machine> Node<M> {
         self.socket.readable() && !self.exited
     }
 
+    /// Whether the machine knows that whoever is in front of it can be shown no more.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.full
+    }
+
     pub(crate) const fn machine(&self) -> &M {
         &self.machine
     }
@@ -117,17 +132,19 @@ fn turn<M: Machine>(
     exited: &mut bool,
     now: Time,
     input: Input<'_>,
-    tell: &mut impl FnMut(Told<'_>),
-) {
+    tell: &mut impl FnMut(Told<'_>) -> bool,
+) -> bool {
+    let mut full = false;
     if *exited {
-        return;
+        return full;
     }
     drain(machine, now, input, |action| match action {
         Action::Send { to, bytes } => socket.send(to, bytes),
-        Action::Show(event) => tell(Told::Event(event)),
+        Action::Show(event) => full |= tell(Told::Event(event)),
         Action::Exit(exit) => {
             *exited = true;
             tell(Told::Exit(exit));
         }
     });
+    full
 }

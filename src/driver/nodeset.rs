@@ -128,7 +128,10 @@ impl Program for Service {
     }
 
     fn turn(&mut self) {
-        self.node.turn(|told| log::debug!("{told:?}"));
+        self.node.turn(|told| {
+            log::debug!("{told:?}");
+            false
+        });
         self.tell_members();
         if let Some((every, at)) = &mut self.watchdog {
             let now = self.clock.now();

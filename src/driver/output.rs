@@ -83,6 +83,16 @@ impl Output {
         self.queue.is_empty() || self.gone.is_some()
     }
 
+    /// More than half of what may wait does: whoever it comes from is to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.gone.is_none() && self.queue.len() > QUEUE_MAX / 2
+    }
+
+    /// Less than a quarter of it does.
+    pub(crate) fn has_room(&self) -> bool {
+        self.gone.is_some() || self.queue.len() < QUEUE_MAX / 4
+    }
+
     /// Why nothing can be written any more.
     pub(crate) const fn gone(&self) -> Option<Errno> {
         self.gone

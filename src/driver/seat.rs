@@ -52,6 +52,17 @@ pub(crate) trait Seat {
     /// Whether everything is written, or never will be.
     fn drained(&self) -> bool;
 
+    /// Whether so much waits to be seen that what others say should wait where it is. A seat that keeps
+    /// what it is shown is never full.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// Whether so little waits that more may come.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Why nobody sees what is written any more.
     fn gone(&self) -> Option<Errno>;
 }

@@ -83,6 +83,7 @@ impl<'a> Session<'a> {
             nodeset,
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
+            once: plan.asked == Asked::Send,
             pins: known.pins(),
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
@@ -270,7 +271,10 @@ impl Program for Session<'_> {
         let Self { peer, desk, .. } = self;
         peer.turn(|told| desk.told(told));
         if let Some(registry) = &mut self.registry {
-            registry.turn(|told| log::debug!("nodeset: {told:?}"));
+            registry.turn(|told| {
+                log::debug!("nodeset: {told:?}");
+                false
+            });
         }
         if self.desk.ready {
             self.probe = None;
@@ -278,6 +282,9 @@ impl Program for Session<'_> {
         self.desk.seat.turn(self.peer.machine());
         self.listen();
         self.desk.seat.flush();
+        if self.peer.is_full() && self.desk.seat.has_room() {
+            self.feed(Input::Full(false));
+        }
         self.notice_gone();
         self.notice_exit();
         self.desk.seat.flush();

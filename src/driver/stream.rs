@@ -171,6 +171,14 @@ impl Seat for Stream {
         self.out.drained() && self.err.drained()
     }
 
+    fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    fn has_room(&self) -> bool {
+        self.out.has_room()
+    }
+
     fn gone(&self) -> Option<Errno> {
         self.out.gone()
     }

@@ -98,12 +98,14 @@ struct Query {
     exit: Option<Exit>,
 }
 
-fn note(told: Told<'_>, people: &mut Vec<Listed>, exit: &mut Option<Exit>) {
+/// Nothing of it is ever too much.
+fn note(told: Told<'_>, people: &mut Vec<Listed>, exit: &mut Option<Exit>) -> bool {
     match told {
         Told::Event(machine::Event::Listing(listed)) => *people = listed,
         Told::Event(_) => {}
         Told::Exit(how) => *exit = Some(how),
     }
+    false
 }
 
 impl Program for Query {

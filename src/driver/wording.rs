@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::front::counted;
 use super::people::People;
 use super::table::table;
 use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, Why};
@@ -109,6 +110,15 @@ pub(crate) fn presence_in_short(people: &[Presence]) -> Vec<String> {
         ]
     });
     table(rows)
+}
+
+/// Somebody takes nothing of what we say, or does again.
+pub(crate) fn reads(label: &str, reads: bool, waiting: usize) -> String {
+    let waiting = counted(waiting as u64, "message");
+    match reads {
+        false => format!("{label} does not read: {waiting} of yours wait for them"),
+        true => format!("{label} reads again ({waiting} of yours still wait)"),
+    }
 }
 
 /// A round trip.

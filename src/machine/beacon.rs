@@ -83,6 +83,18 @@ impl Handle {
     }
 }
 
+/// What ends a lease. Its token, which passes with every renewal, follows from it, and not the other
+/// way round: whoever has seen a lease renewed cannot end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Farewell(pub [u8; 16]);
+
+impl Farewell {
+    /// The token of the lease it ends.
+    pub fn token(&self) -> u64 {
+        u64::from_be_bytes(short(b"chatrpc token", &[&self.0]))
+    }
+}
+
 /// Who somebody is and where they may be reached. Only a greater `n` replaces one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beacon {
@@ -98,13 +110,15 @@ pub struct Beacon {
     pub n: u32,
     /// They have left: the last that is heard of this process.
     pub left: bool,
+    /// They only came to say something: what others say is not for them. Never changes.
+    pub once: bool,
     /// What people call them.
     pub name: Name,
     /// Addresses of their own that may work, at most four.
     pub addrs: Vec<SocketAddr>,
 }
 
-/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, left, handle, two
+/// Bytes of a beacon besides its name and its addresses: key, incarnation, n, flags, handle, two
 /// counts.
 const FIXED: usize = 32 + 8 + 4 + 1 + 8 + 1 + 1;
 
@@ -130,7 +144,8 @@ impl Beacon {
 
     /// Whether it is of the same process: what never changes is the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (self.id, self.key, self.handle) == (other.id, other.key, other.handle)
+        let what = |beacon: &Self| (beacon.id, beacon.key, beacon.handle, beacon.once);
+        what(self) == what(other)
     }
 
     /// Bytes it takes on the wire, without its signature.
@@ -237,6 +252,7 @@ mod tests {
             incarnation,
             n: 0,
             left: false,
+            once: false,
             name: Name::parse(name).unwrap(),
             addrs: addrs.iter().map(|addr| addr.parse().unwrap()).collect(),
         };

@@ -16,6 +16,7 @@
 mod link;
 mod packing;
 mod receiving;
+mod unproven;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,6 +26,8 @@ use core::time::Duration;
 use self::link::Link;
 pub(crate) use self::link::LinkKey;
 pub(crate) use self::receiving::Refused;
+use self::unproven::{REMEMBERED_MAX, Unproven};
+use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::replies::{Replies, Seen};
 use crate::machine::session::{RemoteKey, Sessions};
@@ -82,6 +85,8 @@ pub(crate) struct Calls<T> {
     newest: bool,
     /// It was not long on its way.
     timely: bool,
+    /// First messages to where nobody has answered.
+    unproven: Unproven,
     pub(crate) blame: Blame,
 }
 
@@ -140,6 +145,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             stamp: 0,
             newest: true,
             timely: true,
+            unproven: Unproven::default(),
             blame: Blame::default(),
         }
     }
@@ -193,7 +199,13 @@ impl<T: Copy + PartialEq> Calls<T> {
             return None;
         };
         let credit = if introduced { None } else { Some(self.stranger) };
-        self.insert(now, addr, (who, beacon.id, beacon.incarnation), Some(remote), credit)
+        let who = (who, beacon.id, beacon.incarnation);
+        let key = self.insert(now, addr, who, Some(remote), credit)?;
+        let proven = self.sessions.as_ref().and_then(|sessions| sessions.proven_at(remote));
+        if let Some(link) = self.links.get_mut(key) {
+            link.proven = proven == Some(addr);
+        }
+        Some(key)
     }
 
     fn insert(
@@ -217,6 +229,8 @@ impl<T: Copy + PartialEq> Calls<T> {
             theirs: who,
             sender: who,
             path: Path::default(),
+            proven: false,
+            handshakes: Pace::default(),
             credit,
             heard: now,
             echo: self.stamp,
@@ -354,7 +368,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         let Some(link) = self.links.get_mut(key) else { return };
         let Some(call) = link.find(seq) else { return };
         let Some(pending) = self.pending.get(call) else { return };
-        link.credit = None;
+        (link.credit, link.proven) = (None, true);
         if link.sender != link.theirs {
             link.theirs = link.sender;
             link.replies = Replies::default();
@@ -424,6 +438,11 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
     }
 
+    /// Whether one more beacon that a process signed may be looked at.
+    pub(crate) fn may_verify(&mut self, now: Time, id: PeerId, rate: Rate) -> bool {
+        self.sessions.as_mut().is_some_and(|sessions| sessions.may_verify(now, id, rate))
+    }
+
     /// The sessions of somebody who speaks under a seal.
     pub(crate) fn sessions(&self) -> Option<&Sessions> {
         self.sessions.as_deref()
@@ -469,6 +488,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             Table { name: "links", len: self.links.len(), limit: self.links_max },
             Table { name: "open calls", len: self.pending.len(), limit: calls_max },
             Table { name: "call timers", len: self.timers.len(), limit: calls_max },
+            Table { name: "unproven addresses", len: self.unproven.len(), limit: REMEMBERED_MAX },
         ];
         calls.into_iter().chain(sessions).collect()
     }

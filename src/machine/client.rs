@@ -11,7 +11,7 @@ use crate::machine::call::{Calls, LinkKey};
 use crate::machine::path::SENDS_MAX;
 use crate::machine::reading::{Progress, Reading};
 use crate::machine::wire::{ANYBODY, ANYWHERE, Asked, Change, Cookie, Page, Request, Response};
-use crate::machine::{Exit, Health, PeerId, Rng, Sealed, Tag, Time};
+use crate::machine::{Exit, Farewell, Health, PeerId, Rng, Sealed, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
@@ -33,8 +33,9 @@ const ROUNDS_MAX: u32 = 4;
 /// What a nodeset is given of us.
 #[derive(Clone, Debug)]
 pub(crate) struct Card {
-    /// What proves that a lease is ours, at whatever address we are: nobody else knows it.
-    pub(crate) token: u64,
+    /// What ends a lease of ours, and what its token follows from, which proves that it is ours at
+    /// whatever address we are.
+    pub(crate) farewell: Farewell,
     /// The number of the beacon.
     pub(crate) n: u32,
     pub(crate) sealed: Sealed,
@@ -170,7 +171,7 @@ impl Client {
             cookie: self.cookie,
             tag: self.tag,
             have: self.have,
-            token: card.token,
+            token: card.farewell.token(),
             n: card.n,
             sealed: card.sealed.clone(),
         };
@@ -218,8 +219,8 @@ impl Client {
         card: &Card,
         calls: &mut Calls<T>,
     ) -> bool {
-        let (tag, token, sealed) = (self.tag, card.token, card.sealed.clone());
-        let request = Request::Deregister { tag, token, sealed };
+        let (tag, farewell, sealed) = (self.tag, card.farewell, card.sealed.clone());
+        let request = Request::Deregister { tag, farewell, sealed };
         self.call(now, Ask::Deregister, &request, calls)
     }
 

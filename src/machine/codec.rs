@@ -43,7 +43,7 @@ pub(super) fn put_beacon(out: &mut Vec<u8>, beacon: &Beacon) {
     out.extend_from_slice(&beacon.key.0);
     put_u64(out, beacon.incarnation);
     out.extend_from_slice(&beacon.n.to_be_bytes());
-    out.push(u8::from(beacon.left));
+    out.push(u8::from(beacon.left) | u8::from(beacon.once) << 1);
     put_u64(out, beacon.handle.0);
     let name = beacon.name.as_str().as_bytes();
     out.push(name.len() as u8);
@@ -201,11 +201,11 @@ impl<'a> Reader<'a> {
         if incarnation == ANYBODY || id.0 == ANYBODY {
             return Err(Malformed);
         }
-        let left = match self.u8()? {
-            0 => false,
-            1 => true,
-            _ => return Err(Malformed),
-        };
+        let flags = self.u8()?;
+        if flags > 3 {
+            return Err(Malformed);
+        }
+        let (left, once) = (flags & 1 != 0, flags & 2 != 0);
         let handle = Handle(self.u64()?);
         let len = usize::from(self.u8()?);
         let text = core::str::from_utf8(self.take(len)?).map_err(|_| Malformed)?;
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
             return Err(Malformed);
         }
         let addrs = (0..count).map(|_| self.addr()).collect::<Result<_, _>>()?;
-        Ok(Beacon { id, key, handle, incarnation, n, left, name, addrs })
+        Ok(Beacon { id, key, handle, incarnation, n, left, once, name, addrs })
     }
 
     pub(super) fn signed(&mut self) -> Result<Signed, Malformed> {

@@ -42,6 +42,8 @@ pub enum Why {
     Timeout,
     /// Another process took their place.
     Replaced,
+    /// They are here and take nothing of what is said: more waits for them than may.
+    Unread,
 }
 
 impl fmt::Display for Why {
@@ -50,6 +52,7 @@ impl fmt::Display for Why {
             Self::Quit => "quit",
             Self::Timeout => "timeout",
             Self::Replaced => "replaced",
+            Self::Unread => "does not read",
         })
     }
 }
@@ -74,6 +77,8 @@ pub struct Presence {
     pub rtt: Option<Duration>,
     /// Messages of ours that they have not confirmed.
     pub unacked: u64,
+    /// They take what is said to them, as far as we know.
+    pub reads: bool,
     /// How long nothing has been heard from them.
     pub silent: Duration,
     /// Their name is trusted to stand for their key.
@@ -242,6 +247,8 @@ pub enum Event<'a> {
         acked: usize,
         /// Whom it did not reach, and why.
         failed: Vec<(Person, Why)>,
+        /// Who said goodbye before they had it: it was not for them any more.
+        left: Vec<Person>,
     },
     /// Messages of somebody did not reach us and will not.
     Missing {
@@ -249,6 +256,15 @@ pub enum Event<'a> {
         from: Person,
         /// How many.
         count: u64,
+    },
+    /// Somebody who is here has taken nothing of what we say for a minute, or does again.
+    Reads {
+        /// Who.
+        who: Person,
+        /// They take something again.
+        reads: bool,
+        /// How many of our messages wait for them.
+        waiting: usize,
     },
     /// The nodeset went silent, or came back.
     Nodeset(Health),

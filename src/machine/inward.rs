@@ -21,8 +21,10 @@ pub(crate) struct InStream {
     given_up: u64,
     /// Which positions came early: bit i is `next + 1 + i`.
     early: u64,
-    /// What came early, by position modulo [`HOLD`].
+    /// What came early, by position modulo [`HOLD`]; empty while nothing did.
     held: Vec<Held>,
+    /// Bytes of what is held.
+    held_bytes: usize,
     /// The beginning of a message whose end is still to come.
     partial: String,
     /// The number of that message.
@@ -60,13 +62,31 @@ impl InStream {
         let before = self.next.unwrap_or(start);
         self.next = Some(before.max(start));
         if start > before {
-            self.early = 0;
+            self.drop_held();
             self.partial.clear();
             self.number = None;
         }
         let more = given_up.saturating_sub(self.given_up);
         self.given_up = given_up;
         if first { 0 } else { more.min(start.saturating_sub(before)) }
+    }
+
+    /// Bytes of what came early.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// What is answered to a piece that is not taken now: the author says it again.
+    pub(crate) fn decline(&self, stream: u32) -> Taken {
+        match self.next.filter(|_| self.is(stream)) {
+            Some(next) => Taken::Next(next, self.early),
+            None => Taken::Unknown,
+        }
+    }
+
+    /// Whether a piece at that position would be something new.
+    pub(crate) fn is_news(&self, stream: u32, position: u64) -> bool {
+        self.is(stream) && self.next.is_some_and(|next| position >= next)
     }
 
     /// Whether that is the stream the author has named.
@@ -82,14 +102,17 @@ impl InStream {
     /// The author is gone: what comes on the stream is not taken any more.
     pub(crate) fn close(&mut self) {
         self.id = 0;
+        self.drop_held();
     }
 
-    /// Takes a piece; `show` gets every message that is complete now: number, flags, raw text.
+    /// Takes a piece; `show` gets every message that is complete now: number, flags, raw text. What comes
+    /// early is kept as far as there is `room` for its bytes.
     pub(crate) fn take(
         &mut self,
         stream: u32,
         position: u64,
         piece: (u64, Flags, &str),
+        room: usize,
         mut show: impl FnMut(u64, Flags, &str),
     ) -> Taken {
         let Some(next) = self.next.filter(|_| self.is(stream)) else {
@@ -105,7 +128,7 @@ impl InStream {
             self.next = Some(end);
             return Taken::Next(end, self.early);
         }
-        if position > next {
+        if position > next && piece.2.len() <= room {
             self.hold(next, position, piece);
         }
         Taken::Next(next, self.early)
@@ -118,11 +141,16 @@ impl InStream {
         let bit = 1 << (position - next - 1);
         if self.early & bit == 0 {
             self.early |= bit;
-            let held = &mut self.held[position as usize % HOLD];
-            held.text.clear();
-            held.text.push_str(text);
-            (held.number, held.flags) = (number, flags);
+            self.held_bytes += text.len();
+            self.held[position as usize % HOLD] = Held { number, flags, text: text.to_owned() };
         }
+    }
+
+    /// What came early is of no use, or all shown: its memory is given back.
+    fn drop_held(&mut self) {
+        self.early = 0;
+        self.held_bytes = 0;
+        self.held = Vec::new();
     }
 
     /// Shows what was held behind `shown` and returns the first position that is missing.
@@ -133,12 +161,15 @@ impl InStream {
             let present = self.early & 1 == 1;
             self.early >>= 1;
             if !present {
+                if self.early == 0 && !self.held.is_empty() {
+                    self.drop_held();
+                }
                 return next;
             }
-            let held = &mut self.held[next as usize % HOLD];
-            let (number, flags, text) = (held.number, held.flags, core::mem::take(&mut held.text));
+            let Held { number, flags, text } =
+                core::mem::take(&mut self.held[next as usize % HOLD]);
+            self.held_bytes -= text.len();
             self.append(number, flags, &text, show);
-            self.held[next as usize % HOLD].text = text;
         }
     }
 
@@ -172,7 +203,7 @@ mod tests {
     fn say(stream: &mut InStream, position: u64, text: &str, more: bool) -> (Taken, Vec<String>) {
         let mut shown = Vec::new();
         let flags = Flags { more, ..Flags::default() };
-        let taken = stream.take(7, position, (position, flags, text), |_, _, text| {
+        let taken = stream.take(7, position, (position, flags, text), 4_096, |_, _, text| {
             shown.push(text.to_owned());
         });
         (taken, shown)
@@ -218,13 +249,33 @@ mod tests {
     #[test]
     fn another_stream_is_unknown_and_a_new_one_counts_what_was_given_up() {
         let mut stream = opened(0);
-        assert_eq!(stream.take(8, 0, (0, Flags::default(), "x"), |_, _, _| ()), Taken::Unknown);
+        assert_eq!(stream.take(8, 0, (0, Flags::default(), "x"), 9, |_, _, _| ()), Taken::Unknown);
         assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(1, 0));
         assert_eq!(stream.open(9, 4, 3), 3, "positions 1, 2 and 3 will not come");
         stream.close();
-        assert_eq!(stream.take(9, 4, (4, Flags::default(), "x"), |_, _, _| ()), Taken::Unknown);
+        assert_eq!(stream.take(9, 4, (4, Flags::default(), "x"), 9, |_, _, _| ()), Taken::Unknown);
         assert_eq!(stream.open(7, 2, 3), 0, "a stream that resumes earlier shows nothing twice");
         assert_eq!(say(&mut stream, 3, "old", false), (Taken::Next(4, 0), vec![]));
         assert_eq!(say(&mut stream, 4, "new", false).0, Taken::Next(5, 0));
+    }
+
+    #[test]
+    fn what_comes_early_takes_the_room_there_is_and_gives_it_back() {
+        let mut stream = opened(0);
+        let early = |stream: &mut InStream, position, room| {
+            stream.take(7, position, (position, Flags::default(), "xyz"), room, |_, _, _| ())
+        };
+        assert_eq!(early(&mut stream, 1, 2), Taken::Next(0, 0), "no room");
+        assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 1));
+        assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 1), "once");
+        assert_eq!((stream.held_bytes(), early(&mut stream, 3, 9)), (3, Taken::Next(0, 0b101)));
+        assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(2, 1));
+        assert_eq!((stream.held_bytes(), stream.held.len()), (3, HOLD));
+        assert_eq!(say(&mut stream, 2, "b", false).0, Taken::Next(4, 0));
+        assert_eq!((stream.held_bytes(), stream.held.capacity()), (0, 0));
+        assert_eq!(early(&mut stream, 9, 9), Taken::Next(4, 0b10000));
+        assert_eq!(stream.open(8, 20, 0), 0, "what was held is behind it");
+        assert_eq!((stream.held_bytes(), stream.decline(8)), (0, Taken::Next(20, 0)));
+        assert!(stream.is_news(8, 20) && !stream.is_news(8, 19) && !stream.is_news(7, 20));
     }
 }

@@ -113,6 +113,8 @@ impl Listing {
         let opened = listed.sealed.open(*suite, room);
         let named = |signed: &Signed| signed.beacon.handle == listed.handle;
         match opened.filter(named).filter(|signed| signed.is_genuine(*suite, room)) {
+            // Who only came to say something is gone in a moment.
+            Some(signed) if signed.beacon.once => {}
             Some(signed) => {
                 let who = Person { id: signed.beacon.id, name: signed.beacon.name };
                 self.found.insert(listed.handle, Listed { who, addr: listed.seen });

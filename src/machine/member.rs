@@ -8,25 +8,31 @@
 //! re-merges by itself, with or without a nodeset.
 
 mod greeting;
+mod one;
 mod presence;
+mod reading;
 
 use std::collections::BTreeMap;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+pub(crate) use self::one::Member;
+use self::one::{Hint, Route, Standing};
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::inward::InStream;
 use crate::machine::outbox::Outbox;
+use crate::machine::pace::{Pace, Rate};
 use crate::machine::peer::Purpose;
 use crate::machine::pins::Pins;
 use crate::machine::slots::{Key, Slots};
-use crate::machine::speech::{OutStream, PIECES_IN_FLIGHT, Speech};
+use crate::machine::source::source;
+use crate::machine::speech::{
+    BACKLOG_EASY, MESSAGES_MAX, MessageKey, OutStream, PIECES_IN_FLIGHT, Piece, Receipt, Speech,
+};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Listed, Request};
-use crate::machine::{
-    Beacon, Event, Handle, Look, PeerId, Person, Rng, Sealed, Signed, Table, Time, Why, mix,
-};
+use crate::machine::{Beacon, Event, Handle, PeerId, Rng, Sealed, Signed, Table, Time, Why};
 
 /// How long somebody who is not heard counts as present.
 const LEASE: Duration = Duration::from_secs(60);
@@ -47,8 +53,24 @@ const REMEMBER: Duration = Duration::from_secs(600);
 /// Members, hidden or shown.
 pub(crate) const MEMBERS_MAX: usize = 1024;
 
-/// Hidden members whom no nodeset has introduced.
+/// Members whom no nodeset has introduced, as long as they are hidden; and from one source, hidden or
+/// not.
 const STRANGERS_MAX: usize = 128;
+const STRANGERS_EACH: usize = 8;
+
+/// What came early from all authors is kept up to so many bytes.
+const HELD_MAX: usize = 8 << 20;
+
+/// What one author says is taken at this rate; beyond it they are told to say it again.
+const SAID: Rate = Rate::new(Duration::from_millis(10), 1000);
+
+/// A change of a name is shown this often.
+const RENAMED: Rate = Rate::new(Duration::from_secs(1), 2);
+
+/// Beacons that one process signs are looked at this often, and those that nodesets bring. Each costs
+/// 50 us.
+const SIGNED: Rate = Rate::new(Duration::from_millis(100), 3);
+const BROUGHT: Rate = Rate::new(Duration::from_millis(1), 2048);
 
 /// People who are gone and remembered.
 pub(crate) const ABSENT_MAX: usize = 256;
@@ -73,202 +95,6 @@ pub(crate) struct Ctx<'a> {
 /// Which member. Once they are forgotten, the key finds nobody any more.
 pub(crate) type MemberKey = Key<Member>;
 
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) beacon: Beacon,
-    look: Look,
-    /// Where the nodeset saw them.
-    seen: Option<SocketAddr>,
-    /// The ways to them that are tried or in use.
-    links: Vec<Route>,
-    /// The link that answered.
-    path: Option<LinkKey>,
-    /// The link their newest datagram came over.
-    newest: Option<LinkKey>,
-    /// Where they answered last, once they are gone.
-    last: Option<SocketAddr>,
-    standing: Standing,
-    /// The nodeset vouches for them.
-    introduced: bool,
-    /// When they are given up, and why.
-    gone_at: Time,
-    why: Why,
-    /// When the next round of hellos is due; `None` while they are not needed, or one is under way.
-    greet_at: Option<Time>,
-    rounds: u32,
-    ping_at: Time,
-    pinging: bool,
-    /// When other ways than the path were tried last, and how often since they were heard.
-    rerouted: Time,
-    reroutes: u32,
-    /// Whether something was heard that does not prove that they are still alive.
-    hint: Hint,
-    /// They have said that they do not know us, and neither answered a hello nor said one since.
-    estranged: bool,
-    /// Something of theirs came since they were here, if only a handshake.
-    heard: bool,
-    out: OutStream,
-    inward: InStream,
-}
-
-/// One way to a member.
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    link: LinkKey,
-    /// A hello is open here, with our beacon of that number.
-    greeting: Option<u32>,
-    /// They are asked whether they are there.
-    challenged: bool,
-}
-
-/// What may have been on its way for long: it keeps nobody here, but they are asked before they are
-/// given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hint {
-    /// Nothing like that since they last proved to be alive.
-    None,
-    /// Something came.
-    Given,
-    /// They got a few seconds more for it.
-    Spent,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Known of, not yet answered.
-    Hidden,
-    /// Here.
-    Shown,
-    /// Timed out; looked for until then.
-    Absent { until: Time },
-    /// Said goodbye, or was replaced; remembered until then, so that nothing late brings them back.
-    Left { until: Time },
-}
-
-impl Member {
-    pub(crate) fn person(&self) -> Person {
-        Person { id: self.beacon.id, name: self.beacon.name.clone() }
-    }
-
-    /// Whether people could take the name for another.
-    pub(crate) fn looks_like(&self, look: &Look) -> bool {
-        self.look.is_like(look)
-    }
-
-    fn warn_alike<'a>(&self, others: impl Iterator<Item = &'a Self>, ctx: &mut Ctx<'_>) {
-        // The same person twice deceives nobody.
-        let alike =
-            |other: &&Self| other.looks_like(&self.look) && other.beacon.key != self.beacon.key;
-        for other in others.filter(alike) {
-            ctx.out.show(Event::Alike { one: self.person(), other: other.person() });
-        }
-        let me = &ctx.me.beacon;
-        if self.looks_like(&me.name.look()) && self.beacon.key != me.key {
-            let me = Person { id: ctx.me.beacon.id, name: ctx.me.beacon.name.clone() };
-            ctx.out.show(Event::Alike { one: self.person(), other: me });
-        }
-    }
-
-    /// Warns when the name is trusted to be somebody else's, or looks like one that is.
-    fn warn_other_key(&self, ctx: &mut Ctx<'_>) {
-        if ctx.pins.contradict(&self.beacon.name, &self.look, self.beacon.key) {
-            ctx.out.show(Event::OtherKey { who: self.person() });
-        }
-    }
-
-    pub(crate) fn is_shown(&self) -> bool {
-        self.standing == Standing::Shown
-    }
-
-    /// The path, when it works: it was heard lately and answers.
-    fn working_path<T: Copy + PartialEq>(&self, now: Time, calls: &Calls<T>) -> Option<LinkKey> {
-        let works =
-            |path: &LinkKey| now.since(calls.heard(*path)) < PING_EVERY && !calls.is_silent(*path);
-        self.path.filter(works)
-    }
-
-    pub(crate) const fn path(&self) -> Option<LinkKey> {
-        self.path
-    }
-
-    pub(crate) fn unacked(&self) -> usize {
-        self.out.unacked()
-    }
-
-    /// Whether that is the stream on which they speak to us.
-    pub(crate) const fn hears(&self, stream: u32) -> bool {
-        self.inward.is(stream)
-    }
-
-    pub(crate) const fn inward(&mut self) -> &mut InStream {
-        &mut self.inward
-    }
-
-    pub(crate) const fn out(&mut self) -> &mut OutStream {
-        &mut self.out
-    }
-
-    /// Nobody answered where the nodeset saw them: its word is not enough.
-    pub(crate) const fn did_not_answer(&mut self) {
-        self.introduced = false;
-    }
-
-    /// Where the nodeset saw them.
-    pub(crate) const fn seen(&self) -> Option<SocketAddr> {
-        self.seen
-    }
-
-    /// Whether a nodeset vouches for them, and it or they name that address. A link of theirs proves
-    /// nothing before they have answered there: somebody on the path may send on what they say.
-    fn is_introduced_at(&self, addr: SocketAddr) -> bool {
-        self.introduced && (self.seen == Some(addr) || self.beacon.addrs.contains(&addr))
-    }
-
-    pub(crate) fn digest(&self) -> u64 {
-        let path = self.path.map_or(0, |path| path.index() as u64 + 1);
-        let standing = u64::from(self.is_shown()) | u64::from(self.is_gone()) << 1;
-        mix(mix(self.beacon.id.0 ^ u64::from(self.beacon.n)) ^ path << 8 ^ standing)
-            ^ mix(self.out.start() ^ self.inward.next().rotate_left(32))
-    }
-
-    fn is_gone(&self) -> bool {
-        matches!(self.standing, Standing::Absent { .. } | Standing::Left { .. })
-    }
-
-    fn has_left(&self) -> bool {
-        matches!(self.standing, Standing::Left { .. })
-    }
-
-    /// A sign of life extends the lease, unless they do not know us: then only a hello does, or the
-    /// answer to one.
-    fn lives(&mut self, now: Time) {
-        self.reroutes = 0;
-        if !self.estranged {
-            self.gone_at = now + LEASE;
-            self.why = Why::Timeout;
-            self.hint = Hint::None;
-        }
-    }
-
-    /// Something was heard that may be old.
-    fn hints(&mut self) {
-        self.heard |= !self.is_gone();
-        if self.hint == Hint::None && !self.estranged {
-            self.hint = Hint::Given;
-        }
-    }
-
-    fn next_deadline(&self) -> Option<Time> {
-        let ping = (self.path.is_some() && !self.pinging).then_some(self.ping_at);
-        let until = match self.standing {
-            Standing::Hidden => Some(self.gone_at),
-            Standing::Shown => ping.into_iter().chain([self.gone_at]).min(),
-            Standing::Absent { until } | Standing::Left { until } => Some(until),
-        };
-        self.greet_at.into_iter().chain(until).min()
-    }
-}
-
 /// What somebody whom a nodeset knows by that handle says of themselves.
 fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> {
     let sessions = ctx.calls.sessions()?;
@@ -288,6 +114,21 @@ pub(crate) struct Members {
     timers: Timers,
     gone: usize,
     shown: usize,
+    /// Bytes that came early from all authors.
+    held: usize,
+    /// Beacons that nodesets brought and that were looked at.
+    brought: Pace,
+}
+
+/// Who says that somebody is here, or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Introducer {
+    /// A nodeset.
+    Nodeset,
+    /// They themselves, from there.
+    Themselves(SocketAddr),
+    /// Anybody: it is a goodbye, which is final whoever brings it.
+    Anybody,
 }
 
 impl Members {
@@ -297,7 +138,7 @@ impl Members {
 
     /// Everybody who is here.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (MemberKey, &Member)> {
-        self.iter().filter(|(_, member)| member.is_shown())
+        self.iter().filter(|(_, member)| member.is_shown() && member.is_reader())
     }
 
     /// The keys of everybody who is here, in the order of their ids.
@@ -334,12 +175,12 @@ impl Members {
     pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, ctx: &mut Ctx<'_>) {
         let seen = listed.seen;
         let opened = unseal(listed.handle, &listed.sealed, ctx);
-        let Some(key) = opened.and_then(|signed| self.introduce(&signed, true, ctx)) else {
-            return;
-        };
+        let by = Introducer::Nodeset;
+        let Some(signed) = opened else { return };
+        let Some(key) = self.introduce(&signed, by, ctx) else { return };
         let Some(member) = self.slab.get_mut(key) else { return };
         let moved = member.seen.replace(seen) != Some(seen);
-        member.introduced = true;
+        (member.introduced, member.vouched) = (true, signed.beacon.addrs);
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
         let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
@@ -367,7 +208,7 @@ impl Members {
     fn introduce(
         &mut self,
         signed: &Signed,
-        introduced: bool,
+        by: Introducer,
         ctx: &mut Ctx<'_>,
     ) -> Option<MemberKey> {
         let beacon = &signed.beacon;
@@ -385,6 +226,14 @@ impl Members {
                 return Some(key);
             }
         }
+        let worth_a_look = match by {
+            Introducer::Nodeset => self.brought.take(ctx.now, BROUGHT),
+            _ => ctx.calls.may_verify(ctx.now, beacon.id, SIGNED),
+        };
+        if !worth_a_look {
+            ctx.calls.blame.over_limit += 1;
+            return None;
+        }
         let genuine = ctx
             .calls
             .sessions()
@@ -395,7 +244,7 @@ impl Members {
                 None
             }
             None if beacon.left => None,
-            None => self.insert(beacon.clone(), introduced, ctx),
+            None => self.insert(beacon.clone(), by, ctx),
             Some((_, member)) if !member.beacon.is_same(beacon) => None,
             Some((key, _)) if beacon.left => {
                 self.lose(key, Why::Quit, ctx);
@@ -408,18 +257,21 @@ impl Members {
         }
     }
 
-    fn insert(&mut self, beacon: Beacon, introduced: bool, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
-        let strange = |(_, member): &(MemberKey, &Member)| {
-            !member.introduced && member.standing == Standing::Hidden
+    fn insert(&mut self, beacon: Beacon, by: Introducer, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+        let from = match by {
+            Introducer::Themselves(from) => Some(source(from)),
+            _ => None,
         };
         let full = self.slab.len() - self.gone >= MEMBERS_MAX;
-        if full || !introduced && self.slab.iter().filter(strange).count() >= STRANGERS_MAX {
+        if full || from.is_some_and(|from| self.are_strangers_many(from)) {
             ctx.calls.blame.over_limit += 1;
             return None;
         }
+        let introduced = by == Introducer::Nodeset;
         let id = beacon.id;
         let key = self.slab.insert(Member {
             look: beacon.name.look(),
+            name: beacon.name.clone(),
             beacon,
             seen: None,
             links: Vec::new(),
@@ -428,10 +280,17 @@ impl Members {
             last: None,
             standing: Standing::Hidden,
             introduced,
+            vouched: Vec::new(),
+            source: from,
             gone_at: ctx.now + LEASE,
             why: Why::Timeout,
             greet_at: None,
             rounds: 0,
+            untried: Vec::new(),
+            try_at: None,
+            said: Pace::default(),
+            renamed: Pace::default(),
+            rename_at: None,
             ping_at: ctx.now + PING_EVERY,
             pinging: false,
             rerouted: ctx.now,
@@ -446,13 +305,40 @@ impl Members {
         Some(key)
     }
 
+    /// Whether those whom nobody has introduced are too many for one more, from there or in all.
+    fn are_strangers_many(&self, from: IpAddr) -> bool {
+        let strange = |member: &&Member| !member.introduced && !member.is_gone();
+        let strangers = || self.slab.iter().map(|(_, member)| member).filter(strange);
+        let hidden = strangers().filter(|member| member.standing == Standing::Hidden);
+        hidden.count() >= STRANGERS_MAX
+            || strangers().filter(|member| member.source == Some(from)).count() >= STRANGERS_EACH
+    }
+
     /// Somebody changed their beacon.
     fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.look = beacon.name.look();
-        let was = core::mem::replace(&mut member.beacon, beacon).name;
-        if was != member.beacon.name && member.is_shown() && ctx.announce {
+        member.beacon = beacon;
+        self.rename(key, ctx);
+    }
+
+    /// Calls somebody by the name of their beacon: now, or soon if they have changed it just now.
+    fn rename(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        member.rename_at = None;
+        if member.name == member.beacon.name {
+            return;
+        }
+        let shown = member.is_shown() && ctx.announce;
+        if shown && !member.renamed.take(ctx.now, RENAMED) {
+            member.rename_at = Some(member.renamed.next(RENAMED));
+            return self.reschedule(key);
+        }
+        member.look = member.beacon.name.look();
+        let was = core::mem::replace(&mut member.name, member.beacon.name.clone());
+        if shown && member.is_reader() {
             ctx.out.show(Event::Renamed { who: member.person(), was });
+        }
+        if shown {
             member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
         }
@@ -468,9 +354,11 @@ impl Members {
             self.gone -= 1;
         }
         member.standing = Standing::Shown;
-        self.shown += 1;
+        self.shown += usize::from(member.is_reader());
         if ctx.announce {
-            ctx.out.show(Event::Joined(member.person()));
+            if member.is_reader() {
+                ctx.out.show(Event::Joined(member.person()));
+            }
             member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
         }
@@ -510,28 +398,25 @@ impl Members {
         }
     }
 
-    /// The call of a piece to a reader is over; unless they hold it, it is to be called again.
-    pub(crate) fn called(&mut self, key: MemberKey, position: u64, held: bool) {
-        if let Some(member) = self.slab.get_mut(key) {
-            member.out.called(position, held);
-        }
-    }
-
     /// Says a message to one member.
-    pub(crate) fn push(&mut self, key: MemberKey, number: u64, ctx: &mut Ctx<'_>) {
-        if let Some(member) = self.slab.get_mut(key) {
-            member.out.push(ctx.speech, number);
+    pub(crate) fn push(&mut self, key: MemberKey, message: MessageKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        if member.out.push(ctx.now, ctx.speech, message) {
             self.kick(key, ctx);
+            self.reschedule(key);
+        } else {
+            let (reader, me) = (member.person(), ctx.me.beacon.id);
+            member.out.leave_out(message, reader, me, ctx.speech, ctx.out);
         }
     }
 
-    /// Says a message to everybody who is here.
-    pub(crate) fn push_all(&mut self, number: u64, ctx: &mut Ctx<'_>) {
+    /// Says a message to everybody who is here to read.
+    pub(crate) fn push_all(&mut self, message: MessageKey, ctx: &mut Ctx<'_>) {
         for place in 0..self.slab.places() {
             let key = self.slab.key_at(place);
-            let here = |key: &MemberKey| self.slab.get(*key).is_some_and(Member::is_shown);
-            if let Some(key) = key.filter(here) {
-                self.push(key, number, ctx);
+            let reads = |member: &Member| member.is_shown() && member.is_reader();
+            if let Some(key) = key.filter(|&key| self.slab.get(key).is_some_and(reads)) {
+                self.push(key, message, ctx);
             }
         }
     }
@@ -540,14 +425,12 @@ impl Members {
     pub(crate) fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let Some(path) = member.path else { return };
-        let limit = if ctx.calls.is_silent(path) { 1 } else { PIECES_IN_FLIGHT };
+        let silent = ctx.calls.is_silent(path);
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
         while ctx.calls.room(path) > reserve {
             let stream = member.out.id;
-            let Some((position, number, flags, text)) = member.out.next_call(limit, ctx.speech)
-            else {
-                return;
-            };
+            let Some(piece) = member.out.next_call(ctx.now, silent, ctx.speech) else { return };
+            let Piece { position, number, flags, text } = piece;
             let request = Request::Say { stream, position, number, flags, text };
             let token = Purpose::Say { member: key, position };
             let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
@@ -563,11 +446,12 @@ impl Members {
         }
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 2] {
+    pub(crate) fn footprint(&self) -> [Table; 3] {
         let members = self.slab.len() - self.gone;
         [
             Table { name: "members", len: members, limit: MEMBERS_MAX },
             Table { name: "absent", len: self.gone, limit: ABSENT_MAX },
+            Table { name: "held bytes", len: self.held, limit: HELD_MAX },
         ]
     }
 
@@ -581,6 +465,8 @@ impl Members {
         let gone = self.slab.iter().filter(|(_, member)| member.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
+        let held = self.slab.iter().map(|(_, member)| member.inward.held_bytes());
+        assert_eq!(self.held, held.sum::<usize>());
         for (key, member) in self.slab.iter() {
             assert_eq!(self.key_of(member.beacon.id), Some(key));
             assert!(member.links.len() <= LINKS_EACH);

@@ -36,24 +36,25 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
 //! | `wire` and its `datagram`, `codec`, `beacon` | every byte that crosses the network |
 //! | `keyed`, `identity`, `room` | the keyed hash; who somebody is; a room's keys |
 //! | `suite`, `noise` | what is asked of cryptography; the product's answer |
-//! | `session` and its `handshake`, `places`, `window`, `stamps` | what peers say is sealed; how keys come about; whose turn; nothing twice; what is late |
+//! | `session` and its `handshake`, `load`, `remotes`, `places`, `window`, `stamps` | what peers say is sealed; how keys come about; how many are looked at; with whom; whose turn; nothing twice; what is late |
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` | what people may call themselves, and when two names look the same |
 //! | `outbox` | the arena of what waits to be polled |
 //! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
-//! | `call/link`, `call/receiving`, `call/packing` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along |
+//! | `call/link`, `call/receiving`, `call/packing`, `call/unproven` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along; few go where nobody answers |
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
-//! | `member` and its `greeting`, `presence` | who is known; finding a path to them; who is still here |
-//! | `speech`, `inward` | what was said, in order, once each: to each reader, from each author |
+//! | `member` and its `one`, `greeting`, `presence`, `reading` | who is known; one of them; finding a path to them; who is still here; who reads what we say |
+//! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command` | what a typed line means |
 //! | `pins` | whom we trust |
 //! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
-//! | `roster`, `cookie`, `registry` | the nodeset machine |
+//! | `roster`, `cookie`, `registry` and its `sources`, `telling` | the nodeset machine; where leases come from; what a room is told |
 //! | `listing` | the machine behind `chatrpc who` |
 
 mod beacon;
@@ -71,6 +72,7 @@ mod member;
 mod name;
 mod noise;
 mod outbox;
+mod pace;
 mod path;
 mod peer;
 mod pins;
@@ -82,6 +84,7 @@ mod room;
 mod roster;
 mod session;
 mod slots;
+mod source;
 mod speech;
 pub mod suite;
 mod text;
@@ -91,7 +94,7 @@ pub mod wire;
 
 use core::net::SocketAddr;
 
-pub use beacon::{Beacon, Handle, PeerId, SEALED, Sealed, Signed, Tag};
+pub use beacon::{Beacon, Farewell, Handle, PeerId, SEALED, Sealed, Signed, Tag};
 pub use command::{COMMANDS, Command, CommandHelp};
 pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
@@ -124,6 +127,9 @@ pub enum Input<'a> {
     Line(&'a str),
     /// What a line can ask for, from a front end that does not speak in lines.
     Command(Command<'a>),
+    /// Whether whoever is in front of the machine can be shown no more now. While that is so, nothing
+    /// that is said to it is taken, or confirmed.
+    Full(bool),
     /// Time has passed.
     Tick,
 }

@@ -18,14 +18,14 @@ use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey
 use crate::machine::outbox::{Marks, Outbox};
 use crate::machine::pins::Pins;
 use crate::machine::session::{Sessions, SessionsConfig};
-use crate::machine::speech::{BACKLOG_EASY, BACKLOG_MAX, Speech};
+use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Receipt, Speech};
 use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
-    Action, Beacon, Blame, Event, Exit, Handle, Identity, Input, Machine, MessageId, Name,
-    NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time, Wake,
-    mix,
+    Action, Beacon, Blame, Event, Exit, Farewell, Handle, Identity, Input, Machine, MessageId,
+    Name, NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time,
+    Wake, mix,
 };
 
 /// What a [`Peer`] is made from.
@@ -50,6 +50,8 @@ pub struct PeerConfig {
     pub addrs: Vec<SocketAddr>,
     /// How long leaving waits for what is undelivered.
     pub drain: Duration,
+    /// We only come to say something: what others say is not for us.
+    pub once: bool,
     /// Whom we trust: a warning is shown when a name of theirs comes with another key.
     pub pins: Vec<Pin>,
 }
@@ -73,6 +75,10 @@ pub struct Peer {
     members: Members,
     pins: Pins,
     speech: Speech,
+    /// How it ended, until that is told.
+    exit: Option<Exit>,
+    /// Whoever is in front of us can be shown no more.
+    full: bool,
     /// The address the nodeset saw us at.
     seen: Option<SocketAddr>,
     scratch: String,
@@ -152,16 +158,19 @@ impl Peer {
             nodeset,
             addrs,
             drain,
+            once,
             pins,
         } = config;
         let key = identity.public();
         let id = key.process(incarnation);
-        let token = seed.stream("lease").next_u64().max(1);
-        let handle = Handle::of(token);
-        let mut beacon = Beacon { id, key, handle, incarnation, n: 0, left: false, name, addrs };
+        let mut farewell = Farewell([0; 16]);
+        farewell.0.copy_from_slice(&seed.bytes("farewell", 0)[..16]);
+        let handle = Handle::of(farewell.token());
+        let mut beacon =
+            Beacon { id, key, handle, incarnation, n: 0, left: false, once, name, addrs };
         beacon.fit();
         let me = Signed::new(suite, &identity, &room, beacon);
-        let card = Card { token, n: 0, sealed: me.seal(suite, &room) };
+        let card = Card { farewell, n: 0, sealed: me.seal(suite, &room) };
         let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let (tag, open) = (room.tag(), room.is_open());
         let sessions = Sessions::new(SessionsConfig {
@@ -187,6 +196,8 @@ impl Peer {
             members: Members::default(),
             pins: Pins::new(pins),
             speech: Speech::new(),
+            exit: None,
+            full: false,
             seen: None,
             scratch: String::new(),
             client_rng: seed.stream("client"),
@@ -201,10 +212,17 @@ impl Peer {
         Person { id: *id, name: name.clone() }
     }
 
-    /// Whether a line is taken now without risk of being refused: we are in, and little is
-    /// undelivered. A front end that is fed by a pipe stops reading while this is false.
+    /// Whether a pipe may be read: we are in, and nobody who keeps up with what is said has much of it
+    /// waiting. A front end that is fed by a pipe stops reading while this is false; when it may read
+    /// again, there is a wake.
     pub fn accepts_lines(&self) -> bool {
-        matches!(self.stage, Stage::Ready) && self.speech.backlog() < BACKLOG_EASY
+        matches!(self.stage, Stage::Ready) && self.held_up_until().is_none()
+    }
+
+    /// Until when a reader holds up a pipe.
+    fn held_up_until(&self) -> Option<Time> {
+        let easy = self.speech.backlog() < BACKLOG_EASY;
+        if easy { None } else { self.members.held_up_until(self.now) }
     }
 
     /// The children, and what they act with.
@@ -304,7 +322,7 @@ impl Peer {
                 // The answer goes out first: the link it would take is closed.
                 self.calls.reply_stray(seq, &Response::Ok);
                 if let Some(member) = member {
-                    self.receipt(member, next, 0);
+                    self.receipt(member, Receipt { at: self.now, next, held: 0 }, None);
                 }
                 let (members, mut ctx) = self.parts();
                 members.says_goodbye(&beacon, &mut ctx);
@@ -348,10 +366,9 @@ impl Peer {
         if members.get(key).is_some_and(|member| member.hears(stream)) {
             members.show(key, &mut ctx);
         }
-        let Some(member) = self.members.get_mut(key) else { return };
-        let from = member.person();
-        let (scratch, out, me) = (&mut self.scratch, &mut self.out, self.me.beacon.name.as_str());
-        let taken = member.inward().take(stream, position, piece, |number, flags, text| {
+        let (now, me) = ((self.now, self.full), self.me.beacon.name.as_str());
+        let (scratch, out) = (&mut self.scratch, &mut self.out);
+        let show = |from: &Person, number, flags: Flags, text: &str| {
             scratch.clear();
             sanitize_into(text, scratch);
             if SafeText::trusted(scratch).is_blank() {
@@ -361,7 +378,8 @@ impl Peer {
             let mention = mentions(scratch, me);
             let marks = Marks { action: flags.action, private: flags.private, mention };
             out.message(id, from.clone(), scratch, marks);
-        });
+        };
+        let taken = self.members.take(key, (stream, position), piece, now, show);
         match taken {
             Taken::Next(next, held) => {
                 self.calls.reply(link, seq, &Response::Next { next, held });
@@ -373,7 +391,7 @@ impl Peer {
 
     fn over(&mut self, exit: Exit) {
         self.stage = Stage::Over;
-        self.out.exit(exit);
+        self.exit = Some(exit);
     }
 
     fn start(&mut self) {
@@ -431,12 +449,17 @@ impl Machine for Peer {
             }
             Input::Line(line) => self.line(line),
             Input::Command(command) => self.command(command),
+            Input::Full(full) => self.full = full,
             Input::Tick => {}
         }
         if !matches!(self.stage, Stage::Over) {
             self.tick();
         }
         self.calls.flush(self.now, &mut self.out);
+        // Nothing follows it.
+        if let Some(exit) = self.exit.take() {
+            self.out.exit(exit);
+        }
     }
 
     fn poll(&mut self) -> Option<Action<'_>> {
@@ -453,6 +476,7 @@ impl Machine for Peer {
             _ => None,
         };
         let wakes = [
+            self.held_up_until().map(|at| (at, "pipe")),
             self.calls.next_wake().map(|at| (at, "call")),
             self.members.next_wake().map(|at| (at, "member")),
             client.next_wake().map(|at| (at, "nodeset")),
@@ -465,7 +489,7 @@ impl Machine for Peer {
         let mut tables = self.calls.footprint();
         tables.extend(self.members.footprint());
         let backlog = self.speech.backlog();
-        tables.push(Table { name: "undelivered messages", len: backlog, limit: BACKLOG_MAX });
+        tables.push(Table { name: "undelivered messages", len: backlog, limit: MESSAGES_MAX });
         tables
     }
 
@@ -486,6 +510,6 @@ impl Machine for Peer {
     fn check(&self) {
         self.calls.check();
         self.members.check();
-        assert!(self.speech.backlog() <= BACKLOG_MAX);
+        assert!(self.speech.backlog() <= MESSAGES_MAX);
     }
 }

@@ -7,23 +7,29 @@
 //! What members ask of a nodeset changes nothing when it is repeated, so it is answered anew and
 //! without memory; whoever has not shown a cookie takes no place in any table.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod sources;
+mod telling;
 
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+
+use self::sources::{IDLE_MAX, Sources};
 
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::cookie::Cookies;
 use crate::machine::outbox::Outbox;
-use crate::machine::roster::{Announcement, REMEMBER, Roster};
+use crate::machine::roster::{REMEMBER, Roster};
 use crate::machine::slots::{Key, Slots};
+use crate::machine::source::{site, source};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
-    ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, Listed, PACKET_HEADER, Packet,
+    ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, PACKET_HEADER, Packet,
     Request, Response, VERSION,
 };
 use crate::machine::{
-    Action, Blame, Handle, Input, Machine, PeerId, Rng, Sealed, Seed, Table, Tag, Time, Wake, mix,
+    Action, Blame, Handle, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake, mix,
 };
 
 /// How long a lease lasts without being renewed.
@@ -34,6 +40,12 @@ const PER_SOURCE_MAX: usize = 256;
 
 /// How often a lease may change what the room is told of it.
 const CHANGE_EVERY: Duration = Duration::from_millis(500);
+
+/// How often a member is told what is new: everything that is, each time.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// Departures that are told of, over all rooms.
+const DEPARTURES_MAX: usize = 4096;
 
 /// Members one room may have, so that no room takes the places of all others; a peer knows no more.
 const PER_ROOM_MAX: usize = 1024;
@@ -68,11 +80,17 @@ pub struct Registry {
     leases: Slots<Lease>,
     by_member: BTreeMap<(Tag, Handle), LeaseKey>,
     by_addr: BTreeMap<SocketAddr, LeaseKey>,
-    per_source: BTreeMap<IpAddr, usize>,
+    sources: Sources,
     rooms: BTreeMap<Tag, Roster>,
     /// The rooms that are empty, and until when they are remembered.
     empty: BTreeSet<(Time, Tag)>,
     expiry: Timers,
+    /// What has changed and waits for its turn, and who is told next, by lease.
+    publishing: Timers,
+    telling: Timers,
+    /// The departures that are told of, the oldest first, some of them outdated; and how many are not.
+    departures: VecDeque<(u64, Tag)>,
+    departed: usize,
     /// The version of the last change, over all rooms.
     version: u64,
     /// Where pages from anywhere begin.
@@ -100,13 +118,19 @@ struct Lease {
     n: u32,
     sealed: Sealed,
     seen: SocketAddr,
-    /// When it was last published.
-    changed: Time,
+    /// When the room was last told of it; `None` before.
+    published: Option<Time>,
+    /// It has changed since.
+    untold: bool,
+    /// When it was last renewed.
+    renewed: Time,
     link: Option<LinkKey>,
     /// The last change this member was told of.
     heard: u64,
     /// A call that announces changes is open.
     announcing: bool,
+    /// When the last such call was made.
+    told: Option<Time>,
     /// The last such call failed: no more until the member registers again.
     deaf: bool,
 }
@@ -134,10 +158,14 @@ impl Registry {
             leases: Slots::default(),
             by_member: BTreeMap::new(),
             by_addr: BTreeMap::new(),
-            per_source: BTreeMap::new(),
+            sources: Sources::default(),
             rooms: BTreeMap::new(),
             empty: BTreeSet::new(),
             expiry: Timers::default(),
+            publishing: Timers::default(),
+            telling: Timers::default(),
+            departures: VecDeque::new(),
+            departed: 0,
             version: 0,
             rng: seed.stream("pages"),
             out: Outbox::default(),
@@ -195,8 +223,8 @@ impl Registry {
                     Application { from, incarnation, cookie, tag, have, handle, n, sealed };
                 self.register(now, application)
             }
-            Request::Deregister { tag, token, sealed } => {
-                Some(self.deregister(now, tag, Handle::of(token), sealed))
+            Request::Deregister { tag, farewell, sealed } => {
+                Some(self.deregister(now, tag, Handle::of(farewell.token()), sealed))
             }
             _ => {
                 self.calls.blame.unauthenticated += 1;
@@ -242,6 +270,7 @@ impl Registry {
         let lease = self.leases.get_mut(key)?;
         let page = self.rooms.get(&tag)?.page(application.have, PAGE_ROOM);
         self.expiry.set(key.index(), now + LEASE);
+        lease.renewed = now;
         lease.heard = lease.heard.max(page.reached);
         lease.deaf = false;
         let node = u32::try_from(key.index()).unwrap_or(u32::MAX);
@@ -262,18 +291,14 @@ impl Registry {
             return None;
         }
         if lease.seen != application.from || renamed {
-            if now.since(lease.changed) < CHANGE_EVERY {
-                self.calls.blame.over_limit += 1;
-                return None;
-            }
             self.clear_address(now, application.from, Some(key), application.incarnation)?;
-            self.unbind(key);
+            self.unbind(now, key);
             let lease = self.leases.get_mut(key)?;
             (lease.n, lease.sealed) = (application.n, application.sealed.clone());
-            (lease.seen, lease.changed) = (application.from, now);
+            (lease.seen, lease.untold) = (application.from, true);
             self.bind(key);
-            self.publish(now, key);
         }
+        self.publish_in_turn(now, key);
         Some(key)
     }
 
@@ -290,13 +315,7 @@ impl Registry {
             return Err(None);
         }
         self.clear_address(now, application.from, None, application.incarnation).ok_or(None)?;
-        let source = source(application.from);
-        let from_source = self.per_source.get(&source).copied().unwrap_or(0);
-        let in_room = self.rooms.get(&tag).map_or(0, Roster::present);
-        if self.leases.len() >= self.members_max
-            || from_source >= PER_SOURCE_MAX
-            || in_room >= PER_ROOM_MAX
-        {
+        if !self.make_room(now, application) {
             self.calls.blame.over_limit += 1;
             return Err(Some(Response::Full));
         }
@@ -307,17 +326,61 @@ impl Registry {
             n: application.n,
             sealed: application.sealed.clone(),
             seen: application.from,
-            changed: now,
+            published: None,
+            untold: true,
+            renewed: now,
             link: None,
             // The reply brings everything up to and including the lease itself.
             heard: self.version + 1,
             announcing: false,
+            told: None,
             deaf: false,
         });
         self.by_member.insert((tag, handle), key);
+        self.rooms.entry(tag).or_default();
         self.bind(key);
-        self.publish(now, key);
+        self.publish_in_turn(now, key);
         Ok(key)
+    }
+
+    /// Whether there is a place for one more. When there is none, whoever has the most of them gives one
+    /// up, if that is more than the newcomer's source will have.
+    fn make_room(&mut self, now: Time, application: &Application) -> bool {
+        let (from, tag) = (application.from, application.tag);
+        if self.sources.held(from) >= PER_SOURCE_MAX {
+            return false;
+        }
+        let full = self.leases.len() >= self.members_max;
+        let in_room = self.by_member.range(room_of(tag));
+        let crowded = !full && in_room.clone().take(PER_ROOM_MAX).count() >= PER_ROOM_MAX;
+        let places: Vec<LeaseKey> = match (full, crowded) {
+            (true, _) => self.by_member.values().copied().collect(),
+            (_, true) => in_room.map(|(_, &key)| key).collect(),
+            _ => return true,
+        };
+        let greedy = [source, site].into_iter().find_map(|of| self.greediest(&places, from, of));
+        if let Some(key) = greedy {
+            self.remove(now, key, Departure::Timeout);
+        }
+        greedy.is_some()
+    }
+
+    /// The lease renewed longest ago, of those who have the most of some places. `None` when a newcomer
+    /// would have as many.
+    fn greediest(
+        &self,
+        places: &[LeaseKey],
+        from: SocketAddr,
+        of: fn(SocketAddr) -> IpAddr,
+    ) -> Option<LeaseKey> {
+        let leases = || places.iter().filter_map(|&key| Some((key, self.leases.get(key)?)));
+        let mut held: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        leases().for_each(|(_, lease)| *held.entry(of(lease.seen)).or_default() += 1);
+        let own = held.get(&of(from)).copied().unwrap_or(0);
+        let (&greedy, _) =
+            held.iter().max_by_key(|&(_, &count)| count).filter(|&(_, &count)| count > own + 1)?;
+        let theirs = leases().filter(|(_, lease)| of(lease.seen) == greedy);
+        theirs.min_by_key(|(_, lease)| lease.renewed).map(|(key, _)| key)
     }
 
     /// One address, one process: an older process that was seen there is gone. `None` when the
@@ -349,10 +412,10 @@ impl Registry {
     fn bind(&mut self, key: LeaseKey) {
         let Some(seen) = self.leases.get(key).map(|lease| lease.seen) else { return };
         self.by_addr.insert(seen, key);
-        *self.per_source.entry(source(seen)).or_default() += 1;
+        self.sources.bind(seen);
     }
 
-    fn unbind(&mut self, key: LeaseKey) {
+    fn unbind(&mut self, now: Time, key: LeaseKey) {
         let Some(lease) = self.leases.get_mut(key) else { return };
         let seen = lease.seen;
         lease.announcing = false;
@@ -360,21 +423,21 @@ impl Registry {
             self.calls.close(link);
         }
         self.by_addr.remove(&seen);
-        if let Some(count) = self.per_source.get_mut(&source(seen)) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_source.remove(&source(seen));
-            }
-        }
+        self.sources.unbind(now, seen);
     }
 
     fn remove(&mut self, now: Time, key: LeaseKey, how: Departure) {
-        self.unbind(key);
+        self.unbind(now, key);
         let Some(lease) = self.leases.remove(key) else { return };
-        self.expiry.cancel(key.index());
+        for timers in [&mut self.expiry, &mut self.publishing, &mut self.telling] {
+            timers.cancel(key.index());
+        }
         self.by_member.remove(&(lease.tag, lease.handle));
-        self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, how }));
-        if self.rooms.get(&lease.tag).is_some_and(|room| room.present() == 0) {
+        if lease.published.is_some() {
+            self.change(now, lease.tag, Change::Gone(Gone { handle: lease.handle, how }));
+        }
+        if self.is_empty(lease.tag) {
+            self.empty.retain(|&(_, other)| other != lease.tag);
             self.empty.insert((now + REMEMBER, lease.tag));
         }
         if self.empty.len() > EMPTY_MAX {
@@ -385,67 +448,15 @@ impl Registry {
     /// Forgets the room that has been empty for the longest time, if it still is.
     fn forget_room(&mut self) {
         let Some((_, tag)) = self.empty.pop_first() else { return };
-        let again = self.empty.iter().any(|&(_, other)| other == tag);
-        if !again && self.rooms.get(&tag).is_some_and(|room| room.present() == 0) {
-            self.rooms.remove(&tag);
+        if self.is_empty(tag) {
+            let room = self.rooms.remove(&tag);
+            self.departed -= room.map_or(0, |room| room.departed());
         }
     }
 
-    /// Tells the room about a member that is new, or has changed.
-    fn publish(&mut self, now: Time, key: LeaseKey) {
-        let Some(lease) = self.leases.get(key) else { return };
-        let (handle, seen, sealed) = (lease.handle, lease.seen, lease.sealed.clone());
-        let listed = Listed { handle, seen, sealed };
-        self.change(now, lease.tag, Change::Present(listed));
-    }
-
-    fn change(&mut self, now: Time, tag: Tag, change: Change) {
-        self.version += 1;
-        self.rooms.entry(tag).or_default().put(now, self.version, change);
-        let members: Vec<LeaseKey> =
-            self.by_member.range(room_of(tag)).map(|(_, &key)| key).collect();
-        members.into_iter().for_each(|key| self.announce_to(now, key));
-    }
-
-    /// Calls one member with what is new to it, unless such a call is open or nobody answers there.
-    fn announce_to(&mut self, now: Time, key: LeaseKey) {
-        let Some(lease) = self.leases.get_mut(key) else { return };
-        if lease.announcing || lease.deaf {
-            return;
-        }
-        let Some(roster) = self.rooms.get(&lease.tag) else { return };
-        let to = lease.handle;
-        let (request, reached) = match roster.announcement(lease.heard, to, ANNOUNCEMENT_ROOM) {
-            Announcement::None { reached } => {
-                lease.heard = reached;
-                return;
-            }
-            Announcement::Here { reached, members } => {
-                (Request::AddMember { reached, members }, reached)
-            }
-            Announcement::Gone { reached, members } => {
-                (Request::RemoveMember { reached, members }, reached)
-            }
-        };
-        let process = (PeerId(to.0), lease.incarnation);
-        let link = match lease.link {
-            Some(link) => Some(link),
-            None => self.calls.open(now, lease.seen, process),
-        };
-        let Some(link) = link else { return };
-        lease.link = Some(link);
-        let token = Announced { lease: key, reached };
-        lease.announcing = self.calls.request(now, link, token, &request).is_some();
-    }
-
-    fn announced(&mut self, now: Time, link: LinkKey, seq: u32, echo: u32) {
-        let Some(Announced { lease: key, reached }) = self.calls.asked(link, seq) else { return };
-        self.calls.answer(now, link, seq, echo);
-        self.calls.alive(link);
-        let Some(lease) = self.leases.get_mut(key) else { return };
-        lease.announcing = false;
-        lease.heard = lease.heard.max(reached);
-        self.announce_to(now, key);
+    /// Nobody holds a lease in that room.
+    fn is_empty(&self, tag: Tag) -> bool {
+        self.by_member.range(room_of(tag)).next().is_none()
     }
 
     fn tick(&mut self, now: Time) {
@@ -457,17 +468,18 @@ impl Registry {
             let Some(key) = self.leases.key_at(index) else { continue };
             self.remove(now, key, Departure::Timeout);
         }
+        while let Some(index) = self.publishing.pop_due(now) {
+            let Some(key) = self.leases.key_at(index) else { continue };
+            self.publish(now, key);
+        }
+        while let Some(index) = self.telling.pop_due(now) {
+            let Some(key) = self.leases.key_at(index) else { continue };
+            self.announce_to(now, key);
+        }
         while self.empty.first().is_some_and(|&(at, _)| at <= now) {
             self.forget_room();
         }
-    }
-}
-
-/// Where an address counts: with IPv6 whoever has one has all of its /64 (RFC 4291, section 2.5.4).
-fn source(addr: SocketAddr) -> IpAddr {
-    match addr.ip() {
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-        ip => ip,
+        self.sources.tick(now);
     }
 }
 
@@ -494,8 +506,11 @@ impl Machine for Registry {
     fn next_wake(&self) -> Option<Wake> {
         let call = self.calls.next_wake().map(|at| Wake { at, why: "announcement" });
         let lease = self.expiry.next().map(|at| Wake { at, why: "lease" });
+        let publish = self.publishing.next().map(|at| Wake { at, why: "change" });
+        let tell = self.telling.next().map(|at| Wake { at, why: "news" });
         let empty = self.empty.first().map(|&(at, _)| Wake { at, why: "empty room" });
-        [call, lease, empty].into_iter().flatten().min()
+        let source = self.sources.next_wake().map(|at| Wake { at, why: "source" });
+        [call, lease, publish, tell, empty, source].into_iter().flatten().min()
     }
 
     fn footprint(&self) -> Vec<Table> {
@@ -504,10 +519,11 @@ impl Machine for Registry {
         let mut tables = self.calls.footprint();
         tables.extend([
             Table { name: "leases", len: self.leases.len(), limit },
-            Table { name: "sources", len: self.per_source.len(), limit },
+            Table { name: "sources", len: self.sources.len(), limit: limit + IDLE_MAX },
             Table { name: "rooms", len: self.rooms.len(), limit: limit + EMPTY_MAX },
             Table { name: "empty rooms", len: self.empty.len(), limit: EMPTY_MAX },
-            Table { name: "changes", len: changes, limit: (limit + EMPTY_MAX) * 257 },
+            Table { name: "changes", len: changes, limit: limit + DEPARTURES_MAX },
+            Table { name: "departures", len: self.departed, limit: DEPARTURES_MAX },
         ]);
         tables
     }
@@ -532,15 +548,20 @@ impl Machine for Registry {
         assert_eq!(self.leases.len(), self.by_member.len());
         assert_eq!(self.leases.len(), self.by_addr.len());
         assert_eq!(self.leases.len(), self.expiry.len(), "a lease that never expires");
-        assert_eq!(self.leases.len(), self.per_source.values().sum::<usize>());
+        self.sources.check(self.leases.len());
+        self.publishing.check();
+        self.telling.check();
+        assert_eq!(self.departed, self.rooms.values().map(Roster::departed).sum::<usize>());
+        assert!(
+            self.departed <= self.departures.len() && self.departures.len() <= 2 * DEPARTURES_MAX
+        );
         for (key, lease) in self.leases.iter() {
             assert_eq!(self.by_member.get(&(lease.tag, lease.handle)), Some(&key));
             assert_eq!(self.by_addr.get(&lease.seen), Some(&key));
             assert!(self.rooms.contains_key(&lease.tag));
         }
         self.rooms.values().for_each(Roster::check);
-        let empty = self.rooms.iter().filter(|(_, room)| room.present() == 0);
-        for (tag, _) in empty {
+        for tag in self.rooms.keys().filter(|tag| self.is_empty(**tag)) {
             assert!(self.empty.iter().any(|(_, other)| other == tag), "a room for ever");
         }
     }

@@ -40,15 +40,9 @@ impl Roster {
         self.tombstones += usize::from(matches!(change, Change::Gone(_)));
         self.changes.insert(version, change);
         if self.tombstones > TOMBSTONES_MAX {
-            let oldest = self.changes.iter().find_map(|(&version, change)| match change {
-                Change::Gone(gone) => Some((version, gone.handle)),
-                Change::Present(_) => None,
-            });
-            if let Some((version, handle)) = oldest {
-                self.changes.remove(&version);
-                self.version_of.remove(&handle);
-                self.tombstones -= 1;
-            }
+            let gone = |(_, change): &(&u64, &Change)| matches!(change, Change::Gone(_));
+            let oldest = self.changes.iter().find(gone).map(|(&version, _)| version);
+            self.forget(oldest.unwrap_or_default());
         }
     }
 
@@ -129,6 +123,28 @@ impl Roster {
             (true, false) => Announcement::Gone { reached, members: gone },
             (true, true) => Announcement::None { reached },
         }
+    }
+
+    /// Forgets the departure that has that version. False when there is none.
+    pub(crate) fn forget(&mut self, version: u64) -> bool {
+        if !self.tells_departure(version) {
+            return false;
+        }
+        if let Some(Change::Gone(gone)) = self.changes.remove(&version) {
+            self.version_of.remove(&gone.handle);
+            self.tombstones -= 1;
+        }
+        true
+    }
+
+    /// Whether the change of that version is a departure, and still told.
+    pub(crate) fn tells_departure(&self, version: u64) -> bool {
+        matches!(self.changes.get(&version), Some(Change::Gone(_)))
+    }
+
+    /// How many departures are told.
+    pub(crate) const fn departed(&self) -> usize {
+        self.tombstones
     }
 
     /// How many are here.

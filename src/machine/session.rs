@@ -11,25 +11,31 @@
 //! the timers of its calls say so.
 
 pub(crate) mod handshake;
+mod load;
 mod places;
+mod remotes;
 mod stamps;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use self::handshake::{Answer, Initiating, Load};
+use self::handshake::{Answer, Initiating, mac1_key};
+use self::load::{Load, SOURCES_MAX, SPENT_MAX};
 use self::stamps::Stamps;
 use self::window::Window;
+use zeroize::Zeroizing;
+
 use crate::machine::keyed::MAC;
 use crate::machine::outbox::Outbox;
+use crate::machine::pace::Pace;
 use crate::machine::slots::{Key, Slots};
 use crate::machine::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
-use crate::machine::{Beacon, Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time};
+use crate::machine::{Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time};
 
 /// A session is replaced at this age by the side that began it, and by the other one a little later.
 const REKEY_AFTER: Duration = Duration::from_secs(120);
@@ -49,11 +55,9 @@ const COUNTER_MAX: u64 = 1 << 60;
 const REMEMBER: Duration = Duration::from_secs(60);
 
 /// Processes with which there may be sessions and no links: they have shaken hands and not said
-/// hello, or are forgotten.
+/// hello, or are forgotten. In all, and from one source.
 const UNLINKED_MAX: usize = 256;
-
-/// First messages that came again and are remembered.
-const SPENT_MAX: usize = 4096;
+const UNLINKED_EACH: usize = 64;
 
 /// Which process.
 pub(crate) type RemoteKey = Key<Remote>;
@@ -85,10 +89,8 @@ pub(crate) struct Sessions {
     issued: u16,
     /// First messages ever made.
     number: u64,
-    /// First messages that came again, by their `mac1`, the newest last: anybody who saw them may send
-    /// them as often as they like, and they are not worth another look.
-    spent: BTreeSet<[u8; MAC]>,
-    spent_in_order: VecDeque<[u8; MAC]>,
+    /// The key of the first hash of what is meant for us.
+    mac1_key: Zeroizing<[u8; 32]>,
     /// Where the next ephemeral key comes from; whoever reads it cannot tell those before.
     seed: Seed,
     /// What the cookies of handshakes are made with.
@@ -105,8 +107,16 @@ pub(crate) struct Remote {
     /// The image of its key on the curve of the handshake.
     image: [u8; 32],
     incarnation: u64,
+    /// When it was first seen.
+    since: Time,
     /// Links that use it. Without any it is forgotten with its last session.
     links: usize,
+    /// Where the last handshake with it went to and fro: it has received what was sent there.
+    at: Option<SocketAddr>,
+    /// Signatures of it that were looked at.
+    verified: Pace,
+    /// Where its last first message came from.
+    source: Option<IpAddr>,
     /// The number of its newest first message: an older one is a replay.
     greatest: u64,
     previous: Option<Place>,
@@ -167,8 +177,9 @@ pub(crate) enum Received {
         newest: bool,
         /// It was not long on its way.
         timely: bool,
-        /// It is the first of a session: from here on we may use it as well.
-        up: bool,
+        /// It is the first of a session that we answered to that address: from here on we may use it as
+        /// well, and whoever is there has received what was sent there.
+        up: Option<SocketAddr>,
     },
 }
 
@@ -186,6 +197,7 @@ pub(crate) struct SessionsConfig {
 impl Sessions {
     pub(crate) fn new(config: SessionsConfig) -> Self {
         let SessionsConfig { suite, identity, room, incarnation, seed, linked_max } = config;
+        let mac1_key = mac1_key(&room, identity.public(), incarnation);
         Self {
             suite,
             id: identity.public().process(incarnation),
@@ -203,8 +215,7 @@ impl Sessions {
             load: Load::default(),
             number: 0,
             issued: seed.stream("indices").next_u32() as u16,
-            spent: BTreeSet::new(),
-            spent_in_order: VecDeque::new(),
+            mac1_key: Zeroizing::new(mac1_key),
             cookie_key: Seed(seed.bytes("cookies", 0)),
             seed,
             text: Vec::new(),
@@ -221,73 +232,6 @@ impl Sessions {
 
     pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
-    }
-
-    /// The process a beacon is of, for one more link. `None` for a weak key, or when there are too
-    /// many.
-    pub(crate) fn link(&mut self, now: Time, beacon: &Beacon) -> Option<RemoteKey> {
-        let key = match self.by_id.get(&beacon.id) {
-            Some(&key) => key,
-            None => {
-                let image = self.suite.image(beacon.key)?;
-                self.insert(now, beacon.key, image, beacon.incarnation)?
-            }
-        };
-        let remote = self.remotes.get_mut(key)?;
-        self.unlinked -= usize::from(remote.links == 0);
-        remote.links += 1;
-        Some(key)
-    }
-
-    /// A link to a process is closed.
-    pub(crate) fn unlink(&mut self, key: RemoteKey) {
-        let Some(remote) = self.remotes.get_mut(key) else { return };
-        remote.links -= 1;
-        if remote.links == 0 {
-            self.unlinked += 1;
-            self.reschedule(key);
-        }
-    }
-
-    /// The process of that id, if there is, or may be, a session with it.
-    pub(crate) fn find(&self, id: PeerId) -> Option<RemoteKey> {
-        self.by_id.get(&id).copied()
-    }
-
-    fn insert(
-        &mut self,
-        now: Time,
-        key: PublicKey,
-        image: [u8; 32],
-        incarnation: u64,
-    ) -> Option<RemoteKey> {
-        if self.remotes.len() >= self.remotes_max {
-            return None;
-        }
-        let id = key.process(incarnation);
-        let remote = self.remotes.insert(Remote {
-            id,
-            key,
-            image,
-            incarnation,
-            links: 0,
-            greatest: 0,
-            previous: None,
-            current: None,
-            next: None,
-            passed: None,
-            initiating: None,
-            answer: None,
-            cookie: None,
-            stamps: Stamps::default(),
-            unheard: None,
-            unanswered: 0,
-            until: Time::ZERO,
-        });
-        self.by_id.insert(id, remote);
-        self.unlinked += 1;
-        self.timers.set(remote.index(), now + REJECT_AFTER);
-        Some(remote)
     }
 
     /// Whether something can be sealed for that process.
@@ -343,19 +287,20 @@ impl Sessions {
         self.text.clear();
     }
 
-    /// Takes a datagram of any kind but 0. What is opened is put into `text`.
+    /// Takes a datagram of any kind but 0. What is opened is put into `text`. `own` is what the handshakes
+    /// of an address that we deal with have used up.
     pub(crate) fn receive(
         &mut self,
         now: Time,
-        from: SocketAddr,
+        (from, own): (SocketAddr, Option<&mut Pace>),
         bytes: &[u8],
         text: &mut Vec<u8>,
         blame: &mut Blame,
         out: &mut Outbox,
     ) -> Received {
         match bytes.first() {
-            Some(&kind::INIT) => self.take_init(now, from, bytes, blame, out),
-            Some(&kind::RESP) => self.take_resp(now, bytes, blame),
+            Some(&kind::INIT) => self.take_init(now, (from, own), bytes, blame, out),
+            Some(&kind::RESP) => self.take_resp(now, from, bytes, blame),
             Some(&kind::COOKIE) => self.take_cookie(now, from, bytes, blame, out),
             Some(&kind::DATA) => self.take_data(now, bytes, text, blame),
             _ => {
@@ -404,9 +349,11 @@ impl Sessions {
         text.truncate(len);
         session.window.mark(counter);
         let age = now.since(session.born);
-        let up = self.remotes.get(key).is_some_and(|remote| remote.next == Some(place));
-        if up {
+        let next = self.remotes.get(key).filter(|remote| remote.next == Some(place));
+        let up = next.and_then(|remote| remote.answer.as_ref()).map(Answer::to);
+        if next.is_some() {
             self.confirm(key);
+            self.prove(key, up);
         }
         let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         (remote.unheard, remote.unanswered) = (None, 0);
@@ -424,23 +371,14 @@ impl Sessions {
         }
     }
 
-    /// Entropy for one handshake. What it came from is overwritten.
-    fn hand(&mut self) -> [u8; 32] {
-        let entropy = self.seed.bytes("ephemeral", 0);
-        self.seed = Seed(self.seed.bytes("next", 0));
-        entropy
+    /// Entropy for one handshake: the same until it is used up.
+    fn entropy(&self) -> [u8; 32] {
+        self.seed.bytes("ephemeral", 0)
     }
 
-    /// A first message has come again.
-    fn spend(&mut self, mac: [u8; MAC]) {
-        if self.spent.insert(mac) {
-            self.spent_in_order.push_back(mac);
-        }
-        if self.spent.len() > SPENT_MAX
-            && let Some(oldest) = self.spent_in_order.pop_front()
-        {
-            self.spent.remove(&oldest);
-        }
+    /// A message that was made with it goes out. What it came from is overwritten.
+    fn use_up_entropy(&mut self) {
+        self.seed = Seed(self.seed.bytes("next", 0));
     }
 
     /// When something is due: keys that are too old are overwritten, the forgotten are forgotten.
@@ -450,6 +388,7 @@ impl Sessions {
 
     pub(crate) fn tick(&mut self, now: Time) {
         self.now = now;
+        self.load.tidy(now);
         while let Some(index) = self.timers.pop_due(now) {
             let Some(key) = self.remotes.key_at(index) else { continue };
             let Some(remote) = self.remotes.get_mut(key) else { continue };
@@ -486,29 +425,25 @@ impl Sessions {
             Some(at) => self.timers.set(key.index(), at),
             None if remote.links > 0 => self.timers.cancel(key.index()),
             None if remote.until > self.now => self.timers.set(key.index(), remote.until),
-            None => {
-                self.timers.cancel(key.index());
-                self.by_id.remove(&remote.id);
-                self.remotes.remove(key);
-                self.unlinked -= 1;
-            }
+            None => self.forget(key),
         }
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 4] {
+    pub(crate) fn footprint(&self) -> [Table; 5] {
         let limit = self.remotes_max;
         [
             Table { name: "remotes", len: self.remotes.len(), limit },
             Table { name: "sessions", len: self.slots.len(), limit: limit * 5 },
             Table { name: "answered handshakes", len: self.answered.len(), limit },
-            Table { name: "repeated handshakes", len: self.spent.len(), limit: SPENT_MAX },
+            Table { name: "spent handshakes", len: self.load.spent(), limit: SPENT_MAX },
+            Table { name: "handshake sources", len: self.load.sources(), limit: SOURCES_MAX },
         ]
     }
 
     pub(crate) fn check(&self) {
         self.timers.check();
         assert_eq!(self.by_id.len(), self.remotes.len());
-        assert_eq!(self.spent.len(), self.spent_in_order.len());
+        self.load.check();
         let unlinked = self.remotes.iter().filter(|(_, remote)| remote.links == 0).count();
         assert_eq!(unlinked, self.unlinked);
         let mut held = 0;

@@ -29,6 +29,12 @@ impl Time {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// So much earlier; not before the start.
+    pub(crate) fn before(self, span: Duration) -> Self {
+        let us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(us))
+    }
+
     /// The lower 32 bits, as a datagram's timestamp carries them (docs/PROTOCOL.md, "Datagram").
     pub(crate) const fn stamp(self) -> u32 {
         (self.0 & 0xffff_ffff) as u32

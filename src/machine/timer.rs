@@ -65,6 +65,12 @@ impl Timers {
         Some(key)
     }
 
+    /// The deadline of `key`.
+    pub(crate) fn at(&self, key: usize) -> Option<Time> {
+        let &place = self.place.get(key)?;
+        self.heap.get(place).map(|&(at, _)| at)
+    }
+
     /// How many deadlines are set.
     pub(crate) fn len(&self) -> usize {
         self.heap.len()

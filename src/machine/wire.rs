@@ -13,7 +13,7 @@ use crate::machine::codec::{
     Reader, addr_size, put_addr, put_gone, put_listed, put_page, put_room, put_signed, put_u64,
 };
 use crate::machine::suite::TAG;
-use crate::machine::{Handle, Sealed, Signed, Tag};
+use crate::machine::{Farewell, Handle, Sealed, Signed, Tag};
 
 pub use datagram::{Datagram, Packet, put_header, put_inner_header, put_request, put_response};
 
@@ -95,7 +95,7 @@ pub enum Request<'a> {
         tag: Tag,
         /// The changes up to this one are known already.
         have: u64,
-        /// A secret of ours: the handle follows from it, and only who knows it moves or ends the lease.
+        /// A secret of ours: the handle follows from it, and only who knows it renews or moves the lease.
         token: u64,
         /// How often we have changed our beacon.
         n: u32,
@@ -106,8 +106,8 @@ pub enum Request<'a> {
     Deregister {
         /// Which room.
         tag: Tag,
-        /// The token of the lease.
-        token: u64,
+        /// What ends the lease: nobody has seen it before.
+        farewell: Farewell,
         /// Our last beacon, for the others: it says that we have left.
         sealed: Sealed,
     },
@@ -316,10 +316,10 @@ impl<'a> Request<'a> {
                 out.extend_from_slice(&n.to_be_bytes());
                 out.extend_from_slice(&*sealed.0);
             }
-            Self::Deregister { tag, token, sealed } => {
+            Self::Deregister { tag, farewell, sealed } => {
                 out.push(method::DEREGISTER);
                 out.extend_from_slice(&tag.0);
-                put_u64(out, *token);
+                out.extend_from_slice(&farewell.0);
                 out.extend_from_slice(&*sealed.0);
             }
             Self::AddMember { reached, members } => {
@@ -377,9 +377,8 @@ impl<'a> Request<'a> {
                 Self::Register { cookie, tag, have, token, n, sealed }
             }
             method::DEREGISTER => {
-                let tag = Tag(reader.array()?);
-                let (token, sealed) = (reader.u64()?, reader.sealed()?);
-                Self::Deregister { tag, token, sealed }
+                let (tag, farewell) = (Tag(reader.array()?), Farewell(reader.array()?));
+                Self::Deregister { tag, farewell, sealed: reader.sealed()? }
             }
             method::ADD_MEMBER => {
                 let reached = reader.u64()?;

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chatrpc::machine::suite::Suite;
 use chatrpc::machine::wire::{
     Asked, Datagram, Listed, Packet, Request, Response, put_header, put_request,
 };
 use chatrpc::machine::{
-    Action, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry, RegistryConfig,
-    SEALED, Sealed, Seed, Tag, Time, drain,
+    Action, Farewell, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
+    RegistryConfig, SEALED, Sealed, Seed, Tag, Time, drain,
 };
 
 use crate::insider::{Insider, Session, room};
@@ -36,6 +37,11 @@ pub struct Net {
     pub asked: u32,
     /// The tokens that pass in the open.
     pub tokens: BTreeMap<SocketAddr, u64>,
+    /// The peers' invariants are checked after every so many inputs, and how many there were.
+    pub check_every: u64,
+    fed: u64,
+    /// How those who join seal things.
+    pub suite: &'static dyn Suite,
 }
 
 impl Net {
@@ -52,6 +58,9 @@ impl Net {
             sent: 0,
             asked: 0,
             tokens: BTreeMap::new(),
+            check_every: 1,
+            fed: 0,
+            suite: &Noise,
         };
         for (name, at) in names {
             net.join(name, at);
@@ -66,12 +75,13 @@ impl Net {
             seed: Seed([n as u8 + 20; 32]),
             incarnation: 1000 + n as u64,
             identity: self.identity(n),
-            suite: &Noise,
+            suite: self.suite,
             room: room(),
             name: Name::parse(name).expect("a name"),
             nodeset: addr(NODESET),
             addrs: Vec::new(),
             drain: Duration::from_secs(5),
+            once: false,
             pins: Vec::new(),
         });
         self.peers.push((addr(at), peer, Vec::new()));
@@ -80,7 +90,7 @@ impl Net {
     }
 
     pub fn feed(&mut self, n: usize, input: Input<'_>) {
-        let Self { now, peers, wire, sent, tokens, .. } = self;
+        let Self { now, peers, wire, sent, tokens, fed, check_every, .. } = self;
         let (from, peer, seen) = &mut peers[n];
         drain(peer, Time::from_micros(*now), input, |action| match action {
             Action::Send { to, bytes } => {
@@ -95,7 +105,10 @@ impl Net {
             }
             other => seen.push(format!("{other:?}")),
         });
-        peer.check();
+        *fed += 1;
+        if fed.is_multiple_of(*check_every) {
+            peer.check();
+        }
     }
 
     pub fn feed_nodeset(&mut self, input: Input<'_>) {
@@ -221,10 +234,15 @@ pub fn noise() -> Sealed {
     Sealed(std::sync::Arc::new([7; SEALED]))
 }
 
+/// What ends the lease of one of a crowd.
+pub fn farewell(ip: u8, n: u16) -> Farewell {
+    Farewell((u128::from(ip) << 32 | u128::from(n)).to_be_bytes())
+}
+
 /// One of a crowd registers noise in a room.
 pub fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> Option<Response> {
     let from = SocketAddr::from(([10, 0, 1, ip], 1000 + n));
-    let token = u64::from(ip) << 32 | u64::from(n);
+    let token = farewell(ip, n).token();
     let mut request = |cookie| {
         let sealed = noise();
         let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };

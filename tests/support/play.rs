@@ -15,8 +15,9 @@ use crate::insider::{Insider, room};
 
 const SECOND: u64 = 1_000_000;
 pub(crate) const NODESET: SocketAddr = at(1, 7);
-/// Where the crowd is.
-pub(crate) const CROWD: IpAddr = at(99, 1).ip();
+/// Where the crowd is: at several addresses, since each source has a share of its own.
+pub(crate) const CROWD: [IpAddr; 4] =
+    [at(96, 1).ip(), at(97, 1).ip(), at(98, 1).ip(), at(99, 1).ip()];
 /// An address at which nobody listens, and of which nobody has heard.
 pub(crate) const STRANGER: SocketAddr = at(66, 6);
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -168,7 +169,7 @@ impl<'a> World<'a> {
                 for port in 1..140 {
                     one.incarnation += 1;
                     let (bytes, _) = one.init((to.identity.public(), to.incarnation));
-                    let from = SocketAddr::new(CROWD, port);
+                    let from = SocketAddr::new(CROWD[usize::from(port) % CROWD.len()], port);
                     let input = Input::Datagram { from, bytes: &bytes };
                     self.feed(self.people[n].0, input);
                 }
@@ -220,7 +221,7 @@ impl<'a> World<'a> {
                 let said = self.said.entry(*id).or_default();
                 said.read.entry(who).or_default().push(text.to_string());
             }
-            Event::Done { id, acked, failed } => {
+            Event::Done { id, acked, failed, .. } => {
                 self.said.entry(*id).or_default().acked = acked + failed.len();
                 let here = failed.iter().find(|(one, _)| !self.gone.contains(&one.id));
                 self.lies.extend(here.map(|lost| format!("{id} was lost: {lost:?}")));
@@ -334,6 +335,7 @@ fn person(n: usize, addr: SocketAddr) -> PeerConfig {
         nodeset: NODESET,
         addrs: vec![addr],
         drain: Duration::from_secs(5),
+        once: false,
         pins: Vec::new(),
     }
 }

@@ -42,6 +42,7 @@ fn peer(n: u8, name: &str) -> Peer {
         nodeset: addr(0),
         addrs: Vec::new(),
         drain: Duration::from_secs(5),
+        once: false,
         pins: Vec::new(),
     })
 }

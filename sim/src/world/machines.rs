@@ -162,7 +162,7 @@ fn event_hash(event: &Event<'_>) -> u64 {
         Event::Acked { id: message, by, rtt } => {
             id(message) ^ mix(by.id.0 ^ rtt.as_micros() as u64)
         }
-        Event::Done { id: message, acked, failed } => {
+        Event::Done { id: message, acked, failed, .. } => {
             failed.iter().fold(id(message) ^ *acked as u64, |hash, (who, _)| mix(hash ^ who.id.0))
         }
         Event::Missing { from, count } => mix(from.id.0 ^ count),

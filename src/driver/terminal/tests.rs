@@ -88,7 +88,7 @@ impl Room {
             self.show(&Event::Acked { id, by: by.clone(), rtt });
         }
         let failed = failed.iter().map(|&who| (who.clone(), Why::Quit)).collect();
-        self.show(&Event::Done { id, acked: acked.len(), failed });
+        self.show(&Event::Done { id, acked: acked.len(), failed, left: Vec::new() });
     }
 
     /// One read of typed bytes.
@@ -146,6 +146,7 @@ fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
         addr: Some("192.0.2.2:7420".parse().unwrap()),
         rtt: Some(Duration::from_millis(rtt_ms)),
         unacked: 0,
+        reads: true,
         silent: Duration::from_secs(silent_s),
         trusted: false,
     }

@@ -291,6 +291,10 @@ impl View {
                 let from = self.page.label(from);
                 self.notice(&format!("{count} missing from {from}"));
             }
+            Event::Reads { who, reads, waiting } => {
+                let line = wording::reads(&self.page.label(who), *reads, *waiting);
+                self.notice(&line);
+            }
             Event::Nodeset(health) => {
                 self.nodeset = *health;
                 let since = self.page.zone.time(self.now_ms, false);

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{CallKey, stamp};
+use crate::machine::pace::Pace;
 use crate::machine::path::Path;
 use crate::machine::replies::Replies;
 use crate::machine::session::RemoteKey;
@@ -32,6 +33,10 @@ pub(crate) struct Link {
     /// The sender of the datagram being handled.
     pub(super) sender: u64,
     pub(super) path: Path,
+    /// A call was answered over it, or a handshake of ours: somebody is there.
+    pub(super) proven: bool,
+    /// What its address has used up of the handshakes that whoever we deal with gets.
+    pub(super) handshakes: Pace,
     /// `None` once the address has answered; before, what may still be sent there.
     pub(super) credit: Option<usize>,
     /// When the newest datagram of the process came over it, last.

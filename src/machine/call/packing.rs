@@ -30,6 +30,12 @@ impl<T: Copy + PartialEq> Calls<T> {
         if !self.may_send(now, key, out) {
             return;
         }
+        if !self.may_ask(now, key) {
+            // Their timers try again.
+            if let Some(link) = self.links.get_mut(key) {
+                link.requests.clear();
+            }
+        }
         let Some(link) = self.links.get_mut(key) else { return };
         let remote = link.remote.filter(|_| !link.requests.is_empty());
         if let (Some(remote), Some(sessions)) = (remote, &mut self.sessions) {
@@ -94,11 +100,38 @@ impl<T: Copy + PartialEq> Calls<T> {
         // Whoever asked asks again when the session is there.
         link.responses.clear();
         link.waiting = true;
-        if link.credit.is_none_or(|credit| credit >= INIT) {
-            let sent = sessions.initiate(now, remote, link.addr, out);
-            link.credit = link.credit.map(|credit| credit - sent);
+        if link.credit.is_some_and(|credit| credit < INIT) {
+            return false;
+        }
+        let (addr, proven) = (link.addr, link.proven);
+        if !sessions.may_initiate(now, remote, addr) || !proven && !self.may_try(now, addr) {
+            return false;
+        }
+        let Some(sessions) = &mut self.sessions else { return false };
+        let sent = sessions.initiate(now, remote, addr, out);
+        if let Some(link) = self.links.get_mut(key) {
+            link.credit = link.credit.map(|credit| credit.saturating_sub(sent));
         }
         false
+    }
+
+    /// Whether requests may go out on a link. To an address that somebody names and where nobody has
+    /// answered go few.
+    fn may_ask(&mut self, now: Time, key: LinkKey) -> bool {
+        let Some(link) = self.links.get(key) else { return false };
+        let named = link.remote.is_some() && link.credit.is_none() && !link.proven;
+        let addr = link.addr;
+        !named || link.requests.is_empty() || self.may_try(now, addr)
+    }
+
+    /// Whether one more datagram may go to where nobody has answered.
+    fn may_try(&mut self, now: Time, to: SocketAddr) -> bool {
+        let Self { unproven, by_peer, links, .. } = self;
+        let (first, last) = (SocketAddr::new(to.ip(), 0), SocketAddr::new(to.ip(), u16::MAX));
+        let answers = |key: &LinkKey| links.get(*key).is_some_and(|link| link.proven);
+        unproven.may_go(now, to, || {
+            by_peer.range((first, 0)..=(last, u64::MAX)).any(|(_, key)| answers(key))
+        })
     }
 
     /// Begins the next session before the one in use ends.

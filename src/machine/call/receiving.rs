@@ -93,10 +93,15 @@ impl<T: Copy + PartialEq> Calls<T> {
             self.blame.malformed += 1;
             return Err(Refused::Malformed);
         }
-        match sessions.receive(now, from, bytes, text, &mut self.blame, out) {
+        let begins = bytes.first() == Some(&kind::INIT);
+        let mut near = self.by_peer.range((from, 0)..=(from, u64::MAX));
+        let near = if begins { near.next().map(|(_, &key)| key) } else { None };
+        let own = near.and_then(|key| self.links.get_mut(key)).map(|link| &mut link.handshakes);
+        match sessions.receive(now, (from, own), bytes, text, &mut self.blame, out) {
             Received::Nothing => Err(Refused::Spent),
             Received::Greeted(with) => Err(Refused::Handshake { with, answered: false }),
             Received::Up(remote, with) => {
+                self.prove(from, with);
                 if !self.release_waiting(remote) {
                     // They cannot use the session before they have heard it.
                     self.confirm(now, remote, from, out);
@@ -108,12 +113,21 @@ impl<T: Copy + PartialEq> Calls<T> {
                     self.blame.malformed += 1;
                     return Err(Refused::Spent);
                 };
-                if up {
+                if let Some(at) = up {
                     self.release_waiting(remote);
+                    self.prove(at, id);
                 }
                 (self.newest, self.timely) = (newest, timely);
                 Ok((self.by_peer.get(&(from, id.0)).copied(), datagram))
             }
+        }
+    }
+
+    /// That process has received what was sent to an address.
+    fn prove(&mut self, at: SocketAddr, id: PeerId) {
+        let key = self.by_peer.get(&(at, id.0)).copied();
+        if let Some(link) = key.and_then(|key| self.links.get_mut(key)) {
+            link.proven = true;
         }
     }
 

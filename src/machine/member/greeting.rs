@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::presence::is_quiet;
-use super::{Ctx, LINKS_EACH, Member, MemberKey, Members, Route, Standing};
+use super::{Ctx, Introducer, LINKS_EACH, Member, MemberKey, Members, Route, Standing};
 use crate::machine::Signed;
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
@@ -18,8 +18,9 @@ use crate::machine::wire::Request;
 const GREET_FIRST: Duration = Duration::from_millis(250);
 const GREET_LAST: Duration = Duration::from_secs(15);
 
-/// Rounds in which the addresses of a beacon are tried: it can name anybody's.
+/// Rounds in which the addresses of a beacon are tried, one after another: it can name anybody's.
 const BEACON_ROUNDS: u32 = 2;
+const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// The same for somebody who was here and fell silent.
 const RETURN_FIRST: Duration = Duration::from_secs(5);
@@ -34,22 +35,44 @@ impl Members {
         member.greet_at = None;
         let mut addrs: Vec<SocketAddr> = member.seen.into_iter().chain(member.last).collect();
         addrs.extend(member.links.iter().filter_map(|route| ctx.calls.addr(route.link)));
-        let first = member.rounds + member.reroutes < BEACON_ROUNDS;
-        if member.introduced && !member.is_gone() && first {
-            addrs.extend(&member.beacon.addrs);
-        }
         // Who sat at our own address before us does not answer there.
         let except = except.and_then(|link| ctx.calls.addr(link));
-        addrs.retain(|addr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except);
+        let may = |addr: &SocketAddr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except;
+        let first = member.rounds + member.reroutes < BEACON_ROUNDS;
+        member.untried.clear();
+        if member.introduced && !member.is_gone() && first {
+            let more = member.vouched.iter().filter(|&addr| may(addr) && !addrs.contains(addr));
+            member.untried.extend(more.rev());
+        }
+        addrs.retain(may);
+        if addrs.is_empty() {
+            addrs.extend(member.untried.pop());
+        }
+        member.try_at = (!member.untried.is_empty()).then(|| ctx.now + TRY_EVERY);
         for addr in addrs {
-            let Some(member) = self.slab.get(key) else { return };
-            let known = member.is_introduced_at(addr) || member.last == Some(addr);
-            if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, known) {
-                self.greet_on(key, link, ctx);
-            }
+            self.greet_at(key, addr, ctx);
         }
         if self.slab.get(key).is_some_and(|member| member.links.is_empty()) {
             self.greet_later(key, ctx);
+        }
+    }
+
+    /// Says hello at one address.
+    fn greet_at(&mut self, key: MemberKey, addr: SocketAddr, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let known = member.is_introduced_at(addr) || member.last == Some(addr);
+        if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, known) {
+            self.greet_on(key, link, ctx);
+        }
+    }
+
+    /// Says hello at the next address of a beacon, a while after the one before.
+    pub(super) fn try_next(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let next = member.untried.pop();
+        member.try_at = (!member.untried.is_empty()).then(|| ctx.now + TRY_EVERY);
+        if let Some(addr) = next {
+            self.greet_at(key, addr, ctx);
         }
     }
 
@@ -125,7 +148,7 @@ impl Members {
         (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey, u64)> {
-        let key = self.introduce(beacon, false, ctx)?;
+        let key = self.introduce(beacon, Introducer::Themselves(from), ctx)?;
         let member = self.slab.get(key)?;
         let introduced = member.is_introduced_at(from);
         let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, introduced)?;
@@ -134,7 +157,9 @@ impl Members {
         }
         let member = self.slab.get_mut(key)?;
         member.estranged = false;
+        self.held -= member.inward.held_bytes();
         let missing = member.inward.open(stream, start, given_up);
+        self.held += member.inward.held_bytes();
         self.heard(key, link, ctx);
         Some((key, link, missing))
     }
@@ -161,7 +186,8 @@ impl Members {
             member.path = Some(link);
         }
         member.rounds = 0;
-        member.greet_at = None;
+        (member.greet_at, member.try_at) = (None, None);
+        member.untried.clear();
         member.out.open = true;
         member.estranged = false;
         member.lives(ctx.now);
@@ -229,7 +255,12 @@ impl Members {
                 member.out.id = ctx.rng.next_u32().max(1);
             }
         }
-        self.greet_on(key, link, ctx);
+        // Who says so again and again is not greeted as fast as they can say it.
+        if member.out.may_greet(ctx.now) {
+            self.greet_on(key, link, ctx);
+        } else {
+            member.greet_at = Some(member.out.rest(ctx.now));
+        }
         self.reschedule(key);
     }
 

@@ -5,8 +5,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{
-    ABSENT_MAX, Ctx, Hint, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER, Route,
-    Standing, VERIFY, VERIFY_TIMEOUT, unseal,
+    ABSENT_MAX, Ctx, Hint, Introducer, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER,
+    Route, Standing, VERIFY, VERIFY_TIMEOUT, unseal,
 };
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
@@ -50,7 +50,7 @@ impl Members {
     /// Somebody's last beacon says that they have left.
     pub(crate) fn says_goodbye(&mut self, signed: &Signed, ctx: &mut Ctx<'_>) {
         if signed.beacon.left {
-            self.introduce(signed, false, ctx);
+            self.introduce(signed, Introducer::Anybody, ctx);
         } else {
             ctx.calls.blame.unauthenticated += 1;
         }
@@ -284,7 +284,7 @@ impl Members {
         self.detach_all(key, ctx);
         let Some(member) = self.slab.get_mut(key) else { return };
         let who = member.person();
-        if member.is_shown() {
+        if member.is_shown() && member.is_reader() {
             self.shown -= 1;
             if ctx.announce {
                 ctx.out.show(Event::Left { who: who.clone(), why });
@@ -293,7 +293,7 @@ impl Members {
         // Who never answered is not looked for at an address that somebody names.
         let look_for = if member.introduced && path.is_some() { LOOK_FOR } else { REMEMBER };
         member.standing = match why {
-            Why::Timeout => Standing::Absent { until: ctx.now + look_for },
+            Why::Timeout | Why::Unread => Standing::Absent { until: ctx.now + look_for },
             Why::Quit | Why::Replaced => Standing::Left { until: ctx.now + REMEMBER },
         };
         self.gone += 1;
@@ -302,7 +302,9 @@ impl Members {
         member.hint = Hint::None;
         member.heard = false;
         member.rounds = 0;
-        member.greet_at = None;
+        (member.greet_at, member.try_at, member.rename_at) = (None, None, None);
+        member.untried.clear();
+        self.held -= member.inward.held_bytes();
         member.inward.close();
         member.out.give_up(&who, why, ctx.me.beacon.id, ctx.speech, ctx.out);
         if why == Why::Timeout {
@@ -343,6 +345,7 @@ impl Members {
     pub(super) fn forget(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         self.detach_all(key, ctx);
         let Some(member) = self.slab.remove(key) else { return };
+        self.held -= member.inward.held_bytes();
         self.timers.cancel(key.index());
         self.by_id.remove(&member.beacon.id);
         if self.by_handle.get(&member.beacon.handle) == Some(&key) {
@@ -368,11 +371,26 @@ impl Members {
                 self.give_up(key, ctx);
                 continue;
             }
-            if member.greet_at.is_some_and(|at| at <= ctx.now) {
+            let is_due = |at: Option<Time>| at.is_some_and(|at| at <= ctx.now);
+            let (greets, tries, renames, pings) = (
+                is_due(member.greet_at),
+                is_due(member.try_at),
+                is_due(member.rename_at),
+                member.is_shown() && member.ping_at <= ctx.now,
+            );
+            if greets {
                 self.greet(key, None, ctx);
-            } else if member.is_shown() && member.ping_at <= ctx.now {
+            } else if tries {
+                self.try_next(key, ctx);
+            }
+            if renames {
+                self.rename(key, ctx);
+            }
+            if pings && !greets {
                 self.ping(key, ctx);
             }
+            self.notice_unread(key, ctx);
+            self.resume(key, ctx);
             self.reschedule(key);
         }
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::{Peer, Purpose, Stage};
 use crate::machine::call::{Admission, LinkKey};
 use crate::machine::client::{Client, News};
-use crate::machine::member::MemberKey;
+use crate::machine::member::{Member, MemberKey};
 use crate::machine::wire::{Change, Request, Response};
 use crate::machine::{Event, Exit, Health, Name, NameProblem};
 
@@ -107,11 +107,13 @@ impl Peer {
 
     /// What stands against our name, and who has it.
     pub(super) fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
-        let look = self.me.beacon.name.look();
+        let (look, key) = (self.me.beacon.name.look(), self.me.beacon.key);
+        // A name belongs to a key, which may have it several times.
+        let other = |member: &Member| member.beacon.key != key && member.is_reader();
         let keys: Vec<MemberKey> = self
             .members
             .iter()
-            .filter(|(_, member)| member.looks_like(&look))
+            .filter(|(_, member)| other(member) && member.looks_like(&look))
             .map(|(key, _)| key)
             .collect();
         let first = self.members.get(*keys.first()?)?.beacon.name.clone();

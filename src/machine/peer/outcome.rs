@@ -56,13 +56,13 @@ impl Peer {
             (Purpose::Hello { member }, Response::Ok) => members.greeted(member, link, &mut ctx),
             (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
             (Purpose::Say { member, position }, Response::Next { next, held }) => {
-                members.called(member, position, true);
-                self.receipt(member, next, held);
+                let receipt = Receipt { at: self.now, next, held };
+                self.receipt(member, receipt, Some(position));
                 let (members, mut ctx) = self.parts();
                 members.kick(member, &mut ctx);
             }
             (Purpose::Say { member, position }, _) => {
-                members.called(member, position, false);
+                members.say_failed(member, position, &mut ctx);
                 members.unknown(member, link, &mut ctx);
             }
             (Purpose::Ping { member }, Response::Unknown) => {
@@ -75,17 +75,10 @@ impl Peer {
         }
     }
 
-    /// A reader says what it has: everything before `next`, and what `held` names.
-    pub(super) fn receipt(&mut self, member: MemberKey, next: u64, held: u64) {
-        let (members, ctx) = self.parts();
-        let Some(at) = members.get_mut(member) else { return };
-        let reader = at.person();
-        let (now, me, calls) = (ctx.now, ctx.me.beacon.id, ctx.calls);
-        let over = |position, link, seq| {
-            calls.finish(now, link, seq, Purpose::Say { member, position });
-        };
-        let receipt = Receipt { at: now, next, held };
-        if !at.out().delivered(receipt, &reader, me, ctx.speech, ctx.out, over) {
+    /// A reader says what it has.
+    pub(super) fn receipt(&mut self, member: MemberKey, receipt: Receipt, asked: Option<u64>) {
+        let (members, mut ctx) = self.parts();
+        if !members.receipt(member, receipt, asked, &mut ctx) {
             self.calls.blame.malformed += 1;
         }
     }
@@ -105,8 +98,7 @@ impl Peer {
             }
             Purpose::Hello { member } => members.greeting_failed(member, link, &mut ctx),
             Purpose::Say { member, position } => {
-                members.called(member, position, false);
-                members.kick(member, &mut ctx);
+                members.say_failed(member, position, &mut ctx);
                 self.lost_sight(member);
             }
             Purpose::Ping { member } => {

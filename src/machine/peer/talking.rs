@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::joining::clash;
 use super::{Peer, Stage};
 use crate::machine::member::{Member, MemberKey};
-use crate::machine::speech::BACKLOG_MAX;
+use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
 use crate::machine::{
@@ -55,26 +55,28 @@ impl Peer {
         if SafeText::trusted(&self.scratch).is_blank() {
             return self.refuse(Refusal::Empty);
         }
-        if self.speech.backlog() >= BACKLOG_MAX {
-            return self.refuse(Refusal::Backlog { messages: self.speech.backlog() });
-        }
         let one = match to.map(|to| self.find(to)) {
             None => None,
             Some(Ok(key)) => Some(key),
             Some(Err(refusal)) => return self.refuse(refusal),
         };
+        let (members, mut ctx) = self.parts();
+        members.make_room(&mut ctx);
+        if self.speech.backlog() >= MESSAGES_MAX {
+            return self.refuse(Refusal::Backlog { messages: self.speech.backlog() });
+        }
         let flags = Flags { action, private: one.is_some(), more: false };
         let readers = if one.is_some() { 1 } else { self.members.shown_count() };
-        let number = self.speech.say(self.now, text, flags, readers);
+        let (message, number) = self.speech.say(self.now, text, flags, readers);
         let id = MessageId { author: self.me.beacon.id, number };
         let reader = one.and_then(|key| self.members.get(key)).map(Member::person);
         self.out.sent(id, &self.scratch, action, reader, readers);
         let (members, mut ctx) = self.parts();
         match one {
-            Some(key) => members.push(key, number, &mut ctx),
-            None => members.push_all(number, &mut ctx),
+            Some(key) => members.push(key, message, &mut ctx),
+            None => members.push_all(message, &mut ctx),
         }
-        ctx.speech.settle(ctx.me.beacon.id, number, ctx.out);
+        ctx.speech.settle(ctx.me.beacon.id, message, ctx.out);
     }
 
     /// Who is meant by a name, or by the beginning of an id.
@@ -106,7 +108,9 @@ impl Peer {
             Err(error) => return self.refuse(Refusal::Name(NameProblem::Invalid(error))),
         };
         let look = name.look();
-        let present = self.members.shown().find(|(_, member)| member.looks_like(&look));
+        let key = self.me.beacon.key;
+        let other = |member: &Member| member.beacon.key != key && member.looks_like(&look);
+        let present = self.members.shown().find(|(_, member)| other(member));
         let present = present.map(|(_, member)| member.beacon.name.clone());
         if let Some(present) = present {
             return self.refuse(Refusal::Name(clash(&name, present)));
@@ -186,6 +190,7 @@ impl Peer {
             addr: member.path().and_then(|link| self.calls.addr(link)),
             rtt: member.path().and_then(|link| self.calls.rtt(link)),
             unacked: member.unacked() as u64,
+            reads: member.reads(),
             silent: member
                 .path()
                 .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),

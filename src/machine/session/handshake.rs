@@ -9,13 +9,15 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use super::{Place, REMEMBER, Received, RemoteKey, Session, Sessions, UNLINKED_MAX};
-use crate::machine::keyed::{MAC, mac, same};
+use super::{Place, REMEMBER, Received, RemoteKey, Session, Sessions};
+use crate::machine::keyed::{MAC, hash, mac, same};
 use crate::machine::outbox::Outbox;
+use crate::machine::pace::Pace;
 use crate::machine::session::window::Window;
-use crate::machine::suite::{FIRST, Initiated, SECOND, TAG};
+use crate::machine::source::source;
+use crate::machine::suite::{FIRST, Initiated, Responding, SECOND, TAG};
 use crate::machine::wire::kind;
-use crate::machine::{Blame, PublicKey, Time};
+use crate::machine::{Blame, PeerId, PublicKey, Room, Time};
 
 /// What a first message says under its seal: who sends it, to which process, and which of its first
 /// messages it is.
@@ -42,11 +44,6 @@ const ADDRS_MAX: usize = 8;
 
 /// A cookie is made for two minutes, and good for two to four.
 const EPOCH: Duration = Duration::from_secs(120);
-
-/// Handshakes that are answered at once, and in a second from then on: each costs a third of a
-/// millisecond. When half of the burst is used up, cookies are asked for.
-const BURST: u64 = 256;
-const PER_SECOND: u64 = 128;
 
 /// A first message of ours, until it is answered.
 #[derive(Debug)]
@@ -76,20 +73,20 @@ impl Initiating {
         &self.message[INIT - 2 * MAC..]
     }
 
-    /// Whether it may be sent to an address now; notes that it is.
-    fn may_go(&mut self, now: Time, to: SocketAddr, sends_max: u8) -> bool {
-        let Some((_, last, sends)) = self.sent.iter_mut().find(|(addr, ..)| *addr == to) else {
-            let may = self.sent.len() < ADDRS_MAX;
-            if may {
-                self.sent.push((to, now, 1));
-            }
-            return may;
-        };
-        let may = *sends < sends_max && now.since(*last) >= SPACING;
-        if may {
-            (*last, *sends) = (now, *sends + 1);
+    /// Whether it may be sent to an address now.
+    fn may_go(&self, now: Time, to: SocketAddr, sends_max: u8) -> bool {
+        match self.sent.iter().find(|(addr, ..)| *addr == to) {
+            Some((_, last, sends)) => *sends < sends_max && now.since(*last) >= SPACING,
+            None => self.sent.len() < ADDRS_MAX,
         }
-        may
+    }
+
+    /// Notes that it is.
+    fn goes(&mut self, now: Time, to: SocketAddr) {
+        match self.sent.iter_mut().find(|(addr, ..)| *addr == to) {
+            Some((_, last, sends)) => (*last, *sends) = (now, *sends + 1),
+            None => self.sent.push((to, now, 1)),
+        }
     }
 }
 
@@ -102,33 +99,23 @@ pub(super) struct Answer {
     message: Vec<u8>,
 }
 
-/// How many handshakes were answered lately: a bucket that fills with time.
-#[derive(Debug)]
-pub(super) struct Load {
-    tokens: u64,
-    at: Time,
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self { tokens: BURST, at: Time::ZERO }
+impl Answer {
+    /// Where it went.
+    pub(super) const fn to(&self) -> SocketAddr {
+        self.to
     }
 }
 
-impl Load {
-    fn refill(&mut self, now: Time) {
-        let due = now.since(self.at).as_micros() as u64 * PER_SECOND / 1_000_000;
-        if due > 0 {
-            self.tokens = (self.tokens + due).min(BURST);
-            // What is left of a token's time is not lost.
-            self.at = self.at + Duration::from_micros(due * 1_000_000 / PER_SECOND);
-        }
-    }
-
-    /// Whoever sends a first message has to show a cookie.
-    const fn is_high(&self) -> bool {
-        self.tokens <= BURST / 2
-    }
+/// Why a first message is not answered with a second one.
+enum Declined {
+    Malformed,
+    Unauthenticated,
+    Replayed,
+    OverLimit,
+    /// It was answered before, and to there: it is again.
+    Again(RemoteKey),
+    /// Whoever sends it has to show first that they receive what is sent to their address.
+    Unshown,
 }
 
 /// What a first message said.
@@ -191,9 +178,18 @@ impl Sessions {
         if !initiating.may_go(now, to, sends_max) {
             return 0;
         }
+        initiating.goes(now, to);
         let cookie = remote.cookie.filter(|(_, since)| now.since(*since) < EPOCH);
         send_init(initiating, cookie.map(|(cookie, _)| cookie), to, out);
         INIT
+    }
+
+    /// Whether a first message would be sent to an address now.
+    pub(crate) fn may_initiate(&self, now: Time, key: RemoteKey, to: SocketAddr) -> bool {
+        let Some(remote) = self.remotes.get(key) else { return false };
+        let Some(initiating) = &remote.initiating else { return true };
+        let sends_max = if remote.unanswered > 0 { SENDS_MORE } else { SENDS_MAX };
+        initiating.is_over(now) || initiating.may_go(now, to, sends_max)
     }
 
     /// Makes a first message, unless there is one already.
@@ -210,7 +206,7 @@ impl Sessions {
 
     fn first_message(&mut self, now: Time, key: RemoteKey) -> Option<Initiating> {
         let remote = self.remotes.get(key)?;
-        let (receiver, image) = (remote.incarnation, remote.image);
+        let (key_of, receiver, image) = (remote.key, remote.incarnation, remote.image);
         let (place, index) = self.reserve(key)?;
         self.number += 1;
         let payload = Payload {
@@ -221,114 +217,164 @@ impl Sessions {
         };
         let mut message = vec![kind::INIT];
         message.extend_from_slice(&index.to_be_bytes());
-        let entropy = self.hand();
-        let hand = self.hand_of(entropy);
+        let hand = self.hand_of(self.entropy());
         let made = self.suite.initiate(&hand, &image, &payload.encode(), &mut message);
         let Some(state) = made else {
             self.release(Some(place));
             return None;
         };
-        let mac = mac(self.room.mac_key(), &[&message]);
+        let mac = mac(&mac1_key(&self.room, key_of, receiver), &[&message]);
         message.extend_from_slice(&mac);
+        self.use_up_entropy();
         Some(Initiating { state, message, place, began: now, sent: Vec::new(), shown: None })
     }
 
-    /// Somebody begins a handshake with us.
+    /// Somebody begins a handshake with us. `own` is what the handshakes of an address that we deal with
+    /// have used up.
     pub(super) fn take_init(
         &mut self,
         now: Time,
-        from: SocketAddr,
+        (from, own): (SocketAddr, Option<&mut Pace>),
         bytes: &[u8],
         blame: &mut Blame,
         out: &mut Outbox,
     ) -> Received {
-        if bytes.len() != INIT {
-            blame.malformed += 1;
-            return Received::Nothing;
+        let taken = self.screen(now, (from, own), bytes).and_then(|mac1| {
+            self.load.spend(now, mac1);
+            let (said, responding) = self.look(bytes)?;
+            let key = self.initiator(now, from, &said, responding.image())?;
+            self.answer(now, (from, key), (bytes, mac1), responding, out)
+        });
+        match taken {
+            Ok(id) => return Received::Greeted(id),
+            Err(Declined::Malformed) => blame.malformed += 1,
+            Err(Declined::Unauthenticated) => blame.unauthenticated += 1,
+            Err(Declined::Replayed) => blame.replayed += 1,
+            Err(Declined::OverLimit) => blame.over_limit += 1,
+            Err(Declined::Again(key)) => {
+                if let Some(answer) = self.remotes.get(key).and_then(|to| to.answer.as_ref()) {
+                    out.send(from, |bytes| bytes.extend_from_slice(&answer.message));
+                }
+            }
+            Err(Declined::Unshown) => {
+                blame.over_limit += 1;
+                self.ask_for_cookie(now, from, bytes, out);
+            }
         }
+        Received::Nothing
+    }
+
+    /// What costs a hash or two: whether it is of the room and for us, new, and worth a look now. Returns
+    /// its first hash.
+    fn screen(
+        &mut self,
+        now: Time,
+        (from, own): (SocketAddr, Option<&mut Pace>),
+        bytes: &[u8],
+    ) -> Result<[u8; MAC], Declined> {
+        let bytes: &[u8; INIT] = bytes.try_into().map_err(|_| Declined::Malformed)?;
         let (body, macs) = bytes.split_at(INIT - 2 * MAC);
-        let (mac1, mac2) = macs.split_at(MAC);
-        if !same(&mac(self.room.mac_key(), &[body]), mac1) {
-            blame.unauthenticated += 1;
-            return Received::Nothing;
+        let Some((mac1, mac2)) = macs.split_first_chunk::<MAC>() else {
+            return Err(Declined::Malformed);
+        };
+        if !same(&mac(&*self.mac1_key, &[body]), mac1) {
+            return Err(Declined::Unauthenticated);
         }
         if let Some(&key) = self.answered.get(mac1) {
             let answer = self.remotes.get(key).and_then(|remote| remote.answer.as_ref());
-            match answer.filter(|answer| answer.to == from) {
-                Some(answer) => out.send(from, |bytes| bytes.extend_from_slice(&answer.message)),
-                None => blame.replayed += 1,
+            let there = answer.is_some_and(|answer| answer.to == from);
+            return Err(if there { Declined::Again(key) } else { Declined::Replayed });
+        }
+        if self.load.is_spent(mac1) {
+            return Err(Declined::Replayed);
+        }
+        let shown = |age| {
+            let cookie = self.cookie(now, from, age);
+            cookie.is_some_and(|cookie| same(&mac(&cookie, &[&bytes[..INIT - MAC]]), mac2))
+        };
+        if self.load.is_high(now) && !shown(0) && !shown(1) {
+            return Err(Declined::Unshown);
+        }
+        if self.load.may_look(now, from, own) { Ok(*mac1) } else { Err(Declined::OverLimit) }
+    }
+
+    /// What costs two agreements on a curve: who sends it, and that it is meant for us.
+    fn look(&self, bytes: &[u8]) -> Result<(Payload, Box<dyn Responding>), Declined> {
+        let (first, mut payload) = (&bytes[5..INIT - 2 * MAC], Vec::new());
+        let hand = self.hand_of(self.entropy());
+        let responding = self.suite.respond(&hand, first, &mut payload);
+        let responding = responding.ok_or(Declined::Unauthenticated)?;
+        let said = Payload::decode(&payload).ok_or(Declined::Unauthenticated)?;
+        let id = said.key.process(said.incarnation);
+        let ours = said.receiver == self.incarnation && id != self.id && id.0 != 0;
+        let ours = ours && said.number > 0;
+        let genuine = self.suite.image(said.key) == Some(responding.image());
+        if ours && genuine { Ok((said, responding)) } else { Err(Declined::Unauthenticated) }
+    }
+
+    /// The process that a first message is of, known or new, if it is the newest of it.
+    fn initiator(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        said: &Payload,
+        image: [u8; 32],
+    ) -> Result<RemoteKey, Declined> {
+        let key = match self.find(said.key.process(said.incarnation)) {
+            Some(key) => key,
+            None => {
+                self.make_room_for(from);
+                let made = self.insert(now, said.key, image, said.incarnation);
+                made.ok_or(Declined::OverLimit)?
             }
-            return Received::Nothing;
-        }
-        let mut which = [0; MAC];
-        which.copy_from_slice(mac1);
-        if self.spent.contains(&which) {
-            blame.replayed += 1;
-            return Received::Nothing;
-        }
-        if !self.may_answer(now, from, bytes, mac2, blame, out) {
-            return Received::Nothing;
-        }
-        let entropy = self.hand();
-        let mut payload = Vec::new();
-        let first = &body[5..];
-        let Some(responding) = self.suite.respond(&self.hand_of(entropy), first, &mut payload)
-        else {
-            blame.unauthenticated += 1;
-            return Received::Nothing;
         };
-        let ours = |payload: &Payload| {
-            let id = payload.key.process(payload.incarnation);
-            payload.receiver == self.incarnation && id != self.id && id.0 != 0
-        };
-        let Some(said) = Payload::decode(&payload).filter(ours) else {
-            blame.unauthenticated += 1;
-            return Received::Nothing;
-        };
-        if self.suite.image(said.key) != Some(responding.image()) {
-            blame.unauthenticated += 1;
-            return Received::Nothing;
+        let remote = self.remotes.get_mut(key).ok_or(Declined::OverLimit)?;
+        if remote.key != said.key {
+            return Err(Declined::OverLimit);
         }
-        let Some(key) = self.initiator(now, &said, responding.image()) else {
-            blame.over_limit += 1;
-            return Received::Nothing;
-        };
-        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         if said.number <= remote.greatest {
-            self.spend(which);
-            blame.replayed += 1;
-            return Received::Nothing;
+            return Err(Declined::Replayed);
         }
-        let id = remote.id;
         (remote.greatest, remote.unanswered) = (said.number, 0);
-        let trying = remote.initiating.as_ref();
+        remote.source = Some(source(from));
+        Ok(key)
+    }
+
+    /// Answers a first message, unless one of ours is on its way and goes on.
+    fn answer(
+        &mut self,
+        now: Time,
+        (from, key): (SocketAddr, RemoteKey),
+        (init, mac1): (&[u8], [u8; MAC]),
+        responding: Box<dyn Responding>,
+        out: &mut Outbox,
+    ) -> Result<PeerId, Declined> {
+        let remote = self.remotes.get_mut(key).ok_or(Declined::OverLimit)?;
+        let (id, trying) = (remote.id, remote.initiating.as_ref());
         if trying.is_some_and(|initiating| !initiating.is_over(now)) {
             if self.id < id {
                 // Ours goes on, and now we know where they are.
                 self.initiate(now, key, from, out);
-                return Received::Greeted(id);
+                return Ok(id);
             }
             let given_up = remote.initiating.take();
             self.release(given_up.map(|initiating| initiating.place));
         }
-        let Some((place, index)) = self.reserve(key) else {
-            blame.over_limit += 1;
-            return Received::Nothing;
-        };
-        let theirs = index_at(bytes, 1);
+        let (place, index) = self.reserve(key).ok_or(Declined::OverLimit)?;
+        let theirs = index_at(init, 1);
         let mut message = vec![kind::RESP];
         message.extend_from_slice(&index.to_be_bytes());
         message.extend_from_slice(&theirs.to_be_bytes());
         let Some(transport) = responding.finish(&mut message) else {
             self.release(Some(place));
-            return Received::Nothing;
+            return Err(Declined::Unauthenticated);
         };
+        self.use_up_entropy();
         let end = mac(self.room.mac_key(), &[&message]);
         message.extend_from_slice(&end);
         let window = Window::new();
-        let session = Session { transport, theirs, born: now, ours: false, counter: 0, window };
-        self.keep(place, session);
-        let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
+        self.keep(place, Session { transport, theirs, born: now, ours: false, counter: 0, window });
+        let remote = self.remotes.get_mut(key).ok_or(Declined::OverLimit)?;
         // Our answer to their last message may have reached them: they may be using that session, and
         // say so in datagrams that are lost.
         let unconfirmed = remote.next.replace(place);
@@ -338,51 +384,26 @@ impl Sessions {
             None
         };
         out.send(from, |bytes| bytes.extend_from_slice(&message));
-        if let Some(older) = remote.answer.replace(Answer { mac: which, to: from, message }) {
+        if let Some(older) = remote.answer.replace(Answer { mac: mac1, to: from, message }) {
             self.answered.remove(&older.mac);
         }
-        self.answered.insert(which, key);
+        self.answered.insert(mac1, key);
         self.release(stale);
         self.reschedule(key);
-        Received::Greeted(id)
+        Ok(id)
     }
 
-    /// Whether there is time for one more handshake; under load a cookie is asked for.
-    fn may_answer(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        bytes: &[u8],
-        mac2: &[u8],
-        blame: &mut Blame,
-        out: &mut Outbox,
-    ) -> bool {
-        self.load.refill(now);
-        if self.load.is_high() {
-            let shown = [0, 1].into_iter().any(|age| {
-                let cookie = self.cookie(now, from, age);
-                cookie.is_some_and(|cookie| same(&mac(&cookie, &[&bytes[..INIT - MAC]]), mac2))
-            });
-            if !shown {
-                blame.over_limit += 1;
-                let Some(cookie) = self.cookie(now, from, 0) else { return false };
-                let mut message = [0; COOKIE];
-                message[0] = kind::COOKIE;
-                message[1..5].copy_from_slice(&bytes[1..5]);
-                message[5..5 + MAC].copy_from_slice(&cookie);
-                let answered = &bytes[INIT - 2 * MAC..INIT - MAC];
-                let end = mac(self.room.mac_key(), &[&message[..5 + MAC], answered]);
-                message[5 + MAC..].copy_from_slice(&end);
-                out.send(from, |bytes| bytes.extend_from_slice(&message));
-                return false;
-            }
-        }
-        if self.load.tokens == 0 {
-            blame.over_limit += 1;
-            return false;
-        }
-        self.load.tokens -= 1;
-        true
+    /// Answers a first message with what its sender is to come back with.
+    fn ask_for_cookie(&self, now: Time, from: SocketAddr, init: &[u8], out: &mut Outbox) {
+        let Some(cookie) = self.cookie(now, from, 0) else { return };
+        let mut message = [0; COOKIE];
+        message[0] = kind::COOKIE;
+        message[1..5].copy_from_slice(&init[1..5]);
+        message[5..5 + MAC].copy_from_slice(&cookie);
+        let answered = &init[INIT - 2 * MAC..INIT - MAC];
+        let end = mac(self.room.mac_key(), &[&message[..5 + MAC], answered]);
+        message[5 + MAC..].copy_from_slice(&end);
+        out.send(from, |bytes| bytes.extend_from_slice(&message));
     }
 
     /// The cookie of an address, in this epoch or one so much older.
@@ -397,17 +418,14 @@ impl Sessions {
         Some(mac(&self.cookie_key.0, &[b"chatrpc handshake cookie", &ip, &port, &epoch]))
     }
 
-    /// The process that a first message is of, known or new.
-    fn initiator(&mut self, now: Time, said: &Payload, image: [u8; 32]) -> Option<RemoteKey> {
-        match self.find(said.key.process(said.incarnation)) {
-            Some(key) => self.remotes.get(key).filter(|remote| remote.key == said.key).map(|_| key),
-            None if self.unlinked >= UNLINKED_MAX => None,
-            None => self.insert(now, said.key, image, said.incarnation),
-        }
-    }
-
     /// Somebody answers a first message of ours.
-    pub(super) fn take_resp(&mut self, now: Time, bytes: &[u8], blame: &mut Blame) -> Received {
+    pub(super) fn take_resp(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &[u8],
+        blame: &mut Blame,
+    ) -> Received {
         if bytes.len() != RESP {
             blame.malformed += 1;
             return Received::Nothing;
@@ -428,6 +446,9 @@ impl Sessions {
             blame.unauthenticated += 1;
             return Received::Nothing;
         };
+        if initiating.sent.iter().any(|&(to, ..)| to == from) {
+            remote.at = Some(from);
+        }
         remote.initiating = None;
         (remote.unheard, remote.unanswered) = (None, 0);
         let (theirs, window) = (index_at(bytes, 1), Window::new());
@@ -484,6 +505,12 @@ impl Sessions {
         }
         Received::Nothing
     }
+}
+
+/// The key of the first hash of what is sent to one process: of the room, and of that process, so that
+/// what is meant for one costs all others a hash.
+pub(super) fn mac1_key(room: &Room, key: PublicKey, incarnation: u64) -> [u8; 32] {
+    hash(room.mac_key(), &[&key.0, &incarnation.to_be_bytes()])
 }
 
 fn send_init(

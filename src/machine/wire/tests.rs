@@ -2,7 +2,7 @@
 
 use super::datagram::{REQUEST, RESPONSE, put_packet};
 use super::*;
-use crate::machine::{Beacon, Name, PeerId, PublicKey, Rng, Seed};
+use crate::machine::{Beacon, Farewell, Name, PeerId, PublicKey, Rng, Seed};
 
 fn addr(rng: &mut Rng) -> SocketAddr {
     let port = 1 + rng.below(65_535) as u16;
@@ -23,6 +23,7 @@ fn beacon(rng: &mut Rng) -> Beacon {
         incarnation,
         n: rng.next_u32(),
         left: rng.below(2) == 0,
+        once: rng.below(2) == 0,
         name: Name::parse(names[rng.below(5) as usize]).unwrap(),
         addrs: (0..rng.below(5)).map(|_| addr(rng)).collect(),
     }
@@ -73,7 +74,9 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
             Request::Register { cookie, tag, have, token, n, sealed }
         }
-        2 => Request::Deregister { tag, token, sealed: sealed(rng) },
+        2 => {
+            Request::Deregister { tag, farewell: Farewell([token as u8; 16]), sealed: sealed(rng) }
+        }
         3 => {
             let members = (0..rng.below(4)).map(|_| listed(rng)).collect();
             Request::AddMember { reached: have, members }

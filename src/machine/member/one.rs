@@ -1,0 +1,237 @@
+//! One member: who they are, the ways to them, whether they are here, and what is said both ways.
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::{Ctx, LEASE, PING_EVERY};
+use crate::machine::call::{Calls, LinkKey};
+use crate::machine::inward::InStream;
+use crate::machine::pace::Pace;
+use crate::machine::speech::OutStream;
+use crate::machine::{Beacon, Event, Look, Name, Person, Time, Why, mix};
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) beacon: Beacon,
+    /// What they are called: the name of their beacon, or soon.
+    pub(super) name: Name,
+    pub(super) look: Look,
+    /// Where the nodeset saw them.
+    pub(super) seen: Option<SocketAddr>,
+    /// The ways to them that are tried or in use.
+    pub(super) links: Vec<Route>,
+    /// The link that answered.
+    pub(super) path: Option<LinkKey>,
+    /// The link their newest datagram came over.
+    pub(super) newest: Option<LinkKey>,
+    /// Where they answered last, once they are gone.
+    pub(super) last: Option<SocketAddr>,
+    pub(super) standing: Standing,
+    /// The nodeset vouches for them.
+    pub(super) introduced: bool,
+    /// The addresses of the beacon that it brought. What they say of themselves later vouches for none.
+    pub(super) vouched: Vec<SocketAddr>,
+    /// Where they introduced themselves from, if nobody else did.
+    pub(super) source: Option<IpAddr>,
+    /// When they are given up, and why.
+    pub(super) gone_at: Time,
+    pub(super) why: Why,
+    /// When the next round of hellos is due; `None` while they are not needed, or one is under way.
+    pub(super) greet_at: Option<Time>,
+    pub(super) rounds: u32,
+    /// Addresses of their beacon that were not tried in this round, and when the next one is.
+    pub(super) untried: Vec<SocketAddr>,
+    pub(super) try_at: Option<Time>,
+    /// What they have said, and how often they were called otherwise.
+    pub(super) said: Pace,
+    pub(super) renamed: Pace,
+    /// When the name of their beacon is shown.
+    pub(super) rename_at: Option<Time>,
+    pub(super) ping_at: Time,
+    pub(super) pinging: bool,
+    /// When other ways than the path were tried last, and how often since they were heard.
+    pub(super) rerouted: Time,
+    pub(super) reroutes: u32,
+    /// Whether something was heard that does not prove that they are still alive.
+    pub(super) hint: Hint,
+    /// They have said that they do not know us, and neither answered a hello nor said one since.
+    pub(super) estranged: bool,
+    /// Something of theirs came since they were here, if only a handshake.
+    pub(super) heard: bool,
+    pub(super) out: OutStream,
+    pub(super) inward: InStream,
+}
+
+/// One way to a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    pub(super) link: LinkKey,
+    /// A hello is open here, with our beacon of that number.
+    pub(super) greeting: Option<u32>,
+    /// They are asked whether they are there.
+    pub(super) challenged: bool,
+}
+
+/// What may have been on its way for long: it keeps nobody here, but they are asked before they are
+/// given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// Nothing like that since they last proved to be alive.
+    None,
+    /// Something came.
+    Given,
+    /// They got a few seconds more for it.
+    Spent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Known of, not yet answered.
+    Hidden,
+    /// Here.
+    Shown,
+    /// Timed out; looked for until then.
+    Absent { until: Time },
+    /// Said goodbye, or was replaced; remembered until then, so that nothing late brings them back.
+    Left { until: Time },
+}
+
+impl Member {
+    pub(crate) fn person(&self) -> Person {
+        Person { id: self.beacon.id, name: self.name.clone() }
+    }
+
+    /// Whether they are here to read what others say, and not only to say something.
+    pub(crate) const fn is_reader(&self) -> bool {
+        !self.beacon.once
+    }
+
+    /// Whether people could take the name for another.
+    pub(crate) fn looks_like(&self, look: &Look) -> bool {
+        self.look.is_like(look)
+    }
+
+    pub(super) fn warn_alike<'a>(&self, others: impl Iterator<Item = &'a Self>, ctx: &mut Ctx<'_>) {
+        // The same person twice deceives nobody.
+        let alike =
+            |other: &&Self| other.looks_like(&self.look) && other.beacon.key != self.beacon.key;
+        for other in others.filter(alike) {
+            ctx.out.show(Event::Alike { one: self.person(), other: other.person() });
+        }
+        let me = &ctx.me.beacon;
+        if self.looks_like(&me.name.look()) && self.beacon.key != me.key {
+            let me = Person { id: ctx.me.beacon.id, name: ctx.me.beacon.name.clone() };
+            ctx.out.show(Event::Alike { one: self.person(), other: me });
+        }
+    }
+
+    /// Warns when the name is trusted to be somebody else's, or looks like one that is.
+    pub(super) fn warn_other_key(&self, ctx: &mut Ctx<'_>) {
+        if ctx.pins.contradict(&self.beacon.name, &self.look, self.beacon.key) {
+            ctx.out.show(Event::OtherKey { who: self.person() });
+        }
+    }
+
+    pub(crate) fn is_shown(&self) -> bool {
+        self.standing == Standing::Shown
+    }
+
+    /// The path, when it works: it was heard lately and answers.
+    pub(super) fn working_path<T: Copy + PartialEq>(
+        &self,
+        now: Time,
+        calls: &Calls<T>,
+    ) -> Option<LinkKey> {
+        let works =
+            |path: &LinkKey| now.since(calls.heard(*path)) < PING_EVERY && !calls.is_silent(*path);
+        self.path.filter(works)
+    }
+
+    pub(crate) const fn path(&self) -> Option<LinkKey> {
+        self.path
+    }
+
+    /// Whether they take what is said to them, as far as we know.
+    pub(crate) const fn reads(&self) -> bool {
+        !self.out.told_unread
+    }
+
+    pub(crate) fn unacked(&self) -> usize {
+        self.out.unacked()
+    }
+
+    /// Whether that is the stream on which they speak to us.
+    pub(crate) const fn hears(&self, stream: u32) -> bool {
+        self.inward.is(stream)
+    }
+
+    pub(crate) const fn inward(&mut self) -> &mut InStream {
+        &mut self.inward
+    }
+
+    pub(crate) const fn out(&mut self) -> &mut OutStream {
+        &mut self.out
+    }
+
+    /// Nobody answered where the nodeset saw them: its word is not enough.
+    pub(crate) const fn did_not_answer(&mut self) {
+        self.introduced = false;
+    }
+
+    /// Where the nodeset saw them.
+    pub(crate) const fn seen(&self) -> Option<SocketAddr> {
+        self.seen
+    }
+
+    /// Whether a nodeset vouches for them, and it or they name that address. A link of theirs proves
+    /// nothing before they have answered there: somebody on the path may send on what they say.
+    pub(super) fn is_introduced_at(&self, addr: SocketAddr) -> bool {
+        self.introduced && (self.seen == Some(addr) || self.vouched.contains(&addr))
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        let path = self.path.map_or(0, |path| path.index() as u64 + 1);
+        let standing = u64::from(self.is_shown()) | u64::from(self.is_gone()) << 1;
+        mix(mix(self.beacon.id.0 ^ u64::from(self.beacon.n)) ^ path << 8 ^ standing)
+            ^ mix(self.out.start() ^ self.inward.next().rotate_left(32))
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.standing, Standing::Absent { .. } | Standing::Left { .. })
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        matches!(self.standing, Standing::Left { .. })
+    }
+
+    /// A sign of life extends the lease, unless they do not know us: then only a hello does, or the
+    /// answer to one.
+    pub(super) fn lives(&mut self, now: Time) {
+        self.reroutes = 0;
+        if !self.estranged {
+            self.gone_at = now + LEASE;
+            self.why = Why::Timeout;
+            self.hint = Hint::None;
+        }
+    }
+
+    /// Something was heard that may be old.
+    pub(super) fn hints(&mut self) {
+        self.heard |= !self.is_gone();
+        if self.hint == Hint::None && !self.estranged {
+            self.hint = Hint::Given;
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let ping = (self.path.is_some() && !self.pinging).then_some(self.ping_at);
+        let until = match self.standing {
+            Standing::Hidden => Some(self.gone_at),
+            Standing::Shown => {
+                let stream = [self.out.resumes_at(), self.out.unread_at(), self.rename_at];
+                stream.into_iter().flatten().chain(ping).chain([self.gone_at]).min()
+            }
+            Standing::Absent { until } | Standing::Left { until } => Some(until),
+        };
+        [self.greet_at, self.try_at, until].into_iter().flatten().min()
+    }
+}

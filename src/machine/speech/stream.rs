@@ -1,0 +1,367 @@
+//! What we say to one reader: which pieces it has, which are on their way, and how fast it takes them.
+
+use std::collections::VecDeque;
+
+use core::ops::Range;
+use core::time::Duration;
+
+use super::{BACKLOG_MAX, MessageKey, PIECES_IN_FLIGHT, Speech};
+use crate::machine::call::LinkKey;
+use crate::machine::outbox::Outbox;
+use crate::machine::text::TEXT_MAX;
+use crate::machine::wire::{Flags, PIECE_MAX};
+use crate::machine::{PeerId, Person, Time, Why};
+
+/// A reader that has taken nothing for so long, though they are there, is called with one piece at a time.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// One that goes on like that for so long does not read.
+const UNREAD: Duration = Duration::from_secs(60);
+
+/// The first pause after a piece that was not taken, and the longest. In between it is a quarter of the
+/// time since the last one that was.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_LAST: Duration = Duration::from_secs(15);
+
+/// A reader holds up a pipe for as long as it takes eight pieces a second, and five seconds beyond.
+const KEEPS_UP: Duration = Duration::from_millis(125);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a reader says it has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    /// When the receipt came.
+    pub(crate) at: Time,
+    /// Everything before this position is on the reader's screen.
+    pub(crate) next: u64,
+    /// What the reader keeps beyond: bit i is the position `next + 1 + i`.
+    pub(crate) held: u64,
+}
+
+impl Receipt {
+    /// Whether the reader has the piece at that position.
+    pub(crate) const fn covers(&self, position: u64) -> bool {
+        match position.checked_sub(self.next) {
+            None => true,
+            Some(ahead) => ahead > 0 && ahead <= 64 && self.held >> (ahead - 1) & 1 == 1,
+        }
+    }
+}
+
+/// What we say to one reader.
+#[derive(Debug)]
+pub(crate) struct OutStream {
+    /// The name of the stream; 0 while there is none.
+    pub(crate) id: u32,
+    /// The reader has answered the hello that opened it.
+    pub(crate) open: bool,
+    /// The position of the first entry.
+    base: u64,
+    /// Messages to this reader that were given up, ever.
+    pub(crate) given_up: u64,
+    entries: VecDeque<Entry>,
+    /// How many messages they are.
+    unacked: usize,
+    /// Since when they have been there and taken nothing.
+    stuck: Option<Time>,
+    /// How many pieces may be in flight.
+    window: usize,
+    /// Nothing is called before.
+    pause: Time,
+    /// Until then the reader holds up a pipe.
+    patience: Time,
+    /// It was told that the reader does not read.
+    pub(crate) told_unread: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    message: MessageKey,
+    range: Range<usize>,
+    last: bool,
+    state: Flight,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    /// To be called.
+    Waiting,
+    /// A call is open: on that link, under that number.
+    Called { link: LinkKey, seq: u32 },
+    /// The reader has it; what comes before it may still be on its way.
+    Held,
+}
+
+/// A piece, as it is to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece<'a> {
+    pub(crate) position: u64,
+    pub(crate) number: u64,
+    pub(crate) flags: Flags,
+    pub(crate) text: &'a str,
+}
+
+impl OutStream {
+    pub(crate) const fn new(base: u64) -> Self {
+        Self {
+            id: 0,
+            open: false,
+            base,
+            given_up: 0,
+            entries: VecDeque::new(),
+            unacked: 0,
+            stuck: None,
+            window: PIECES_IN_FLIGHT,
+            pause: Time::ZERO,
+            patience: Time::ZERO,
+            told_unread: false,
+        }
+    }
+
+    pub(crate) const fn start(&self) -> u64 {
+        self.base
+    }
+
+    /// Messages that the reader has not confirmed.
+    pub(crate) const fn unacked(&self) -> usize {
+        self.unacked
+    }
+
+    /// The message the reader has waited for longest.
+    pub(crate) fn oldest(&self) -> Option<MessageKey> {
+        self.entries.front().map(|entry| entry.message)
+    }
+
+    /// Until when the reader holds up a pipe, if so much waits for it that it does.
+    pub(crate) fn holds_up(&self, now: Time, easy: usize) -> Option<Time> {
+        (self.unacked >= easy && self.patience > now).then_some(self.patience)
+    }
+
+    /// When it is to be said that the reader does not read, if it goes on like this.
+    pub(crate) fn unread_at(&self) -> Option<Time> {
+        let waits = !self.entries.is_empty() && !self.told_unread;
+        self.stuck.filter(|_| waits).map(|since| since + UNREAD)
+    }
+
+    /// When the pause is over after which there is something to call.
+    pub(crate) fn resumes_at(&self) -> Option<Time> {
+        let waits = self.open && self.entries.iter().any(|entry| entry.state == Flight::Waiting);
+        Some(self.pause).filter(|&pause| waits && pause > Time::ZERO)
+    }
+
+    /// What waited for the end of the pause may be called, if it is over.
+    pub(crate) fn resume(&mut self, now: Time) {
+        if self.pause <= now {
+            self.pause = Time::ZERO;
+        }
+    }
+
+    /// The reader has lost the stream: until it is opened again nothing is called, and then all that
+    /// is not delivered. `over` gets the position, the link and the number of each call that is open.
+    pub(crate) fn shut(&mut self, mut over: impl FnMut(u64, LinkKey, u32)) {
+        self.open = false;
+        for (position, entry) in (self.base..).zip(&mut self.entries) {
+            if let Flight::Called { link, seq } = entry.state {
+                over(position, link, seq);
+            }
+            entry.state = Flight::Waiting;
+        }
+    }
+
+    /// A link is closed: the calls over it are gone.
+    pub(crate) fn unlink(&mut self, closed: LinkKey) {
+        let lost = |entry: &&mut Entry| matches!(entry.state, Flight::Called { link, .. } if link == closed);
+        self.entries.iter_mut().filter(lost).for_each(|entry| entry.state = Flight::Waiting);
+    }
+
+    /// Queues a message. False when too many wait already: the reader will not get it.
+    pub(crate) fn push(&mut self, now: Time, speech: &mut Speech, message: MessageKey) -> bool {
+        if self.unacked >= BACKLOG_MAX {
+            return false;
+        }
+        let Some((text, ..)) = speech.text(message) else { return true };
+        if self.entries.is_empty() {
+            self.stuck = None;
+            self.patience = now + PATIENCE;
+        }
+        let (mut start, mut pieces) = (0, 0);
+        while start < text.len() {
+            let end = text.floor_char_boundary(start + PIECE_MAX);
+            let last = end == text.len();
+            self.entries.push_back(Entry {
+                message,
+                range: start..end,
+                last,
+                state: Flight::Waiting,
+            });
+            start = end;
+            pieces += 1;
+        }
+        speech.pieces += pieces;
+        self.unacked += 1;
+        true
+    }
+
+    /// The next piece to call, if one may be called now. A reader that does not answer, or takes nothing,
+    /// is called with one at a time.
+    pub(crate) fn next_call<'a>(
+        &mut self,
+        now: Time,
+        silent: bool,
+        speech: &'a Speech,
+    ) -> Option<Piece<'a>> {
+        self.resume(now);
+        if !self.open || self.pause > now {
+            return None;
+        }
+        let stuck = self.stuck.is_some_and(|since| now.since(since) >= STUCK);
+        let limit = if silent || stuck { 1 } else { self.window };
+        let waiting = |entry: &Entry| entry.state == Flight::Waiting;
+        let index = self.entries.iter().take(limit).position(waiting)?;
+        let entry = &self.entries[index];
+        let (text, flags, number) = speech.text(entry.message)?;
+        let flags = Flags { more: entry.range.end < text.len(), ..flags };
+        let text = text.get(entry.range.clone())?;
+        Some(Piece { position: self.base + index as u64, number, flags, text })
+    }
+
+    /// A piece has been called.
+    pub(crate) fn calling(&mut self, position: u64, link: LinkKey, seq: u32) {
+        self.set(position, Flight::Called { link, seq });
+    }
+
+    /// The call of a piece is answered: the reader has it, or did not take it.
+    pub(crate) fn answered(&mut self, now: Time, position: u64, taken: bool) {
+        if taken {
+            return self.set(position, Flight::Held);
+        }
+        self.set(position, Flight::Waiting);
+        self.window = (self.window / 2).max(1);
+        self.rest(now);
+    }
+
+    /// The call of a piece failed. While they are `there`, and answer other calls, they are called more
+    /// rarely; else the calls keep their own distance.
+    pub(crate) fn failed(&mut self, now: Time, position: u64, there: bool) {
+        self.set(position, Flight::Waiting);
+        if there {
+            self.rest(now);
+        } else {
+            self.stuck = None;
+        }
+    }
+
+    /// Nothing is called for a while: longer, the longer the reader has taken nothing.
+    pub(crate) fn rest(&mut self, now: Time) -> Time {
+        let since = *self.stuck.get_or_insert(now);
+        let pause = (now.since(since) / 4).clamp(PAUSE_FIRST, PAUSE_LAST);
+        self.pause = self.pause.max(now + pause);
+        self.pause
+    }
+
+    /// Whether a hello may open the stream anew now. The first time at once; then after a pause.
+    pub(crate) fn may_greet(&mut self, now: Time) -> bool {
+        let may = self.pause <= now;
+        if may {
+            self.rest(now);
+        }
+        may
+    }
+
+    fn set(&mut self, position: u64, state: Flight) {
+        let index = position.checked_sub(self.base).and_then(|index| usize::try_from(index).ok());
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            entry.state = state;
+        }
+    }
+
+    /// A receipt has come. Calls of what it covers that are still open are needless: `over`
+    /// gets the position, the link and the number of each. False when that is impossible.
+    pub(crate) fn delivered(
+        &mut self,
+        receipt: Receipt,
+        reader: &Person,
+        me: PeerId,
+        speech: &mut Speech,
+        out: &mut Outbox,
+        mut over: impl FnMut(u64, LinkKey, u32),
+    ) -> bool {
+        let Receipt { at: now, next, .. } = receipt;
+        if next > self.base + self.entries.len() as u64 {
+            return false;
+        }
+        if next > self.base {
+            let pieces = u32::try_from(next - self.base).unwrap_or(u32::MAX);
+            self.advance(now, pieces);
+        }
+        while self.base < next {
+            if let Some(entry) = self.entries.pop_front() {
+                if let Flight::Called { link, seq } = entry.state {
+                    over(self.base, link, seq);
+                }
+                self.base += 1;
+                if entry.last {
+                    self.unacked -= 1;
+                    speech.acked(now, me, entry.message, reader.clone(), out);
+                }
+            }
+        }
+        for (position, entry) in (self.base..).zip(&mut self.entries).take(u64::BITS as usize + 1) {
+            if !receipt.covers(position) {
+                continue;
+            }
+            if let Flight::Called { link, seq } = entry.state {
+                over(position, link, seq);
+            }
+            entry.state = Flight::Held;
+        }
+        true
+    }
+
+    fn advance(&mut self, now: Time, pieces: u32) {
+        self.window = self.window.saturating_add(pieces as usize).min(PIECES_IN_FLIGHT);
+        (self.stuck, self.pause) = (None, Time::ZERO);
+        self.told_unread = false;
+        let patience = self.patience.max(now) + KEEPS_UP.saturating_mul(pieces);
+        self.patience = patience.min(now + PATIENCE);
+    }
+
+    /// Nothing of what is left will reach the reader. The stream ends.
+    pub(crate) fn give_up(
+        &mut self,
+        reader: &Person,
+        why: Why,
+        me: PeerId,
+        speech: &mut Speech,
+        out: &mut Outbox,
+    ) {
+        self.base += self.entries.len() as u64;
+        self.id = 0;
+        self.open = false;
+        self.unacked = 0;
+        (self.stuck, self.told_unread) = (None, false);
+        for entry in self.entries.drain(..).filter(|entry| entry.last) {
+            self.given_up += 1;
+            speech.failed(me, entry.message, reader.clone(), why, out);
+        }
+    }
+
+    /// A message exceeds what may wait for the reader: it will not get it.
+    pub(crate) fn leave_out(
+        &mut self,
+        message: MessageKey,
+        reader: Person,
+        me: PeerId,
+        speech: &mut Speech,
+        out: &mut Outbox,
+    ) {
+        self.given_up += 1;
+        speech.failed(me, message, reader, Why::Unread, out);
+    }
+
+    pub(crate) fn check(&self) {
+        assert!(self.entries.len() <= BACKLOG_MAX * TEXT_MAX.div_ceil(PIECE_MAX / 2));
+        assert_eq!(self.unacked, self.entries.iter().filter(|entry| entry.last).count());
+        assert!((1..=PIECES_IN_FLIGHT).contains(&self.window));
+    }
+}

@@ -1,0 +1,409 @@
+//! What a member may cost the others: every attack with a number that must not grow.
+//!
+//! Mallory knows the room's secret, and says what no machine of ours would say. Each test opens with
+//! what she does; found by trying, each once a hole.
+
+#[path = "support/insider.rs"]
+mod insider;
+#[path = "support/net.rs"]
+mod net;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chatrpc::machine::suite::{Hand, Initiated, Responding, Suite};
+use chatrpc::machine::wire::{
+    Datagram, Flags, Packet, Request, Response, put_request, put_response,
+};
+use chatrpc::machine::{Identity, Input, Machine, Noise, PublicKey, Signed};
+use insider::{Insider, Session};
+use net::*;
+
+/// Mallory in the room, at one peer: she has shaken hands and said hello.
+struct Mallory {
+    insider: Insider,
+    session: Session,
+    /// Where she is.
+    at: SocketAddr,
+    seq: u32,
+    /// What the peer sent her, in datagrams and bytes.
+    heard: (usize, usize),
+}
+
+impl Mallory {
+    fn join(net: &mut Net, n: usize, mut insider: Insider, name: &str, at: &str) -> Self {
+        let session = net.shake(n, at, &mut insider);
+        let at = addr(at);
+        let mut mallory = Self { insider, session, at, seq: 1, heard: (0, 0) };
+        let beacon = mallory.insider.signed(name, 0, Vec::new());
+        mallory.say(net, n, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+        mallory.live(net, n, 100, |_| Some(Response::Ok));
+        mallory
+    }
+
+    fn say(&mut self, net: &mut Net, n: usize, request: &Request<'_>) {
+        self.seq += 1;
+        let (stamp, seq) = ((net.now & 0xffff_ffff) as u32, self.seq);
+        let bytes = self.session.seal(stamp, |out| put_request(out, seq, request));
+        net.feed(n, Input::Datagram { from: self.at, bytes: &bytes });
+    }
+
+    /// Time passes, and she answers what she is asked by peer `n`: like this, or not at all.
+    fn live(
+        &mut self,
+        net: &mut Net,
+        n: usize,
+        ms: u64,
+        mut answer: impl FnMut(&Request<'_>) -> Option<Response>,
+    ) {
+        for _ in 0..ms {
+            let mut said = Vec::new();
+            net.now += 1_000;
+            let at = self.at;
+            net.run(0, |_, to, bytes| {
+                if to == at {
+                    said.push(bytes.to_vec());
+                }
+                false
+            });
+            for bytes in said {
+                self.heard.0 += 1;
+                self.heard.1 += bytes.len();
+                let Some(text) = self.session.open(&bytes) else { continue };
+                let id = net.peers[n].1.me().id;
+                let datagram = Datagram::decode_sealed(id, &text).expect("packets");
+                let answers: Vec<_> = datagram
+                    .packets()
+                    .filter_map(|packet| match packet {
+                        Packet::Request { seq, request } => Some((seq, answer(&request)?)),
+                        Packet::Response { .. } => None,
+                    })
+                    .collect();
+                if answers.is_empty() {
+                    continue;
+                }
+                let stamp = (net.now & 0xffff_ffff) as u32;
+                let bytes = self.session.seal(stamp, |out| {
+                    answers.iter().for_each(|(seq, answer)| put_response(out, *seq, answer));
+                });
+                net.feed(n, Input::Datagram { from: at, bytes: &bytes });
+            }
+        }
+    }
+}
+
+/// Alice, Bob and Mallory, who is here for Alice.
+fn room_of_three() -> (Net, Mallory) {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let mallory = Mallory::join(&mut net, 0, Insider::new(1, 77), "mallory", MALLORY);
+    assert_eq!(net.count(0, "Joined"), 2, "{:?}", net.peers[0].2);
+    (net, mallory)
+}
+
+fn says_nothing(request: &Request<'_>) -> Option<Response> {
+    match request {
+        Request::Say { .. } => None,
+        _ => Some(Response::Ok),
+    }
+}
+
+/// She is here, and confirms nothing.
+#[test]
+fn who_confirms_nothing_mutes_nobody() {
+    let (mut net, mut mallory) = room_of_three();
+    let (start, mut said) = (net.now, 0);
+    while net.count(1, "Message {") < 2_000 && net.now < start + 60_000_000 {
+        while said < 2_000 && net.peers[0].1.accepts_lines() {
+            net.feed(0, Input::Line(&format!("line {said}.")));
+            said += 1;
+        }
+        mallory.live(&mut net, 0, 10, says_nothing);
+        net.peers[0].2.retain(|line| line.contains("Refused") || line.contains("Reads"));
+    }
+    let took = (net.now - start) / 1_000;
+    assert_eq!((said, net.count(1, "Message {"), net.count(0, "Refused")), (2_000, 2_000, 0));
+    assert!(took < 20_000, "{took} ms for 2,000 lines, of which 1,000 come at 100 a second");
+    // A minute later it is said that she does not read; she costs little from then on.
+    mallory.live(&mut net, 0, 90_000 - took, says_nothing);
+    assert_eq!(net.count(0, "reads: false"), 1, "{:?}", net.peers[0].2);
+    mallory.heard = (0, 0);
+    mallory.live(&mut net, 0, 60_000, says_nothing);
+    assert!(mallory.heard.1 < 60 * 500, "{} bytes in a minute", mallory.heard.1);
+    // What exceeded her backlog was reported, for her alone.
+    net.peers[0].2.clear();
+    net.feed(0, Input::Line("one more"));
+    mallory.live(&mut net, 0, 500, says_nothing);
+    assert_eq!((net.count(1, "one more"), net.count(0, "Unread")), (1, 1));
+    // She reads after all.
+    let mut next = 0;
+    mallory.live(&mut net, 0, 40_000, |request| match request {
+        Request::Say { position, .. } => {
+            next = (*position + 1).max(next);
+            Some(Response::Next { next, held: 0 })
+        }
+        _ => Some(Response::Ok),
+    });
+    assert_eq!((next, net.count(0, "reads: true")), (1_024, 1));
+}
+
+/// She answers whatever is said to her at once: with every status, or with a position that does not move.
+#[test]
+fn who_answers_nonsense_sets_the_pace_of_nobody() {
+    let stuck = Response::Next { next: 0, held: 0 };
+    for nonsense in
+        [Response::Unknown, Response::Full, Response::Cookie([7; 8]), Response::Version(9), stuck]
+    {
+        for hello in [Response::Ok, nonsense.clone()] {
+            let (mut net, mut mallory) = room_of_three();
+            mallory.heard = (0, 0);
+            (0..50).for_each(|n| net.feed(0, Input::Line(&format!("line {n}."))));
+            mallory.live(&mut net, 0, 5_000, |request| match request {
+                Request::Say { .. } => Some(nonsense.clone()),
+                Request::Hello { .. } => Some(hello.clone()),
+                _ => Some(Response::Ok),
+            });
+            let (count, _) = mallory.heard;
+            assert!(count < 150, "{nonsense:?}, {hello:?}: {count} datagrams in five seconds");
+            assert_eq!(net.count(1, "Message {"), 50, "Bob has it all");
+        }
+    }
+}
+
+/// Nobody can be shown anything for a while: nothing is confirmed that nobody saw.
+#[test]
+fn what_cannot_be_shown_is_not_confirmed() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    net.feed(1, Input::Full(true));
+    (0..200).for_each(|n| net.feed(0, Input::Line(&format!("line {n}."))));
+    net.run(40, |_, _, _| false);
+    assert_eq!((net.count(1, "Message {"), net.count(0, "Acked")), (0, 0));
+    let mut sent = 0;
+    net.run(10, |from, _, bytes| {
+        sent += if from == addr(ALICE) { bytes.len() } else { 0 };
+        false
+    });
+    assert!(sent < 10 * 200, "{sent} bytes in ten seconds");
+    net.feed(1, Input::Full(false));
+    net.run(20, |_, _, _| false);
+    assert_eq!((net.count(1, "Message {"), net.count(0, "Acked")), (200, 200));
+    assert_eq!(net.count(0, "Done"), 200);
+}
+
+/// She says as much as she can, and changes her name with every line.
+#[test]
+fn who_says_too_much_is_heard_slowly() {
+    let (mut net, mut mallory) = room_of_three();
+    net.peers[0].2.clear();
+    let mut next = 0;
+    for _ in 0..500 {
+        let first = next;
+        for position in first..first + 40 {
+            let flags = Flags::default();
+            let say = Request::Say { stream: 9, position, number: position, flags, text: "flood" };
+            mallory.say(&mut net, 0, &say);
+            // What was taken shows.
+            next += u64::from(net.count(0, "flood") as u64 > next);
+        }
+        let n = next as u32 + 1;
+        let beacon = mallory.insider.signed(&format!("mallory {n}"), n, Vec::new());
+        mallory.say(&mut net, 0, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+        mallory.live(&mut net, 0, 10, |_| Some(Response::Ok));
+    }
+    let (taken, renamed) = (net.count(0, "flood"), net.count(0, "Renamed"));
+    assert!((1_000..=1_000 + 510).contains(&taken), "{taken} messages in five seconds");
+    assert!((1..=8).contains(&renamed), "{renamed} names in five seconds");
+    // And the last one shows, as soon as it is looked at.
+    let last = format!("mallory {}", next as u32 + 2);
+    let beacon = mallory.insider.signed(&last, next as u32 + 2, Vec::new());
+    mallory.live(&mut net, 0, 200, |_| Some(Response::Ok));
+    mallory.say(&mut net, 0, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+    mallory.live(&mut net, 0, 2_000, |_| Some(Response::Ok));
+    let line = net.peers[0].2.iter().rev().find(|line| line.contains("Renamed")).expect("one");
+    assert!(line.contains(&last), "{line} and not {last}");
+}
+
+/// She greets as a thousand persons, from one address.
+#[test]
+fn one_source_is_a_few_persons() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let mut shown = 0;
+    for n in 0..200_u16 {
+        let at = format!("10.0.6.6:{}", 1_000 + n);
+        let mut insider = Insider::new(1, 10_000 + u64::from(n));
+        let (init, mut pending) = insider.init((net.identity(0).public(), 1_000));
+        net.forge(0, &at, &init);
+        net.now += 40_000;
+        let answers = net.towards(&at);
+        let Some(session) = answers.iter().find_map(|resp| pending.finish(resp)) else { continue };
+        let (at, heard) = (addr(&at), (0, 0));
+        let mut mallory = Mallory { insider, session, at, seq: 1, heard };
+        let beacon = mallory.insider.signed(&format!("m{n}"), 0, Vec::new());
+        mallory.say(&mut net, 0, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+        mallory.live(&mut net, 0, 30, |_| Some(Response::Ok));
+        shown = net.count(0, "Joined");
+    }
+    assert_eq!(shown, 1 + 8, "Bob, and eight of hers");
+    let carol = net.join("carol", "10.0.0.4:1");
+    net.run(3, |_, _, _| false);
+    assert_eq!((net.count(carol, "Ready"), net.count(0, "carol")), (1, 1));
+}
+
+/// She registers two hundred invented persons, whose beacons name a victim's addresses.
+#[test]
+fn invented_persons_aim_nobody_at_a_victim() {
+    for ports in [1, 400_u16] {
+        let names: Vec<(String, String)> =
+            (0..10).map(|n| (format!("m{n}"), format!("10.0.1.{}:1", n + 1))).collect();
+        let names: Vec<(&str, &str)> = names.iter().map(|(n, at)| (&**n, &**at)).collect();
+        let mut net = Net::with(&names);
+        net.check_every = 1_000;
+        let victim = |port: u16| SocketAddr::from(([10, 0, 5, 5], 1 + port % ports));
+        let (mut paid, mut drawn) = (0, 0);
+        for n in 0..200_u16 {
+            let insider = Insider::new(1, 20_000 + u64::from(n));
+            let addrs = (0..4).map(|k| victim(4 * n + k)).collect();
+            let (_, sealed) = insider.sealed(&format!("x{n}"), addrs);
+            let from = SocketAddr::from(([10, 0, 6, (n % 4) as u8], 2_000 + n));
+            paid += register_as(&mut net, from, insider.token, sealed);
+            if n % 20 == 19 {
+                net.run(1, |_, to, bytes| {
+                    drawn += if to.ip() == victim(0).ip() { bytes.len() } else { 0 };
+                    false
+                });
+            }
+        }
+        net.run(20, |_, to, bytes| {
+            drawn += if to.ip() == victim(0).ip() { bytes.len() } else { 0 };
+            false
+        });
+        assert!(drawn <= 3 * paid, "{drawn} bytes at the victim for {paid}, {ports} ports");
+    }
+}
+
+/// Registers at the nodeset with the cookie it asks for; returns the bytes that took.
+fn register_as(
+    net: &mut Net,
+    from: SocketAddr,
+    token: u64,
+    sealed: chatrpc::machine::Sealed,
+) -> usize {
+    use chatrpc::machine::wire::{Asked, put_header};
+    let (mut cookie, mut bytes) = ([0; 8], Vec::new());
+    let mut paid = 0;
+    for _ in 0..2 {
+        let tag = insider::room().tag();
+        let request =
+            Request::Register { cookie, tag, have: 0, token, n: 0, sealed: sealed.clone() };
+        bytes.clear();
+        put_header(&mut bytes, 77, 0, 1, 0);
+        put_request(&mut bytes, 7, &request);
+        paid += bytes.len();
+        let now = chatrpc::machine::Time::from_micros(net.now);
+        let answer = ask(&mut net.nodeset, now, from, Asked::Register, &request);
+        match answer {
+            Some(Response::Cookie(new)) => cookie = new,
+            _ => break,
+        }
+    }
+    net.feed_nodeset(Input::Tick);
+    paid
+}
+
+/// The product's cryptography, with a count of the signatures that were verified.
+#[derive(Debug)]
+struct Counting;
+
+static VERIFIED: AtomicUsize = AtomicUsize::new(0);
+
+impl Suite for Counting {
+    fn image(&self, key: PublicKey) -> Option<[u8; 32]> {
+        Noise.image(key)
+    }
+
+    fn sign(&self, identity: &Identity, message: &[u8]) -> [u8; 64] {
+        Noise.sign(identity, message)
+    }
+
+    fn verify(&self, key: PublicKey, message: &[u8], signature: &[u8; 64]) -> bool {
+        VERIFIED.fetch_add(1, Ordering::Relaxed);
+        Noise.verify(key, message, signature)
+    }
+
+    fn seal(&self, key: &[u8; 32], nonce: [u8; 12], bytes: &mut Vec<u8>) {
+        Noise.seal(key, nonce, bytes);
+    }
+
+    fn open(&self, key: &[u8; 32], nonce: [u8; 12], bytes: &mut Vec<u8>) -> bool {
+        Noise.open(key, nonce, bytes)
+    }
+
+    fn initiate(
+        &self,
+        hand: &Hand<'_>,
+        theirs: &[u8; 32],
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Box<dyn Initiated>> {
+        Noise.initiate(hand, theirs, payload, out)
+    }
+
+    fn respond(
+        &self,
+        hand: &Hand<'_>,
+        first: &[u8],
+        payload: &mut Vec<u8>,
+    ) -> Option<Box<dyn Responding>> {
+        Noise.respond(hand, first, payload)
+    }
+}
+
+/// She signs badly, seven times in each datagram.
+#[test]
+fn bad_signatures_are_looked_at_rarely() {
+    let mut net = Net::with(&[]);
+    net.suite = &Counting;
+    let alice = net.join("alice", ALICE);
+    net.run(5, |_, _, _| false);
+    let mut insider = Insider::new(1, 77);
+    let mut session = net.shake(alice, MALLORY, &mut insider);
+    let mut beacon: Signed = insider.signed("m", 0, Vec::new());
+    beacon.signature[0] ^= 1;
+    let before = VERIFIED.load(Ordering::Relaxed);
+    for n in 0..1_000_u32 {
+        let stamp = (net.now & 0xffff_ffff) as u32;
+        let bytes = session.seal(stamp, |out| {
+            for k in 0..7 {
+                let beacon = beacon.clone();
+                let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+                put_request(out, 7 * n + k, &hello);
+            }
+        });
+        net.forge(alice, MALLORY, &bytes);
+        net.wire.clear();
+        net.now += 1_000;
+    }
+    let looked = VERIFIED.load(Ordering::Relaxed) - before;
+    assert!((10..=14).contains(&looked), "{looked} signatures in a second");
+}
+
+/// Many authors hold as much back as each may: a piece, and sixty that come before it is there.
+#[test]
+fn what_comes_early_from_all_together_is_bounded() {
+    let mut net = Net::with(&[("alice", ALICE)]);
+    let long = "x".repeat(1_024);
+    for n in 0..180_u8 {
+        let at = format!("10.0.7.{}:7", n + 1);
+        let insider = Insider::new(n + 30, 77);
+        let mut mallory = Mallory::join(&mut net, 0, insider, &format!("m{n}"), &at);
+        for position in 1..64 {
+            let flags = Flags { more: true, ..Flags::default() };
+            let say = Request::Say { stream: 9, position, number: 1, flags, text: &long };
+            mallory.say(&mut net, 0, &say);
+        }
+        net.wire.clear();
+        net.now += 20_000;
+    }
+    let held = net.peers[0].1.footprint().into_iter().find(|table| table.name == "held bytes");
+    let held = held.expect("it is listed");
+    assert!(held.len <= held.limit && held.len > held.limit / 2, "{held:?}");
+}

@@ -265,10 +265,11 @@ impl Life {
             };
             // Some tables breathe with the sessions, each of which is renewed every two minutes: beside
             // the current one, one of before, and one that is being made; the first messages of three
-            // minutes; and whoever sent one lately.
+            // minutes, of both sides; whoever sent one lately; and the addresses, two at most, of those
+            // who are looked for.
             let each = match name {
-                "sessions" => 3,
-                "spent handshakes" => 2,
+                "sessions" | "spent handshakes" => 3,
+                "unproven addresses" => 2,
                 "handshake sources" => 1,
                 _ => 0,
             };

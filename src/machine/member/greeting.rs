@@ -256,10 +256,11 @@ impl Members {
             }
         }
         // Who says so again and again is not greeted as fast as they can say it.
-        if member.out.may_greet(ctx.now) {
+        let at = member.out.greets_at(ctx.now);
+        if at <= ctx.now {
             self.greet_on(key, link, ctx);
         } else {
-            member.greet_at = Some(member.out.rest(ctx.now));
+            member.greet_at = Some(member.greet_at.map_or(at, |soon| soon.min(at)));
         }
         self.reschedule(key);
     }

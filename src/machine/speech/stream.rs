@@ -23,6 +23,9 @@ const UNREAD: Duration = Duration::from_secs(60);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LAST: Duration = Duration::from_secs(15);
 
+/// The longest pause between hellos that the reader asks for.
+const GREETING_LAST: Duration = Duration::from_secs(5);
+
 /// A reader holds up a pipe for as long as it takes eight pieces a second, and five seconds beyond.
 const KEEPS_UP: Duration = Duration::from_millis(125);
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,6 +71,8 @@ pub(crate) struct OutStream {
     window: usize,
     /// Nothing is called before.
     pause: Time,
+    /// No hello that the reader asks for goes out before.
+    greeting: Time,
     /// Until then the reader holds up a pipe.
     patience: Time,
     /// It was told that the reader does not read.
@@ -113,6 +118,7 @@ impl OutStream {
             stuck: None,
             window: PIECES_IN_FLIGHT,
             pause: Time::ZERO,
+            greeting: Time::ZERO,
             patience: Time::ZERO,
             told_unread: false,
         }
@@ -259,13 +265,17 @@ impl OutStream {
         self.pause
     }
 
-    /// Whether a hello may open the stream anew now. The first time at once; then after a pause.
-    pub(crate) fn may_greet(&mut self, now: Time) -> bool {
-        let may = self.pause <= now;
-        if may {
-            self.rest(now);
+    /// When a hello may open the stream anew: now, and from then on after pauses that grow, for as long
+    /// as the reader takes nothing. They stay well below a lease: only a hello keeps somebody here who
+    /// does not know the stream.
+    pub(crate) fn greets_at(&mut self, now: Time) -> Time {
+        if self.greeting > now {
+            return self.greeting;
         }
-        may
+        let since = *self.stuck.get_or_insert(now);
+        let pause = (now.since(since) / 4).clamp(PAUSE_FIRST, GREETING_LAST);
+        self.greeting = now + pause;
+        now
     }
 
     fn set(&mut self, position: u64, state: Flight) {

@@ -7,13 +7,14 @@
 use std::time::{Duration, Instant};
 
 use chatrpc::driver::Picture;
-use chatrpc::machine::{Event, MessageId, Name, PeerId, Person, SafeText, Time};
+use chatrpc::machine::{Event, MessageId, Name, PeerId, Person, PublicKey, SafeText, Time};
 
 const MESSAGES: u64 = 100_000;
 const FRAMES: u32 = 200;
 
 fn person(id: u64) -> Person {
-    Person { id: PeerId(id), name: Name::parse(&format!("person {id}")).expect("a name") }
+    let name = Name::parse(&format!("person {id}")).expect("a name");
+    Person { id: PeerId(id), key: PublicKey([0; 32]), name }
 }
 
 /// A history of short and long messages, some with links and wide letters.

@@ -531,7 +531,7 @@ fn programs_talk_in_objects() {
     let flags = ["action", "to", "late", "mention"].map(|name| msg[name].to_string());
     assert_eq!(flags, ["false", "null", "false", "true"]);
 
-    let to = &alice_id.as_str().unwrap()[..6];
+    let to = alice_id.as_str().unwrap();
     bob.0.say(&format!(r#"{{"t":"send","text":"psst","to":"{to}","action":true,"ref":7}}"#));
     assert_eq!(bob.next("sent")["ref"], 7);
     let msg = alice.next("msg");
@@ -550,6 +550,41 @@ fn programs_talk_in_objects() {
     assert_eq!(bob.0.status(), 0);
     let leave = alice.next("leave");
     assert_eq!((&leave["who"]["id"], &leave["why"]), (&bob_id, &"quit".into()));
+}
+
+/// A program that means an id reaches that one or nobody, whatever somebody is called.
+#[test]
+fn programs_reach_nobody_by_name() {
+    let (_nodeset, addr) = nodeset();
+    let (mut alice, ready) = Program::join(&addr, "alice");
+    assert_eq!(ready["me"]["key"].as_str().map(str::len), Some(64));
+    let (mut bob, ready) = Program::join(&addr, "bob");
+    let (id, key) = (ready["me"]["id"].clone(), ready["me"]["key"].clone());
+    assert_eq!(alice.next("join")["who"]["key"], key);
+    let (id, key) = (id.as_str().unwrap().to_owned(), key.as_str().unwrap().to_owned());
+    let mut send =
+        |to: &str| alice.0.say(&format!(r#"{{"t":"send","text":"psst","to":{to},"ref":1}}"#));
+    for to in ["bob", &id[..4], &id[..12], &id.to_uppercase(), &format!("bob·{}", &id[..4]), ""] {
+        send(&format!("{to:?}"));
+    }
+    for to in ["7", "true", "[]", r#"{"name":"bob"}"#] {
+        send(to);
+    }
+    send(&format!("{id:?}"));
+    send(&format!("{key:?}"));
+    for _ in 0..10 {
+        assert_eq!(alice.next("error")["code"], "bad_input");
+    }
+    for _ in 0..2 {
+        assert_eq!(alice.next("sent")["to"], 1);
+        assert_eq!(bob.next("msg")["to"], id.as_str());
+    }
+    bob.0.say(r#"{"t":"quit"}"#);
+    alice.next("leave");
+    for to in [&id, &key] {
+        alice.0.say(&format!(r#"{{"t":"send","text":"psst","to":"{to}"}}"#));
+        assert_eq!(alice.next("error")["code"], "nobody");
+    }
 }
 
 #[test]
@@ -571,7 +606,8 @@ fn mistakes_of_programs_are_answered_and_survived() {
     mistake(&format!(r#"{{"t":"send","text":"{}"}}"#, "x".repeat(20_000)), "bad_input");
     let long = format!(r#"{{"t":"send","text":"{}","ref":"l"}}"#, "x".repeat(4097));
     assert_eq!(mistake(&long, "too_long")["ref"], "l");
-    mistake(r#"{"t":"send","text":"hi","to":"bob"}"#, "nobody");
+    let nobody = format!(r#"{{"t":"send","text":"hi","to":"{}"}}"#, "a".repeat(13));
+    mistake(&nobody, "nobody");
     mistake(r#"{"t":"nick","name":"a:"}"#, "bad_name");
     mistake(r#"{"t":"send","text":" "}"#, "empty");
     alice.0.say(r#"{"t":"send","text":"still here"}"#);

@@ -201,5 +201,5 @@ fn leave(event: &Event<'_>) -> Option<Event<'static>> {
 fn ghost(event: &Event<'_>) -> Option<Event<'static>> {
     let Event::Message { from, .. } = event else { return None };
     let id = PeerId(from.id.0 ^ 1);
-    Some(Event::Joined(Person { id, name: from.name.clone() }))
+    Some(Event::Joined(Person { id, ..from.clone() }))
 }

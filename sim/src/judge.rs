@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use chatrpc::machine::{
     Command, Event, Exit, MessageId, Name, NameProblem, PeerId, Person, Refusal, SafeText,
-    TEXT_MAX, Why,
+    TEXT_MAX, Whom, Why,
 };
 
 use crate::said::Said;
@@ -173,8 +173,10 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
         Refusal::Empty => reason::EMPTY,
         Refusal::UnknownCommand { .. } => reason::UNKNOWN,
         Refusal::Usage(_) => reason::USAGE,
-        Refusal::NobodyCalled(_) => reason::NOBODY,
-        Refusal::SeveralCalled(_) => reason::SEVERAL,
+        Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => {
+            reason::NOBODY
+        }
+        Refusal::SeveralCalled(_) | Refusal::NameOrId { .. } => reason::SEVERAL,
         Refusal::Name(_) => reason::NAME,
         Refusal::Backlog { .. } => reason::BACKLOG,
         Refusal::NotJoined => reason::NOT_JOINED,
@@ -190,6 +192,8 @@ enum Expected {
     Refused(u16),
     /// Anything but being said.
     Unsaid,
+    /// Anything: who is meant depends on whom the process knows of.
+    Any,
 }
 
 #[derive(Clone, Debug)]
@@ -281,6 +285,10 @@ impl Judge {
         add(text.as_str().trim().is_empty(), reason::EMPTY);
         let mut reader = None;
         if let Some(to) = to {
+            let Whom::Word(to) = to else { return Expected::Any };
+            if self.seats.iter().any(|seat| seat.id.to_string().starts_with(to)) {
+                return Expected::Any;
+            }
             let named = me.people.iter().filter(|person| person.name.as_str() == to);
             let named: Vec<PeerId> = named.map(|person| person.id).collect();
             add(named.is_empty(), reason::NOBODY);
@@ -306,7 +314,7 @@ impl Judge {
             }
             (Expected::Refused(reasons), Outcome::Refused(why)) => reasons & why == 0,
             (Expected::Unsaid, Outcome::Sent(..)) => true,
-            (Expected::Unsaid, _) => false,
+            (Expected::Unsaid, _) | (Expected::Any, _) => false,
             _ => true,
         };
         if wrong {
@@ -392,7 +400,8 @@ impl Judge {
         let had = match problem {
             NameProblem::Taken(name) => name,
             NameProblem::LooksLike { present, .. } => present,
-            NameProblem::Invalid(_) => return false,
+            NameProblem::ReadsAsId { of: Some(present), .. } => present,
+            NameProblem::ReadsAsId { of: None, .. } | NameProblem::Invalid(_) => return false,
         };
         let others = self.seats.iter().enumerate().filter(|&(other, _)| other != seat);
         others.flat_map(|(_, seat)| &seat.names).any(|name| name == had)

@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use super::*;
-use chatrpc::machine::{Event, MessageId, SafeText};
+use chatrpc::machine::{Event, MessageId, PublicKey, SafeText};
+
+const KEY: PublicKey = PublicKey([0; 32]);
 
 /// Two people, `ba` (seat 0) and `be` (seat 1), who see each other.
 struct Room {
@@ -13,8 +15,11 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        let person =
-            |id: u64, name: &str| Person { id: PeerId(id), name: Name::parse(name).unwrap() };
+        let person = |id: u64, name: &str| Person {
+            id: PeerId(id),
+            key: KEY,
+            name: Name::parse(name).unwrap(),
+        };
         let people = [person(1, "ba"), person(2, "be")];
         let mut judge = Judge::default();
         for (host, person) in people.iter().enumerate() {
@@ -204,7 +209,7 @@ fn once_more_readers_than_people() {
 #[test]
 fn s7_a_ghost_enters() {
     let mut room = Room::new();
-    let who = Person { id: PeerId(77), name: Name::parse("bo").unwrap() };
+    let who = Person { id: PeerId(77), key: KEY, name: Name::parse("bo").unwrap() };
     room.judge.saw(0, &Event::Joined(who));
     room.broke("S7");
 }
@@ -289,7 +294,7 @@ fn line_swallowed() {
 fn name_in_the_room_twice() {
     let mut room = Room::new();
     let name = room.people[1].name.clone();
-    let twin = Person { id: PeerId(3), name: name.clone() };
+    let twin = Person { id: PeerId(3), key: KEY, name: name.clone() };
     room.judge.seat(3, twin.id, name);
     let addr = "10.1.0.1:4000".parse().unwrap();
     let people = vec![room.people[1].clone()];

@@ -120,7 +120,7 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "entropy_is_used_twice",
         file: "session.rs",
-        needle: "self.seed = Seed(self.seed.bytes(\"next\", 0));",
+        needle: "*self.seed = Seed(self.seed.bytes(\"next\", 0));",
         replacement: "",
         oracles: &["S13"],
         hunt: Hunt::Seeds(20),

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use chatrpc::machine::{
     Action, Blame, Command, Event, Exit, Input, Machine, MessageId, Name, PeerConfig, PeerId,
-    Person, Refusal, RegistryConfig, SafeText, TEXT_MAX, Table, Time, Wake, Why,
+    Person, PublicKey, Refusal, RegistryConfig, SafeText, TEXT_MAX, Table, Time, Wake, Why,
 };
 
 const BEAT: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_millis(400);
+/// The toy knows no keys.
+const KEY: PublicKey = PublicKey([0; 32]);
 
 enum Out {
     Send(SocketAddr, Vec<u8>),
@@ -36,7 +38,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 
 pub(crate) fn toy_peer(config: PeerConfig) -> (PeerId, Box<dyn Machine>) {
     let id = PeerId(config.seed.stream("id").next_u64());
-    let me = Person { id, name: config.name };
+    let me = Person { id, key: KEY, name: config.name };
     let toy = Toy {
         me,
         nodeset: config.nodeset,
@@ -137,7 +139,7 @@ impl Toy {
             let (id, host, len) = (word(rest, 0), &rest[8..10], usize::from(rest[10]));
             let name = Name::parse(std::str::from_utf8(&rest[11..11 + len]).unwrap()).unwrap();
             let addr = SocketAddr::from(([10, 1, host[0], host[1]], 4000));
-            let who = Person { id: PeerId(id), name };
+            let who = Person { id: PeerId(id), key: KEY, name };
             rest = &rest[11 + len..];
             if id == self.me.id.0 || self.others.iter().any(|other| other.who.id.0 == id) {
                 continue;

@@ -1,6 +1,6 @@
 //! The laws of who is here: S7, and what convergence means.
 
-use chatrpc::machine::{Name, Person, Why};
+use chatrpc::machine::{Name, PeerId, Person, Why};
 
 use crate::judge::{Judge, Seat, Status};
 
@@ -145,26 +145,27 @@ impl Judge {
     /// The first difference, in words.
     pub fn converged(&self) -> Result<(), (usize, String)> {
         let alive = |seat: &&Seat| seat.status != Status::Gone;
-        let mut want: Vec<Person> = self.seats.iter().filter(alive).map(as_person).collect();
-        want.sort_by_key(|person| person.id);
+        let seats = self.seats.iter().filter(alive);
+        let mut want: Vec<(PeerId, &Name)> = seats.map(|seat| (seat.id, seat.name())).collect();
+        want.sort_by_key(|(id, _)| *id);
         for (at, seat) in self.seats.iter().enumerate().filter(|(_, seat)| alive(seat)) {
             if seat.status != Status::Ready {
                 return Err((at, format!("is still {:?}", seat.status)));
             }
-            let others = || want.iter().filter(|person| person.id != seat.id);
-            if others().eq(seat.people.iter()) {
+            let others = || want.iter().filter(|(id, _)| *id != seat.id);
+            if others().copied().eq(seat.people.iter().map(called)) {
                 continue;
             }
-            let lacks = others().find(|person| seat.person(person.id).is_none());
-            let extra = seat.people.iter().find(|person| !want.contains(person));
-            let name = |person: Option<&Person>| person.map(|p| self.label(p.id));
-            let (lacks, extra) = (name(lacks), name(extra));
+            let lacks = others().find(|(id, _)| seat.person(*id).is_none());
+            let extra = seat.people.iter().map(called).find(|person| !want.contains(person));
+            let label = |person: Option<(PeerId, &Name)>| person.map(|(id, _)| self.label(id));
+            let (lacks, extra) = (label(lacks.copied()), label(extra));
             return Err((at, format!("lacks {lacks:?}, shows {extra:?} wrongly")));
         }
         Ok(())
     }
 }
 
-fn as_person(seat: &Seat) -> Person {
-    Person { id: seat.id, name: seat.name().clone() }
+const fn called(person: &Person) -> (PeerId, &Name) {
+    (person.id, &person.name)
 }

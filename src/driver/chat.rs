@@ -22,7 +22,7 @@ use super::stream::Stream;
 use super::terminal::theme::{ColorWhen, Theme};
 use super::terminal::{Look, Screen, tty};
 use super::{PORT, World, run};
-use crate::machine::{Name, NameProblem, Room, TEXT_MAX};
+use crate::machine::{Name, NameProblem, Room, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -206,7 +206,7 @@ impl Plan {
         let mut world = World::new(&watched)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
-            let mut session = Session::open(self, name, &door, &keeper, &world)?;
+            let mut session = wiped(|| Session::open(self, name, &door, &keeper, &world))?;
             let status = run(&mut world, &mut session)?;
             if !session.asks_again() {
                 return Ok(status);

@@ -101,7 +101,7 @@ impl ChatLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{MessageId, Name, PeerId, SECRET, SafeText, Secret, Why};
+    use crate::machine::{MessageId, Name, PeerId, PublicKey, SECRET, SafeText, Secret, Why};
 
     fn open_room(name: &str) -> Room {
         Room::new(Name::parse(name).unwrap(), None)
@@ -111,8 +111,12 @@ mod tests {
     fn a_line_is_an_instant_a_tab_and_what_happened() {
         let path = std::env::temp_dir().join(format!("chatrpc-chatlog-{}", std::process::id()));
         let name = path.to_str().unwrap();
-        let bob = Person { id: PeerId(2), name: Name::parse("bob").unwrap() };
-        let me = Person { id: PeerId(1), name: Name::parse("eve").unwrap() };
+        let who = |id: u8, name: &str| Person {
+            id: PeerId(id.into()),
+            key: PublicKey([id; 32]),
+            name: Name::parse(name).unwrap(),
+        };
+        let (bob, me) = (who(2, "bob"), who(1, "eve"));
         let id = MessageId { author: bob.id, number: 1 };
         let text = SafeText::new("one\n* bob has left");
         let mut log = ChatLog::open(Some(name), &open_room("lobby")).unwrap();

@@ -8,6 +8,7 @@ use log::{Level, log};
 use super::chatlog::ChatLog;
 use super::front::Note;
 use super::known::{Known, NotKept};
+use super::logged::Logged;
 use super::node::Told;
 use super::people::People;
 use super::seat::{Heard, Seat};
@@ -116,7 +117,7 @@ impl Desk {
             | Event::Done { .. } => Level::Trace,
             _ => Level::Debug,
         };
-        log!(level, "{event:?}");
+        log!(level, "{}", Logged::Event(event));
         self.seat.show(event);
         self.people.note(event);
         match (event, &self.me) {

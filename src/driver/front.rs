@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::report::Failure;
 use super::splitter::Piece;
-use crate::machine::{Command, Event, Input};
+use crate::machine::{Command, Event, Input, PeerId, Whom};
 
 /// Turns events into text for standard output and standard error, and lines into inputs.
 pub(crate) trait Front {
@@ -84,7 +84,9 @@ pub(crate) enum Wish {
     /// A line as a person types it.
     Line(String),
     /// Something to say.
-    Say { text: String, action: bool, to: Option<String> },
+    Say { text: String, action: bool, to: Option<Whom<'static>> },
+    /// Something that was said before, to those it did not reach.
+    Again { text: String, action: bool, readers: Vec<PeerId> },
     /// Another name.
     Nick(String),
     /// Who is here.
@@ -98,8 +100,9 @@ impl Wish {
     pub(crate) fn input(&self) -> Input<'_> {
         Input::Command(match self {
             Self::Line(line) => return Input::Line(line),
-            Self::Say { text, action, to } => {
-                Command::Say { text, action: *action, to: to.as_deref() }
+            Self::Say { text, action, to } => Command::Say { text, action: *action, to: *to },
+            Self::Again { text, action, readers } => {
+                Command::Again { text, action: *action, readers }
             }
             Self::Nick(name) => Command::Nick(name),
             Self::Who => Command::Who,

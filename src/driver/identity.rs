@@ -7,13 +7,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
-use zeroize::Zeroizing;
 
 use super::clock::unix_ms;
 use super::files::open_regular;
 use super::report::{Failure, status};
-use crate::machine::Identity;
+use crate::machine::{Guarded, Identity};
 
 /// What others may not do with a file of ours.
 const OTHERS: u32 = 0o077;
@@ -46,8 +47,7 @@ impl Keeper {
 
     /// A key of its own for this process alone.
     pub(crate) fn ephemeral() -> io::Result<Self> {
-        let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *secret)?;
+        let secret = Guarded::<32>::try_filled(|secret| getrandom::fill(secret))?;
         Ok(Self { identity: Identity::new(&secret), folder: None })
     }
 
@@ -69,11 +69,16 @@ impl Keeper {
     }
 }
 
-/// What crashes leaves no file behind that holds keys.
+/// What crashes leaves no file behind that holds keys, and no other process of the same user reads
+/// them out of this one (on Linux: by ptrace, or under /proc).
 pub(crate) fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
         log::debug!("core dumps are not switched off: {error}");
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        log::debug!("others can look into this process: {error}");
     }
 }
 
@@ -100,7 +105,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// The 32 bytes of a key file; `None` when there is none.
-fn read_key(path: &Path) -> io::Result<Option<Zeroizing<[u8; 32]>>> {
+fn read_key(path: &Path) -> io::Result<Option<Guarded<32>>> {
     let mut file = match open_regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -114,16 +119,13 @@ fn read_key(path: &Path) -> io::Result<Option<Zeroizing<[u8; 32]>>> {
     if status.len() != 32 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not an identity key"));
     }
-    let mut secret = Zeroizing::new([0; 32]);
-    file.read_exact(&mut *secret)?;
-    Ok(Some(secret))
+    Guarded::try_filled(|secret| file.read_exact(secret)).map(Some)
 }
 
 /// Makes a key file, whole or not at all, unless somebody else does at the same time.
 fn make_key(folder: &Path, key: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut secret = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *secret)?;
+    let secret = Guarded::<32>::try_filled(|secret| getrandom::fill(secret))?;
     // Not named by the process alone: in containers, one that crashed here had the same number.
     let mut luck = [0; 8];
     getrandom::fill(&mut luck)?;
@@ -218,6 +220,15 @@ mod tests {
             assert_eq!(error.to_string(), "not a regular file");
         }
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nobody_looks_into_this_process() {
+        leave_no_core();
+        let dumpable = rustix::process::dumpable_behavior().unwrap();
+        assert_eq!(dumpable, DumpableBehavior::NotDumpable);
+        assert_eq!(rustix::process::getrlimit(Resource::Core).current, Some(0));
     }
 
     #[test]

@@ -14,10 +14,14 @@ use super::front::{Front, Note, Paper, Reading, Wish};
 use super::refusal::{Words, not_utf8, too_long, words};
 use super::report::Failure;
 use super::splitter::Piece;
-use crate::machine::{Event, Health, Listed, PeerId, Person, Presence, TEXT_MAX};
+use crate::machine::{Event, Health, Listed, PeerId, Person, Presence, TEXT_MAX, Whom};
 
 /// The longest line of input. Every byte of a text may be written as `\u0000`, near enough.
 pub(crate) const INPUT_MAX: usize = 4 * TEXT_MAX + 1024;
+
+/// Whom `to` can name. Never a name: whoever is gone, and somebody else takes theirs, would lose to
+/// them what is for them alone.
+const TO: &str = "to is a whole id of 13 letters, or a key of 64 digits, and no name";
 
 /// The version of the contract.
 const VERSION: u8 = 1;
@@ -36,11 +40,20 @@ struct Object<'a, B> {
 struct Who<'a> {
     id: String,
     name: &'a str,
+    /// Where somebody is introduced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 impl<'a> From<&'a Person> for Who<'a> {
     fn from(person: &'a Person) -> Self {
-        Self { id: person.id.to_string(), name: person.name.as_str() }
+        Self { id: person.id.to_string(), name: person.name.as_str(), key: None }
+    }
+}
+
+impl<'a> Who<'a> {
+    fn introduced(person: &'a Person) -> Self {
+        Self { key: Some(person.key.to_string()), ..Self::from(person) }
     }
 }
 
@@ -178,13 +191,14 @@ impl Json {
                     people: Vec<Who<'a>>,
                 }
                 self.me = Some(me.id);
-                let people = people.iter().map(Who::from).collect();
+                let people = people.iter().map(Who::introduced).collect();
                 let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
-                let (me, open) = (me.into(), *open);
+                let (me, open) = (Who::introduced(me), *open);
                 write(paper, "ready", Body { me, addr, nodeset, open, people });
             }
             Event::Joined(who) => {
-                write(paper, "join", Change { who: who.into(), why: None, was: None });
+                let who = Who::introduced(who);
+                write(paper, "join", Change { who, why: None, was: None });
             }
             Event::Left { who, why } => {
                 let why = Some(why.to_string());
@@ -219,9 +233,10 @@ impl Front for Json {
             }
             Event::Nodeset(Health::Silent) => status(paper, "nodeset_silent", json!({})),
             Event::Nodeset(Health::Online) => status(paper, "nodeset_back", json!({})),
-            Event::Alike { one, other } => {
-                let (one, other) = (Who::from(one), Who::from(other));
-                status(paper, "alike", json!({ "one": one, "other": other }));
+            Event::Alike { one, like, others } => {
+                let (one, other) = (Who::from(one), like.first().map(Who::from));
+                let others = like.len().saturating_sub(1) + others;
+                status(paper, "alike", json!({ "one": one, "other": other, "others": others }));
             }
             Event::Trusted { who, key } => {
                 let (who, key) = (Who::from(who), key.to_string());
@@ -295,7 +310,11 @@ impl Front for Json {
         self.reference = request.reference;
         let wish = match (request.t.as_deref(), request.text, request.name) {
             (Some("send"), Some(text), _) => {
-                Wish::Say { text, action: request.action, to: request.to }
+                let to = match request.to.as_deref().map(Whom::exact) {
+                    Some(None) => return self.bad_input(TO, paper),
+                    to => to.flatten(),
+                };
+                Wish::Say { text, action: request.action, to }
             }
             (Some("send"), None, _) => return self.bad_input("send needs a text", paper),
             (Some("nick"), _, Some(name)) => Wish::Nick(name),
@@ -340,7 +359,7 @@ pub(crate) fn listing(listed: &[Listed], paper: &mut Paper) {
         addr: String,
     }
     for one in listed {
-        write(paper, "person", Body { who: (&one.who).into(), addr: one.addr.to_string() });
+        write(paper, "person", Body { who: Who::introduced(&one.who), addr: one.addr.to_string() });
     }
 }
 
@@ -348,6 +367,7 @@ fn presence(presence: &Presence) -> Value {
     json!({
         "id": presence.who.id.to_string(),
         "name": presence.who.name.as_str(),
+        "key": presence.who.key.to_string(),
         "addr": presence.addr.map(|addr| addr.to_string()),
         "rtt_ms": presence.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
         "unacked": presence.unacked,

@@ -106,9 +106,9 @@ impl Front for Lines {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
                 self.presence(event, paper);
             }
-            Event::Alike { one, other } => {
-                let (one, other) = (self.people.label(one), self.people.label(other));
-                paper.remark(format_args!("* {}", wording::alike(&one, &other)));
+            Event::Alike { one, like, others } => {
+                let line = wording::alike(&self.people, one, like, *others);
+                paper.remark(format_args!("* {line}"));
             }
             Event::Message { from, text, action, private, .. } => {
                 self.message(from, text.as_str(), *action, *private, paper);
@@ -218,10 +218,13 @@ fn remark_all(lines: Vec<String>, paper: &mut Paper) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Health, MessageId, Name, SafeText};
+    use crate::machine::{Health, MessageId, Name, PublicKey, SafeText};
 
     fn who(id: u64, name: &str) -> Person {
-        Person { id: PeerId(id), name: Name::parse(name).unwrap() }
+        // Another person for each id.
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&id.to_be_bytes());
+        Person { id: PeerId(id), key: PublicKey(key), name: Name::parse(name).unwrap() }
     }
 
     fn ready(people: &[Person]) -> Event<'static> {
@@ -285,7 +288,7 @@ mod tests {
     fn namesakes_are_told_apart() {
         let (one, other) = (who(1 << 62, "bob"), who(2 << 62, "bob"));
         let (a, b) = (one.id.short(), other.id.short());
-        let alike = Event::Alike { one: one.clone(), other: other.clone() };
+        let alike = Event::Alike { one: one.clone(), like: vec![other.clone()], others: 0 };
         let forger = who(3, &format!("bob·{a}"));
         let (out, err) = shown(
             Style::default(),
@@ -294,6 +297,28 @@ mod tests {
         assert_eq!(err, format!("* bob·{a} and bob·{b} look the same: mind the ids\n"));
         let real = forger.id.short();
         assert_eq!(out, format!("bob·{a}: x\nbob·{a}·{real}: y\n"));
+    }
+
+    #[test]
+    fn a_thousand_look_alikes_are_a_short_line_each() {
+        let (one, other) = (who(1 << 62, "bob"), who(2 << 62, "Bob"));
+        let alike = |like: &[Person], others| Event::Alike {
+            one: one.clone(),
+            like: like.to_vec(),
+            others,
+        };
+        let (_, err) = shown(
+            Style::default(),
+            &[alike(std::slice::from_ref(&other), 1), alike(&[other], 37), alike(&[], 0)],
+        );
+        let labels = format!("bob·{}, Bob·{}", one.id.short(), PeerId(2 << 62).short());
+        let expected = format!(
+            "* {labels} and 1 other look the same: mind the ids\n\
+             * {labels} and 37 others look the same: mind the ids\n\
+             * bob·{} has a name that reads as an id: mind the ids\n",
+            one.id.short()
+        );
+        assert_eq!(err, expected);
     }
 
     #[test]

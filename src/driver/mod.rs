@@ -14,7 +14,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `address`, `advertise` | where a nodeset is; where others find us |
-//! | `clock`, `signals`, `logging`, `notify` | time, signals, the log, systemd |
+//! | `clock`, `signals`, `logging`, `logged`, `notify` | time, signals, the log and what it says of events, systemd |
 //! | `socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
 //! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `seat` | whoever is in front of the machine: a `stream` of lines, or the screen in `terminal/` |
@@ -38,6 +38,7 @@ mod identity;
 mod json;
 mod known;
 mod lines;
+mod logged;
 mod logging;
 mod names;
 mod node;

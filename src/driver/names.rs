@@ -45,7 +45,8 @@ pub(crate) fn ask(default: Option<&Name>) -> io::Result<Option<Name>> {
 /// One line, byte by byte: what follows it belongs to the chat. The rest of a long one is dropped.
 pub(crate) fn read_line() -> io::Result<Option<Vec<u8>>> {
     let stdin = rustix::stdio::stdin();
-    let mut line = Vec::new();
+    // It may be a secret: what grows leaves copies behind.
+    let mut line = Vec::with_capacity(LINE_MAX);
     loop {
         let mut byte = [0];
         match rustix::io::read(stdin, &mut byte) {

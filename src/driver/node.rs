@@ -2,20 +2,42 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use log::{Level, debug, log_enabled};
 use mio::{Registry, Token};
 
 use super::clock::Clock;
-use super::socket::{Buffer, Socket};
+use super::logged::Logged;
+use super::socket::{Buffer, Socket, Trouble};
 use crate::machine::wire::DATAGRAM_MAX;
 use crate::machine::{Action, Blame, Event, Exit, Input, Machine, Time, drain};
+
+/// The log says no more often than this what was refused: whoever sends junk does not fill it.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What a machine wants somebody to know.
 #[derive(Debug)]
 pub(crate) enum Told<'a> {
     Event(Event<'a>),
     Exit(Exit),
+}
+
+impl Told<'_> {
+    /// The same for the log.
+    pub(crate) const fn logged(&self) -> Logged<'_> {
+        match self {
+            Self::Event(event) => Logged::Event(event),
+            Self::Exit(exit) => Logged::Exit(exit),
+        }
+    }
+}
+
+/// What went wrong so far, as far as the log is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    blame: Blame,
+    trouble: Trouble,
 }
 
 /// A machine that is connected to the network.
@@ -28,7 +50,9 @@ pub(crate) struct Node<M> {
     exited: bool,
     /// Whoever is in front of the machine can be shown no more, and it knows.
     full: bool,
-    blame: Blame,
+    /// What the log knows of, and when it may be told again.
+    told: Tally,
+    tell_at: Time,
 }
 
 impl<M: Machine> Node<M> {
@@ -40,7 +64,8 @@ impl<M: Machine> Node<M> {
             clock,
             exited: false,
             full: false,
-            blame: Blame::default(),
+            told: Tally::default(),
+            tell_at: Time::ZERO,
         }
     }
 
@@ -72,7 +97,7 @@ impl<M: Machine> Node<M> {
                     turn(machine, socket, exited, clock.now(), Input::Full(true), &mut tell);
                 }
             });
-            self.log_blame();
+            self.tell_log();
         }
         if self.due() {
             self.feed(Input::Tick, tell);
@@ -88,7 +113,8 @@ impl<M: Machine> Node<M> {
         if self.exited {
             return None;
         }
-        self.machine.next_wake().map(|wake| wake.at)
+        let tell = self.is_untold().then_some(self.tell_at);
+        self.machine.next_wake().map(|wake| wake.at).into_iter().chain(tell).min()
     }
 
     pub(crate) const fn note_readable(&mut self) {
@@ -113,16 +139,33 @@ impl<M: Machine> Node<M> {
         self.socket.local()
     }
 
-    /// Says in the log that something was refused, once per turn and not per datagram.
-    fn log_blame(&mut self) {
-        if !log_enabled!(Level::Debug) {
+    fn tally(&self) -> Tally {
+        Tally { blame: self.machine.blame(), trouble: self.socket.trouble() }
+    }
+
+    /// Whether the log lacks something that it is to have.
+    fn is_untold(&self) -> bool {
+        log_enabled!(Level::Debug) && self.tally() != self.told
+    }
+
+    /// Says in the log how much was refused and lost, in one line for all that there was since the
+    /// last one.
+    fn tell_log(&mut self) {
+        let now = self.clock.now();
+        if !self.is_untold() || now < self.tell_at {
             return;
         }
-        let blame = self.machine.blame();
-        if blame != self.blame {
-            debug!("refused so far: {blame:?}");
-            self.blame = blame;
-        }
+        let tally = self.tally();
+        let Tally { blame, trouble: Trouble { lost, failed } } = tally;
+        let Blame { malformed, unauthenticated, replayed, unknown_call, over_limit } = blame;
+        debug!(
+            "refused so far: {malformed} malformed, {unauthenticated} unauthenticated, \
+             {replayed} replayed, {unknown_call} unknown calls, {over_limit} over a limit; \
+             {lost} had no room, {failed} could not be sent or received{}",
+            self.socket.failure().map_or(String::new(), |error| format!(", the last: {error}"))
+        );
+        self.told = tally;
+        self.tell_at = now + TELL_EVERY;
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Nodeset {
 /// Where a nodeset listens unless it is told.
 pub(crate) const EVERYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT);
 
+/// How many members there are is told no more often: anybody may come and go.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
@@ -90,8 +93,9 @@ struct Service {
     node: Node<Registry>,
     clock: Clock,
     notify: Notify,
-    /// How many members the service manager was told of.
+    /// How many members the log and the service manager were told of, and when they may be told more.
     told: Option<usize>,
+    tell_at: Time,
     /// When the service manager wants to hear from us.
     watchdog: Option<(Duration, Time)>,
     done: bool,
@@ -102,13 +106,14 @@ impl Service {
         let notify = Notify::from_env();
         notify.tell("READY=1");
         let watchdog = notify.watchdog().map(|every| (every, clock.now()));
-        Self { node, clock, notify, told: None, watchdog, done: false }
+        Self { node, clock, notify, told: None, tell_at: Time::ZERO, watchdog, done: false }
     }
 
     fn tell_members(&mut self) {
-        let members = self.node.machine().members();
-        if self.told != Some(members) {
+        let (members, now) = (self.node.machine().members(), self.clock.now());
+        if self.told != Some(members) && self.tell_at <= now {
             self.told = Some(members);
+            self.tell_at = now + TELL_EVERY;
             let port = self.node.local().port();
             let members = counted(members as u64, "member");
             log::debug!("{members}");
@@ -129,7 +134,7 @@ impl Program for Service {
 
     fn turn(&mut self) {
         self.node.turn(|told| {
-            log::debug!("{told:?}");
+            log::debug!("{}", told.logged());
             false
         });
         self.tell_members();
@@ -148,7 +153,9 @@ impl Program for Service {
 
     fn wake(&self) -> Option<Time> {
         let watchdog = self.watchdog.map(|(_, at)| at);
-        [self.node.wake(), watchdog].into_iter().flatten().min()
+        let untold = self.told != Some(self.node.machine().members());
+        let tell = untold.then_some(self.tell_at);
+        [self.node.wake(), watchdog, tell].into_iter().flatten().min()
     }
 
     fn status(&self) -> Option<u8> {

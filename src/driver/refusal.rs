@@ -44,8 +44,19 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
         }
         Refusal::SeveralCalled(name) => (
             "several",
-            format!("more than one person here is called '{name}'"),
-            Some("say it to an id: /who shows them".to_owned()),
+            format!("'{name}' can be more than one person"),
+            Some("say it to a whole id: /who shows them".to_owned()),
+        ),
+        Refusal::NobodyWithId(id) => {
+            ("nobody", format!("nobody here has the id {id}"), Some("/who".to_owned()))
+        }
+        Refusal::NobodyWithKey(key) => {
+            ("nobody", format!("nobody here has the key {key}"), Some("/who".to_owned()))
+        }
+        Refusal::NameOrId { word, named, begun } => (
+            "ambiguous",
+            format!("'{word}' is the name of one person and reads as the id of another"),
+            Some(format!("write {named} for the one of that name, {begun} for the other")),
         ),
         Refusal::Name(problem) => {
             let failure = name_refused(problem);

@@ -165,6 +165,13 @@ pub(crate) fn name_refused(problem: &NameProblem) -> Failure {
             refused("name_alike", format!("'{wanted}' looks the same as '{present}', who is here"))
                 .hint("pick a name that cannot be confused")
         }
+        NameProblem::ReadsAsId { wanted, of } => {
+            let what = match of {
+                Some(of) => format!("'{wanted}' reads as the id of '{of}', who is here"),
+                None => format!("'{wanted}' reads as an id"),
+            };
+            refused("name_alike", what).hint("pick a name that cannot be confused")
+        }
         NameProblem::Invalid(error) => refused("bad_name", error.to_string()),
     }
 }

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::identity::leave_no_core;
 use super::names::read_line;
 use super::report::{Failure, status};
-use crate::machine::{Name, Room, SECRET, Secret};
+use crate::machine::{Name, Room, Secret};
 
 /// The variable that may hold the secret.
 const VARIABLE: &str = "CHATRPC_SECRET";
@@ -91,10 +92,10 @@ fn read_file(path: &PathBuf) -> io::Result<Zeroizing<Vec<u8>>> {
 ///
 /// When the operating system has no entropy.
 pub fn secret() -> Result<u8, Failure> {
-    let mut bytes = Zeroizing::new([0; SECRET]);
-    getrandom::fill(&mut *bytes).map_err(io::Error::from)?;
+    leave_no_core();
+    let secret = Secret::try_filled(|secret| getrandom::fill(secret)).map_err(io::Error::from)?;
     let mut out = io::stdout();
     // Whoever closed standard output does not want to know.
-    let _ = writeln!(out, "{}", *Secret::new(*bytes).written()).and_then(|()| out.flush());
+    let _ = writeln!(out, "{}", *secret.written()).and_then(|()| out.flush());
     Ok(status::OK)
 }

@@ -272,7 +272,7 @@ impl Program for Session<'_> {
         peer.turn(|told| desk.told(told));
         if let Some(registry) = &mut self.registry {
             registry.turn(|told| {
-                log::debug!("nodeset: {told:?}");
+                log::debug!("nodeset: {}", told.logged());
                 false
             });
         }

@@ -30,10 +30,18 @@ pub(crate) struct Socket {
     local: SocketAddr,
     v6: bool,
     readable: bool,
+    trouble: Trouble,
+    /// What the system said last of what failed.
+    failure: Option<io::Error>,
+}
+
+/// What went wrong at a socket, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
     /// Datagrams the operating system had no room for.
-    lost: u64,
+    pub(crate) lost: u64,
     /// Sends and receives that failed for another reason.
-    failed: u64,
+    pub(crate) failed: u64,
 }
 
 /// Bytes of one datagram, one more than allowed so that a longer one is seen to be too long.
@@ -63,8 +71,8 @@ impl Socket {
             local: canonical(local),
             v6: local.is_ipv6(),
             readable: false,
-            lost: 0,
-            failed: 0,
+            trouble: Trouble::default(),
+            failure: None,
         })
     }
 
@@ -115,8 +123,7 @@ impl Socket {
                     return;
                 }
                 Err(error) => {
-                    self.failed += 1;
-                    debug!("cannot receive ({} so far): {error}", self.failed);
+                    self.fail(error);
                     errors += 1;
                     if errors == ERRORS_MAX {
                         self.readable = false;
@@ -135,14 +142,29 @@ impl Socket {
         match self.inner.send_to(bytes, target) {
             Ok(_) => {}
             Err(error) if is_full(&error) => {
-                self.lost += 1;
-                debug!("no room for a datagram to {to} ({} so far)", self.lost);
+                trace!("no room for a datagram to {to}");
+                self.trouble.lost += 1;
             }
             Err(error) => {
-                self.failed += 1;
-                debug!("cannot send to {to} ({} so far): {error}", self.failed);
+                trace!("cannot send to {to}: {error}");
+                self.fail(error);
             }
         }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.trouble.failed += 1;
+        self.failure = Some(error);
+    }
+
+    /// What went wrong so far.
+    pub(crate) const fn trouble(&self) -> Trouble {
+        self.trouble
+    }
+
+    /// What the system said of it last.
+    pub(crate) const fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
     }
 }
 
@@ -230,7 +252,7 @@ mod tests {
     fn errors_are_survived() {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         v4.send("[::1]:9".parse().unwrap(), b"an IPv6 address on an IPv4 socket");
-        assert_eq!((v4.failed, v4.lost), (1, 0));
+        assert_eq!(v4.trouble(), Trouble { lost: 0, failed: 1 });
         v4.send(v4.local(), b"still works");
         assert_eq!(arrived(&mut v4, 1).len(), 1);
     }

@@ -8,6 +8,7 @@ use mio::event::Event;
 use super::address::Address;
 use super::clock::unix_ms;
 use super::front::Paper;
+use super::identity::leave_no_core;
 use super::json;
 use super::node::{Node, Told};
 use super::probe::Probe;
@@ -73,6 +74,7 @@ fn print(text: &str) {
 
 /// Who is there, and whether everybody can enter.
 fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
+    leave_no_core();
     let nodeset = resolved(&options.nodeset)?;
     // Signals do what they always do: there is nothing to leave.
     let mut world = World::new(&[])?;

@@ -44,9 +44,21 @@ pub(crate) fn left(label: &str, why: Why) -> String {
     }
 }
 
-/// Two people are easily confused.
-pub(crate) fn alike(one: &str, other: &str) -> String {
-    format!("{one} and {other} look the same: mind the ids")
+/// People are easily confused.
+pub(crate) fn alike(people: &People, one: &Person, like: &[Person], others: usize) -> String {
+    let mut all = vec![people.label(one)];
+    all.extend(like.iter().map(|who| people.label(who)));
+    match others {
+        0 => {}
+        1 => all.push("1 other".to_owned()),
+        more => all.push(format!("{more} others")),
+    }
+    match &all[..] {
+        [first @ .., last] if !first.is_empty() => {
+            format!("{} and {last} look the same: mind the ids", first.join(", "))
+        }
+        _ => format!("{} has a name that reads as an id: mind the ids", all.concat()),
+    }
 }
 
 /// Whom a message did not reach, and why.
@@ -83,7 +95,7 @@ pub(crate) fn presence(people: &[Presence]) -> Vec<String> {
     let rows = people.iter().map(|presence| {
         [
             presence.who.name.to_string(),
-            presence.who.id.short(),
+            presence.who.id.to_string(),
             presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
             presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
             presence.unacked.to_string(),
@@ -103,7 +115,7 @@ pub(crate) fn presence_in_short(people: &[Presence]) -> Vec<String> {
             unacked => format!("{unacked} unsent"),
         };
         [
-            format!("{} ({})", presence.who.name, presence.who.id.short()),
+            format!("{} ({})", presence.who.name, presence.who.id),
             presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
             presence.addr.map_or_else(|| "no address".to_owned(), |addr| addr.to_string()),
             unsent,
@@ -147,7 +159,7 @@ pub(crate) fn keys(event: &Event<'_>, people: &People) -> Option<String> {
             "WARNING: {} has another key than the one you trust under this name, or one like it! \
              It may be somebody else: /verify {}",
             people.label(who),
-            who.name
+            people.address(who)
         ),
         Event::Whois { who, key, addr, trusted } => {
             let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());

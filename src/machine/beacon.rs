@@ -9,7 +9,7 @@ use crate::machine::codec::{Reader, addr_size, put_beacon, put_signed};
 use crate::machine::identity::SIGNATURE;
 use crate::machine::keyed::{mac, short};
 use crate::machine::suite::{Suite, TAG};
-use crate::machine::{Identity, Name, PublicKey, Room};
+use crate::machine::{Identity, Name, Person, PublicKey, Room};
 
 /// How many addresses a beacon may list.
 pub(crate) const ADDRS_MAX: usize = 4;
@@ -142,6 +142,11 @@ impl Beacon {
         });
     }
 
+    /// Whose it is.
+    pub(crate) fn person(&self) -> Person {
+        Person { id: self.id, key: self.key, name: self.name.clone() }
+    }
+
     /// Whether it is of the same process: what never changes is the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let what = |beacon: &Self| (beacon.id, beacon.key, beacon.handle, beacon.once);
@@ -266,13 +271,13 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_in_its_room_alone() {
-        let (me, here) = (Identity::new(&[1; 32]), room("here"));
+        let (me, here) = (Identity::new(&[1; 32]), room("ops"));
         let signed = Signed::new(&Noise, &me, &here, beacon(&me, "alice", &["10.0.0.1:7"]));
         let sealed = signed.seal(&Noise, &here);
         assert_eq!(sealed.open(&Noise, &here), Some(signed.clone()));
         assert!(signed.is_genuine(&Noise, &here));
-        assert_eq!(sealed.open(&Noise, &room("there")), None);
-        assert!(!signed.is_genuine(&Noise, &room("there")));
+        assert_eq!(sealed.open(&Noise, &room("lab")), None);
+        assert!(!signed.is_genuine(&Noise, &room("lab")));
         for place in 0..SEALED {
             let mut spoilt = *sealed.0;
             spoilt[place] ^= 1 << (place % 8);
@@ -283,7 +288,7 @@ mod tests {
     #[test]
     fn nobody_signs_for_somebody_else() {
         let (me, other) = (Identity::new(&[1; 32]), Identity::new(&[2; 32]));
-        let here = room("here");
+        let here = room("ops");
         let forged = Signed::new(&Noise, &other, &here, beacon(&me, "alice", &[]));
         assert!(!forged.is_genuine(&Noise, &here));
         let mut signed = Signed::new(&Noise, &me, &here, beacon(&me, "alice", &[]));
@@ -293,7 +298,7 @@ mod tests {
 
     #[test]
     fn equal_nonces_mean_equal_beacons() {
-        let (me, here) = (Identity::new(&[1; 32]), room("here"));
+        let (me, here) = (Identity::new(&[1; 32]), room("ops"));
         let seal =
             |name| Signed::new(&Noise, &me, &here, beacon(&me, name, &[])).seal(&Noise, &here);
         assert_eq!(seal("alice"), seal("alice"));

@@ -1,7 +1,7 @@
 //! What a typed line means. `/` opens a command; `//` says a line that begins with a slash; anything
 //! else is said as it stands. A command that is not known is never sent as text.
 
-use crate::machine::{Refusal, SafeText};
+use crate::machine::{PeerId, Refusal, SafeText, Whom};
 
 /// What a line, or a program, can ask of the chat machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,19 +12,28 @@ pub enum Command<'a> {
         text: &'a str,
         /// It is something we do (`/me`).
         action: bool,
-        /// Say it to this person alone: a name, or the beginning of an id.
-        to: Option<&'a str>,
+        /// Say it to this person alone.
+        to: Option<Whom<'a>>,
+    },
+    /// Say something again, as part of the talk of the room, to those it did not reach.
+    Again {
+        /// What to say.
+        text: &'a str,
+        /// It is something we do (`/me`).
+        action: bool,
+        /// Those of them who are here.
+        readers: &'a [PeerId],
     },
     /// Change our name.
     Nick(&'a str),
     /// Show who is here.
     Who,
     /// Show what is known of one person.
-    Whois(&'a str),
+    Whois(Whom<'a>),
     /// Show the words that prove who somebody is.
-    Verify(&'a str),
+    Verify(Whom<'a>),
     /// Remember that the name of somebody who is here stands for their key.
-    Trust(&'a str),
+    Trust(Whom<'a>),
     /// Show how somebody else joins.
     Invite,
     /// Show the commands.
@@ -80,15 +89,15 @@ impl<'a> Command<'a> {
             "who" => Ok(Self::Who),
             "invite" => Ok(Self::Invite),
             "quit" => Ok(Self::Quit),
-            "whois" if !rest.is_empty() => Ok(Self::Whois(rest)),
-            "trust" if !rest.is_empty() => Ok(Self::Trust(rest)),
-            "verify" if !rest.is_empty() => Ok(Self::Verify(rest)),
+            "whois" if !rest.is_empty() => Ok(Self::Whois(Whom::read(rest))),
+            "trust" if !rest.is_empty() => Ok(Self::Trust(Whom::read(rest))),
+            "verify" if !rest.is_empty() => Ok(Self::Verify(Whom::read(rest))),
             "nick" if !rest.is_empty() => Ok(Self::Nick(rest)),
             "me" if !rest.is_empty() => Ok(Self::Say { text: rest, action: true, to: None }),
             "say" if !rest.is_empty() => Ok(Self::Say { text: rest, action: false, to: None }),
             "msg" => match split_word(rest) {
                 (name, text) if !name.is_empty() && !text.is_empty() => {
-                    Ok(Self::Say { text, action: false, to: Some(name) })
+                    Ok(Self::Say { text, action: false, to: Some(Whom::read(name)) })
                 }
                 _ => Err(usage),
             },
@@ -173,12 +182,20 @@ mod tests {
     fn commands_and_prefixes() {
         assert_eq!(Command::parse("/nick al"), Ok(Command::Nick("al")));
         assert_eq!(Command::parse("/w"), Ok(Command::Who));
-        assert_eq!(Command::parse("/whoi bob"), Ok(Command::Whois("bob")));
-        assert_eq!(Command::parse("/v bob"), Ok(Command::Verify("bob")));
+        assert_eq!(Command::parse("/whoi bob"), Ok(Command::Whois(Whom::Word("bob"))));
+        assert_eq!(Command::parse("/v bob"), Ok(Command::Verify(Whom::Word("bob"))));
         assert_eq!(Command::parse("/q"), Ok(Command::Quit));
         assert_eq!(
             Command::parse("/msg bob hi there"),
-            Ok(Command::Say { text: "hi there", action: false, to: Some("bob") })
+            Ok(Command::Say { text: "hi there", action: false, to: Some(Whom::Word("bob")) })
+        );
+        let id = Whom::Id(PeerId(77));
+        let line = format!("/whois {}", PeerId(77));
+        assert_eq!(Command::parse(&line), Ok(Command::Whois(id)));
+        let line = format!("/msg {} hi", PeerId(77));
+        assert_eq!(
+            Command::parse(&line),
+            Ok(Command::Say { text: "hi", action: false, to: Some(id) })
         );
     }
 

@@ -14,6 +14,8 @@ use crate::machine::{Name, PeerId, PublicKey, SafeText};
 pub struct Person {
     /// Which process it is: names may be shared, ids are not.
     pub id: PeerId,
+    /// Whose process it is: the same one for all processes of a person.
+    pub key: PublicKey,
     /// What people call them.
     pub name: Name,
 }
@@ -115,8 +117,21 @@ pub enum Refusal<'a> {
     Usage(&'static str),
     /// Nobody here goes by that name or id.
     NobodyCalled(SafeText<'a>),
-    /// More than one person here goes by that name.
+    /// More than one person goes by that name or id.
     SeveralCalled(SafeText<'a>),
+    /// Nobody here has that id.
+    NobodyWithId(PeerId),
+    /// Nobody here has that key.
+    NobodyWithKey(PublicKey),
+    /// One person here goes by that name, and it could be meant for the id of another.
+    NameOrId {
+        /// What was written.
+        word: SafeText<'a>,
+        /// The one with the name.
+        named: PeerId,
+        /// The one with the id.
+        begun: PeerId,
+    },
     /// That name cannot be had.
     Name(NameProblem),
     /// Too much is still undelivered; say it again when some of it has arrived.
@@ -140,6 +155,11 @@ impl Refusal<'_> {
             Self::Usage(usage) => Refusal::Usage(usage),
             Self::NobodyCalled(name) => Refusal::NobodyCalled(name.into_owned()),
             Self::SeveralCalled(name) => Refusal::SeveralCalled(name.into_owned()),
+            Self::NobodyWithId(id) => Refusal::NobodyWithId(id),
+            Self::NobodyWithKey(key) => Refusal::NobodyWithKey(key),
+            Self::NameOrId { word, named, begun } => {
+                Refusal::NameOrId { word: word.into_owned(), named, begun }
+            }
             Self::Name(problem) => Refusal::Name(problem),
             Self::Backlog { messages } => Refusal::Backlog { messages },
             Self::NotJoined => Refusal::NotJoined,
@@ -160,6 +180,14 @@ pub enum NameProblem {
         wanted: Name,
         /// The name of the one who is here.
         present: Name,
+    },
+    /// It could be taken for the id of somebody who is here; or for an id, whether anybody has it or
+    /// not.
+    ReadsAsId {
+        /// The name that was asked for.
+        wanted: Name,
+        /// The name of the one who is here.
+        of: Option<Name>,
     },
 }
 
@@ -195,12 +223,16 @@ pub enum Event<'a> {
         /// The name before.
         was: Name,
     },
-    /// Two people here have names that look the same; front ends show their ids.
+    /// Somebody who came, or changed their name, could be taken for others; front ends show the ids
+    /// of all who are named in such an event. Told once for each arrival and each change.
     Alike {
-        /// One of them.
+        /// Who.
         one: Person,
-        /// The other.
-        other: Person,
+        /// Some of those they could be taken for: all who were not alike anybody before. When there
+        /// is none, the name reads as an id, which nobody here has.
+        like: Vec<Person>,
+        /// How many more there are.
+        others: usize,
     },
     /// Somebody said something.
     Message {

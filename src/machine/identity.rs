@@ -6,12 +6,11 @@
 
 use core::fmt;
 use core::str::FromStr;
-
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
 use crate::machine::keyed::{mac, short};
-use crate::machine::{Name, PeerId};
+use crate::machine::{Guarded, Name, PeerId, wiped};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 /// Bytes of a signature.
 pub const SIGNATURE: usize = 64;
@@ -113,19 +112,24 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A key pair. Its secret is overwritten when it is dropped, and never shown.
+/// A key pair. Its secret stays where it is, is overwritten when the last copy is dropped, and never
+/// shown.
 #[derive(Clone)]
 pub struct Identity {
-    signing: SigningKey,
+    signing: Arc<SigningKey>,
+    agreement: Guarded<32>,
     public: PublicKey,
 }
 
 impl Identity {
     /// The pair that belongs to 32 secret bytes.
     pub fn new(secret: &[u8; 32]) -> Self {
-        let signing = SigningKey::from_bytes(secret);
-        let public = PublicKey(signing.verifying_key().to_bytes());
-        Self { signing, public }
+        wiped(|| {
+            let signing = Arc::new(SigningKey::from_bytes(secret));
+            let public = PublicKey(signing.verifying_key().to_bytes());
+            let agreement = Guarded::filled(|bytes| *bytes = signing.to_scalar_bytes());
+            Self { signing, agreement, public }
+        })
     }
 
     /// The public half.
@@ -135,12 +139,12 @@ impl Identity {
 
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE] {
-        self.signing.sign(message).to_bytes()
+        wiped(|| self.signing.sign(message).to_bytes())
     }
 
     /// The secret X25519 key whose public half is the image of ours.
-    pub fn agreement(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.signing.to_scalar_bytes())
+    pub fn agreement(&self) -> &[u8; 32] {
+        &self.agreement
     }
 }
 

@@ -11,8 +11,7 @@ use crate::machine::outbox::Outbox;
 use crate::machine::suite::Suite;
 use crate::machine::wire::{self, Change, Packet, Response};
 use crate::machine::{
-    Action, Blame, Event, Exit, Handle, Input, Machine, Person, Room, Seed, Signed, Table, Time,
-    Wake, mix,
+    Action, Blame, Event, Exit, Handle, Input, Machine, Room, Seed, Signed, Table, Time, Wake, mix,
 };
 
 /// People listed at most: a nodeset that names more is not believed.
@@ -116,7 +115,7 @@ impl Listing {
             // Who only came to say something is gone in a moment.
             Some(signed) if signed.beacon.once => {}
             Some(signed) => {
-                let who = Person { id: signed.beacon.id, name: signed.beacon.name };
+                let who = signed.beacon.person();
                 self.found.insert(listed.handle, Listed { who, addr: listed.seen });
             }
             None => self.calls.blame.unauthenticated += 1,

@@ -8,6 +8,7 @@
 //! re-merges by itself, with or without a nodeset.
 
 mod greeting;
+mod likeness;
 mod one;
 mod presence;
 mod reading;
@@ -21,6 +22,7 @@ pub(crate) use self::one::Member;
 use self::one::{Hint, Route, Standing};
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::inward::InStream;
+use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::peer::Purpose;
@@ -111,6 +113,8 @@ pub(crate) struct Members {
     by_handle: BTreeMap<Handle, MemberKey>,
     /// The member behind each link, by the place of the link.
     by_link: Vec<Option<(LinkKey, MemberKey)>>,
+    /// Those who are here, by what they could be taken for.
+    looks: Looks,
     timers: Timers,
     gone: usize,
     shown: usize,
@@ -316,6 +320,7 @@ impl Members {
 
     /// Somebody changed their beacon.
     fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
+        self.note_look(key, false);
         let Some(member) = self.slab.get_mut(key) else { return };
         member.beacon = beacon;
         self.rename(key, ctx);
@@ -333,8 +338,12 @@ impl Members {
             member.rename_at = Some(member.renamed.next(RENAMED));
             return self.reschedule(key);
         }
+        self.note_look(key, false);
+        let Some(member) = self.slab.get_mut(key) else { return };
         member.look = member.beacon.name.look();
         let was = core::mem::replace(&mut member.name, member.beacon.name.clone());
+        self.note_look(key, true);
+        let Some(member) = self.slab.get(key) else { return };
         if shown && member.is_reader() {
             ctx.out.show(Event::Renamed { who: member.person(), was });
         }
@@ -355,7 +364,8 @@ impl Members {
         }
         member.standing = Standing::Shown;
         self.shown += usize::from(member.is_reader());
-        if ctx.announce {
+        self.note_look(key, true);
+        if let Some(member) = self.slab.get(key).filter(|_| ctx.announce) {
             if member.is_reader() {
                 ctx.out.show(Event::Joined(member.person()));
             }
@@ -381,21 +391,6 @@ impl Members {
         self.iter().all(|(_, member)| {
             !(member.standing == Standing::Hidden && member.introduced && member.rounds == 0)
         })
-    }
-
-    /// Warns when somebody goes by a name that looks like another's.
-    fn warn_alike(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get(key) else { return };
-        let others = self.shown().filter(|&(other, _)| other != key);
-        member.warn_alike(others.map(|(_, other)| other), ctx);
-    }
-
-    /// Warns of all who are here and look like another, or like us.
-    pub(crate) fn warn_all_alike(&self, ctx: &mut Ctx<'_>) {
-        for (place, (_, member)) in self.shown().enumerate() {
-            member.warn_other_key(ctx);
-            member.warn_alike(self.shown().take(place).map(|(_, other)| other), ctx);
-        }
     }
 
     /// Says a message to one member.
@@ -467,6 +462,7 @@ impl Members {
         assert_eq!(self.shown().count(), self.shown);
         let held = self.slab.iter().map(|(_, member)| member.inward.held_bytes());
         assert_eq!(self.held, held.sum::<usize>());
+        self.check_looks();
         for (key, member) in self.slab.iter() {
             assert_eq!(self.key_of(member.beacon.id), Some(key));
             assert!(member.links.len() <= LINKS_EACH);

@@ -40,19 +40,19 @@
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
 //! | `wire` and its `datagram`, `codec`, `beacon` | every byte that crosses the network |
-//! | `keyed`, `identity`, `room` | the keyed hash; who somebody is; a room's keys |
+//! | `keyed`, `guarded`, `identity`, `room` | the keyed hash; where secrets are kept; who somebody is; a room's keys |
 //! | `suite`, `noise` | what is asked of cryptography; the product's answer |
 //! | `session` and its `handshake`, `load`, `remotes`, `places`, `window`, `stamps` | what peers say is sealed; how keys come about; how many are looked at; with whom; whose turn; nothing twice; what is late |
 //! | `text` | what a remote string may hold before anything else sees it |
-//! | `name` | what people may call themselves, and when two names look the same |
+//! | `name` and its `marks` | what people may call themselves, and when two names look the same; what only the program writes |
 //! | `outbox` | the arena of what waits to be polled |
 //! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/link`, `call/receiving`, `call/packing`, `call/unproven` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along; few go where nobody answers |
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
-//! | `member` and its `one`, `greeting`, `presence`, `reading` | who is known; one of them; finding a path to them; who is still here; who reads what we say |
+//! | `member` and its `one`, `greeting`, `presence`, `likeness`, `reading` | who is known; one of them; finding a path to them; who is still here; whom they could be taken for; who reads what we say |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
-//! | `command` | what a typed line means |
-//! | `pins` | whom we trust |
+//! | `command`, `whom` | what a typed line means; who is meant in it |
+//! | `pins`, `looks` | whom we trust; who here could be taken for whom |
 //! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` and its `sources`, `telling` | the nodeset machine; where leases come from; what a room is told |
 //! | `listing` | the machine behind `chatrpc who` |
@@ -64,10 +64,12 @@ mod codec;
 mod command;
 mod cookie;
 mod event;
+mod guarded;
 mod identity;
 mod inward;
 pub mod keyed;
 mod listing;
+mod looks;
 mod member;
 mod name;
 mod noise;
@@ -90,6 +92,7 @@ pub mod suite;
 mod text;
 mod time;
 mod timer;
+mod whom;
 pub mod wire;
 
 use core::net::SocketAddr;
@@ -99,6 +102,7 @@ pub use command::{COMMANDS, Command, CommandHelp};
 pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
 };
+pub use guarded::{Guarded, wipe, wiped};
 pub use identity::{Identity, Pin, PublicKey, SIGNATURE, words};
 pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
@@ -110,6 +114,8 @@ pub use room::{Room, SECRET, Secret, SecretError};
 pub use session::handshake::{COOKIE, INIT, RESP};
 pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
+pub(crate) use whom::Known;
+pub use whom::Whom;
 
 /// What a machine is told.
 #[derive(Clone, Debug)]

@@ -1,8 +1,10 @@
 //! What people may call themselves, and when two names look the same.
 //!
 //! A name is refused with a reason, never silently mangled: somebody else would answer to it. No
-//! script is banned, and a name is judged by its looks only against the names of people who are
-//! present.
+//! script is banned, and a name is judged by its looks only against the names and the ids of people
+//! who are present. What the program itself writes beside names is in `marks`.
+
+mod marks;
 
 use core::fmt;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use unicode_security::skeleton;
 use unicode_width::UnicodeWidthStr;
 
 use crate::machine::text::is_blank;
-use crate::machine::{SafeText, sanitize};
+use crate::machine::{PeerId, SafeText, sanitize};
 
 /// Widest name, columns.
 const NAME_COLUMNS_MAX: usize = 24;
@@ -20,20 +22,6 @@ const NAME_COLUMNS_MAX: usize = 24;
 /// Longest name, bytes of UTF-8. A column may hold a letter and several marks, so that columns
 /// alone do not bound what a name costs on the wire; 96 leaves every column the longest code point.
 pub(crate) const NAME_BYTES_MAX: usize = 96;
-
-/// What a name may not begin with, nor with a symbol that looks the same, since a line `name: text`
-/// would then begin as these do:
-///
-/// - `/`: a command, when somebody copies the line;
-/// - `@`: an address, and the glyph of a private message;
-/// - `*`: a notice of line mode (`* bob has left`), and what somebody does (`/me`);
-/// - `!`: a notice;
-/// - `>`: the prompt;
-/// - the rest: the glyphs that stand before joins, departures, mentions and receipts.
-const LINE_STARTS: &str = "/@*!>→←±»·✓✗";
-
-/// Words before the colon of a line of the program's own (`error: no nodeset answered`).
-const LINE_WORDS: [&str; 2] = ["error", "note"];
 
 /// A valid name: NFC, single spaces, 1 to 24 columns, nothing that [`sanitize`] would change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +52,11 @@ impl Name {
         if name.chars().all(char::is_numeric) {
             return Err(NameError::Number);
         }
-        if begins_like_a_line(&name) {
+        if marks::begins_like_a_line(&name) {
             return Err(NameError::Prefix);
+        }
+        if marks::has_mark(&name) {
+            return Err(NameError::Mark);
         }
         Ok(Self(name.into()))
     }
@@ -85,15 +76,26 @@ impl Name {
     /// What people could take the name for.
     #[must_use]
     pub fn look(&self) -> Look {
-        Look(readings(&self.0))
+        Look { readings: readings(&self.0), claims: claims(&self.0) }
+    }
+
+    /// Whether something in it looks like the dot that sets an id apart (`bob·k7f3`): it could pass
+    /// for somebody else's label.
+    pub(crate) fn has_dot(&self) -> bool {
+        self.0.chars().any(is_dot)
     }
 }
 
-/// How a name looks: as it is written, and in lower case. Costs more to make than to compare.
+/// How a name looks: as it is written, and in lower case; and which ids it could be taken for. Costs
+/// more to make than to compare.
 ///
 /// Looks are skeletons of UTS 39, section 4.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look([String; 2]);
+pub struct Look {
+    readings: [String; 2],
+    /// What in it has the form of the beginning of an id, in the letters of [`id_letters`].
+    claims: Vec<String>,
+}
 
 impl Look {
     /// Whether people could take one name for the other: they have a reading in common.
@@ -102,8 +104,96 @@ impl Look {
     /// look like each other.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        self.0.iter().any(|reading| other.0.contains(reading))
+        self.readings.iter().any(|reading| other.readings.contains(reading))
     }
+
+    /// Whether people could take the name for an id: one that is whole, whether anybody has it or
+    /// not.
+    #[must_use]
+    pub fn is_id(&self) -> bool {
+        self.readings.iter().any(|reading| is_whole_id(&spelled(reading)))
+    }
+
+    /// Whether people could take the name, or the end of it, for that id or the beginning of it:
+    /// four letters and more.
+    #[must_use]
+    pub fn claims(&self, id: PeerId) -> bool {
+        !self.claims.is_empty() && beginnings(id).any(|letters| self.claims.contains(&letters))
+    }
+
+    /// Its readings, each once.
+    pub(crate) fn readings(&self) -> &[String] {
+        let [one, other] = &self.readings;
+        if one == other { &self.readings[..1] } else { &self.readings }
+    }
+
+    /// The beginnings of ids that it could be taken for.
+    pub(crate) fn claimed(&self) -> &[String] {
+        &self.claims
+    }
+}
+
+/// Letters of an id that people see, and the least that stands for it.
+pub(crate) const ID_LETTERS_MIN: usize = 4;
+
+/// Letters of a whole id.
+pub(crate) const ID_LETTERS: usize = 13;
+
+/// Whether that letter may stand in an id.
+const fn is_id_letter(c: char) -> bool {
+    matches!(c, 'a'..='z' | '2'..='7')
+}
+
+/// A reading in which one letter is written in one way: `m` looks like `rn`, and no other letter of
+/// an id looks like anything but itself.
+fn spelled(reading: &str) -> String {
+    reading.replace('m', "rn")
+}
+
+/// The beginnings of an id, from four letters to all, as they are read.
+pub(crate) fn beginnings(id: PeerId) -> impl Iterator<Item = String> {
+    let id = id.to_string();
+    (ID_LETTERS_MIN..=ID_LETTERS).map(move |letters| spelled(&id[..letters]))
+}
+
+/// How many letters of an id could be written so: at least, and at most.
+fn id_letters(spelled: &str) -> Option<(usize, usize)> {
+    let most = spelled.len();
+    spelled.chars().all(is_id_letter).then(|| (most - spelled.matches("rn").count(), most))
+}
+
+/// What in a name could be taken for the beginning of an id: all of it, or the letters behind the last
+/// sign or blank, as in `bob·k7f3` and `bob (k7f3)`.
+fn claims(name: &str) -> Vec<String> {
+    let apart = |c: char| !c.is_alphanumeric() || is_dot(c);
+    let last = name.rsplit(apart).find(|letters| !letters.is_empty()).unwrap_or(name);
+    let mut claims = Vec::new();
+    for reading in [name, last].into_iter().flat_map(readings) {
+        let letters = spelled(&reading);
+        let fits = id_letters(&letters)
+            .is_some_and(|(least, most)| least <= ID_LETTERS && most >= ID_LETTERS_MIN);
+        if fits && !claims.contains(&letters) {
+            claims.push(letters);
+        }
+    }
+    claims
+}
+
+/// Whether all of an id could be written so. Its last letter holds four bits and a zero.
+fn is_whole_id(spelled: &str) -> bool {
+    let last = spelled.bytes().next_back().unwrap_or(0);
+    let Some((least, most)) = id_letters(spelled) else { return false };
+    match last {
+        // `n` is an odd letter, and `m` an even one.
+        b'n' => spelled.ends_with("rn") && (least..most).contains(&ID_LETTERS),
+        b'a'..=b'z' => (last - b'a').is_multiple_of(2) && (least..=most).contains(&ID_LETTERS),
+        _ => last.is_multiple_of(2) && (least..=most).contains(&ID_LETTERS),
+    }
+}
+
+/// Whether it looks like the dot of a label, be it a letter or not.
+fn is_dot(c: char) -> bool {
+    !c.is_ascii() && skeleton(c.encode_utf8(&mut [0; 4])).eq(['·'])
 }
 
 impl fmt::Display for Name {
@@ -137,6 +227,8 @@ pub enum NameError {
     /// Begins like a command or a notice: with one of `/ @ * ! >`, or a glyph of the gutter.
     /// `error` and `note` do too, once a colon follows.
     Prefix,
+    /// Has in it what the program itself writes beside names.
+    Mark,
 }
 
 /// The words after `error: `.
@@ -154,6 +246,10 @@ impl fmt::Display for NameError {
             Self::Number => f.write_str("names are not bare numbers"),
             Self::Prefix => f.write_str(
                 "names do not begin like a command or notice (/ @ * ! > and the like, error, note)",
+            ),
+            Self::Mark => f.write_str(
+                "names have none of the marks that the program itself puts beside names \
+                 (arrows, ticks, dots, bars, ', ', '(you)' and the like)",
             ),
         }
     }
@@ -186,13 +282,6 @@ const fn is_refused(c: char) -> bool {
 /// A colon that a reader would take for the one after the name: at the end, or before a space.
 fn has_ending_colon(name: &str) -> bool {
     name.split(' ').filter_map(|word| word.chars().next_back()).any(|c| looks(c) == ':')
-}
-
-fn begins_like_a_line(name: &str) -> bool {
-    let first = name.chars().next().map(looks);
-    let ours = readings(name);
-    LINE_STARTS.chars().any(|start| first == Some(looks(start)))
-        || LINE_WORDS.iter().flat_map(|word| readings(word)).any(|word| ours.contains(&word))
 }
 
 /// The punctuation that a character looks like; letters are themselves. Katakana no (ノ) looks like
@@ -363,8 +452,7 @@ mod tests {
             "! bob",
             "！",
             "> bob",
-            "→ bob",
-            "✓bob",
+            "·bob",
             "error",
             "Error",
             "еrrоr",
@@ -372,9 +460,6 @@ mod tests {
             "ΝΟΤΕ",
         ] {
             refused(text, NameError::Prefix);
-        }
-        for start in LINE_STARTS.chars() {
-            refused(&format!("{start} bob"), NameError::Prefix);
         }
     }
 

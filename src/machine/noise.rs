@@ -15,7 +15,7 @@ use snow::{Builder, Error, HandshakeState, StatelessTransportState};
 use zeroize::Zeroizing;
 
 use crate::machine::suite::{FIRST, Hand, Initiated, Responding, SECOND, Suite, TAG, Transport};
-use crate::machine::{Identity, PublicKey};
+use crate::machine::{Identity, PublicKey, wiped};
 
 const PATTERN: &str = "Noise_IKpsk0_25519_ChaChaPoly_BLAKE2s";
 
@@ -60,11 +60,14 @@ impl Suite for Noise {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<Box<dyn Initiated>> {
-        let mut state = handshake(hand, Some(theirs)).ok()?;
-        let start = out.len();
-        out.resize(start + FIRST + payload.len(), 0);
-        state.write_message(payload, &mut out[start..]).ok()?;
-        Some(Box::new(First(Some(state))))
+        wiped(|| {
+            let mut state = handshake(hand, Some(theirs)).ok()?;
+            let start = out.len();
+            out.resize(start + FIRST + payload.len(), 0);
+            state.write_message(payload, &mut out[start..]).ok()?;
+            forget_psk(&mut state)?;
+            Some(Box::new(First(Some(state))) as Box<dyn Initiated>)
+        })
     }
 
     fn respond(
@@ -73,14 +76,23 @@ impl Suite for Noise {
         first: &[u8],
         payload: &mut Vec<u8>,
     ) -> Option<Box<dyn Responding>> {
-        let mut state = handshake(hand, None).ok()?;
-        let start = payload.len();
-        payload.resize(start + first.len(), 0);
-        let len = state.read_message(first, &mut payload[start..]).ok()?;
-        payload.truncate(start + len);
-        let image = state.get_remote_static()?.try_into().ok()?;
-        Some(Box::new(Second { state, image }))
+        wiped(|| {
+            let mut state = handshake(hand, None).ok()?;
+            let start = payload.len();
+            payload.resize(start + first.len(), 0);
+            let len = state.read_message(first, &mut payload[start..]).ok()?;
+            payload.truncate(start + len);
+            forget_psk(&mut state)?;
+            let image = state.get_remote_static()?.try_into().ok()?;
+            Some(Box::new(Second { state, image }) as Box<dyn Responding>)
+        })
     }
+}
+
+/// The first message was the only one that needs it, and what the library holds is not overwritten when
+/// it is dropped.
+fn forget_psk(state: &mut HandshakeState) -> Option<()> {
+    state.set_psk(0, &[0; 32]).ok()
 }
 
 fn handshake(hand: &Hand<'_>, theirs: Option<&[u8; 32]>) -> Result<HandshakeState, Error> {
@@ -89,7 +101,7 @@ fn handshake(hand: &Hand<'_>, theirs: Option<&[u8; 32]>) -> Result<HandshakeStat
     let resolver = Box::new(Resolver { entropy: Zeroizing::new(hand.entropy) });
     let builder = Builder::with_resolver(params, resolver)
         .prologue(PROLOGUE)?
-        .local_private_key(&*secret)?
+        .local_private_key(secret)?
         .psk(0, hand.psk)?;
     match theirs {
         Some(theirs) => builder.remote_public_key(theirs)?.build_initiator(),
@@ -102,12 +114,14 @@ struct First(Option<HandshakeState>);
 
 impl Initiated for First {
     fn finish(&mut self, second: &[u8]) -> Option<Box<dyn Transport>> {
-        let state = self.0.as_mut()?;
-        let mut nothing = [0; SECOND];
-        let read = state.read_message(second, &mut nothing);
-        read.ok().filter(|&len| len == 0)?;
-        let session = self.0.take()?.into_stateless_transport_mode().ok()?;
-        Some(Box::new(Session(session)))
+        wiped(|| {
+            let state = self.0.as_mut()?;
+            let mut nothing = [0; SECOND];
+            let read = state.read_message(second, &mut nothing);
+            read.ok().filter(|&len| len == 0)?;
+            let session = self.0.take()?.into_stateless_transport_mode().ok()?;
+            Some(Box::new(Session(session)) as Box<dyn Transport>)
+        })
     }
 }
 
@@ -122,10 +136,13 @@ impl Responding for Second {
     }
 
     fn finish(mut self: Box<Self>, out: &mut Vec<u8>) -> Option<Box<dyn Transport>> {
-        let start = out.len();
-        out.resize(start + SECOND, 0);
-        self.state.write_message(&[], &mut out[start..]).ok()?;
-        Some(Box::new(Session(self.state.into_stateless_transport_mode().ok()?)))
+        wiped(|| {
+            let start = out.len();
+            out.resize(start + SECOND, 0);
+            self.state.write_message(&[], &mut out[start..]).ok()?;
+            let session = self.state.into_stateless_transport_mode().ok()?;
+            Some(Box::new(Session(session)) as Box<dyn Transport>)
+        })
     }
 }
 

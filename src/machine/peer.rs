@@ -208,8 +208,7 @@ impl Peer {
 
     /// Who we are.
     pub fn me(&self) -> Person {
-        let Beacon { id, name, .. } = &self.me.beacon;
-        Person { id: *id, name: name.clone() }
+        self.me.beacon.person()
     }
 
     /// Whether a pipe may be read: we are in, and nobody who keeps up with what is said has much of it

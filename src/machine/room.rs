@@ -6,10 +6,10 @@
 use core::fmt;
 use core::str::FromStr;
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::machine::keyed::{hash, short};
-use crate::machine::{Name, Tag};
+use crate::machine::{Guarded, Name, Tag, wiped};
 
 /// Bytes of a secret: 160 bits, which nobody can guess, and which need no slow hash.
 pub const SECRET: usize = 20;
@@ -23,13 +23,24 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 ///
 /// Written as 34 letters and digits: 32 of base32, and two that tell a slip of the pen from a
 /// secret. Capital letters, spaces and hyphens do not matter.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct Secret([u8; SECRET]);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Guarded<SECRET>);
 
 impl Secret {
     /// A secret made of entropy.
-    pub const fn new(bytes: [u8; SECRET]) -> Self {
-        Self(bytes)
+    pub fn new(mut bytes: [u8; SECRET]) -> Self {
+        let secret = Self(Guarded::filled(|secret| secret.copy_from_slice(&bytes)));
+        bytes.zeroize();
+        secret
+    }
+
+    /// A secret that something makes of zeros.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fill`.
+    pub fn try_filled<E>(fill: impl FnOnce(&mut [u8; SECRET]) -> Result<(), E>) -> Result<Self, E> {
+        Guarded::try_filled(fill).map(Self)
     }
 
     /// The way it is written. For a person's eyes: never for a log.
@@ -48,7 +59,7 @@ impl Secret {
 
     /// Ten bits that a slip of the pen hardly leaves right.
     fn check(&self) -> u64 {
-        u64::from_be_bytes(short(b"chatrpc check", &[&self.0])) >> 54
+        u64::from_be_bytes(short(b"chatrpc check", &[&self.0[..]])) >> 54
     }
 }
 
@@ -89,11 +100,12 @@ impl FromStr for Secret {
         if count < digits.len() {
             return Err(SecretError::Shape);
         }
-        let mut secret = Self([0; SECRET]);
-        for (five, eight) in secret.0.chunks_exact_mut(5).zip(digits.chunks_exact(8)) {
-            let bits = eight.iter().fold(0u64, |bits, &digit| bits << 5 | u64::from(digit));
-            five.copy_from_slice(&bits.to_be_bytes()[3..]);
-        }
+        let secret = Self(Guarded::filled(|secret| {
+            for (five, eight) in secret.chunks_exact_mut(5).zip(digits.chunks_exact(8)) {
+                let bits = eight.iter().fold(0u64, |bits, &digit| bits << 5 | u64::from(digit));
+                five.copy_from_slice(&bits.to_be_bytes()[3..]);
+            }
+        }));
         let check = u64::from(digits[32]) << 5 | u64::from(digits[33]);
         if secret.check() == check { Ok(secret) } else { Err(SecretError::Mistyped) }
     }
@@ -115,12 +127,12 @@ pub struct Room {
 }
 
 /// One key for each purpose.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 struct Keys {
-    psk: [u8; 32],
-    mac: [u8; 32],
-    beacon: [u8; 32],
-    nonce: [u8; 32],
+    psk: Guarded<32>,
+    mac: Guarded<32>,
+    beacon: Guarded<32>,
+    nonce: Guarded<32>,
 }
 
 impl Room {
@@ -129,14 +141,19 @@ impl Room {
 
     /// The room of that name and secret; without a secret, an open one.
     pub fn new(name: Name, secret: Option<&Secret>) -> Self {
-        let bytes = secret.map_or(&OPEN, |secret| &secret.0);
-        let room = Zeroizing::new(hash(bytes, &[b"chatrpc room 1", name.as_str().as_bytes()]));
-        let key = |label: &str| hash(&*room, &[label.as_bytes()]);
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&key("tag")[..16]);
-        let keys =
-            Keys { psk: key("psk"), mac: key("mac"), beacon: key("beacon"), nonce: key("nonce") };
-        Self { name, open: secret.is_none(), tag: Tag(tag), keys }
+        let bytes = secret.map_or(&OPEN, |secret| &*secret.0);
+        wiped(|| {
+            let derived = |key: &[u8], parts: &[&[u8]]| {
+                Guarded::filled(|bytes| bytes.copy_from_slice(&hash(key, parts)))
+            };
+            let room = derived(bytes, &[b"chatrpc room 1", name.as_str().as_bytes()]);
+            let key = |label: &str| derived(&room[..], &[label.as_bytes()]);
+            let mut tag = [0; 16];
+            tag.copy_from_slice(&key("tag")[..16]);
+            let [psk, mac, beacon, nonce] = ["psk", "mac", "beacon", "nonce"].map(key);
+            let keys = Keys { psk, mac, beacon, nonce };
+            Self { name, open: secret.is_none(), tag: Tag(tag), keys }
+        })
     }
 
     /// What people call the room.
@@ -155,22 +172,22 @@ impl Room {
     }
 
     /// The key that both sides of a handshake must have (`psk0` of the Noise protocol).
-    pub const fn psk(&self) -> &[u8; 32] {
+    pub fn psk(&self) -> &[u8; 32] {
         &self.keys.psk
     }
 
     /// The key of what stands at the end of every handshake message.
-    pub const fn mac_key(&self) -> &[u8; 32] {
+    pub fn mac_key(&self) -> &[u8; 32] {
         &self.keys.mac
     }
 
     /// The key that beacons are sealed with.
-    pub const fn beacon_key(&self) -> &[u8; 32] {
+    pub fn beacon_key(&self) -> &[u8; 32] {
         &self.keys.beacon
     }
 
     /// The key that gives a beacon's nonce.
-    pub const fn nonce_key(&self) -> &[u8; 32] {
+    pub fn nonce_key(&self) -> &[u8; 32] {
         &self.keys.nonce
     }
 }

@@ -35,7 +35,7 @@ use crate::machine::slots::{Key, Slots};
 use crate::machine::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
-use crate::machine::{Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time};
+use crate::machine::{Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time, wipe};
 
 /// A session is replaced at this age by the side that began it, and by the other one a little later.
 const REKEY_AFTER: Duration = Duration::from_secs(120);
@@ -92,7 +92,7 @@ pub(crate) struct Sessions {
     /// The key of the first hash of what is meant for us.
     mac1_key: Zeroizing<[u8; 32]>,
     /// Where the next ephemeral key comes from; whoever reads it cannot tell those before.
-    seed: Seed,
+    seed: Box<Seed>,
     /// What the cookies of handshakes are made with.
     cookie_key: Seed,
     /// What is being sealed.
@@ -217,7 +217,7 @@ impl Sessions {
             issued: seed.stream("indices").next_u32() as u16,
             mac1_key: Zeroizing::new(mac1_key),
             cookie_key: Seed(seed.bytes("cookies", 0)),
-            seed,
+            seed: Box::new(seed),
             text: Vec::new(),
         }
     }
@@ -298,7 +298,7 @@ impl Sessions {
         blame: &mut Blame,
         out: &mut Outbox,
     ) -> Received {
-        match bytes.first() {
+        let received = match bytes.first() {
             Some(&kind::INIT) => self.take_init(now, (from, own), bytes, blame, out),
             Some(&kind::RESP) => self.take_resp(now, from, bytes, blame),
             Some(&kind::COOKIE) => self.take_cookie(now, from, bytes, blame, out),
@@ -307,7 +307,12 @@ impl Sessions {
                 blame.malformed += 1;
                 Received::Nothing
             }
+        };
+        if matches!(received, Received::Greeted(_)) {
+            // Our ephemeral key was on the stack.
+            wipe();
         }
+        received
     }
 
     /// Parse, authenticate, check for a replay, commit.
@@ -378,7 +383,7 @@ impl Sessions {
 
     /// A message that was made with it goes out. What it came from is overwritten.
     fn use_up_entropy(&mut self) {
-        self.seed = Seed(self.seed.bytes("next", 0));
+        *self.seed = Seed(self.seed.bytes("next", 0));
     }
 
     /// When something is due: keys that are too old are overwritten, the forgotten are forgotten.

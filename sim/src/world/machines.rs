@@ -154,7 +154,9 @@ fn event_hash(event: &Event<'_>) -> u64 {
         Event::Joined(who) => mix(who.id.0 ^ 2),
         Event::Left { who, why } => mix(who.id.0 ^ 3) ^ *why as u64,
         Event::Renamed { who, .. } => mix(who.id.0 ^ 4),
-        Event::Alike { one, other } => mix(one.id.0 ^ mix(other.id.0)),
+        Event::Alike { one, like, others } => {
+            like.iter().fold(mix(one.id.0) ^ *others as u64, |hash, who| mix(hash ^ who.id.0))
+        }
         Event::Message { id: message, text, .. } => {
             id(message) ^ hash_bytes(text.as_str().as_bytes())
         }

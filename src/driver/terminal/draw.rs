@@ -255,7 +255,7 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
         let role = if sign == signs.lost { Role::Dim } else { Role::Delivered };
         let x = canvas.put(area.x, y, area.width, &format!("{sign} "), role);
         let free = usize::from(area.width).saturating_sub(3 + columns(&far));
-        let name = cut(&view.page.label(who), free, signs.ellipsis);
+        let name = view.page.label_within(who, free);
         canvas.put(x, y, area.right().saturating_sub(x), &name, Role::Name(who.id));
         let right = area.right().saturating_sub(columns(&far) as u16);
         canvas.put(right, y, area.width, &far, Role::Dim);

@@ -10,7 +10,7 @@ use super::view::{Focus, Prompt, Sheet, View, Want};
 use super::viewport::Source;
 use super::wrap::wrap;
 use crate::driver::front::grouped;
-use crate::machine::CommandHelp;
+use crate::machine::{CommandHelp, Person};
 
 /// What the keys do: key, while typing, while reading back.
 pub(crate) const KEYS: &[[&str; 3]] = &[
@@ -303,7 +303,9 @@ impl View {
             completion.turn(back);
         } else {
             let people = self.by_recency();
-            self.completion = Completion::begin(self.editor.text(), self.editor.cursor(), &people);
+            let address = |who: &Person| self.page.people.address(who);
+            let (text, cursor) = (self.editor.text(), self.editor.cursor());
+            self.completion = Completion::begin(text, cursor, &people, address);
         }
         let Some(completion) = &mut self.completion else {
             let mut words = self.editor.text()[..self.editor.cursor()].split(char::is_whitespace);

@@ -9,6 +9,7 @@
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
 //! | `editor`, `recall`, `complete`, `commands` | the draft; earlier input; Tab; slash commands |
+//! | `resend` | saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
 //! | `alert` | bell and notification |
@@ -29,6 +30,7 @@ mod links;
 mod page;
 mod picture;
 mod recall;
+mod resend;
 mod scrollback;
 mod search;
 #[cfg(test)]
@@ -51,6 +53,7 @@ use rustix::io::Errno;
 pub use self::picture::Picture;
 
 use self::alert::{Alert, Dialect};
+use self::resend::To;
 use self::theme::Theme;
 use self::tty::Tty;
 use self::view::Want;
@@ -200,7 +203,11 @@ impl Screen {
             match want {
                 Want::Line { line, .. } => return Some(Heard::Wish(Wish::Line(line))),
                 Want::Again { text, action, to, .. } => {
-                    return Some(Heard::Wish(Wish::Say { text, action, to }));
+                    return Some(Heard::Wish(match to {
+                        To::Everybody => Wish::Say { text, action, to: None },
+                        To::One(whom) => Wish::Say { text, action, to: Some(whom) },
+                        To::Missed(readers) => Wish::Again { text, action, readers },
+                    }));
                 }
                 Want::Quit => return Some(Heard::Quit),
                 Want::QuitNow => return Some(Heard::QuitNow),

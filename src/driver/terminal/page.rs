@@ -16,7 +16,7 @@ use super::search::hits;
 use super::theme::{Role, Signs};
 use super::viewport::{Keyed, Source};
 use super::wrap::{columns, cut, wrap};
-use crate::machine::{Name, PeerId, Person};
+use crate::machine::{Person, PublicKey, Refusal, Whom};
 
 /// From this width of a framed pane on there is room for a clock, columns.
 const CLOCK_WIDTH_MIN: usize = 36;
@@ -40,8 +40,8 @@ pub(crate) struct Page {
     pub(crate) signs: &'static Signs,
     pub(crate) joins: Joins,
     pub(crate) face: ClockFace,
-    /// Whose messages are hidden, and what they were called then.
-    pub(crate) ignored: BTreeMap<PeerId, Name>,
+    /// Whose messages are hidden, whichever process they come from, and how they were when we said so.
+    pub(crate) ignored: BTreeMap<PublicKey, Person>,
     pub(crate) unread: Option<Unread>,
     /// What is looked for; empty for nothing.
     pub(crate) wanted: String,
@@ -143,9 +143,38 @@ impl Page {
         self.people.label(who)
     }
 
+    /// The same in so many columns. What sets somebody apart is not what is cut off.
+    pub(crate) fn label_within(&self, who: &Person, room: usize) -> String {
+        let label = self.label(who);
+        let id = label.strip_prefix(who.name.as_str()).unwrap_or("");
+        let name = cut(who.name.as_str(), room.saturating_sub(columns(id)), self.signs.ellipsis);
+        cut(&format!("{name}{id}"), room, self.signs.ellipsis)
+    }
+
+    /// Hides what somebody says, whatever they are called and however often they start again.
+    pub(crate) fn ignore(&mut self, whom: Whom<'_>) -> Result<String, Refusal<'static>> {
+        let who = self.people.find(whom)?;
+        let (label, address) = (self.label(&who), self.people.address(&who));
+        self.ignored.insert(who.key, who);
+        Ok(format!("what {label} says is hidden: /unignore {address}"))
+    }
+
+    /// Shows it again.
+    pub(crate) fn unignore(&mut self, name: &str) -> Result<String, Refusal<'static>> {
+        let key = match self.people.find_among(Whom::read(name), &self.ignored) {
+            Ok(key) => key,
+            Err(refusal @ (Refusal::NameOrId { .. } | Refusal::SeveralCalled(_))) => {
+                return Err(refusal);
+            }
+            Err(_) => return Ok(format!("nobody called '{name}' is ignored")),
+        };
+        self.ignored.remove(&key);
+        Ok(format!("what {name} says is shown again"))
+    }
+
     fn shows(&self, entry: &Entry) -> bool {
         match &entry.item {
-            Item::Said(said) => !self.ignored.contains_key(&said.from.id),
+            Item::Said(said) => !self.ignored.contains_key(&said.from.key),
             Item::Moves(moves) => self.moves(moves).next().is_some(),
             Item::Notice(_) | Item::Undelivered { .. } => true,
         }
@@ -155,7 +184,7 @@ impl Page {
     fn moves<'a>(&'a self, moves: &'a [Move]) -> impl Iterator<Item = &'a Move> {
         let wanted = |moved: &&Move| {
             let noise = self.joins == Joins::None && !moved.known;
-            !noise && !self.ignored.contains_key(&moved.who.id)
+            !noise && !self.ignored.contains_key(&moved.who.key)
         };
         moves.iter().filter(wanted)
     }
@@ -234,7 +263,7 @@ impl Page {
         let name = if mark.is_some() { Role::Own } else { Role::Name(said.from.id) };
         // A name leaves room for what is said; its colon is never cut off.
         let room = self.width.saturating_sub(NAME_SPARES).max(NAME_MIN);
-        let label = cut(&self.label(&said.from), room, signs.ellipsis);
+        let label = self.label_within(&said.from, room);
         head.push(Part::new(label, name));
         if let (Some(to), true) = (&said.private, mark.is_some()) {
             head.push(Part::new(format!(" {} {}", signs.joined, self.label(to)), Role::Private));
@@ -354,7 +383,7 @@ mod tests {
     use super::super::scrollback::Fate;
     use super::super::theme::{ASCII, UNICODE};
     use super::*;
-    use crate::machine::{MessageId, SafeText, Why};
+    use crate::machine::{MessageId, Name, PeerId, SafeText, Why};
 
     /// 23 Oct 2026, 09:12 UTC.
     const MORNING: u64 = 1_792_746_720_123;
@@ -364,7 +393,8 @@ mod tests {
     }
 
     fn who(id: u64, name: &str) -> Person {
-        Person { id: PeerId(id), name: Name::parse(name).unwrap() }
+        let key = PublicKey([id as u8; 32]);
+        Person { id: PeerId(id), key, name: Name::parse(name).unwrap() }
     }
 
     fn said(from: &Person, text: &str) -> Said {
@@ -449,7 +479,7 @@ mod tests {
         page.scrollback.say(MORNING, said(&frank, "hi"));
         page.scrollback.moved(MORNING, frank.clone(), Some(Why::Timeout));
         assert_eq!(shown(&page)[2..], ["      ← frank has left the chat! (timeout)"]);
-        page.ignored.insert(frank.id, frank.name.clone());
+        page.ignored.insert(frank.key, frank.clone());
         assert_eq!(shown(&page), [""; 0]);
     }
 
@@ -473,6 +503,24 @@ mod tests {
             .map(|part| part.text.as_str())
             .collect();
         assert_eq!(found, "long");
+    }
+
+    /// Where there was no room for a label, the id went first, and with it all that tells two of one
+    /// name apart.
+    #[test]
+    fn what_tells_people_apart_is_not_cut_off() {
+        let mut page = page(40);
+        let (one, other) = (who(1 << 60, "a rather long name"), who(2 << 60, "a rather long name"));
+        let like = vec![other.clone()];
+        page.people.note(&crate::machine::Event::Alike { one: one.clone(), like, others: 0 });
+        for room in 6..40 {
+            let label = page.label_within(&one, room);
+            assert!(columns(&label) <= room, "{label}");
+            assert!(label.ends_with(&format!("·{}", one.id.short())), "{room}: {label}");
+        }
+        assert_eq!(page.label_within(&one, 12), format!("a rath…·{}", one.id.short()));
+        assert_ne!(page.label_within(&one, 12), page.label_within(&other, 12));
+        assert_eq!(page.label_within(&who(3, "bob"), 12), "bob");
     }
 
     #[test]

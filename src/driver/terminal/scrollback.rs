@@ -324,10 +324,11 @@ fn size(entry: &Entry) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Name;
+    use crate::machine::{Name, PublicKey};
 
     fn who(id: u64) -> Person {
-        Person { id: PeerId(id), name: Name::parse("bob").unwrap() }
+        let key = PublicKey([id as u8; 32]);
+        Person { id: PeerId(id), key, name: Name::parse("bob").unwrap() }
     }
 
     fn said(number: u64, text: &str, fate: Option<Fate>) -> Said {

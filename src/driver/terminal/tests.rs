@@ -8,10 +8,12 @@ use quickcheck::{Arbitrary, Gen};
 use super::super::clock::Zone;
 use super::super::front::Note;
 use super::picture::Picture;
+use super::resend::To;
 use super::theme::{ASCII, Depth, Theme, UNICODE};
 use super::view::Want;
 use crate::machine::{
-    Event, Health, MessageId, Name, PeerId, Person, Presence, Refusal, SafeText, Time, Why,
+    Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SafeText, Time,
+    Whom, Why,
 };
 
 /// 23 Oct 2026, 08:58 UTC.
@@ -20,7 +22,16 @@ const MINUTE: u64 = 60_000;
 
 fn who(id: u64, name: &str) -> Person {
     // The upper bits are what people see of an id.
-    Person { id: PeerId(id << 56 | id), name: Name::parse(name).unwrap() }
+    Person {
+        id: PeerId(id << 56 | id),
+        key: PublicKey([id as u8; 32]),
+        name: Name::parse(name).unwrap(),
+    }
+}
+
+/// The same person, started again.
+fn again_as(before: &Person, id: u64) -> Person {
+    Person { id: PeerId(id << 56 | id), ..before.clone() }
 }
 
 fn alice() -> Person {
@@ -75,10 +86,14 @@ impl Room {
 
     /// We say something; what is its number?
     fn say(&mut self, text: &str, readers: usize) -> MessageId {
+        self.say_to(None, text, readers)
+    }
+
+    fn say_to(&mut self, to: Option<&Person>, text: &str, readers: usize) -> MessageId {
         self.said += 1;
         let id = MessageId { author: alice().id, number: self.said };
         let text = SafeText::new(text);
-        self.show(&Event::Sent { id, text, action: false, to: None, readers });
+        self.show(&Event::Sent { id, text, action: false, to: to.cloned(), readers });
         id
     }
 
@@ -135,8 +150,7 @@ fn line(text: &str) -> Want {
 }
 
 /// A message said again to one, or to everybody.
-fn again(id: MessageId, text: &str, to: Option<&Person>) -> Want {
-    let to = to.map(|to| to.id.to_string());
+fn again(id: MessageId, text: &str, to: To) -> Want {
     Want::Again { text: text.to_owned(), action: false, to, number: id.number }
 }
 
@@ -499,13 +513,115 @@ fn what_did_not_arrive_can_be_said_again() {
     room.press(b"/resend\r");
     assert_eq!(room.wants(), []);
     room.shows("! not here: dave");
-    let dave2 = who(9, "dave");
+    let dave2 = again_as(&dave, 9);
     room.show(&Event::Joined(dave2.clone()));
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "lost to dave", Some(&dave2))]);
+    assert_eq!(room.wants(), [again(id, "lost to dave", To::Missed(vec![dave2.id]))]);
     room.press(b"/resend\r");
     assert_eq!(room.wants(), []);
     room.shows("! there is nothing to say again");
+}
+
+/// What was for Dave alone went to whoever had his name when he was gone.
+#[test]
+fn nothing_is_said_again_to_somebody_else_of_that_name() {
+    let mut room = Room::entered(140, 24);
+    let dave = who(4, "dave");
+    room.show(&Event::Joined(dave.clone()));
+    let secret = room.say_to(Some(&dave), "between us", 1);
+    let talk = room.say("for the room", 2);
+    room.show(&Event::Left { who: dave.clone(), why: Why::Timeout });
+    room.done(secret, &[], &[&dave]);
+    room.done(talk, &[&bob()], &[&dave]);
+    let impostor = who(9, "dave");
+    room.show(&Event::Joined(impostor));
+    room.press(b"/resend\r");
+    assert_eq!(room.wants(), []);
+    room.shows("! not here: dave");
+    let dave2 = again_as(&dave, 10);
+    room.show(&Event::Joined(dave2.clone()));
+    room.press(b"/resend\r");
+    let wants = [
+        again(secret, "between us", To::One(Whom::Key(dave.key))),
+        again(talk, "for the room", To::Missed(vec![dave2.id])),
+    ];
+    assert_eq!(room.wants(), wants);
+}
+
+/// Several missed it, some came back: one message, for those and nobody else, and not in private.
+#[test]
+fn what_the_room_missed_stays_the_rooms() {
+    let mut room = Room::entered(140, 24);
+    let (dave, erin, frank) = (who(4, "dave"), who(5, "erin"), who(6, "frank"));
+    let phone = again_as(&frank, 16);
+    for who in [&dave, &erin, &frank, &phone] {
+        room.show(&Event::Joined(who.clone()));
+    }
+    let id = room.say("for the room", 5);
+    room.done(id, &[&bob(), &phone], &[&dave, &erin, &frank]);
+    room.show(&Event::Left { who: erin.clone(), why: Why::Quit });
+    let erin2 = again_as(&erin, 15);
+    room.show(&Event::Joined(erin2.clone()));
+    room.press(b"/resend\r");
+    let mut missed = vec![dave.id, erin2.id];
+    missed.sort_unstable();
+    assert_eq!(room.wants(), [again(id, "for the room", To::Missed(missed))], "Frank has it");
+}
+
+/// Whoever is ignored came back with another process, or another name, and was heard again.
+#[test]
+fn who_is_ignored_is_so_whatever_they_are_called_and_however_often_they_start() {
+    let mut room = Room::entered(140, 24);
+    let troll = who(4, "troll");
+    room.show(&Event::Joined(troll.clone()));
+    room.press(b"/ignore troll\r");
+    room.shows("! what troll says is hidden: /unignore troll");
+    room.hear(&troll, "boo");
+    room.show(&Event::Left { who: troll.clone(), why: Why::Quit });
+    let again = Person { name: Name::parse("angel").unwrap(), ..again_as(&troll, 11) };
+    room.show(&Event::Joined(again.clone()));
+    room.hear(&again, "booh");
+    let called = Person { name: Name::parse("saint").unwrap(), ..again.clone() };
+    room.show(&Event::Renamed { who: called.clone(), was: again.name.clone() });
+    room.hear(&called, "boooh");
+    room.hides("boo");
+    let namesake = who(12, "troll");
+    room.show(&Event::Joined(namesake.clone()));
+    room.hear(&namesake, "I am another troll");
+    room.shows("troll: I am another troll");
+    room.press(b"/unignore nobody\r");
+    room.shows("! nobody called 'nobody' is ignored");
+    let id = called.id.to_string();
+    room.press(format!("/unignore {id}\r").as_bytes());
+    room.shows(&format!("! what {id} says is shown again"));
+    room.shows("saint: boooh");
+    room.show(&Event::Joined(again_as(&called, 13)));
+    room.press(format!("/ignore {id}\r").as_bytes());
+    room.press(b"/unignore saint\r");
+    room.shows("! what saint says is shown again");
+    room.press(b"/ignore bob\r");
+    room.press(b"/unignore bob\r");
+    room.shows("! what bob says is shown again");
+}
+
+/// `/ignore` and `/unignore` of the beginning of an id are not about who took it as a name.
+#[test]
+fn who_is_called_like_an_id_is_not_meant_by_it() {
+    let mut room = Room::entered(140, 24);
+    let short = bob().id.short();
+    let mallory = who(9, &short);
+    room.show(&Event::Joined(mallory.clone()));
+    room.press(format!("/ignore {short}\r").as_bytes());
+    room.shows(&format!("'{short}' is the name of one person and reads as the id of another"));
+    room.hear(&mallory, "still heard");
+    room.shows("still heard");
+    room.press(format!("/ignore {}\r", bob().id).as_bytes());
+    room.shows("! what bob says is hidden");
+    room.press(format!("/ignore {}\r", mallory.id).as_bytes());
+    room.press(format!("/unignore {short}\r").as_bytes());
+    room.hides("shown again");
+    room.press(format!("\x15/msg {}\t", &short[..2]).as_bytes());
+    assert_eq!(room.draft(), format!("/msg {} ", mallory.id), "what is completed is exact");
 }
 
 #[test]
@@ -519,7 +635,7 @@ fn who_is_alone_says_it_to_who_comes() {
     room.shows("nobody is here to hear it");
     room.show(&Event::Joined(bob()));
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "anybody?", None)]);
+    assert_eq!(room.wants(), [again(id, "anybody?", To::Everybody)]);
 }
 
 #[test]
@@ -604,7 +720,7 @@ fn namesakes_are_told_apart_also_after_they_left() {
     let mut room = Room::entered(80, 24);
     let other = who(9, "bob");
     room.show(&Event::Joined(other.clone()));
-    room.show(&Event::Alike { one: bob(), other: other.clone() });
+    room.show(&Event::Alike { one: bob(), like: vec![other.clone()], others: 0 });
     room.hear(&other, "it is me, bob");
     room.shows(&format!("bob·{}: it is me, bob", other.id.short()));
     room.show(&Event::Left { who: other.clone(), why: Why::Quit });
@@ -645,11 +761,11 @@ fn what_was_not_said_again_can_be_said_again() {
     let id = room.say("lost", 1);
     room.done(id, &[], &[&bob()]);
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "lost", Some(&bob()))]);
+    assert_eq!(room.wants(), [again(id, "lost", To::Missed(vec![bob().id]))]);
     room.show(&Event::Refused(Refusal::Backlog { messages: 1024 }));
     room.picture.view().settle();
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "lost", Some(&bob()))]);
+    assert_eq!(room.wants(), [again(id, "lost", To::Missed(vec![bob().id]))]);
     for _ in 0..300 {
         let id = room.say("much", 1);
         room.done(id, &[], &[&bob()]);

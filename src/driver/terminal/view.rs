@@ -3,7 +3,7 @@
 //! Pure: events of the machine, keys and the time go in; what is to be done comes out of
 //! [`View::next_want`]. Nothing that arrives disturbs what is being typed, or moves who reads back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::super::clock::Zone;
@@ -16,19 +16,16 @@ use super::complete::Completion;
 use super::editor::Editor;
 use super::page::{Page, Unread};
 use super::recall::Recall;
+use super::resend::To;
 use super::scrollback::{Entry, Fate, Item, Said};
 use super::theme::Signs;
 use super::viewport::Viewport;
 use crate::machine::{
-    Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Why,
+    Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
 };
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
-/// How much is said again at once.
-const RESEND_MAX: usize = 200;
-/// How many names stand in one line.
-const NAMES_MAX: usize = 10;
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
 
@@ -37,8 +34,8 @@ const RECENT_MAX: usize = 64;
 pub(crate) enum Want {
     /// Give this line to the machine; and what was typed.
     Line { line: String, typed: String },
-    /// Say this again, to everybody or to the one with this id; and which message it was.
-    Again { text: String, action: bool, to: Option<String>, number: u64 },
+    /// Say this again; and which message it was.
+    Again { text: String, action: bool, to: To, number: u64 },
     /// Leave, once everything is delivered.
     Quit,
     /// Leave at once.
@@ -147,7 +144,7 @@ pub(crate) struct View {
     pub(crate) height: usize,
     /// The wall clock, ms since 1970.
     now_ms: u64,
-    wants: VecDeque<Want>,
+    pub(super) wants: VecDeque<Want>,
 }
 
 impl View {
@@ -283,9 +280,8 @@ impl View {
     /// Everything about the room itself.
     fn show_state(&mut self, event: &Event<'_>) {
         match event {
-            Event::Alike { one, other } => {
-                let (one, other) = (self.page.label(one), self.page.label(other));
-                self.notice(&wording::alike(&one, &other));
+            Event::Alike { one, like, others } => {
+                self.notice(&wording::alike(&self.page.people, one, like, *others));
             }
             Event::Missing { from, count } => {
                 let from = self.page.label(from);
@@ -343,14 +339,14 @@ impl View {
         self.recent.retain(|&other| other != id);
         self.recent.push_front(id);
         self.recent.truncate(RECENT_MAX);
-        let ignored = self.page.ignored.contains_key(&id);
+        let ignored = self.page.ignored.contains_key(&said.from.key);
         let ring = match self.notify {
             Notify::Off => false,
             Notify::Mentions => said.mention || said.private.is_some(),
             Notify::All => true,
         };
         if ring && self.away && !ignored {
-            let line = format!("{}: {}", said.from.name, said.text);
+            let line = format!("{}: {}", self.page.label(&said.from), said.text);
             self.want(Want::Ring(SafeText::new(&line).into_owned()));
         }
         let entry = self.page.scrollback.say(self.now_ms, said);
@@ -470,26 +466,13 @@ impl View {
             }
             Order::Clear => page.scrollback.clear(),
             Order::Debug => self.want(Want::Debug),
-            Order::Ignore(name) => match page.people.find(name) {
-                Ok(who) => {
-                    let label = page.label(&who);
-                    page.ignored.insert(who.id, who.name);
-                    self.notice(&format!("what {label} says is hidden: /unignore {label}"));
-                }
-                Err(refusal) => self.notice(&words(&refusal).line()),
-            },
+            Order::Ignore(name) => {
+                let notice = page.ignore(Whom::read(name));
+                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
+            }
             Order::Unignore(name) => {
-                let before = page.ignored.len();
-                let is = |id: PeerId, of: &Name| {
-                    of.as_str() == name || format!("{of}·{}", id.short()) == name
-                };
-                page.ignored.retain(|&id, of| !is(id, of));
-                let notice = if page.ignored.len() < before {
-                    format!("what {name} says is shown again")
-                } else {
-                    format!("nobody called '{name}' is ignored")
-                };
-                self.notice(&notice);
+                let notice = page.unignore(name);
+                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
             }
             Order::Info => match page.scrollback.last_own() {
                 Some(entry) => self.details(entry),
@@ -504,57 +487,6 @@ impl View {
             Order::Search(text) => self.search(text),
         }
         self.viewport.settle(&self.page, self.height);
-    }
-
-    /// Says again what did not arrive: to those it did not reach, if they are here.
-    fn resend(&mut self) {
-        let Page { scrollback, people, .. } = &mut self.page;
-        let here = people.sorted();
-        let ids: BTreeSet<PeerId> = here.iter().map(|who| who.id).collect();
-        // Who started again has the old name and another id.
-        let names: BTreeMap<&Name, PeerId> = here.iter().map(|who| (&who.name, who.id)).collect();
-        let mut absent = BTreeSet::new();
-        let mut left = 0;
-        for said in scrollback.failed_mut() {
-            let Some(fate) = &mut said.fate else { continue };
-            let to_all = (fate.readers == 0 && !here.is_empty()).then_some(None);
-            let found = |who: &Person| {
-                let id = Some(who.id).filter(|id| ids.contains(id));
-                id.or_else(|| names.get(&who.name).copied())
-            };
-            let mut readers: Vec<Option<String>> = to_all.into_iter().collect();
-            for (who, _) in &fate.failed {
-                match found(who) {
-                    Some(id) => readers.push(Some(id.to_string())),
-                    None => drop(absent.insert(who.name.clone())),
-                }
-            }
-            if self.wants.len() + readers.len() > RESEND_MAX {
-                left += usize::from(!readers.is_empty());
-                continue;
-            }
-            fate.resent |= !readers.is_empty();
-            for to in readers {
-                let text = said.text.as_str().to_owned();
-                let number = said.id.number;
-                self.wants.push_back(Want::Again { text, action: said.action, to, number });
-            }
-        }
-        let said = !self.wants.is_empty();
-        if !absent.is_empty() {
-            let more = absent.len().saturating_sub(NAMES_MAX);
-            let names = absent.iter().take(NAMES_MAX).map(Name::as_str);
-            let mut names = names.collect::<Vec<_>>().join(", ");
-            if more > 0 {
-                names += &format!(" and {more} more");
-            }
-            self.notice(&format!("not here: {names}"));
-        }
-        if left > 0 {
-            self.notice(&format!("{} wait for another /resend", counted(left as u64, "message")));
-        } else if !said && absent.is_empty() {
-            self.notice("there is nothing to say again");
-        }
     }
 
     /// Looks for the newest message with a text, and goes there.
@@ -590,18 +522,12 @@ impl View {
     }
 
     /// People in the order that Tab offers them: who spoke last comes first.
-    pub(super) fn by_recency(&self) -> Vec<(Person, String)> {
+    pub(super) fn by_recency(&self) -> Vec<Person> {
         let mut people = self.page.people.sorted();
         let rank =
             |who: &Person| self.recent.iter().position(|&id| id == who.id).unwrap_or(RECENT_MAX);
         people.sort_by_key(rank);
         people
-            .into_iter()
-            .map(|who| {
-                let label = self.page.label(&who);
-                (who, label)
-            })
-            .collect()
     }
 
     /// `People (4)`: we are one of them.

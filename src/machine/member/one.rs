@@ -2,12 +2,12 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{Ctx, LEASE, PING_EVERY};
+use super::{LEASE, PING_EVERY};
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::inward::InStream;
 use crate::machine::pace::Pace;
 use crate::machine::speech::OutStream;
-use crate::machine::{Beacon, Event, Look, Name, Person, Time, Why, mix};
+use crate::machine::{Beacon, Look, Name, Person, Time, Why, mix};
 
 #[derive(Debug)]
 pub(crate) struct Member {
@@ -97,38 +97,12 @@ pub(super) enum Standing {
 
 impl Member {
     pub(crate) fn person(&self) -> Person {
-        Person { id: self.beacon.id, name: self.name.clone() }
+        Person { name: self.name.clone(), ..self.beacon.person() }
     }
 
     /// Whether they are here to read what others say, and not only to say something.
     pub(crate) const fn is_reader(&self) -> bool {
         !self.beacon.once
-    }
-
-    /// Whether people could take the name for another.
-    pub(crate) fn looks_like(&self, look: &Look) -> bool {
-        self.look.is_like(look)
-    }
-
-    pub(super) fn warn_alike<'a>(&self, others: impl Iterator<Item = &'a Self>, ctx: &mut Ctx<'_>) {
-        // The same person twice deceives nobody.
-        let alike =
-            |other: &&Self| other.looks_like(&self.look) && other.beacon.key != self.beacon.key;
-        for other in others.filter(alike) {
-            ctx.out.show(Event::Alike { one: self.person(), other: other.person() });
-        }
-        let me = &ctx.me.beacon;
-        if self.looks_like(&me.name.look()) && self.beacon.key != me.key {
-            let me = Person { id: ctx.me.beacon.id, name: ctx.me.beacon.name.clone() };
-            ctx.out.show(Event::Alike { one: self.person(), other: me });
-        }
-    }
-
-    /// Warns when the name is trusted to be somebody else's, or looks like one that is.
-    pub(super) fn warn_other_key(&self, ctx: &mut Ctx<'_>) {
-        if ctx.pins.contradict(&self.beacon.name, &self.look, self.beacon.key) {
-            ctx.out.show(Event::OtherKey { who: self.person() });
-        }
     }
 
     pub(crate) fn is_shown(&self) -> bool {

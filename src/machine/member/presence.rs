@@ -282,6 +282,7 @@ impl Members {
         let path = member.path;
         member.last = path.and_then(|path| ctx.calls.addr(path));
         self.detach_all(key, ctx);
+        self.note_look(key, false);
         let Some(member) = self.slab.get_mut(key) else { return };
         let who = member.person();
         if member.is_shown() && member.is_reader() {

@@ -7,7 +7,7 @@ use crate::machine::call::{Admission, LinkKey};
 use crate::machine::client::{Client, News};
 use crate::machine::member::{Member, MemberKey};
 use crate::machine::wire::{Change, Request, Response};
-use crate::machine::{Event, Exit, Health, Name, NameProblem};
+use crate::machine::{Beacon, Event, Exit, Health, NameProblem};
 
 /// How long entering waits for the first answers of those who are here.
 const GREETINGS_MAX: Duration = Duration::from_millis(1500);
@@ -85,6 +85,11 @@ impl Peer {
     /// Looks for our name, and names like it, among those who are listed. A namesake who does not
     /// answer is one who died: their name is free.
     pub(super) fn check_name(&mut self) {
+        let name = &self.me.beacon.name;
+        if name.look().is_id() {
+            let (wanted, of) = (name.clone(), None);
+            return self.over(Exit::Name(NameProblem::ReadsAsId { wanted, of }));
+        }
         let Some((problem, keys)) = self.name_problem() else { return self.enter() };
         let mut links = Vec::new();
         for key in keys {
@@ -107,17 +112,14 @@ impl Peer {
 
     /// What stands against our name, and who has it.
     pub(super) fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
-        let (look, key) = (self.me.beacon.name.look(), self.me.beacon.key);
-        // A name belongs to a key, which may have it several times.
-        let other = |member: &Member| member.beacon.key != key && member.is_reader();
-        let keys: Vec<MemberKey> = self
-            .members
-            .iter()
-            .filter(|(_, member)| other(member) && member.looks_like(&look))
-            .map(|(key, _)| key)
-            .collect();
-        let first = self.members.get(*keys.first()?)?.beacon.name.clone();
-        Some((clash(&self.me.beacon.name, first), keys))
+        let Beacon { name, key: me, .. } = &self.me.beacon;
+        let look = name.look();
+        let clash = |(key, member): (MemberKey, &Member)| {
+            Some((member.clash(name, &look, *me).filter(|_| member.is_reader())?, key))
+        };
+        let (mut problems, keys): (Vec<NameProblem>, _) =
+            self.members.iter().filter_map(clash).unzip();
+        (!problems.is_empty()).then(|| (problems.swap_remove(0), keys))
     }
 
     /// Somebody answered at the address of one who has our name; or nobody did.
@@ -166,13 +168,5 @@ impl Peer {
         self.out.show(Event::Ready { me, addr, nodeset, people, open });
         let (members, mut ctx) = self.parts();
         members.warn_all_alike(&mut ctx);
-    }
-}
-
-pub(super) fn clash(wanted: &Name, present: Name) -> NameProblem {
-    if *wanted == present {
-        NameProblem::Taken(present)
-    } else {
-        NameProblem::LooksLike { wanted: wanted.clone(), present }
     }
 }

@@ -1,17 +1,28 @@
 //! What a line does: say something to everybody or to one, change our name, show who is here.
 
+use std::collections::BTreeSet;
+
 use core::time::Duration;
 
-use super::joining::clash;
 use super::{Peer, Stage};
 use crate::machine::member::{Member, MemberKey};
 use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::Flags;
 use crate::machine::{
-    Beacon, Command, Event, MessageId, Name, NameProblem, PeerId, Presence, Refusal, SafeText,
-    Signed, TEXT_MAX, words,
+    Beacon, Command, Event, Known, MessageId, Name, NameProblem, PeerId, Presence, Refusal,
+    SafeText, Signed, TEXT_MAX, Whom, words,
 };
+
+/// Whom we say something to.
+enum Audience {
+    /// Everybody who is here.
+    Everybody,
+    /// Some of those who are here, and not in private.
+    Some(BTreeSet<MemberKey>),
+    /// One person alone.
+    One(MemberKey),
+}
 
 impl Peer {
     pub(super) fn line(&mut self, line: &str) {
@@ -36,17 +47,40 @@ impl Peer {
         }
         match command {
             Command::Say { text, action, to } => self.say(text, action, to),
+            Command::Again { text, action, readers } => self.say_again(text, action, readers),
             Command::Nick(name) => self.nick(name),
             Command::Who => self.who(),
             Command::Invite => self.invite(),
-            Command::Whois(name) => self.whois(name),
-            Command::Verify(name) => self.verify(name),
-            Command::Trust(name) => self.trust(name),
+            Command::Whois(whom) => self.whois(whom),
+            Command::Verify(whom) => self.verify(whom),
+            Command::Trust(whom) => self.trust(whom),
             Command::Quit | Command::Help => {}
         }
     }
 
-    pub(super) fn say(&mut self, text: &str, action: bool, to: Option<&str>) {
+    pub(super) fn say(&mut self, text: &str, action: bool, to: Option<Whom<'_>>) {
+        match to.map(|to| self.find(to)) {
+            None => self.say_to(text, action, Audience::Everybody),
+            Some(Ok(key)) => self.say_to(text, action, Audience::One(key)),
+            Some(Err(refusal)) => self.refuse(refusal),
+        }
+    }
+
+    /// Says something that was said before to those it did not reach. It is part of the talk of the
+    /// room as it was then, so nothing marks it as private.
+    fn say_again(&mut self, text: &str, action: bool, readers: &[PeerId]) {
+        let here = |id: &PeerId| {
+            let key = self.members.key_of(*id)?;
+            self.members.get(key)?.is_shown().then_some(key)
+        };
+        let keys: BTreeSet<MemberKey> = readers.iter().filter_map(here).collect();
+        match readers.first().filter(|_| keys.is_empty()) {
+            Some(&id) => self.refuse(Refusal::NobodyWithId(id)),
+            None => self.say_to(text, action, Audience::Some(keys)),
+        }
+    }
+
+    fn say_to(&mut self, text: &str, action: bool, audience: Audience) {
         if text.len() > TEXT_MAX {
             return self.refuse(Refusal::TooLong { bytes: text.len() });
         }
@@ -55,51 +89,40 @@ impl Peer {
         if SafeText::trusted(&self.scratch).is_blank() {
             return self.refuse(Refusal::Empty);
         }
-        let one = match to.map(|to| self.find(to)) {
-            None => None,
-            Some(Ok(key)) => Some(key),
-            Some(Err(refusal)) => return self.refuse(refusal),
-        };
         let (members, mut ctx) = self.parts();
         members.make_room(&mut ctx);
         if self.speech.backlog() >= MESSAGES_MAX {
             return self.refuse(Refusal::Backlog { messages: self.speech.backlog() });
         }
-        let flags = Flags { action, private: one.is_some(), more: false };
-        let readers = if one.is_some() { 1 } else { self.members.shown_count() };
+        let (readers, one) = match &audience {
+            Audience::Everybody => (self.members.shown_count(), None),
+            Audience::Some(keys) => (keys.len(), None),
+            Audience::One(key) => (1, self.members.get(*key).map(Member::person)),
+        };
+        let private = matches!(audience, Audience::One(_));
+        let flags = Flags { action, private, more: false };
         let (message, number) = self.speech.say(self.now, text, flags, readers);
         let id = MessageId { author: self.me.beacon.id, number };
-        let reader = one.and_then(|key| self.members.get(key)).map(Member::person);
-        self.out.sent(id, &self.scratch, action, reader, readers);
+        self.out.sent(id, &self.scratch, action, one, readers);
         let (members, mut ctx) = self.parts();
-        match one {
-            Some(key) => members.push(key, message, &mut ctx),
-            None => members.push_all(message, &mut ctx),
+        match audience {
+            Audience::Everybody => members.push_all(message, &mut ctx),
+            Audience::Some(keys) => {
+                keys.into_iter().for_each(|key| members.push(key, message, &mut ctx));
+            }
+            Audience::One(key) => members.push(key, message, &mut ctx),
         }
         ctx.speech.settle(ctx.me.beacon.id, message, ctx.out);
     }
 
-    /// Who is meant by a name, or by the beginning of an id.
-    pub(super) fn find<'a>(&self, wanted: &'a str) -> Result<MemberKey, Refusal<'a>> {
-        let by_name = |name: &Name| name.as_str() == wanted;
-        let named: Vec<MemberKey> = self
-            .members
-            .shown()
-            .filter(|(_, member)| by_name(&member.beacon.name))
-            .map(|(key, _)| key)
-            .collect();
-        let of_id = |id: PeerId| wanted.len() >= 4 && id.to_string().starts_with(wanted);
-        let found = if named.is_empty() {
-            let ids = self.members.shown().filter(|(_, member)| of_id(member.beacon.id));
-            ids.map(|(key, _)| key).collect()
-        } else {
-            named
-        };
-        match found[..] {
-            [key] => Ok(key),
-            [] => Err(Refusal::NobodyCalled(SafeText::new(wanted))),
-            _ => Err(Refusal::SeveralCalled(SafeText::new(wanted))),
-        }
+    /// Who is meant.
+    pub(super) fn find<'a>(&self, whom: Whom<'a>) -> Result<MemberKey, Refusal<'a>> {
+        let Beacon { id, key, ref name, incarnation, .. } = self.me.beacon;
+        // Nobody talks to themselves, and nobody else gets what begins with our own id.
+        let me = Known { id, key, name, incarnation, here: false };
+        let others = self.members.iter().map(|(_, member)| member.known());
+        let found = whom.find(others.chain([me]))?;
+        self.members.key_of(found).ok_or(Refusal::NobodyWithId(found))
     }
 
     pub(super) fn nick(&mut self, wanted: &str) {
@@ -107,13 +130,8 @@ impl Peer {
             Ok(name) => name,
             Err(error) => return self.refuse(Refusal::Name(NameProblem::Invalid(error))),
         };
-        let look = name.look();
-        let key = self.me.beacon.key;
-        let other = |member: &Member| member.beacon.key != key && member.looks_like(&look);
-        let present = self.members.shown().find(|(_, member)| other(member));
-        let present = present.map(|(_, member)| member.beacon.name.clone());
-        if let Some(present) = present {
-            return self.refuse(Refusal::Name(clash(&name, present)));
+        if let Some(problem) = self.clash(&name) {
+            return self.refuse(Refusal::Name(problem));
         }
         let mut beacon = self.me.beacon.clone();
         let was = core::mem::replace(&mut beacon.name, name);
@@ -121,6 +139,7 @@ impl Peer {
             return;
         }
         beacon.n += 1;
+        self.members.note_own_look(Some(&was), &beacon);
         self.sign(beacon);
         self.out.show(Event::Renamed { who: self.me(), was });
         if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
@@ -128,6 +147,14 @@ impl Peer {
         }
         let (members, mut ctx) = self.parts();
         members.tell_beacon(&mut ctx);
+    }
+
+    /// What stands against a name while those are here who are.
+    fn clash(&self, name: &Name) -> Option<NameProblem> {
+        let (look, me) = (name.look(), self.me.beacon.key);
+        let mut clashes = self.members.shown().filter_map(|(_, who)| who.clash(name, &look, me));
+        let id = || look.is_id().then(|| NameProblem::ReadsAsId { wanted: name.clone(), of: None });
+        clashes.next().or_else(id)
     }
 
     /// Says something new of ourselves.
@@ -139,8 +166,8 @@ impl Peer {
         self.card.sealed = self.me.seal(sessions.suite(), sessions.room());
     }
 
-    fn whois(&mut self, wanted: &str) {
-        let member = match self.find(wanted) {
+    fn whois(&mut self, whom: Whom<'_>) {
+        let member = match self.find(whom) {
             Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };
@@ -151,8 +178,8 @@ impl Peer {
         self.out.show(Event::Whois { who, key, addr, trusted });
     }
 
-    fn trust(&mut self, wanted: &str) {
-        let member = match self.find(wanted) {
+    fn trust(&mut self, whom: Whom<'_>) {
+        let member = match self.find(whom) {
             Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };
@@ -162,8 +189,8 @@ impl Peer {
         self.out.show(Event::Trusted { who, key });
     }
 
-    fn verify(&mut self, wanted: &str) {
-        let member = match self.find(wanted) {
+    fn verify(&mut self, whom: Whom<'_>) {
+        let member = match self.find(whom) {
             Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };

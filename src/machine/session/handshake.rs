@@ -17,7 +17,7 @@ use crate::machine::session::window::Window;
 use crate::machine::source::source;
 use crate::machine::suite::{FIRST, Initiated, Responding, SECOND, TAG};
 use crate::machine::wire::kind;
-use crate::machine::{Blame, PeerId, PublicKey, Room, Time};
+use crate::machine::{Blame, PeerId, PublicKey, Room, Time, wiped};
 
 /// What a first message says under its seal: who sends it, to which process, and which of its first
 /// messages it is.
@@ -197,7 +197,7 @@ impl Sessions {
         if self.remotes.get(key).is_none_or(|remote| remote.initiating.is_some()) {
             return;
         }
-        let first = self.first_message(now, key);
+        let first = wiped(|| self.first_message(now, key));
         if let Some(remote) = self.remotes.get_mut(key) {
             (remote.initiating, remote.until) = (first, now + REMEMBER);
         }

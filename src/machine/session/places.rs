@@ -1,6 +1,7 @@
 //! What the receiver indices of ours stand for, and which session of a process has which turn.
 
 use super::{Place, RemoteKey, Session, Sessions, Slot};
+use crate::machine::wipe;
 
 impl Sessions {
     /// The next session has proven that it works: it is the current one.
@@ -51,8 +52,10 @@ impl Sessions {
     }
 
     pub(super) fn release(&mut self, place: Option<Place>) {
-        if let Some(place) = place {
-            self.slots.remove(place);
+        let slot = place.and_then(|place| self.slots.remove(place));
+        if slot.is_some_and(|slot| slot.session.is_some()) {
+            // Its keys were on the stack whenever something was sealed or opened.
+            wipe();
         }
     }
 

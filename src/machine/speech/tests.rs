@@ -1,8 +1,8 @@
 use super::*;
-use crate::machine::Name;
 use crate::machine::call::LinkKey;
 use crate::machine::text::TEXT_MAX;
 use crate::machine::wire::PIECE_MAX;
+use crate::machine::{Name, PublicKey};
 
 const ME: PeerId = PeerId(1);
 
@@ -15,7 +15,7 @@ fn link() -> LinkKey {
 }
 
 fn reader() -> Person {
-    Person { id: PeerId(2), name: Name::parse("bob").unwrap() }
+    Person { id: PeerId(2), key: PublicKey([2; 32]), name: Name::parse("bob").unwrap() }
 }
 
 /// One reader, and what is said to it.

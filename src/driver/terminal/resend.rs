@@ -1,0 +1,107 @@
+//! `/resend`: what did not arrive is said again, to those it did not reach and to nobody else.
+//!
+//! What was for one person alone goes to their key, whoever has their name by now. What was for the
+//! room is part of its talk, and so it stays.
+
+use std::collections::BTreeSet;
+
+use super::super::front::counted;
+use super::super::people::People;
+use super::page::Page;
+use super::scrollback::Fate;
+use super::view::{View, Want};
+use crate::machine::{PeerId, Person, Whom};
+
+/// How much is said again at once.
+const RESEND_MAX: usize = 200;
+/// How many names stand in one line.
+const NAMES_MAX: usize = 10;
+
+/// Whom something is said to again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// To whoever is here now: nobody was.
+    Everybody,
+    /// To the one it was for alone.
+    One(Whom<'static>),
+    /// To those of the room it did not reach.
+    Missed(Vec<PeerId>),
+}
+
+/// Whom a message did not reach, and where they are now.
+#[derive(Default)]
+struct Missed {
+    /// One of them.
+    one: Option<Whom<'static>>,
+    /// All processes of theirs that are here.
+    here: BTreeSet<PeerId>,
+    /// What those are called who are not here.
+    absent: Vec<String>,
+}
+
+impl Missed {
+    fn of(fate: &Fate, people: &People) -> Self {
+        let mut missed = Self::default();
+        // Who has it on one device has it.
+        let has = |who: &Person| fate.acked.iter().any(|(other, _)| other.key == who.key);
+        for (who, _) in fate.failed.iter().filter(|(who, _)| !has(who)) {
+            let mut here: BTreeSet<PeerId> = people.processes(who.key).collect();
+            let same = here.contains(&who.id);
+            if same {
+                here = BTreeSet::from([who.id]);
+            }
+            if here.is_empty() {
+                missed.absent.push(people.label(who));
+                continue;
+            }
+            missed.one = Some(if same { Whom::Id(who.id) } else { Whom::Key(who.key) });
+            missed.here.append(&mut here);
+        }
+        missed
+    }
+}
+
+impl View {
+    /// Says again what did not arrive: to those it did not reach, if they are here. Whoever started
+    /// again has the old key and another id; somebody else with the old name is somebody else.
+    pub(super) fn resend(&mut self) {
+        let Page { scrollback, people, .. } = &mut self.page;
+        let mut absent = BTreeSet::new();
+        let mut left = 0;
+        for said in scrollback.failed_mut() {
+            let private = said.private.is_some();
+            let Some(fate) = &mut said.fate else { continue };
+            let missed = Missed::of(fate, people);
+            absent.extend(missed.absent);
+            let to = match missed.one {
+                _ if fate.readers == 0 && people.len() > 0 => To::Everybody,
+                None => continue,
+                Some(one) if private => To::One(one),
+                Some(_) => To::Missed(missed.here.into_iter().collect()),
+            };
+            if self.wants.len() >= RESEND_MAX {
+                left += 1;
+                continue;
+            }
+            fate.resent = true;
+            let text = said.text.as_str().to_owned();
+            let number = said.id.number;
+            self.wants.push_back(Want::Again { text, action: said.action, to, number });
+        }
+        let said = !self.wants.is_empty();
+        if !absent.is_empty() {
+            let more = absent.len().saturating_sub(NAMES_MAX);
+            let names = absent.iter().take(NAMES_MAX).map(String::as_str);
+            let mut names = names.collect::<Vec<_>>().join(", ");
+            if more > 0 {
+                names += &format!(" and {more} more");
+            }
+            self.notice(&format!("not here: {names}"));
+        }
+        if left > 0 {
+            self.notice(&format!("{} wait for another /resend", counted(left, "message")));
+        } else if !said && absent.is_empty() {
+            self.notice("there is nothing to say again");
+        }
+    }
+}

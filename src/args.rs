@@ -14,10 +14,14 @@ Examples:
   chatrpc nodeset                   introduce people to each other
   chatrpc chat 192.168.1.20:7420    talk to them
   chatrpc chat                      both at once: open a room and talk in it
-  echo hi | chatrpc chat ADDR -n bot
+  tail -f log | chatrpc chat ADDR -n bot    (each line is said as it stands)
   chatrpc who ADDR --json";
 
 /// Group chat for bad networks: peer to peer over UDP, no server in the middle
+///
+/// A line that is typed and begins with a slash is a command. Standard input that is no terminal is
+/// data: every line is said as it stands, and none is obeyed unless --commands asks for that.
+/// Programs command in JSON (--json).
 #[derive(Debug, Parser)]
 #[command(name = "chatrpc", version, before_help = EXAMPLES, args_override_self = true)]
 #[command(disable_help_subcommand = true)]
@@ -148,6 +152,9 @@ pub(crate) struct ChatArgs {
     /// Do not read standard input
     #[arg(long)]
     pub(crate) no_input: bool,
+    /// Obey the slash commands of a standard input that is no terminal, where every line is otherwise said as it stands
+    #[arg(long)]
+    pub(crate) commands: bool,
 }
 
 /// `--color`.

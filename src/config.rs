@@ -12,11 +12,10 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use chatrpc::driver::{Failure, status};
+use chatrpc::driver::{Failure, read_text, status};
 use clap::{ArgAction, Command};
 
 /// Which file to read, given `--config`; `None` reads none.
@@ -40,7 +39,7 @@ pub(crate) fn arguments(
     asked: Option<&str>,
 ) -> Result<Vec<OsString>, Failure> {
     let Some((path, must_exist)) = path(asked) else { return Ok(Vec::new()) };
-    let text = match fs::read_to_string(&path) {
+    let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => String::new(),
         Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),

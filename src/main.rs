@@ -9,21 +9,32 @@ mod config;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
-use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, status};
+use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, shown, status};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use args::{Cli, EXAMPLES, Task};
 
 fn main() -> ExitCode {
-    let ran = parse(env::args_os().collect()).and_then(|cli| start(&cli));
+    // Without it a limit on files ends the process; with nothing said, as before.
+    let _ = driver::outlive_file_limits();
+    let ran = parse(env::args_os().collect()).and_then(|parsed| match parsed {
+        Parsed::Run(cli) => start(&cli),
+        Parsed::Explained(status) => Ok(status),
+    });
     ExitCode::from(ran.unwrap_or_else(|failure| {
         failure.print();
         failure.status
     }))
+}
+
+/// What a command line comes to.
+enum Parsed {
+    Run(Box<Cli>),
+    /// Help was printed, or what is wrong: nothing is left but to end.
+    Explained(u8),
 }
 
 fn start(cli: &Cli) -> Result<u8, Failure> {
@@ -52,6 +63,7 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             stay: args.stay,
             drain: args.drain,
             input: !args.no_input,
+            commands: args.commands,
             quiet,
         }),
         Some(Task::Send(args)) => driver::send(&Say {
@@ -71,25 +83,29 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
         Some(Task::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "chatrpc", &mut script);
-            print(&script)
+            deliver(&script)
         }
         Some(Task::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            print(&page)
+            deliver(&page)
         }
         None => {
-            eprintln!("{}\n\n{EXAMPLES}\n\nchatrpc -h explains every option.", about());
+            let more = "chatrpc -h explains every option.";
+            driver::tell(&format!("{}\n\n{EXAMPLES}\n\n{more}\n", about()))?;
             Ok(status::USAGE)
         }
     }
 }
 
 /// Reads the command line twice: as it was typed, and with the configuration file in front.
-fn parse(typed: Vec<OsString>) -> Result<Cli, Failure> {
-    let command = Cli::command();
-    let matches =
-        command.clone().try_get_matches_from(&typed).unwrap_or_else(|error| usage_error(&error));
+fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
+    // Help shows the name of the program, and not whatever it was called by.
+    let command = Cli::command().bin_name("chatrpc");
+    let matches = match command.clone().try_get_matches_from(&typed) {
+        Ok(matches) => matches,
+        Err(error) => return explain(error).map(Parsed::Explained),
+    };
     let Some(task) = matches.subcommand_name() else { return from_matches(&matches) };
     let asked = matches.get_one::<String>("config").map(String::as_str);
     let file = config::arguments(&command, task, asked)?;
@@ -102,7 +118,7 @@ fn parse(typed: Vec<OsString>) -> Result<Cli, Failure> {
     both.splice(at + 1..at + 1, file);
     // What was typed is in order: a mistake is in the file.
     let matches = command.try_get_matches_from(both).map_err(|error| {
-        let text = error.render().to_string();
+        let text = harmless(error).render().to_string();
         let what = text.lines().next().unwrap_or_default();
         let what = what.strip_prefix("error: ").unwrap_or(what);
         Failure::new(status::USAGE, "config", format!("in the configuration file: {what}"))
@@ -110,24 +126,61 @@ fn parse(typed: Vec<OsString>) -> Result<Cli, Failure> {
     from_matches(&matches)
 }
 
-fn from_matches(matches: &clap::ArgMatches) -> Result<Cli, Failure> {
-    Cli::from_arg_matches(matches)
-        .map_err(|error| Failure::new(status::USAGE, "usage", error.to_string()))
+fn from_matches(matches: &ArgMatches) -> Result<Parsed, Failure> {
+    let cli = Cli::from_arg_matches(matches)
+        .map_err(|error| Failure::new(status::USAGE, "usage", error.to_string()))?;
+    Ok(Parsed::Run(Box::new(cli)))
 }
 
-/// Prints a mistake, or the help that was asked for, and ends.
-fn usage_error(error: &clap::Error) -> ! {
+/// Prints a mistake, or the help that was asked for: the status to end with.
+fn explain(error: clap::Error) -> Result<u8, Failure> {
+    if !error.use_stderr() {
+        let text = error.render();
+        let coloured = driver::stdout_has_colour();
+        let text = if coloured { text.ansi().to_string() } else { text.to_string() };
+        return driver::print(&text).map(|()| status::OK);
+    }
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
         && looks_like_an_address(word)
     {
         let what = format!("unrecognized subcommand '{word}'");
-        Failure::new(status::USAGE, "usage", what)
-            .hint(format!("did you mean: chatrpc chat {word}"))
-            .print();
-        std::process::exit(status::USAGE.into());
+        let failure = Failure::new(status::USAGE, "usage", what);
+        return Err(failure.hint(format!("did you mean: chatrpc chat {word}")));
     }
-    error.exit()
+    let text = harmless(error).render().to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let what = first.strip_prefix("error: ").unwrap_or(first);
+    let mut failure = Failure::new(status::USAGE, "usage", what);
+    failure.hints = lines.map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()).collect();
+    Err(failure)
+}
+
+/// The same mistake, with the words that were typed made safe to show.
+///
+/// A tip repeats such words between words of the library: it goes where one of them is not safe. A
+/// line feed in them would otherwise begin a line that looks like the program's own.
+fn harmless(mut error: clap::Error) -> clap::Error {
+    let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    let mut tips = true;
+    for (kind, value) in words {
+        let safe = match &value {
+            ContextValue::String(word) => ContextValue::String(shown(word)),
+            ContextValue::Strings(words) => {
+                ContextValue::Strings(words.iter().map(|word| shown(word)).collect())
+            }
+            _ => continue,
+        };
+        if safe != value {
+            tips = false;
+            error.insert(kind, safe);
+        }
+    }
+    if !tips {
+        error.insert(ContextKind::Suggested, ContextValue::None);
+    }
+    error
 }
 
 fn looks_like_an_address(word: &str) -> bool {
@@ -140,8 +193,6 @@ fn about() -> String {
     Cli::command().get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-fn print(bytes: &[u8]) -> Result<u8, Failure> {
-    // A pager that was closed early has seen enough.
-    let _ = std::io::stdout().write_all(bytes);
-    Ok(status::OK)
+fn deliver(bytes: &[u8]) -> Result<u8, Failure> {
+    driver::deliver(&String::from_utf8_lossy(bytes)).map(|()| status::OK)
 }

@@ -66,7 +66,7 @@ fn lying_nodeset(listed: &[Listed], secs: u64) -> usize {
         let page = Page { after: 0, reached: 5, current: 5, changes };
         match request {
             Request::Who { .. } => Response::Page(page),
-            _ => Response::Lease { node: 1, seen: addr(ALICE), page },
+            _ => Response::Lease { node: 1, elsewhere: 0, seen: addr(ALICE), page },
         }
     });
     assert_eq!(net.count(0, "Ready"), 1);
@@ -89,7 +89,7 @@ fn a_nodeset_that_restarts_is_read_from_the_beginning() {
             Request::Who { have: 12..20, .. } => page(12, 20, vec![Change::Present(bob.clone())]),
             _ => page(20, 30, vec![]),
         };
-        let lease = |page| Response::Lease { node: 1, seen: addr(ALICE), page };
+        let lease = |page| Response::Lease { node: 1, elsewhere: 0, seen: addr(ALICE), page };
         let who = matches!(request, Request::Who { .. });
         (501, if who { Response::Page(page) } else { lease(page) })
     });
@@ -102,7 +102,7 @@ fn a_nodeset_whose_roster_never_ends_is_read_for_a_while() {
     let net = served(60, |request| {
         let Request::Who { have, .. } = request else {
             let page = Page { after: 0, reached: 5, current: 5, changes: Vec::new() };
-            return Response::Lease { node: 1, seen: addr(ALICE), page };
+            return Response::Lease { node: 1, elsewhere: 0, seen: addr(ALICE), page };
         };
         asked += 1;
         let after = if *have == ANYWHERE { 0 } else { *have };

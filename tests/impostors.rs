@@ -230,7 +230,12 @@ fn a_thousand_look_alikes_are_a_thousand_warnings() {
                 };
                 let response = match request {
                     Request::Who { have, .. } => Response::Page(page(have)),
-                    _ => Response::Lease { node: 1, seen: addr(ALICE), page: page(MANY) },
+                    _ => Response::Lease {
+                        node: 1,
+                        elsewhere: 0,
+                        seen: addr(ALICE),
+                        page: page(MANY),
+                    },
                 };
                 stamp += 1;
                 let answer = of_nodeset(500, stamp, |out| put_response(out, seq, &response));

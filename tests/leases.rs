@@ -65,6 +65,36 @@ fn who_was_replaced_at_an_address_registers_from_another() {
     assert_eq!((net.nodeset.members(), net.count(0, "Silent")), (2, 0));
 }
 
+/// The host sat in one room of a nodeset and the guest in another, and neither was told.
+#[test]
+fn who_waits_alone_is_told_of_those_next_door() {
+    let mut net = Net::with(&[("alice", ALICE)]);
+    let next_door = |net: &mut Net, n: u16| {
+        let now = Time::from_micros(net.now);
+        match register(&mut net.nodeset, now, 1, n, Tag([1; 16])) {
+            Some(Response::Lease { elsewhere, .. }) => elsewhere,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(next_door(&mut net, 0), 1, "alice");
+    assert_eq!(net.count(0, "Elsewhere"), 0, "she asks every 20 s");
+    net.run(25, |_, _, _| false);
+    assert_eq!(net.count(0, "Elsewhere { count: 1 }"), 1);
+    next_door(&mut net, 0);
+    net.run(25, |_, _, _| false);
+    assert_eq!(net.count(0, "Elsewhere"), 1, "it is said once");
+    for n in 0..20 {
+        assert_eq!(next_door(&mut net, n), 1, "its own room is not elsewhere");
+    }
+    net.run(25, |_, _, _| false);
+    assert_eq!(net.count(0, "Elsewhere { count: 9 }"), 1, "how many more is nobody's business");
+
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    assert_eq!(next_door(&mut net, 0), 2);
+    net.run(30, |_, _, _| false);
+    assert_eq!(net.count(0, "Elsewhere") + net.count(1, "Elsewhere"), 0, "they are not alone");
+}
+
 fn leave_as(net: &mut Net, farewell: Farewell) -> Option<Response> {
     let leave = Request::Deregister { tag: room().tag(), farewell, sealed: noise() };
     ask(&mut net.nodeset, Time::from_micros(net.now), addr(MALLORY), Asked::Other, &leave)

@@ -123,7 +123,7 @@ fn responses() -> Vec<Said> {
         Response::Next { next: 1, held: u64::MAX },
         Response::Next { next: u64::MAX, held: 0 },
         Response::Page(page.clone()),
-        Response::Lease { node: u32::MAX, seen, page },
+        Response::Lease { node: u32::MAX, elsewhere: 9, seen, page },
         Response::Unknown,
         Response::Cookie([7; 8]),
         Response::Version(9),

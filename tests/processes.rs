@@ -395,7 +395,8 @@ fn a_stalled_reader_does_not_hinder_the_room() {
 fn signals_leave_properly() {
     let (_nodeset, addr) = nodeset();
     let mut alice = person(&addr, "alice");
-    for (signal, status) in [("TERM", 143), ("INT", 0), ("HUP", 129)] {
+    // What a hangup means depends on whether there is a terminal: tests/screen.rs, tests/files.rs.
+    for (signal, status) in [("TERM", 143), ("INT", 0)] {
         if support::is_ignored(signal) {
             continue;
         }
@@ -446,7 +447,7 @@ fn send_waits_until_it_is_delivered() {
     assert!(errors.contains("* nobody is here to hear it"), "{errors}");
 
     let mut alice = person(&addr, "alice");
-    assert_eq!(run(&["send", &addr, "/me says so"]), (0, String::new(), String::new()));
+    assert_eq!(run(&["send", "-q", &addr, "/me says so"]), (0, String::new(), String::new()));
     assert_eq!(alice.out.wait(""), "tester: /me says so", "a text is no command");
 
     let mut piped = Process::start(&["send", &addr, "-n", "bot", "-"]);

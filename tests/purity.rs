@@ -1,6 +1,7 @@
 //! The machines read no clock, no entropy, no environment, no hash order and no address of memory,
 //! and no file of theirs outgrows one idea. clippy.toml fences most of it; this test reads the text,
-//! because clippy sees neither pointer addresses nor the names of modules.
+//! because clippy sees neither pointer addresses nor the names of modules. And nothing anywhere is
+//! printed in a way that may panic.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,22 @@ fn the_machines_are_pure() {
             let global = line.trim_start();
             let global = global.strip_prefix("pub ").unwrap_or(global);
             assert!(!global.starts_with("static "), "{}:{n}: a static", path.display());
+        }
+    }
+}
+
+/// On a full disk, or where nobody reads any more, these end the program with a panic.
+#[test]
+fn nothing_is_printed_that_may_panic() {
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    for path in found.iter().filter(|path| !path.ends_with("tests.rs")) {
+        let text = fs::read_to_string(path).expect("text");
+        // A file of tests that is named in the middle of another is no end of that one.
+        let text = text.replace("#[cfg(test)]\nmod tests;", "");
+        for (n, line) in code(&text) {
+            let bad = ["print!", "println!", "dbg!"].iter().find(|&word| line.contains(word));
+            assert!(bad.is_none(), "{}:{n}: {} panics", path.display(), bad.unwrap_or(&""));
         }
     }
 }

@@ -187,7 +187,7 @@ fn a_nodeset_serves_rooms_it_cannot_tell_from_noise() {
     assert_eq!(who(Some(&wrong), &["--room", NAME]), nobody);
     assert_eq!(who(Some(&wrong), &["--room", NAME, "--json"]).1, "", "programs read no prose");
     let chat = |name: &str, secret: &str| {
-        let mut command = chatrpc(&["chat", &addr, "-n", name, "--plain", "--room", NAME]);
+        let mut command = chatrpc(&["chat", &addr, "-n", name, "--commands", "--room", NAME]);
         Process::of(command.stdin(Stdio::piped()).env("CHATRPC_SECRET", secret))
     };
     chat("dave", &wrong).err.wait("* here: nobody else with this secret yet");
@@ -305,7 +305,7 @@ fn two_processes_of_one_key_talk_to_each_other() {
     let (_nodeset, addr) = nodeset();
     let home = fresh("twins");
     let start = |name: &str| {
-        let args = ["chat", &addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
+        let args = ["chat", &addr, "-n", name, "--commands", "--listen", "127.0.0.1:0"];
         let mut command = chatrpc(&args);
         Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", &home))
     };
@@ -332,7 +332,7 @@ fn two_processes_of_one_key_talk_to_each_other() {
 
 /// Somebody who is in the room, and keeps their key and whom they trust in that folder.
 fn at_home(addr: &str, name: &str, home: &PathBuf) -> Process {
-    let args = ["chat", addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"];
+    let args = ["chat", addr, "-n", name, "--commands", "--listen", "127.0.0.1:0"];
     let mut command = chatrpc(&args);
     let mut process = Process::of(command.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
     process.err.wait(&format!("* Welcome to the chat room, {name}!"));

@@ -274,7 +274,63 @@ fn a_paste_of_several_lines_asks_first() {
     alice.see_draft("");
     alice.say("five");
     assert_eq!(bob.out.next_line().unwrap(), "alice: five");
+
+    // As tmux and screen paste, and a serial line: nobody marks anything.
+    alice.press("my password\r/msg bob six\r/quit\r");
+    alice.see("Paste 3 lines, 30 bytes?");
+    alice.press(ESCAPE);
+    alice.see_draft("");
+    // A program that types a line, and waits for what comes of it, is not asked.
+    for line in ["seven", "eight", "nine"] {
+        alice.say(line);
+        assert_eq!(bob.out.next_line().unwrap(), format!("alice: {line}"));
+    }
     assert_eq!(alice.leave().status, 0);
+}
+
+#[test]
+fn lines_pasted_where_there_is_no_screen_ask_first() {
+    let (_nodeset, addr) = nodeset();
+    let Some(mut alice) = Terminal::join_with(&addr, "alice", &["--plain"], Setup::default())
+    else {
+        return;
+    };
+    let mut bob = person(&addr, "bob");
+    alice.see("bob has entered the chat!");
+    alice.press("my password\n/msg bob psst\n/quit\n");
+    alice.see("* 3 lines came at once (31 bytes), as of a paste: y says them as one message");
+    alice.say("no");
+    alice.see("* the paste was not said");
+    for line in ["one", "two"] {
+        alice.say(line);
+        assert_eq!(bob.out.next_line().unwrap(), format!("alice: {line}"));
+    }
+    alice.press("three\nfour\n");
+    alice.see("* 2 lines came at once (10 bytes)");
+    alice.say("perhaps");
+    alice.see("* y says the 2 lines that were pasted");
+    alice.say("y");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: three ⏎ four");
+    alice.press("five\nsix\n");
+    alice.see("* 2 lines came at once (8 bytes)");
+    alice.press("\x04");
+    let ended = alice.end();
+    assert_eq!(ended.status, 0);
+    assert!(ended.text.contains("* the paste was not said: nobody answered"), "{}", ended.text);
+    bob.end_input();
+    assert!(!bob.out.all().concat().contains("password"));
+}
+
+/// A terminal's end ends the chat; who has none is told tests/files.rs.
+#[test]
+fn a_hangup_ends_who_has_a_terminal() {
+    let (_nodeset, addr) = nodeset();
+    let args = ["--plain", "--stay"];
+    let Some(mut alice) = Terminal::join_with(&addr, "alice", &args, Setup::default()) else {
+        return;
+    };
+    alice.signal(Signal::HUP);
+    assert_eq!(alice.end().status, 129);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod insider;
 use std::fmt::Write as _;
 
 use chatrpc::machine::suite::{FIRST, Hand, Suite};
-use chatrpc::machine::wire::{Request, kind, put_inner_header, put_request};
+use chatrpc::machine::wire::{Page, Request, Response, kind, put_inner_header, put_request};
 use chatrpc::machine::{
     Beacon, Farewell, Handle, Identity, Name, Noise, Room, SECRET, Secret, Signed,
 };
@@ -101,6 +101,15 @@ fn vectors() -> String {
     data.resize(start + inner.len() + 16, 0);
     transport.seal(0, &inner, &mut data[start..]);
     put(&mut text, "data", &data);
+    let lease = Response::Lease {
+        node: 5,
+        elsewhere: 2,
+        seen: "10.0.0.9:40112".parse().expect("an address"),
+        page: Page { after: 0, reached: 1, current: 1, changes: Vec::new() },
+    };
+    let mut granted = Vec::new();
+    lease.encode(&mut granted);
+    put(&mut text, "a lease", &granted);
     text
 }
 
@@ -116,16 +125,19 @@ fn the_vectors_of_the_document_are_what_we_compute() {
 #[test]
 fn the_characters_of_names_are_those_that_are_listed() {
     let document = include_str!("../docs/PROTOCOL.md");
-    let start =
-        document.find("nothing invisible: ").expect("the list") + "nothing invisible: ".len();
-    let list = document[start..].split('.').next().expect("its end");
-    let number = |text: &str| u32::from_str_radix(text.trim_start_matches("U+"), 16).expect(text);
-    let invisible: Vec<(u32, u32)> = list
-        .split(',')
-        .map(|part| part.trim())
-        .map(|part| part.split_once('–').unwrap_or((part, part)))
-        .map(|(first, last)| (number(first), number(last)))
-        .collect();
+    let listed = |behind: &str| -> Vec<(u32, u32)> {
+        let (_, list) = document.split_once(behind).expect("the list");
+        let number = |text: &str| {
+            u32::from_str_radix(text.trim_start_matches("U+"), 16).expect("a character")
+        };
+        let list = list.split('.').next().expect("its end");
+        let range = |part: &str| {
+            let (first, last) = part.split_once('–').unwrap_or((part, part));
+            (number(first), number(last))
+        };
+        list.split(',').map(|part| range(part.trim())).collect()
+    };
+    let (invisible, signs) = (listed("nothing invisible: "), listed("no *sign*: "));
     for c in '\0'..=char::MAX {
         let code = u32::from(c);
         let refused = c.is_whitespace() && c != ' '
@@ -133,7 +145,10 @@ fn the_characters_of_names_are_those_that_are_listed() {
             || matches!(code, 0xE000..=0xF8FF | 0xF0000.. | 0xFDD0..=0xFDEF)
             || code & 0xFFFE == 0xFFFE
             || matches!(code, 0x61C | 0x200E..=0x200F | 0x202A..=0x202E | 0x2066..=0x2069)
-            || invisible.iter().any(|&(first, last)| (first..=last).contains(&code))
+            || [&invisible, &signs]
+                .into_iter()
+                .flatten()
+                .any(|&(first, last)| (first..=last).contains(&code))
             || matches!(code, 0xFE0E..=0xFE0F);
         let text = format!("a{c}a");
         let composed = text.nfc().eq(text.chars());

@@ -171,7 +171,7 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
     match refusal {
         Refusal::TooLong { .. } => reason::TOO_LONG,
         Refusal::Empty => reason::EMPTY,
-        Refusal::UnknownCommand { .. } => reason::UNKNOWN,
+        Refusal::UnknownCommand { .. } | Refusal::LikeSlash(_) => reason::UNKNOWN,
         Refusal::Usage(_) => reason::USAGE,
         Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => {
             reason::NOBODY
@@ -362,6 +362,7 @@ impl Judge {
             | Event::OtherKey { .. }
             | Event::Words { .. }
             | Event::Listing(_)
+            | Event::Elsewhere { .. }
             | Event::Help => {}
         }
     }

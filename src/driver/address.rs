@@ -5,6 +5,8 @@ use core::str::FromStr;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use super::streams::shown;
+
 /// The port of a nodeset when none is named.
 pub const PORT: u16 = 7420;
 
@@ -39,7 +41,7 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("'{text}' is not HOST:PORT, [IPV6]:PORT or HOST");
+        let bad = || format!("'{}' is not HOST:PORT, [IPV6]:PORT or HOST", shown(text));
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
             host.split('%').next().and_then(|ip| ip.parse::<Ipv6Addr>().ok()).ok_or_else(bad)?;

@@ -12,7 +12,10 @@ use super::json::{self, Json};
 use super::lines::{Lines, Style};
 use super::names;
 use super::nodeset::EVERYWHERE;
-use super::report::{Asked, Failure, cannot_bind, name_refused, status, stderr_has_colour};
+use super::refusal::too_long;
+use super::report::{
+    Asked, Failure, cannot_bind, name_refused, status, stderr_has_colour, unreadable,
+};
 use super::room::Door;
 use super::seat::Seat;
 use super::session::Session;
@@ -21,8 +24,8 @@ use super::socket::Socket;
 use super::stream::Stream;
 use super::terminal::theme::{ColorWhen, Theme};
 use super::terminal::{Look, Screen, tty};
-use super::{PORT, World, run};
-use crate::machine::{Name, NameProblem, Room, TEXT_MAX, wiped};
+use super::{PORT, World, run, stdin, streams};
+use crate::machine::{Name, NameProblem, Room, SafeText, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct Chat {
     pub drain: Duration,
     /// Read standard input.
     pub input: bool,
+    /// Obey slash commands also where standard input is no terminal: what it holds may be anybody's.
+    pub commands: bool,
     /// Only messages, failures, and what needs attention.
     pub quiet: bool,
 }
@@ -126,7 +131,8 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         mouse: options.mouse,
     });
     if wanted && screen.is_none() && io::stdout().is_terminal() && !options.quiet {
-        eprintln!("note: not a terminal, using line mode (--json for machines)");
+        let note = "note: not a terminal, using line mode (--json for machines)\n";
+        let _ = io::stderr().write_all(note.as_bytes());
     }
     let words = if options.input { Words::Stdin { stay: options.stay } } else { Words::None };
     let plan = Plan {
@@ -140,9 +146,9 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         log: options.log.clone(),
         style: Style {
             quiet: options.quiet,
-            deaf: false,
-            literal: false,
+            literal: !tty && !options.commands,
             colour: stderr_has_colour(),
+            ..Style::default()
         },
         words,
         drain: options.drain,
@@ -158,6 +164,9 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
 ///
 /// As for [`chat`].
 pub fn send(options: &Say) -> Result<u8, Failure> {
+    if let Some(text) = &options.text {
+        check_text(text)?;
+    }
     let plan = Plan {
         nodeset: Some(options.nodeset.clone()),
         door: options.door.clone(),
@@ -167,7 +176,13 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         json: false,
         screen: None,
         log: None,
-        style: Style { quiet: true, deaf: true, literal: true, colour: stderr_has_colour() },
+        style: Style {
+            quiet: true,
+            deaf: true,
+            literal: true,
+            warns: !options.quiet,
+            colour: stderr_has_colour(),
+        },
         words: match &options.text {
             Some(text) => Words::Once(text.clone()),
             None => Words::Stdin { stay: false },
@@ -179,6 +194,19 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
     plan.carry_out(options.name.as_deref())
 }
 
+/// Whether a text can be said at all: nobody needs to be asked for that.
+fn check_text(text: &str) -> Result<(), Failure> {
+    let wrong = |code, what: String| Err(Failure::new(status::USAGE, code, what));
+    if SafeText::new(text).is_blank() {
+        return wrong("empty", "there is nothing to say: the text is empty".to_owned());
+    }
+    if text.len() > TEXT_MAX {
+        let words = too_long(text.len(), TEXT_MAX);
+        return wrong(words.code, words.what);
+    }
+    Ok(())
+}
+
 impl Plan {
     fn carry_out(&self, name: Option<&str>) -> Result<u8, Failure> {
         match self.join_and_talk(name) {
@@ -186,9 +214,11 @@ impl Plan {
                 let mut paper = Paper::default();
                 json::fail(&failure, &mut paper);
                 json::bye(failure.status, &mut paper);
-                let mut out = io::stdout();
-                // A program that does not listen learns it from the exit status.
-                let _ = out.write_all(paper.out.as_bytes()).and_then(|()| out.flush());
+                // The status is that of the first thing that failed.
+                if let Err(second) = streams::print(&paper.out) {
+                    failure.print();
+                    second.print();
+                }
                 Ok(failure.status)
             }
             other => other,
@@ -197,6 +227,9 @@ impl Plan {
 
     fn join_and_talk(&self, name: Option<&str>) -> Result<u8, Failure> {
         leave_no_core();
+        if matches!(self.words, Words::Stdin { .. }) {
+            self.check_input()?;
+        }
         let door = self.door.open()?;
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
@@ -217,6 +250,17 @@ impl Plan {
                 None => return Ok(status),
             }
         }
+    }
+
+    /// Whoever is given nothing to read is told before anybody hears of them.
+    fn check_input(&self) -> Result<(), Failure> {
+        stdin::check().map_err(|error| unreadable(&error))?;
+        let stays = matches!(self.words, Words::Stdin { stay: true });
+        if !stays && streams::is_closed(rustix::stdio::stdin()) {
+            let failure = Failure::new(status::INTERNAL, "input", "standard input is closed");
+            return Err(failure.hint("--no-input and --stay do without"));
+        }
+        Ok(())
     }
 
     /// The name to join with; `None` when the person who was asked said nothing.
@@ -267,7 +311,8 @@ impl Plan {
         let front: Box<dyn Front> =
             if self.json { Box::new(Json::default()) } else { Box::new(Lines::new(self.style)) };
         let line_max = if self.json { json::INPUT_MAX } else { TEXT_MAX };
-        Ok(Box::new(Stream::new(front, self.words.clone(), line_max, registry)?))
+        let stream = Stream::new(front, self.words.clone(), line_max, self.interactive, world);
+        Ok(Box::new(stream?))
     }
 
     /// The file that the chat is written to.

@@ -1,12 +1,18 @@
 //! The chat in a file: an instant, a tab, and what line mode would print, one line each.
+//!
+//! The path is the log. A file that was renamed or removed is no longer at it, so before each record
+//! is looked whether the path still leads to what is open. A record that cannot be written, because
+//! the disk is full or the folder is gone, is counted, and the next one tries again: the file says how
+//! many are missing where they are. No record is glued to half a line, whoever left that behind.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use super::clock::{Zone, unix_ms};
 use super::files::{about, open_regular};
+use super::front::counted;
 use super::people::People;
 use super::state;
 use super::wording;
@@ -36,8 +42,25 @@ fn file_of(room: &Room) -> String {
 #[derive(Debug)]
 pub(crate) struct ChatLog {
     file: File,
-    path: String,
+    /// Which file it is: device and number.
+    inode: (u64, u64),
+    path: PathBuf,
     zone: Zone,
+    /// Records that are missing and of which the file does not say so yet.
+    untold: u64,
+    /// Records that are missing since the last one that was written.
+    missing: u64,
+    /// The last write broke off. It matters where the file cannot be read.
+    broke_off: bool,
+}
+
+/// What became of a record, where that is worth a word.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It could not be written, and the one before it was.
+    Began(io::Error),
+    /// It was written, and so many before it were not.
+    Over(u64),
 }
 
 impl ChatLog {
@@ -47,55 +70,138 @@ impl ChatLog {
             Some(path) => PathBuf::from(path),
             None => state::folder()?.join(file_of(room)),
         };
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o600);
-        let file = open_regular(&mut options, &path).map_err(|error| about(&path, &error))?;
-        let path = path.display().to_string();
-        Ok(Self { file, path, zone: Zone::local() })
+        let (file, inode) = open(&path).map_err(|error| about(&path, &error))?;
+        let zone = Zone::local();
+        Ok(Self { file, inode, path, zone, untold: 0, missing: 0, broke_off: false })
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
+    pub(crate) fn path(&self) -> String {
+        self.path.display().to_string()
     }
 
-    /// Writes what happened, if it is worth it: a line in one write, so that nobody who appends to
-    /// the same file gets into the middle of it.
+    /// How many records are missing at its end, now that no more will come. The file is told, if it can
+    /// be.
+    pub(crate) fn finish(&mut self) -> u64 {
+        if let Err(error) = self.follow().and_then(|()| self.own_up()) {
+            log::debug!("{}: {error}", self.path());
+        }
+        self.missing
+    }
+
+    /// Opens what is at the path, if it is not what is open.
+    pub(crate) fn follow(&mut self) -> io::Result<()> {
+        let same = fs::metadata(&self.path).is_ok_and(|now| inode(&now) == self.inode);
+        if !same {
+            (self.file, self.inode) = open(&self.path)?;
+            self.broke_off = false;
+        }
+        Ok(())
+    }
+
+    /// Writes what happened, if it is worth it.
     pub(crate) fn show(
         &mut self,
         event: &Event<'_>,
         people: &People,
         me: Option<&Person>,
-    ) -> io::Result<()> {
-        let line = match event {
-            Event::Ready { me, .. } => format!("* Welcome to the chat room, {}!", me.name),
-            Event::Joined(who) => format!("* {}", wording::came(&people.label(who))),
-            Event::Left { who, why } => format!("* {}", wording::left(&people.label(who), *why)),
-            Event::Renamed { who, was } => {
-                format!("* {was} is now called {}", people.label(who))
+    ) -> Option<Trouble> {
+        let line = record(event, people, me)?;
+        match self.append(&line) {
+            Ok(()) => {
+                let missing = core::mem::take(&mut self.missing);
+                (missing > 0).then_some(Trouble::Over(missing))
             }
-            Event::Message { from, text, action, private, .. } => {
-                wording::message(&people.label(from), text.as_str(), *action, *private)
+            Err(error) => {
+                self.untold += 1;
+                self.missing += 1;
+                (self.missing == 1).then(|| Trouble::Began(about(&self.path, &error)))
             }
-            Event::Sent { text, action, to, .. } => {
-                let me = me.map_or("", |me| me.name.as_str());
-                let label = match to {
-                    Some(to) => format!("{me} → {}", people.label(to)),
-                    None => me.to_owned(),
-                };
-                wording::message(&label, text.as_str(), *action, to.is_some())
-            }
-            Event::Done { failed, .. } if !failed.is_empty() => {
-                format!("* not delivered to {}", wording::whom(people, failed))
-            }
-            Event::Missing { from, count } => {
-                format!("* {count} missing from {}", people.label(from))
-            }
-            _ => return Ok(()),
-        };
-        let line = format!("{}\t{line}\n", self.zone.stamp(unix_ms()));
-        self.file.write_all(line.as_bytes())
+        }
     }
+
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        self.follow()?;
+        self.own_up()?;
+        self.write(line)
+    }
+
+    /// Says in the file what is missing there.
+    fn own_up(&mut self) -> io::Result<()> {
+        if self.untold > 0 {
+            let are = if self.untold == 1 { "is" } else { "are" };
+            self.write(&format!("* {} {are} missing here", counted(self.untold, "record")))?;
+            self.untold = 0;
+        }
+        Ok(())
+    }
+
+    /// A line in one write, so that nobody who appends to the same file gets into the middle of it.
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        let feed = if self.is_in_a_line() { "\n" } else { "" };
+        let line = format!("{feed}{}\t{line}\n", self.zone.stamp(unix_ms()));
+        let written = self.file.write_all(line.as_bytes());
+        self.broke_off = written.is_err();
+        written
+    }
+
+    /// Whether what was written last, by whom ever, is half a line.
+    fn is_in_a_line(&self) -> bool {
+        let mut last = [b'\n'];
+        let length = self.file.metadata().map_or(0, |now| now.len());
+        match length.checked_sub(1).map(|at| self.file.read_exact_at(&mut last, at)) {
+            Some(Err(_)) => self.broke_off,
+            _ => last != *b"\n",
+        }
+    }
+}
+
+/// Opens a file to append to. It is read as well, where that is allowed, to see how it ends.
+fn open(path: &Path) -> io::Result<(File, (u64, u64))> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    let file = match open_regular(options.clone().read(true), path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_regular(&mut options, path)?
+        }
+        opened => opened?,
+    };
+    let inode = inode(&file.metadata()?);
+    Ok((file, inode))
+}
+
+fn inode(status: &Metadata) -> (u64, u64) {
+    (status.dev(), status.ino())
+}
+
+/// What happened, on one line; `None` where it is not worth one.
+fn record(event: &Event<'_>, people: &People, me: Option<&Person>) -> Option<String> {
+    Some(match event {
+        Event::Ready { me, .. } => format!("* Welcome to the chat room, {}!", me.name),
+        Event::Joined(who) => format!("* {}", wording::came(&people.label(who))),
+        Event::Left { who, why } => format!("* {}", wording::left(&people.label(who), *why)),
+        Event::Renamed { who, was } => {
+            format!("* {was} is now called {}", people.label(who))
+        }
+        Event::Message { from, text, action, private, .. } => {
+            wording::message(&people.label(from), text.as_str(), *action, *private)
+        }
+        Event::Sent { text, action, to, .. } => {
+            let me = me.map_or("", |me| me.name.as_str());
+            let label = match to {
+                Some(to) => format!("{me} → {}", people.label(to)),
+                None => me.to_owned(),
+            };
+            wording::message(&label, text.as_str(), *action, to.is_some())
+        }
+        Event::Done { failed, .. } if !failed.is_empty() => {
+            format!("* not delivered to {}", wording::whom(people, failed))
+        }
+        Event::Missing { from, count } => {
+            format!("* {count} missing from {}", people.label(from))
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -123,7 +229,7 @@ mod tests {
         let (action, private, mention) = (false, false, false);
         let from = bob.clone();
         let people = People::EMPTY;
-        let mut show = |event| log.show(&event, &people, Some(&me)).unwrap();
+        let mut show = |event| assert!(log.show(&event, &people, Some(&me)).is_none());
         show(Event::Message { id, from, text, action, private, mention });
         let (text, to) = (SafeText::new("psst"), Some(bob.clone()));
         show(Event::Sent { id, text, action, to, readers: 1 });
@@ -137,6 +243,93 @@ mod tests {
             ["bob: one ⏎ * bob has left", "@eve → bob: psst", "* bob has left the chat!"]
         );
         assert!(written.starts_with("20") && written.as_bytes()[10] == b'T');
+    }
+
+    /// A log of a room and its file, and how to write a record.
+    fn logged(name: &str) -> (PathBuf, ChatLog) {
+        let path = std::env::temp_dir().join(format!("chatrpc-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let log = ChatLog::open(path.to_str(), &open_room("lobby")).unwrap();
+        (path, log)
+    }
+
+    fn told(log: &mut ChatLog, text: &'static str) -> Option<Trouble> {
+        let (id, key) = (PeerId(2), crate::machine::PublicKey([2; 32]));
+        let from = Person { id, key, name: Name::parse("bob").unwrap() };
+        let id = MessageId { author: from.id, number: 1 };
+        let text = SafeText::new(text);
+        let (action, private, mention) = (false, false, false);
+        let event = Event::Message { id, from, text, action, private, mention };
+        log.show(&event, &People::EMPTY, None)
+    }
+
+    /// The records of a file, without their instants.
+    fn records(path: &Path) -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.ends_with('\n'));
+        text.lines()
+            .map(|line| line.split_once('\t').map_or(line, |(_, at)| at).to_owned())
+            .collect()
+    }
+
+    /// `mv room.log room.log.1` while it was written: everything went on into room.log.1.
+    #[test]
+    fn the_path_is_the_log() {
+        let (path, mut log) = logged("rotated");
+        let old = path.with_extension("1");
+        told(&mut log, "one");
+        fs::rename(&path, &old).unwrap();
+        assert!(told(&mut log, "two").is_none());
+        assert_eq!(
+            (records(&old), records(&path)),
+            (vec!["bob: one".into()], vec!["bob: two".into()])
+        );
+        fs::remove_file(&path).unwrap();
+        assert!(told(&mut log, "three").is_none());
+        assert_eq!(records(&path), ["bob: three"]);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        // Copied and emptied, as who cannot rename does.
+        File::create(&path).unwrap();
+        told(&mut log, "four");
+        assert_eq!(records(&path), ["bob: four"]);
+        fs::remove_file(&old).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_counted_in_its_place() {
+        let (path, mut log) = logged("gone");
+        let folder = path.with_extension("d");
+        told(&mut log, "one");
+        // Where the file was is something that cannot be one.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(told(&mut log, "two"), Some(Trouble::Began(_))));
+        assert!(told(&mut log, "three").is_none(), "it is said once");
+        fs::rename(&path, &folder).unwrap();
+        assert!(matches!(told(&mut log, "four"), Some(Trouble::Over(2))));
+        assert_eq!(log.finish(), 0);
+        assert!(told(&mut log, "five").is_none());
+        assert_eq!(records(&path), ["* 2 records are missing here", "bob: four", "bob: five"]);
+        fs::remove_dir(&folder).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+
+    /// A disk that was full in an earlier run, or in the run of somebody who writes the same file.
+    #[test]
+    fn no_record_is_glued_to_half_a_line() {
+        let (path, mut log) = logged("half");
+        told(&mut log, "one");
+        let mut other = OpenOptions::new().append(true).open(&path).unwrap();
+        other.write_all(b"2026-10-23T11:12:00+02:00\tcarol: ha").unwrap();
+        told(&mut log, "two");
+        other.write_all(b"2026").unwrap();
+        drop(log);
+        let mut log = ChatLog::open(path.to_str(), &open_room("lobby")).unwrap();
+        told(&mut log, "three");
+        let whole = ["bob: one", "carol: ha", "bob: two", "2026", "bob: three"];
+        assert_eq!(records(&path), whole);
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The two clocks: one that only runs forward, for the machines, and the wall clock, for people.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, fs};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
@@ -62,6 +64,11 @@ pub(crate) struct Zone(TimeZone);
 impl Zone {
     /// That of this computer, or of `TZ`; UTC where nobody knows.
     pub(crate) fn local() -> Self {
+        // The library would wait for a pipe, and read a device to its end.
+        let waits = |file: fs::Metadata| !file.is_file() && !file.is_dir();
+        if named().is_some_and(|path| fs::metadata(path).is_ok_and(waits)) {
+            return Self::utc();
+        }
         Self(TimeZone::system())
     }
 
@@ -89,6 +96,13 @@ impl Zone {
     fn at(&self, unix_ms: u64) -> ZonedDateTime {
         timestamp(unix_ms).to_zoned_datetime(self.0.clone())
     }
+}
+
+/// The file that `TZ` names, if it names one (POSIX.1-2017, XBD section 8.3).
+fn named() -> Option<PathBuf> {
+    let zone = env::var_os("TZ")?.into_string().ok()?;
+    let zone = zone.strip_prefix(':').unwrap_or(&zone);
+    zone.contains('/').then(|| PathBuf::from(zone))
 }
 
 /// An instant; one beyond the calendar is its end.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use log::{Level, log};
 
-use super::chatlog::ChatLog;
-use super::front::Note;
+use super::chatlog::{ChatLog, Trouble};
+use super::front::{Note, counted};
 use super::known::{Known, NotKept};
 use super::logged::Logged;
 use super::node::Told;
@@ -29,7 +29,9 @@ pub(crate) struct Desk {
     pub(crate) unacked: usize,
     /// Lines that were not carried out.
     pub(crate) refused: u64,
-    /// Messages that nobody was there to read.
+    /// Messages that were said.
+    pub(crate) said: u64,
+    /// Those that nobody was there to read.
     pub(crate) unheard: u64,
     /// How the machine ended.
     pub(crate) exit: Option<Exit>,
@@ -55,6 +57,7 @@ impl Desk {
             leaving: false,
             unacked: 0,
             refused: 0,
+            said: 0,
             unheard: 0,
             exit: None,
             room,
@@ -81,7 +84,10 @@ impl Desk {
             }
             Event::Refused(Refusal::Empty) => {}
             Event::Refused(_) => self.refused += 1,
-            Event::Sent { readers: 0, .. } => self.unheard += 1,
+            Event::Sent { readers, .. } => {
+                self.said += 1;
+                self.unheard += u64::from(*readers == 0);
+            }
             Event::Invite { nodeset, room, .. } => {
                 let line = invitation(*nodeset, room, self.secret.as_ref());
                 self.seat.note(&Note::Invite(line));
@@ -127,13 +133,40 @@ impl Desk {
             }
             _ => {}
         }
+        let Some(chatlog) = &mut self.chatlog else { return };
+        let what = match chatlog.show(event, &self.people, self.me.as_ref()) {
+            None => return,
+            Some(Trouble::Began(error)) => {
+                format!(
+                    "the chat cannot be written to its file, and goes on there when it can: {error}"
+                )
+            }
+            Some(Trouble::Over(missing)) => {
+                let missing = counted(missing, "record");
+                format!("the chat is written to its file again: {missing} missing there")
+            }
+        };
+        self.seat.note(&Note::Remark(what));
+    }
+
+    /// Somebody may have put another file in the place of the chat's.
+    pub(crate) fn follow_chatlog(&mut self) {
         if let Some(chatlog) = &mut self.chatlog
-            && let Err(error) = chatlog.show(event, &self.people, self.me.as_ref())
+            && let Err(error) = chatlog.follow()
         {
-            let what = format!("the chat is no longer written to a file: {error}");
-            self.chatlog = None;
-            self.seat.note(&Note::Remark(what));
+            log::debug!("{}: {error}", chatlog.path());
         }
+    }
+
+    /// How much of the chat is not in its file, now that nothing more will be.
+    pub(crate) fn finish_chatlog(&mut self) -> Option<String> {
+        let mut chatlog = self.chatlog.take()?;
+        let missing = chatlog.finish();
+        let what = || {
+            let missing = counted(missing, "record");
+            format!("the end of the chat is not in {}: {missing} missing", chatlog.path())
+        };
+        (missing > 0).then(what)
     }
 
     /// The next thing that is asked for.
@@ -146,14 +179,11 @@ impl Desk {
     /// Begins or ends writing to a file: `on`, `off`, or its path.
     pub(crate) fn set_chatlog(&mut self, what: &str) {
         let note = match (what, &self.chatlog) {
-            ("off", _) => {
-                self.chatlog = None;
-                Note::Logging(None)
-            }
-            ("on", Some(chatlog)) => Note::Logging(Some(chatlog.path().to_owned())),
+            ("off", _) => self.finish_chatlog().map_or(Note::Logging(None), Note::Remark),
+            ("on", Some(chatlog)) => Note::Logging(Some(chatlog.path())),
             (what, _) => match ChatLog::open(Some(what).filter(|&what| what != "on"), &self.room) {
                 Ok(chatlog) => {
-                    let path = chatlog.path().to_owned();
+                    let path = chatlog.path();
                     self.chatlog = Some(chatlog);
                     Note::Logging(Some(path))
                 }

@@ -6,18 +6,21 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::clock::unix_ms;
-use super::files::open_regular;
+use super::files::{check_ours, lock, open_regular, read_whole};
 use super::report::{Failure, status};
+use super::shell::quote;
 use crate::machine::{Guarded, Identity};
 
 /// What others may not do with a file of ours.
 const OTHERS: u32 = 0o077;
+
+/// A number is written with fewer bytes.
+const INCARNATION_MAX: usize = 64;
 
 /// Our key, and where the count of its processes is kept.
 #[derive(Debug)]
@@ -38,10 +41,12 @@ impl Keeper {
             Ok(None) => make_key(&folder, &key).and_then(|()| read_key(&key)),
             other => other,
         };
-        match loaded {
-            Ok(Some(secret)) => Ok(Self { identity: Identity::new(&secret), folder: Some(folder) }),
-            Ok(None) => Err(refused(format!("{}: it vanished", key.display()))),
-            Err(error) => Err(unreadable(&key, &error)),
+        let secret = loaded.map_err(|error| unreadable(&key, &error))?;
+        let ours = fs::metadata(&folder).and_then(|status| check_ours(&status));
+        ours.map_err(|error| unreadable(&folder, &error))?;
+        match secret {
+            Some(secret) => Ok(Self { identity: Identity::new(&secret), folder: Some(folder) }),
+            None => Err(refused(format!("{}: it vanished", key.display()))),
         }
     }
 
@@ -92,13 +97,15 @@ fn refused(what: impl Into<String>) -> Failure {
     Failure::new(status::USAGE, "identity", what).hint("or: --ephemeral, a key for this run alone")
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
+/// Why a file of ours is not used, and what to do about it.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let failure = refused(format!("{}: {error}", path.display()));
     match error.kind() {
         io::ErrorKind::InvalidData => failure.hint("move it away to get a new one"),
         // What the system denies is not denied for the file's mode alone.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-            failure.hint(format!("chmod 600 {}", path.display()))
+            let mode = if path.is_dir() { 700 } else { 600 };
+            failure.hint(format!("chmod {mode} {}", quote(&path.display().to_string())))
         }
         _ => failure,
     }
@@ -152,10 +159,11 @@ fn next_incarnation(path: &Path, now: u64) -> io::Result<u64> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = open_regular(&mut options, path)?;
+    check_ours(&file.metadata()?)?;
     // Another process of the same key waits here, and gets a greater number.
-    flock(&file, FlockOperation::LockExclusive)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    lock(&file)?;
+    let text = read_whole(&file, INCARNATION_MAX)?;
+    let text = core::str::from_utf8(&text).unwrap_or_default();
     let last: u64 = text.trim().parse().unwrap_or(0);
     let Some(next) = last.checked_add(1) else {
         let what = "it holds the greatest number there is: no process can come after that one";
@@ -229,6 +237,25 @@ mod tests {
         let dumpable = rustix::process::dumpable_behavior().unwrap();
         assert_eq!(dumpable, DumpableBehavior::NotDumpable);
         assert_eq!(rustix::process::getrlimit(Resource::Core).current, Some(0));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_in_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = fresh("writable");
+        let key = folder.join("key");
+        make_key(&folder, &key).unwrap();
+        let incarnation = folder.join("incarnation");
+        next_incarnation(&incarnation, 7).unwrap();
+        fs::set_permissions(&incarnation, fs::Permissions::from_mode(0o622)).unwrap();
+        let error = next_incarnation(&incarnation, 7).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+        let error = check_ours(&fs::metadata(&folder).unwrap()).unwrap_err();
+        let failure = unreadable(&folder, &error);
+        assert!(failure.what.contains("others can write there"), "{}", failure.what);
+        assert!(failure.hints.concat().contains(&format!("chmod 700 {}", folder.display())));
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

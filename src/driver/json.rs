@@ -231,6 +231,7 @@ impl Front for Json {
                 let code = if *reads { "reads_again" } else { "does_not_read" };
                 status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
             }
+            Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),
             Event::Nodeset(Health::Silent) => status(paper, "nodeset_silent", json!({})),
             Event::Nodeset(Health::Online) => status(paper, "nodeset_back", json!({})),
             Event::Alike { one, like, others } => {

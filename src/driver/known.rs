@@ -5,24 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-
-use super::files::{about, open_regular};
+use super::files::{self, about, check_ours, open_regular, text_of};
+use super::identity::unreadable;
+use super::report::Failure;
 use crate::machine::{Name, Pin, PublicKey};
 
 /// Names that are kept, as many as the machine holds. A name that does not fit is refused: none that
 /// is trusted is ever dropped for it.
 const KNOWN_MAX: usize = 1024;
-
-/// How often, and how long each time, the file is waited for while another process writes it.
-const LOCK_TRIES: u32 = 20;
-const LOCK_WAIT: Duration = Duration::from_millis(10);
 
 type Pins = BTreeMap<Name, PublicKey>;
 
@@ -45,11 +39,15 @@ pub(crate) enum NotKept {
 
 impl Known {
     /// Reads the file in that folder; without one, nobody is known.
-    pub(crate) fn load(folder: Option<&Path>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or others could have written it: whom we trust is nobody else's choice.
+    pub(crate) fn load(folder: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = folder.map(|folder| folder.join("known")) else {
             return Ok(Self::default());
         };
-        let pins = read(&path).map_err(|error| about(&path, &error))?;
+        let pins = read(&path).map_err(|error| unreadable(&path, &error))?;
         Ok(Self { path: Some(path), pins })
     }
 
@@ -78,12 +76,13 @@ fn keep(pins: &mut Pins, pin: Pin) -> Result<(), NotKept> {
 }
 
 fn read(path: &Path) -> io::Result<Pins> {
-    let mut text = String::new();
-    match open_regular(OpenOptions::new().read(true), path) {
-        Ok(mut file) => file.read_to_string(&mut text)?,
+    let file = match open_regular(OpenOptions::new().read(true), path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pins::new()),
         Err(error) => return Err(error),
     };
+    check_ours(&file.metadata()?)?;
+    let text = text_of(&file)?;
     // A line that is none was not written here; it is left out with the next that is.
     let pins = text.lines().filter_map(|line| {
         let (key, name) = line.split_once(' ')?;
@@ -108,19 +107,11 @@ fn write(path: &Path, pins: &Pins) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// Keeps other processes of ours from writing until the file is closed. They are not waited for
-/// long: there is a room to be served.
+/// Keeps other processes of ours from writing until the file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = open_regular(options.write(true).create(true).truncate(false).mode(0o600), path)?;
-    for _ in 0..LOCK_TRIES {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(LOCK_WAIT),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::WouldBlock, "another process does not let go of it"))
+    files::lock(&file).map(|()| file)
 }
 
 #[cfg(test)]
@@ -180,6 +171,20 @@ mod tests {
         known.add(pin("bob", 1)).unwrap();
         assert!(!elsewhere.exists(), "no link is followed");
         assert_eq!(Known::load(Some(&folder)).unwrap().pins(), [pin("bob", 1)]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = fresh("known-open");
+        let mut known = Known::load(Some(&folder)).unwrap();
+        known.add(pin("bob", 1)).unwrap();
+        for (mode, fine) in [(0o600, true), (0o644, true), (0o664, false), (0o602, false)] {
+            let file = folder.join("known");
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Known::load(Some(&folder)).is_ok(), fine, "{mode:o}");
+        }
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -20,6 +20,7 @@ use super::people::People;
 use super::refusal::{not_utf8, too_long, words};
 use super::report::Failure;
 use super::splitter::Piece;
+use super::streams::shown;
 use super::wording;
 use crate::machine::{Event, PeerId, Person, Why};
 
@@ -35,6 +36,8 @@ pub(crate) struct Style {
     pub(crate) deaf: bool,
     /// Lines are text, whatever they begin with.
     pub(crate) literal: bool,
+    /// It is said that the room is open, also to who is told nothing else.
+    pub(crate) warns: bool,
     /// Errors are red.
     pub(crate) colour: bool,
 }
@@ -87,6 +90,8 @@ impl Lines {
         };
         if !self.style.quiet {
             paper.remark(format_args!("* {line}"));
+        } else if self.style.warns && matches!(event, Event::Ready { open: true, .. }) {
+            paper.remark("* this room is OPEN: everybody who reaches it can enter and read");
         }
     }
 
@@ -109,6 +114,9 @@ impl Front for Lines {
             Event::Alike { one, like, others } => {
                 let line = wording::alike(&self.people, one, like, *others);
                 paper.remark(format_args!("* {line}"));
+            }
+            Event::Elsewhere { count } => {
+                paper.remark(format_args!("* {}", wording::elsewhere(*count)));
             }
             Event::Message { from, text, action, private, .. } => {
                 self.message(from, text.as_str(), *action, *private, paper);
@@ -168,7 +176,7 @@ impl Front for Lines {
                     (counted(*count, "line"), if *count == 1 { "was" } else { "were" });
                 paper.remark(format_args!("* {lines} {were} not shown: the output was stalled"));
             }
-            Note::Remark(what) => paper.remark(format_args!("* {what}")),
+            Note::Remark(what) => paper.remark(format_args!("* {}", shown(what))),
             Note::Logging(_) => {}
         }
     }

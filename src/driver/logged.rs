@@ -34,6 +34,7 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::Alike { one, like, others } => {
             write!(f, "alike: {} and {} more", one.id, like.len() + others)
         }
+        Event::Elsewhere { count } => write!(f, "elsewhere: {count}"),
         Event::Message { id, private, .. } => write!(f, "message: {id}, private: {private}"),
         Event::Sent { id, to, readers, .. } => {
             write!(f, "sent: {id} to {readers}, private: {}", to.is_some())
@@ -68,6 +69,7 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
         Refusal::Empty => "empty",
         Refusal::UnknownCommand { .. } => "unknown command",
         Refusal::Usage(_) => "usage",
+        Refusal::LikeSlash(_) => "like a slash",
         Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => "nobody",
         Refusal::SeveralCalled(_) => "several",
         Refusal::NameOrId { .. } => "name or id",

@@ -17,10 +17,12 @@
 //! | `clock`, `signals`, `logging`, `logged`, `notify` | time, signals, the log and what it says of events, systemd |
 //! | `socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
 //! | `splitter`, `stdin`, `output` | lines in, and lines out that never block |
+//! | `typist` | lines of a hand, told from those of a clipboard |
+//! | `streams` | the standard streams where nothing stands in front of them |
 //! | `seat` | whoever is in front of the machine: a `stream` of lines, or the screen in `terminal/` |
 //! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
 //! | `people`, `wording` | who is called what, and what happened in words, on every seat |
-//! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
+//! | `report`, `refusal`, `shell` | failures and refusals in words; the exit statuses; commands to copy |
 //! | `files`, `state`, `chatlog` | opening files; what is kept between runs; the chat in a file |
 //! | `identity`, `known`, `room` | who we are, and whom we trust, in files; which room, and its secret |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
@@ -52,14 +54,17 @@ mod report;
 mod room;
 mod seat;
 mod session;
+mod shell;
 mod signals;
 mod socket;
 mod splitter;
 mod state;
 mod stdin;
 mod stream;
+mod streams;
 mod table;
 mod terminal;
+mod typist;
 mod who;
 mod wording;
 
@@ -71,10 +76,13 @@ use mio::{Events, Poll, Token};
 
 pub use address::{Address, PORT};
 pub use chat::{Chat, Say, chat, send};
+pub use files::read_text;
 pub use logging::log_to_stderr;
 pub use nodeset::{Nodeset, nodeset};
 pub use report::{Failure, status};
 pub use room::{Door, SecretSource, secret};
+pub use signals::outlive_file_limits;
+pub use streams::{deliver, print, shown, stdout_has_colour, tell};
 pub use terminal::Picture;
 pub use terminal::theme::ColorWhen;
 pub use who::{Who, who};
@@ -98,13 +106,16 @@ struct World {
     poll: Poll,
     signals: Signals,
     clock: Clock,
+    /// A terminal controls us, whose end is ours.
+    has_terminal: bool,
 }
 
 impl World {
     fn new(watched: &[Signal]) -> io::Result<Self> {
         let poll = Poll::new()?;
         let signals = Signals::watch(watched, poll.registry(), SIGNALS)?;
-        Ok(Self { poll, signals, clock: Clock::start() })
+        let has_terminal = signals::has_terminal();
+        Ok(Self { poll, signals, clock: Clock::start(), has_terminal })
     }
 }
 

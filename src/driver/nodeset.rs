@@ -14,7 +14,7 @@ use super::notify::Notify;
 use super::report::{Failure, cannot_bind, status};
 use super::signals::Signal;
 use super::socket::Socket;
-use super::{NODESET, PORT, Program, World, run, seed};
+use super::{NODESET, PORT, Program, World, run, seed, signals, streams};
 use crate::machine::{Registry, RegistryConfig, Time};
 
 /// What `chatrpc nodeset` is asked for.
@@ -42,7 +42,12 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 ///
 /// When the address cannot be bound, or the operating system fails.
 pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
-    let mut world = World::new(&[Signal::Interrupt, Signal::Terminate])?;
+    let mut watched = vec![Signal::Interrupt, Signal::Terminate];
+    if !signals::has_terminal() {
+        // There is nothing to read anew, and no terminal that could be gone.
+        watched.push(Signal::Hangup);
+    }
+    let mut world = World::new(&watched)?;
     let listen = options.listen.unwrap_or(EVERYWHERE);
     let socket = Socket::bind(listen).map_err(|error| {
         let port = listen.port();
@@ -60,7 +65,7 @@ pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
     let local = socket.local();
     let mut node = registry_node(socket, options.members_max, world.clock)?;
     node.register(world.poll.registry(), NODESET)?;
-    announce(options.advertise.unwrap_or_else(|| advertised(local)), options.quiet);
+    announce(options.advertise.unwrap_or_else(|| advertised(local)), options.quiet)?;
     let mut service = Service::new(node, world.clock);
     Ok(run(&mut world, &mut service)?)
 }
@@ -76,10 +81,8 @@ pub(crate) fn registry_node(
 }
 
 /// The first line is for programs, so it is written at once and whole; the rest is for people.
-fn announce(addr: SocketAddr, quiet: bool) {
-    // Somebody who closed standard output does not want to know.
-    let mut out = io::stdout();
-    let _ = writeln!(out, "Listening on: {addr}").and_then(|()| out.flush());
+fn announce(addr: SocketAddr, quiet: bool) -> Result<(), Failure> {
+    streams::print(&format!("Listening on: {addr}\n"))?;
     let mut err = io::stderr();
     if err.is_terminal() && !quiet {
         let port = addr.port();
@@ -87,6 +90,7 @@ fn announce(addr: SocketAddr, quiet: bool) {
         let _ = writeln!(err, "Others join with:  chatrpc chat {addr}");
         let _ = writeln!(err, "(this computer only: chatrpc chat {here})");
     }
+    Ok(())
 }
 
 struct Service {
@@ -127,7 +131,10 @@ impl Program for Service {
         self.node.note_readable();
     }
 
-    fn signal(&mut self, _signal: Signal) {
+    fn signal(&mut self, signal: Signal) {
+        if signal == Signal::Hangup {
+            return;
+        }
         self.notify.tell("STOPPING=1");
         self.done = true;
     }

@@ -39,6 +39,11 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
             ("unknown_command", format!("unknown command /{typed}"), Some(hint))
         }
         Refusal::Usage(usage) => ("usage", format!("usage: {usage}"), None),
+        Refusal::LikeSlash(slash) => (
+            "like_slash",
+            format!("it begins with {slash}, which is not /: nothing was sent"),
+            Some("/ opens a command, /say TEXT says a text as it stands".to_owned()),
+        ),
         Refusal::NobodyCalled(name) => {
             ("nobody", format!("nobody here is called '{name}'"), Some("/who".to_owned()))
         }

@@ -1,10 +1,11 @@
 //! How a run ends: the exit status, and for every failure what happened, why, and what to try.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::address::Address;
+use super::streams::{has_colour, shown};
 use crate::machine::wire::VERSION;
 use crate::machine::{Exit, NameProblem};
 
@@ -61,9 +62,11 @@ impl Failure {
     /// The text for people: `error: what`, then the hints, indented. Red only where asked for.
     pub fn text(&self, colour: bool) -> String {
         let label = if colour { "\x1b[31merror:\x1b[0m" } else { "error:" };
-        let mut text = format!("{label} {}\n", self.what);
+        // Most of it is ours; but a path, a key or an argument may be anybody's.
+        let mut text = format!("{label} {}\n", shown(&self.what));
         for hint in &self.hints {
-            text += &format!("  {hint}\n");
+            text += format!("  {}", shown(hint)).trim_end();
+            text.push('\n');
         }
         text
     }
@@ -81,11 +84,9 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Whether errors are red: on a terminal that knows colours, unless NO_COLOR says otherwise.
+/// Whether errors are red.
 pub(crate) fn stderr_has_colour() -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stderr().is_terminal() && !set("NO_COLOR") && !dumb
+    has_colour(&io::stderr())
 }
 
 /// Which command failed, for the command that its hint suggests.
@@ -197,6 +198,16 @@ pub(crate) fn cannot_bind(listen: SocketAddr, error: &io::Error, hints: &[&str])
     }
 }
 
+/// Standard input cannot be read.
+pub(crate) fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(status::INTERNAL, "input", format!("standard input cannot be read: {error}"))
+}
+
+/// Standard output cannot be written.
+pub(crate) fn unwritable(error: &io::Error) -> Failure {
+    Failure::new(status::INTERNAL, "output", format!("standard output cannot be written: {error}"))
+}
+
 /// A span as people say it: `3 s`, `3.5 s`.
 pub(crate) fn seconds(span: Duration) -> String {
     let tenths = (span.as_millis() + 50) / 100;
@@ -238,6 +249,13 @@ mod tests {
         let failure = Failure::new(1, "internal", "no");
         assert_eq!(failure.text(true), "\x1b[31merror:\x1b[0m no\n");
         assert_eq!(failure.text(false), "error: no\n");
+    }
+
+    #[test]
+    fn nothing_in_a_failure_reaches_the_terminal_but_letters() {
+        let failure = Failure::new(1, "x", "a\x1b]0;x\x07\nerror: b").hint("try \u{202e}c\n  d");
+        let text = failure.text(false);
+        assert_eq!(text, "error: a␛]0;x␇␊error: b\n  try \u{FFFD}c␊  d\n");
     }
 
     #[test]

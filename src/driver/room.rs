@@ -1,23 +1,25 @@
 //! Which room, and its secret: from a file, from standard input or from the environment, never from
 //! the command line, which everybody on the computer can read.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::files::{open_regular, read_whole};
 use super::identity::leave_no_core;
 use super::names::read_line;
 use super::report::{Failure, status};
+use super::streams::deliver;
 use crate::machine::{Name, Room, Secret};
 
 /// The variable that may hold the secret.
 const VARIABLE: &str = "CHATRPC_SECRET";
 
 /// A secret is short: what is longer is another file.
-const FILE_MAX: u64 = 1024;
+const FILE_MAX: usize = 1024;
 
 /// Where a secret is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,14 +56,22 @@ impl Door {
         let (text, place) = match &self.secret {
             Some(SecretSource::Stdin) => {
                 let line = read_line().map_err(|error| wrong(format!("the secret: {error}")))?;
-                (Zeroizing::new(line.unwrap_or_default()), "standard input".to_owned())
+                let line =
+                    line.ok_or_else(|| wrong("standard input ended before the secret".into()));
+                (Zeroizing::new(line?), "standard input".to_owned())
             }
             Some(SecretSource::File(path)) => {
                 let place = path.display().to_string();
-                let text = read_file(path).map_err(|error| wrong(format!("{place}: {error}")))?;
+                let text = read_file(path).map_err(|error| {
+                    let failure = wrong(format!("{place}: {error}"));
+                    let of_program = "printed by a program:  CHATRPC_SECRET=\"$(PROGRAM)\"";
+                    let is_file = fs::metadata(path).map_or(true, |status| status.is_file());
+                    if is_file { failure } else { failure.hint(of_program) }
+                })?;
                 (text, place)
             }
-            None => match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+            // Set and empty is no wish for an open room: a script failed to find its secret.
+            None => match std::env::var_os(VARIABLE) {
                 Some(value) => (Zeroizing::new(value.into_encoded_bytes()), VARIABLE.to_owned()),
                 None => return Ok(None),
             },
@@ -69,33 +79,32 @@ impl Door {
         // The text itself never stands in a message.
         let text =
             core::str::from_utf8(&text).map_err(|_| wrong(format!("{place}: not a text")))?;
+        if text.trim().is_empty() {
+            return Err(wrong(format!("{place}: the secret is empty"))
+                .hint(format!("for an open room:  no --secret-file, and {VARIABLE} not set")));
+        }
         let secret = text.parse().map_err(|error| wrong(format!("{place}: {error}")))?;
         Ok(Some(secret))
     }
 }
 
-fn read_file(path: &PathBuf) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    let status = file.metadata()?;
-    if status.is_file() && status.mode() & 0o077 != 0 {
+fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = open_regular(OpenOptions::new().read(true), path)?;
+    if file.metadata()?.mode() & 0o077 != 0 {
         let what = "others can read it (chmod 600 makes it yours alone)";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(FILE_MAX as usize));
-    file.take(FILE_MAX).read_to_end(&mut text)?;
-    Ok(text)
+    read_whole(&file, FILE_MAX)
 }
 
 /// Prints a new secret.
 ///
 /// # Errors
 ///
-/// When the operating system has no entropy.
+/// When the operating system has no entropy, or nobody would see it.
 pub fn secret() -> Result<u8, Failure> {
     leave_no_core();
     let secret = Secret::try_filled(|secret| getrandom::fill(secret)).map_err(io::Error::from)?;
-    let mut out = io::stdout();
-    // Whoever closed standard output does not want to know.
-    let _ = writeln!(out, "{}", *secret.written()).and_then(|()| out.flush());
-    Ok(status::OK)
+    let line = Zeroizing::new(format!("{}\n", *secret.written()));
+    deliver(&line).map(|()| status::OK)
 }

@@ -18,6 +18,11 @@ pub(crate) trait Seat {
     /// The driver itself has something to say.
     fn note(&mut self, note: &Note);
 
+    /// The driver has something to say that is still to be read when the run is over.
+    fn last_word(&mut self, what: &str) {
+        self.note(&Note::Remark(what.to_owned()));
+    }
+
     /// The run failed.
     fn fail(&mut self, failure: &Failure);
 
@@ -65,6 +70,11 @@ pub(crate) trait Seat {
 
     /// Why nobody sees what is written any more.
     fn gone(&self) -> Option<Errno>;
+
+    /// Whether notices were lost: what stands beside the messages could not be written.
+    fn lost_notices(&self) -> bool {
+        false
+    }
 }
 
 /// What is asked for.
@@ -74,6 +84,8 @@ pub(crate) enum Heard {
     Wish(Wish),
     /// A line that cannot be carried out; the seat said why.
     Refused,
+    /// The input cannot be read any further: what was said so far is not everything.
+    Broken(Errno),
     /// To write the chat to a file: `on`, `off`, or its path.
     Log(String),
     /// To leave, once what was said is delivered.

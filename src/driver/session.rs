@@ -1,6 +1,5 @@
 //! One stay in a room: the machines, who is in front of them, and how it ends.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,7 +16,9 @@ use super::known::Known;
 use super::node::Node;
 use super::nodeset::{EVERYWHERE, registry_node};
 use super::probe::Probe;
-use super::report::{Asked, Failure, failed, name_refused, resolved, status};
+use super::report::{
+    Asked, Failure, failed, name_refused, resolved, status, unreadable, unwritable,
+};
 use super::seat::Heard;
 use super::signals::Signal;
 use super::{NODESET, PEER, PROBE, Program, World, seed};
@@ -40,8 +41,12 @@ pub(crate) struct Session<'a> {
     registry: Option<Node<Registry>>,
     probe: Option<Probe>,
     desk: Desk,
+    /// There was a terminal to lose when we started.
+    has_terminal: bool,
     /// The first signal that asked us to leave.
     signal: Option<Signal>,
+    /// Why standard input was not read to its end.
+    broken: Option<Errno>,
     end: Option<End>,
 }
 
@@ -98,9 +103,21 @@ impl<'a> Session<'a> {
             None => Probe::send(nodeset, events, PROBE).ok(),
         };
         let clock = world.clock;
-        let (signal, end) = (None, None);
-        let mut session =
-            Session { plan, clock, nodeset, peer, registry, probe, desk, signal, end };
+        let has_terminal = world.has_terminal;
+        let (signal, broken, end) = (None, None, None);
+        let mut session = Session {
+            plan,
+            clock,
+            nodeset,
+            peer,
+            registry,
+            probe,
+            desk,
+            has_terminal,
+            signal,
+            broken,
+            end,
+        };
         session.feed(Input::Tick);
         Ok(session)
     }
@@ -137,6 +154,10 @@ impl<'a> Session<'a> {
             match heard {
                 Heard::Wish(wish) => self.carry_out(&wish),
                 Heard::Refused => {}
+                Heard::Broken(error) => {
+                    self.broken = Some(error);
+                    self.quit();
+                }
                 Heard::Log(what) => self.desk.set_chatlog(&what),
                 Heard::Quit => self.quit(),
                 Heard::QuitNow => self.quit_now(),
@@ -174,9 +195,16 @@ impl<'a> Session<'a> {
             _ => None,
         };
         let failed = failure.as_ref().map(|failure| failure.status);
-        let status = signalled.or(failed).unwrap_or(status::OK);
-        if let Some(failure) = &failure {
-            self.desk.seat.fail(failure);
+        let silenced = self.desk.seat.lost_notices().then_some(status::INTERNAL);
+        let status = signalled.or(failed).or(silenced).unwrap_or(status::OK);
+        if let Some(what) = self.desk.finish_chatlog() {
+            self.desk.seat.last_word(&what);
+        }
+        match &failure {
+            // Where the seat prints, nobody reads it.
+            Some(failure) if self.desk.seat.gone().is_some() => failure.print(),
+            Some(failure) => self.desk.seat.fail(failure),
+            None => {}
         }
         self.desk.seat.bye(status);
         let by = self.signal.map(|_| self.clock.now() + FLUSH_MAX);
@@ -188,7 +216,7 @@ impl<'a> Session<'a> {
         match desk.seat.gone() {
             // Whoever read it has seen enough: `chatrpc chat … | head -1`.
             Some(Errno::PIPE | Errno::IO) => return None,
-            Some(error) => return Some(io::Error::from(error).into()),
+            Some(error) => return Some(unwritable(&error.into())),
             None => {}
         }
         if self.asks_again() {
@@ -198,8 +226,16 @@ impl<'a> Session<'a> {
         let Exit::Left { undelivered } = exit else {
             return failed(exit, self.nodeset, self.plan.asked);
         };
+        if let Some(error) = self.broken {
+            return Some(unreadable(&error.into()));
+        }
         if !self.plan.strict {
             return None;
+        }
+        let silent = desk.said == 0 && desk.refused == 0 && self.signal.is_none();
+        if self.plan.asked == Asked::Send && silent {
+            let what = "there was nothing to say: standard input held no text";
+            return Some(Failure::new(status::USAGE, "empty", what));
         }
         let refused = if self.plan.json { 0 } else { desk.refused };
         let unheard = if self.plan.asked == Asked::Send { desk.unheard } else { 0 };
@@ -252,6 +288,8 @@ impl Program for Session<'_> {
             }
             // A terminal that is gone is seen to be gone, and a signal says so as well.
             Signal::Hangup if self.signal == Some(signal) => return,
+            // To who has none it says that a file was put in the place of another.
+            Signal::Hangup if !self.has_terminal => return self.desk.follow_chatlog(),
             Signal::Interrupt | Signal::Terminate | Signal::Hangup => {}
         }
         match &mut self.end {

@@ -1,11 +1,14 @@
 //! Signals as readiness in the one poll.
 
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use rustix::fs::OFlags;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals as Source;
 
@@ -79,6 +82,23 @@ impl Signals {
         self.by_default.store(false, Ordering::SeqCst);
         result
     }
+}
+
+/// Has a file that may grow no more (`ulimit -f`) fail like a full disk: the signal that comes with it
+/// would end the process.
+///
+/// # Errors
+///
+/// When no handler can be installed.
+pub fn outlive_file_limits() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(|_| ())
+}
+
+/// Whether a terminal controls this process. One that goes takes the answer with it, so it is to be
+/// asked at the beginning.
+pub(crate) fn has_terminal() -> bool {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC).bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open("/dev/tty").is_ok()
 }
 
 /// Whether a shell is there that gets the terminal back and continues us: it has a process group of

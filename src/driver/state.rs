@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use super::files::check_ours;
+
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -16,7 +18,9 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
         .join("chatrpc");
     let named =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(named)?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    let ours = made.and_then(|()| check_ours(&fs::metadata(&folder)?));
+    ours.map_err(named)?;
     Ok(folder)
 }
 

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::splitter::{Piece, Splitter};
@@ -23,6 +24,18 @@ pub(crate) struct Stdin {
     source: Source,
     ready: bool,
     splitter: Splitter,
+    /// Why it ended before its end.
+    broken: Option<Errno>,
+}
+
+/// Whether standard input can be read at all. Reading nothing takes nothing from it, and never waits.
+/// A terminal is not tried: for who is in the background that would be a reason to be stopped.
+pub(crate) fn check() -> io::Result<()> {
+    let fd = rustix::stdio::stdin();
+    if !rustix::termios::isatty(fd) {
+        rustix::io::read(fd, &mut [0; 0])?;
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -53,7 +66,7 @@ impl Stdin {
             Err(error) => return Err(error),
         };
         let ready = matches!(source, Source::Always);
-        Ok(Self { fd, source, ready, splitter: Splitter::new(line_max) })
+        Ok(Self { fd, source, ready, splitter: Splitter::new(line_max), broken: None })
     }
 
     /// The poll says that a read will not block.
@@ -66,9 +79,21 @@ impl Stdin {
         self.ready
     }
 
+    /// Whether there is something to read, also when the poll has not said so yet.
+    pub(crate) fn waits(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.ready || poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+
     /// Whether everything was read. The last line may still have to be taken.
     pub(crate) const fn ended(&self) -> bool {
         matches!(self.source, Source::Ended)
+    }
+
+    /// Why what was read is not everything.
+    pub(crate) const fn broken(&self) -> Option<Errno> {
+        self.broken
     }
 
     /// The next line that was read.
@@ -93,6 +118,8 @@ impl Stdin {
             Err(Errno::AGAIN) => self.rearm(),
             Err(error) => {
                 log::debug!("standard input is gone: {error}");
+                // Of a terminal that is gone a signal tells.
+                self.broken = Some(error).filter(|_| !rustix::termios::isatty(&self.fd));
                 self.end();
             }
         }
@@ -107,6 +134,7 @@ impl Stdin {
                 Ok(()) => self.ready = false,
                 Err(error) => {
                     log::debug!("cannot wait for standard input: {error}");
+                    self.broken = error.raw_os_error().map(Errno::from_raw_os_error);
                     self.end();
                 }
             }
@@ -190,6 +218,22 @@ mod tests {
         writer.write_all(text.as_bytes()).unwrap();
         drop(writer);
         assert_eq!(lines(&mut stdin, &mut poll).len(), 2000);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_at_its_end() {
+        let mut poll = Poll::new().unwrap();
+        let folder = File::open(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let sink = File::options().write(true).open("/dev/null").unwrap();
+        for (fd, why) in [(folder, Errno::ISDIR), (sink, Errno::BADF)] {
+            let mut stdin = Stdin::new(fd.into(), 4096, poll.registry(), Token(0)).unwrap();
+            assert_eq!(lines(&mut stdin, &mut poll), Vec::<String>::new());
+            assert_eq!(stdin.broken(), Some(why));
+        }
+        let nothing = File::open("/dev/null").unwrap();
+        let mut stdin = Stdin::new(nothing.into(), 4096, poll.registry(), Token(0)).unwrap();
+        lines(&mut stdin, &mut poll);
+        assert_eq!(stdin.broken(), None);
     }
 
     /// A refused name opens the input a second time, on the same pipe; epoll would remember the

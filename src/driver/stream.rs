@@ -1,21 +1,23 @@
 //! The seat of pipes and programs: lines in from standard input, lines out to standard output and
 //! standard error.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
-use mio::Registry;
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
 use super::chat::Words;
+use super::clock::Clock;
 use super::front::{Front, Note, Paper, Reading, Wish};
 use super::output::Output;
 use super::report::Failure;
 use super::seat::{Heard, Seat};
 use super::signals::Signal;
+use super::splitter::Piece;
 use super::stdin::Stdin;
-use super::{STDERR, STDIN, STDOUT};
+use super::typist::{Row, Typist};
+use super::{STDERR, STDIN, STDOUT, World, wording};
 use crate::machine::{Event, Peer, Time};
 
 /// A front end, its input and its two outputs.
@@ -28,16 +30,23 @@ pub(crate) struct Stream {
     stdin: Option<Stdin>,
     /// Standard input is read once in a turn.
     may_read: bool,
+    /// A line was read, whatever became of it.
+    any_read: bool,
+    /// A person is at a terminal, which does not mark what is pasted.
+    typist: Option<Typist>,
+    clock: Clock,
 }
 
 impl Stream {
-    /// Lines of standard input have at most `line_max` bytes.
+    /// Lines of standard input have at most `line_max` bytes; `typed` says that a person types them.
     pub(crate) fn new(
         front: Box<dyn Front>,
         words: Words,
         line_max: usize,
-        registry: &Registry,
+        typed: bool,
+        world: &World,
     ) -> io::Result<Self> {
+        let registry = world.poll.registry();
         let stdin = match words {
             Words::Stdin { .. } => {
                 let fd = io::stdin().as_fd().try_clone_to_owned()?;
@@ -53,7 +62,59 @@ impl Stream {
             words,
             stdin,
             may_read: true,
+            any_read: false,
+            typist: typed.then(Typist::default),
+            clock: world.clock,
         })
+    }
+
+    /// What reading a line comes to.
+    fn read(&mut self, reading: Reading) -> Option<Heard> {
+        self.queue();
+        match reading {
+            Reading::Wish(wish) => Some(Heard::Wish(wish)),
+            Reading::Refused => Some(Heard::Refused),
+            Reading::Nothing => None,
+        }
+    }
+
+    /// What somebody typed, once no more of it follows.
+    fn row(&mut self) -> Option<Heard> {
+        let row = self.typist.as_mut()?.row(self.clock.now())?;
+        let line = match row {
+            Row::Line(line) => line,
+            row => {
+                let refused = matches!(row, Row::Dropped | Row::TooLong { .. });
+                self.say(&wording::pasted(&row));
+                return refused.then_some(Heard::Refused);
+            }
+        };
+        let reading = self.front.read(Piece::Line(&line), &mut self.paper);
+        self.read(reading)
+    }
+
+    /// What somebody typed last, now that the input has ended.
+    fn last_row(&mut self) -> Option<Heard> {
+        self.typist.as_mut()?.end();
+        let heard = self.row();
+        if heard.is_none() && self.typist.as_ref().is_some_and(Typist::asks) {
+            self.typist = None;
+            self.say("the paste was not said: nobody answered");
+            return Some(Heard::Refused);
+        }
+        heard
+    }
+
+    fn say(&mut self, what: &str) {
+        self.note(&Note::Remark(what.to_owned()));
+    }
+
+    /// Who comes and goes without a word may not have meant to.
+    fn say_why_so_soon(&mut self) {
+        if matches!(self.words, Words::Stdin { .. }) && !self.any_read && !io::stdin().is_terminal()
+        {
+            self.say("the input ended before it began: --stay goes on listening");
+        }
     }
 
     fn queue(&mut self) {
@@ -101,23 +162,35 @@ impl Seat for Stream {
             }
             let stdin = self.stdin.as_mut()?;
             if let Some(piece) = stdin.next_piece() {
+                self.any_read = true;
+                if let (Some(typist), Piece::Line(line)) = (&mut self.typist, piece) {
+                    typist.line(line, self.clock.now());
+                    continue;
+                }
                 let reading = self.front.read(piece, &mut self.paper);
-                self.queue();
-                match reading {
-                    Reading::Wish(wish) => return Some(Heard::Wish(wish)),
-                    Reading::Refused => return Some(Heard::Refused),
-                    Reading::Nothing => {}
+                if let Some(heard) = self.read(reading) {
+                    return Some(heard);
                 }
             } else if stdin.ended() {
+                let broken = stdin.broken();
+                if let Some(heard) = self.last_row() {
+                    return Some(heard);
+                }
                 self.stdin = None;
+                if let Some(error) = broken {
+                    return Some(Heard::Broken(error));
+                }
                 if !matches!(self.words, Words::Stdin { stay: true }) {
+                    self.say_why_so_soon();
                     return Some(Heard::Quit);
                 }
             } else if self.may_read && stdin.ready() {
                 self.may_read = false;
                 stdin.read();
-            } else {
+            } else if stdin.waits() {
                 return None;
+            } else {
+                return self.row();
             }
         }
     }
@@ -164,7 +237,7 @@ impl Seat for Stream {
     }
 
     fn wake(&self) -> Option<Time> {
-        None
+        self.typist.as_ref().and_then(Typist::deadline)
     }
 
     fn drained(&self) -> bool {
@@ -181,5 +254,10 @@ impl Seat for Stream {
 
     fn gone(&self) -> Option<Errno> {
         self.out.gone()
+    }
+
+    fn lost_notices(&self) -> bool {
+        // Whoever closed it does not want to know.
+        self.err.gone().is_some_and(|error| error != Errno::PIPE)
     }
 }

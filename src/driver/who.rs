@@ -1,6 +1,5 @@
 //! `chatrpc who`: asks a nodeset who is there, without joining.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use mio::event::Event;
@@ -18,7 +17,7 @@ use super::signals::Signal;
 use super::socket::Socket;
 use super::table::table;
 use super::wording;
-use super::{PEER, PROBE, Program, World, run, seed};
+use super::{PEER, PROBE, Program, World, run, seed, streams};
 use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Noise, Time};
 
 /// What `chatrpc who` is asked for.
@@ -42,13 +41,13 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
     if !options.json {
         let (people, open) = asked?;
         if people.is_empty() {
-            let _ = writeln!(io::stderr(), "{}", wording::nobody(open));
+            streams::tell(&format!("{}\n", wording::nobody(open)))?;
         }
         let rows = people
             .iter()
             .map(|one| [one.who.name.to_string(), one.who.id.short(), one.addr.to_string()]);
-        print(&table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n"));
-        return Ok(status::OK);
+        let text = table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n");
+        return streams::print(&text).map(|()| status::OK);
     }
     let mut paper = Paper::default();
     let status = match asked {
@@ -62,24 +61,20 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
             failure.status
         }
     };
-    print(&paper.out);
-    Ok(status)
-}
-
-/// Writes text to standard output; a reader that left early has seen enough.
-fn print(text: &str) {
-    let mut out = io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match streams::print(&paper.out) {
+        Err(failure) if status == status::OK => Err(failure),
+        _ => Ok(status),
+    }
 }
 
 /// Who is there, and whether everybody can enter.
 fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     leave_no_core();
+    let (room, _) = options.door.open()?;
     let nodeset = resolved(&options.nodeset)?;
     // Signals do what they always do: there is nothing to leave.
     let mut world = World::new(&[])?;
     let socket = Socket::bind_towards(nodeset)?;
-    let (room, _) = options.door.open()?;
     let open = room.is_open();
     let config =
         ListingConfig { seed: seed()?, incarnation: unix_ms(), suite: &Noise, room, nodeset };

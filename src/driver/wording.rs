@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::front::counted;
+use super::front::{counted, grouped};
 use super::people::People;
 use super::table::table;
-use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, Why};
+use super::typist::Row;
+use crate::machine::wire::ELSEWHERE_MAX;
+use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, TEXT_MAX, Why};
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
 pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> String {
@@ -24,6 +26,16 @@ pub(crate) fn here(people: &People, open: bool) -> String {
             "here: nobody else with this secret yet (another secret is another room)".to_owned()
         }
     }
+}
+
+/// Nobody is here, and somebody is next door.
+pub(crate) fn elsewhere(count: u8) -> String {
+    let more = if count == ELSEWHERE_MAX { " or more" } else { "" };
+    let people = if count == 1 { "person is" } else { "people are" };
+    format!(
+        "you are alone here, and {count}{more} {people} in other rooms of this nodeset: \
+         another name, or another secret, is another room"
+    )
 }
 
 /// Nobody is in a room that was asked about.
@@ -147,6 +159,29 @@ pub(crate) fn commands(more: &[CommandHelp]) -> Vec<String> {
     all.sort_by_key(|help| help.name);
     let slash = ["//TEXT".to_owned(), "say a text that begins with a slash".to_owned()];
     table(all.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]).chain([slash]))
+}
+
+/// What becomes of lines that came at once, as no hand types them.
+pub(crate) fn pasted(row: &Row) -> String {
+    let counted = |lines: usize| counted(lines as u64, "line");
+    match row {
+        Row::Line(line) => line.clone(),
+        Row::Paste { lines, bytes } => format!(
+            "{} came at once ({} bytes), as of a paste: y says them as one message, n does not",
+            counted(*lines),
+            grouped(*bytes)
+        ),
+        Row::TooLong { lines, bytes } => format!(
+            "{} came at once, {} bytes, the limit is {}: nothing was said",
+            counted(*lines),
+            grouped(*bytes),
+            grouped(TEXT_MAX)
+        ),
+        Row::Dropped => "the paste was not said".to_owned(),
+        Row::Unclear { lines } => {
+            format!("y says the {} that were pasted, n does not", counted(*lines))
+        }
+    }
 }
 
 /// Whose key is whose.

@@ -97,6 +97,8 @@ pub(crate) struct Client {
     failed: u32,
     /// Something came from there that is not this protocol.
     pub(crate) junk: bool,
+    /// How many are in other rooms there, as it said last.
+    pub(crate) elsewhere: u8,
     phase: Phase,
     rng: Rng,
 }
@@ -136,6 +138,7 @@ impl Client {
             open: 0,
             failed: 0,
             junk: false,
+            elsewhere: 0,
             phase: Phase::Reading { reading: Reading::new(), twin },
             rng,
         };
@@ -261,7 +264,10 @@ impl Client {
                 }
                 News::Nothing
             }
-            Response::Lease { seen, page, .. } => self.lease(now, seen, page, card, calls),
+            Response::Lease { elsewhere, seen, page, .. } => {
+                self.elsewhere = elsewhere;
+                self.lease(now, seen, page, card, calls)
+            }
             Response::Version(theirs) if !self.holds_lease() => {
                 News::Over(Exit::Version { theirs })
             }

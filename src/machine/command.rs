@@ -1,6 +1,11 @@
 //! What a typed line means. `/` opens a command; `//` says a line that begins with a slash; anything
 //! else is said as it stands. A command that is not known is never sent as text.
+//!
+//! [`Opening`] is where a line is found to be one or the other, for every front end: by what a person
+//! sees of it, which is what is left once blanks and everything invisible before it are gone.
 
+use crate::machine::name::looks;
+use crate::machine::text::is_unseen;
 use crate::machine::{PeerId, Refusal, SafeText, Whom};
 
 /// What a line, or a program, can ask of the chat machine.
@@ -68,27 +73,92 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { name: "whois", usage: "/whois NAME", what: "show somebody's key and address" },
 ];
 
+/// How a line begins: as a text, or as a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening<'a> {
+    /// To be said as it stands.
+    Text(&'a str),
+    /// A command, whether it is one that is known or not.
+    Command {
+        /// What stands right behind the slash, up to a blank.
+        word: &'a str,
+        /// What stands behind that blank.
+        rest: &'a str,
+    },
+}
+
+impl<'a> Opening<'a> {
+    /// Looks at a line. What begins with a slash once blanks, controls, and what nobody sees are gone
+    /// is a command, and never said: it may be a password behind a blank that was typed by mistake.
+    ///
+    /// A line of several lines is one thing: only its beginning decides, as only that is in sight
+    /// while it is typed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::LikeSlash`] where a letter follows something that only looks like a slash, as
+    /// keyboards for Chinese and Japanese type it. It may be meant either way, so it is neither
+    /// said nor obeyed. Where no letter follows it is the beginning of a drawing or of a smile.
+    pub fn of(line: &'a str) -> Result<Self, Refusal<'a>> {
+        let seen = skip_unseen(line);
+        let Some(rest) = seen.strip_prefix('/') else {
+            let mut letters = seen.chars();
+            let slash = letters.next().filter(|&first| looks(first) == '/');
+            return match slash {
+                Some(slash) if letters.next().is_some_and(char::is_alphabetic) => {
+                    Err(Refusal::LikeSlash(slash))
+                }
+                _ => Ok(Self::Text(line)),
+            };
+        };
+        if rest.starts_with('/') {
+            return Ok(Self::Text(rest));
+        }
+        let (word, rest) = split_word(rest);
+        Ok(Self::Command { word, rest })
+    }
+}
+
+/// The line from the first character on that somebody sees. A key that a terminal does not know leaves
+/// a control sequence in the line (ECMA-48, section 5.4); it is left out whole.
+fn skip_unseen(line: &str) -> &str {
+    let mut rest = line;
+    loop {
+        let next = rest.trim_start_matches(|c| c != '\x1B' && is_unseen(c));
+        let Some(sequence) = next.strip_prefix('\x1B') else { return next };
+        rest = match sequence.strip_prefix(['[', 'O']) {
+            Some(parameters) => {
+                let parameters =
+                    parameters.trim_start_matches(|c| matches!(c, '\x20'..='\x2E' | '0'..='?'));
+                let last = parameters.starts_with(|c| matches!(c, '@'..='~'));
+                &parameters[usize::from(last)..]
+            }
+            None => sequence,
+        };
+    }
+}
+
 impl<'a> Command<'a> {
     /// Reads a line. A unique prefix of a command's name is enough.
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownCommand`] and [`Refusal::Usage`]; the line is not to be sent.
+    /// [`Refusal::UnknownCommand`], [`Refusal::Usage`] and [`Refusal::LikeSlash`]; the line is not to
+    /// be sent.
     pub fn parse(line: &'a str) -> Result<Self, Refusal<'a>> {
-        let Some(rest) = line.strip_prefix('/') else {
-            return Ok(Self::Say { text: line, action: false, to: None });
+        let (word, rest) = match Opening::of(line)? {
+            Opening::Text(text) => return Ok(Self::Say { text, action: false, to: None }),
+            Opening::Command { word, rest } => (word, rest),
         };
-        if rest.starts_with('/') {
-            return Ok(Self::Say { text: rest, action: false, to: None });
-        }
-        let (word, rest) = split_word(rest);
         let help = CommandHelp::find(word, &[COMMANDS])?;
         let usage = Refusal::Usage(help.usage);
+        // What stands behind a command that takes nothing would be lost.
+        let alone = rest.trim_end().is_empty();
         match help.name {
-            "help" => Ok(Self::Help),
-            "who" => Ok(Self::Who),
-            "invite" => Ok(Self::Invite),
-            "quit" => Ok(Self::Quit),
+            "help" if alone => Ok(Self::Help),
+            "who" if alone => Ok(Self::Who),
+            "invite" if alone => Ok(Self::Invite),
+            "quit" if alone => Ok(Self::Quit),
             "whois" if !rest.is_empty() => Ok(Self::Whois(Whom::read(rest))),
             "trust" if !rest.is_empty() => Ok(Self::Trust(Whom::read(rest))),
             "verify" if !rest.is_empty() => Ok(Self::Verify(Whom::read(rest))),
@@ -165,6 +235,8 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::sanitize;
+    use crate::machine::text::tests::{Hostile, often};
 
     fn say(text: &str) -> Result<Command<'_>, Refusal<'_>> {
         Ok(Command::Say { text, action: false, to: None })
@@ -175,7 +247,91 @@ mod tests {
         assert_eq!(Command::parse("hello"), say("hello"));
         assert_eq!(Command::parse("//nick x"), say("/nick x"));
         assert_eq!(Command::parse("/say /nick x"), say("/nick x"));
-        assert_eq!(Command::parse(" /nick x"), say(" /nick x"));
+        assert_eq!(Command::parse("  hello"), say("  hello"), "a text keeps its blanks");
+        assert_eq!(
+            Command::parse("a\n/msg bob x"),
+            say("a\n/msg bob x"),
+            "one message, one beginning"
+        );
+        assert_eq!(Command::parse(""), say(""));
+    }
+
+    /// Said to everybody, exit status 0: that is what became of a password behind a blank.
+    #[test]
+    fn what_looks_like_a_command_is_one_whatever_stands_before_it() {
+        let private =
+            Ok(Command::Say { text: "password", action: false, to: Some(Whom::read("bob")) });
+        for before in [
+            " ",
+            "\t",
+            "\n\r\n",
+            "\u{A0}\u{3000}\u{2800}",
+            "\u{FEFF}\u{FFFE}",
+            "\u{200B}\u{2060}\u{AD}",
+            "\u{200D}\u{FE0F}",
+            "\u{200E}\u{202E}\u{2066}",
+            "\0\x07\x7F\u{85}\u{9B}",
+            "\u{301}",
+            "\u{E0041}",
+            "\u{3164}\u{115F}",
+            "\x1B",
+            "\x1B[A\x1B[1;5D\x1BOP ",
+            "\x1B[",
+        ] {
+            let line = format!("{before}/msg bob password");
+            assert_eq!(Command::parse(&line), private, "{line:?}");
+            let line = format!("{before}/msq bob password");
+            assert!(
+                matches!(Command::parse(&line), Err(Refusal::UnknownCommand { .. })),
+                "{line:?}"
+            );
+            let line = format!("{before}//msg bob");
+            assert_eq!(Command::parse(&line), say("/msg bob"), "{line:?}");
+        }
+        for line in
+            ["/\u{200B}msg bob x", "/\u{FEFF}/x", "/\u{338}msg bob x", "/ msg bob x", "/MSG bob x"]
+        {
+            assert!(
+                matches!(Command::parse(line), Err(Refusal::UnknownCommand { .. })),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_slash_is_neither_said_nor_obeyed() {
+        for slash in ['\u{FF0F}', '\u{2215}', '\u{2044}', '\u{29F8}', '\u{2571}'] {
+            for line in [format!("{slash}msg bob x"), format!(" \u{FEFF}{slash}ｍｓｇ bob x")] {
+                assert_eq!(Command::parse(&line), Err(Refusal::LikeSlash(slash)), "{line:?}");
+            }
+        }
+        // A smile, a drawing, half of something, and words of Japanese and Chinese.
+        for line in ["\u{FF0F}(^o^)\u{FF3C}", "╱▔▔╲", "\u{2044}2", "ノート", "丿", "\u{FF0F}"]
+        {
+            assert_eq!(Command::parse(line), say(line));
+        }
+    }
+
+    #[test]
+    fn nothing_behind_a_command_is_lost() {
+        for name in ["help", "who", "invite", "quit"] {
+            let line = format!("/{name}\nand what I wanted to say");
+            assert!(matches!(Command::parse(&line), Err(Refusal::Usage(_))), "{line:?}");
+            assert!(Command::parse(&format!("/{name} \n")).is_ok());
+        }
+    }
+
+    #[test]
+    fn no_text_begins_with_a_slash_that_was_not_doubled() {
+        fn property(line: Hostile) -> bool {
+            let parsed = Command::parse(&line.0);
+            let Ok(Command::Say { text, to: None, action: false }) = parsed else { return true };
+            let shown = sanitize(text);
+            let shown = shown.trim_start_matches(is_unseen);
+            let doubled = line.0.contains("//") || line.0.contains("/s");
+            doubled || !shown.starts_with('/')
+        }
+        often(property);
     }
 
     #[test]

@@ -113,8 +113,10 @@ pub enum Refusal<'a> {
         /// The command that comes nearest.
         nearest: Option<&'static str>,
     },
-    /// The command needs more words.
+    /// The command needs more words, or fewer.
     Usage(&'static str),
+    /// The line begins with this, which only looks like a slash: text or command, nobody knows.
+    LikeSlash(char),
     /// Nobody here goes by that name or id.
     NobodyCalled(SafeText<'a>),
     /// More than one person goes by that name or id.
@@ -153,6 +155,7 @@ impl Refusal<'_> {
                 Refusal::UnknownCommand { typed: typed.into_owned(), nearest }
             }
             Self::Usage(usage) => Refusal::Usage(usage),
+            Self::LikeSlash(slash) => Refusal::LikeSlash(slash),
             Self::NobodyCalled(name) => Refusal::NobodyCalled(name.into_owned()),
             Self::SeveralCalled(name) => Refusal::SeveralCalled(name.into_owned()),
             Self::NobodyWithId(id) => Refusal::NobodyWithId(id),
@@ -233,6 +236,12 @@ pub enum Event<'a> {
         like: Vec<Person>,
         /// How many more there are.
         others: usize,
+    },
+    /// Nobody is here, and somebody is in another room of the nodeset: another name or another secret is
+    /// another room.
+    Elsewhere {
+        /// How many; the greatest number stands for more.
+        count: u8,
     },
     /// Somebody said something.
     Message {

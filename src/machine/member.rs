@@ -320,7 +320,6 @@ impl Members {
 
     /// Somebody changed their beacon.
     fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
-        self.note_look(key, false);
         let Some(member) = self.slab.get_mut(key) else { return };
         member.beacon = beacon;
         self.rename(key, ctx);

@@ -98,7 +98,7 @@ pub mod wire;
 use core::net::SocketAddr;
 
 pub use beacon::{Beacon, Farewell, Handle, PeerId, SEALED, Sealed, Signed, Tag};
-pub use command::{COMMANDS, Command, CommandHelp};
+pub use command::{COMMANDS, Command, CommandHelp, Opening};
 pub use event::{
     Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
 };

@@ -286,7 +286,7 @@ fn has_ending_colon(name: &str) -> bool {
 
 /// The punctuation that a character looks like; letters are themselves. Katakana no (ノ) looks like
 /// a slash and visarga (ः) like a colon, yet names begin with one and end in the other.
-fn looks(c: char) -> char {
+pub(super) fn looks(c: char) -> char {
     /// The length mark of phonetic alphabets is a letter by its category alone.
     const LENGTH_MARK: char = 'ː';
     if c.is_alphabetic() && c != LENGTH_MARK {

@@ -81,6 +81,8 @@ pub struct Peer {
     full: bool,
     /// The address the nodeset saw us at.
     seen: Option<SocketAddr>,
+    /// The most people in other rooms that were told of.
+    elsewhere: u8,
     scratch: String,
     client_rng: Rng,
     rng: Rng,
@@ -199,6 +201,7 @@ impl Peer {
             exit: None,
             full: false,
             seen: None,
+            elsewhere: 0,
             scratch: String::new(),
             client_rng: seed.stream("client"),
             rng: seed.stream("peer"),
@@ -498,6 +501,7 @@ impl Machine for Peer {
 
     fn digest(&self) -> u64 {
         let mut hash = mix(self.me.beacon.id.0 ^ u64::from(self.me.beacon.n));
+        hash = mix(hash ^ u64::from(self.elsewhere));
         hash = mix(hash ^ self.calls.sessions().map_or(0, Sessions::digest));
         hash = mix(hash ^ self.speech.backlog() as u64 ^ self.speech.next_position() << 20);
         for (_, member) in self.members.iter() {

@@ -25,8 +25,8 @@ use crate::machine::slots::{Key, Slots};
 use crate::machine::source::{site, source};
 use crate::machine::timer::Timers;
 use crate::machine::wire::{
-    ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, Gone, HEADER, PACKET_HEADER, Packet,
-    Request, Response, VERSION,
+    ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, ELSEWHERE_MAX, Gone, HEADER, PACKET_HEADER,
+    Packet, Request, Response, VERSION,
 };
 use crate::machine::{
     Action, Blame, Handle, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake, mix,
@@ -54,7 +54,7 @@ const PER_ROOM_MAX: usize = 1024;
 const EMPTY_MAX: usize = 256;
 
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
-const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 48;
+const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 49;
 
 /// Room for the members in an announcement.
 const ANNOUNCEMENT_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
@@ -275,7 +275,14 @@ impl Registry {
         lease.deaf = false;
         let node = u32::try_from(key.index()).unwrap_or(u32::MAX);
         self.announce_to(now, key);
-        Some(Response::Lease { node, seen: from, page })
+        Some(Response::Lease { node, elsewhere: self.elsewhere(tag), seen: from, page })
+    }
+
+    /// How many members are in other rooms than that one, up to a few.
+    fn elsewhere(&self, tag: Tag) -> u8 {
+        let here = self.rooms.get(&tag).map_or(0, Roster::present);
+        let others = self.leases.len().saturating_sub(here);
+        u8::try_from(others).unwrap_or(ELSEWHERE_MAX).min(ELSEWHERE_MAX)
     }
 
     /// Extends a lease. `None` when the application is outdated, or somebody else's.

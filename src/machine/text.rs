@@ -128,6 +128,13 @@ pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{2800}' | '\u{1D159}')
 }
 
+/// What draws nothing by itself, whether it stays in a text or is taken out: blanks, controls, marks,
+/// joiners, whatever steers the direction of a line, and a byte order mark either way round.
+pub(super) fn is_unseen(c: char) -> bool {
+    let of_ours = is_blank(c) || is_bidi_control(c) || is_invisible(c) || is_noncharacter(c);
+    of_ours || c.is_control() || c.width() == Some(0)
+}
+
 /// One place of a text that may not stay as it is.
 struct Edit {
     at: Range<usize>,

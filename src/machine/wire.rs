@@ -218,6 +218,10 @@ pub enum Change {
     Gone(Gone),
 }
 
+/// Members in other rooms are counted up to here: enough to see that the one who is waited for went
+/// next door, too few to watch how busy a nodeset is.
+pub const ELSEWHERE_MAX: u8 = 9;
+
 /// Part of a roster: all changes behind one version up to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -249,6 +253,8 @@ pub enum Response {
     Lease {
         /// The nodeset's small number for this member.
         node: u32,
+        /// How many members the nodeset has in other rooms, at most [`ELSEWHERE_MAX`].
+        elsewhere: u8,
         /// The address the request came from.
         seen: SocketAddr,
         /// What has changed in the room.
@@ -432,9 +438,10 @@ impl Response {
                 out.push(status::OK);
                 put_page(out, page);
             }
-            Self::Lease { node, seen, page } => {
+            Self::Lease { node, elsewhere, seen, page } => {
                 out.push(status::OK);
                 out.extend_from_slice(&node.to_be_bytes());
+                out.push(*elsewhere);
                 put_addr(out, *seen);
                 put_page(out, page);
             }
@@ -458,8 +465,11 @@ impl Response {
         let response = match (reader.u8()?, asked) {
             (status::OK, Asked::Who) => Self::Page(reader.page()?),
             (status::OK, Asked::Register) => {
-                let (node, seen) = (reader.u32()?, reader.addr()?);
-                Self::Lease { node, seen, page: reader.page()? }
+                let (node, elsewhere) = (reader.u32()?, reader.u8()?);
+                if elsewhere > ELSEWHERE_MAX {
+                    return Err(Malformed);
+                }
+                Self::Lease { node, elsewhere, seen: reader.addr()?, page: reader.page()? }
             }
             (status::OK, Asked::Say) => Self::Next { next: reader.u64()?, held: reader.u64()? },
             (status::OK, Asked::Other) => Self::Ok,

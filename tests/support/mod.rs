@@ -211,8 +211,8 @@ pub fn nodeset_at(listen: &str) -> (Process, String) {
 
 /// Somebody who has joined, in line mode. Bound to the loopback, they list no other addresses.
 pub fn person(addr: &str, name: &str) -> Process {
-    let mut person =
-        Process::start(&["chat", addr, "-n", name, "--plain", "--listen", "127.0.0.1:0"]);
+    let args = ["chat", addr, "-n", name, "--plain", "--commands", "--listen", "127.0.0.1:0"];
+    let mut person = Process::start(&args);
     person.err.wait(&format!("* Welcome to the chat room, {name}!"));
     person
 }

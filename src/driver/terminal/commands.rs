@@ -1,7 +1,7 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
 use super::alert::Notify;
-use crate::machine::{COMMANDS, CommandHelp, Refusal};
+use crate::machine::{COMMANDS, CommandHelp, Opening, Refusal};
 
 /// The screen's own commands, in the order of the alphabet.
 pub(crate) const SCREEN: &[CommandHelp] = &[
@@ -76,12 +76,11 @@ impl<'a> Order<'a> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownCommand`] and [`Refusal::Usage`]; the line is not to be sent.
+    /// As for [`crate::machine::Command::parse`]; the line is not to be sent.
     pub(crate) fn parse(line: &'a str) -> Result<Self, Refusal<'a>> {
-        let Some(rest) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
+        let Opening::Command { word, rest } = Opening::of(line)? else {
             return Ok(Self::Pass(line.to_owned()));
         };
-        let (word, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let help = CommandHelp::find(word, &[COMMANDS, SCREEN])?;
         let rest = rest.trim();
         let usage = Err(Refusal::Usage(help.usage));
@@ -135,6 +134,8 @@ mod tests {
     fn ours_and_the_machines() {
         assert_eq!(Order::parse("hello /clear"), pass("hello /clear"));
         assert_eq!(Order::parse("//clear"), pass("//clear"));
+        assert_eq!(Order::parse(" //clear"), pass(" //clear"), "the machine reads it again");
+        assert_eq!(Order::parse(" \u{FEFF}/cl"), Ok(Order::Clear));
         assert_eq!(Order::parse("/cl"), Ok(Order::Clear));
         assert_eq!(Order::parse("/q"), pass("/quit"));
         assert_eq!(Order::parse("/ni al"), pass("/nick al"));

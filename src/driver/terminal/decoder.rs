@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::driver::typist::BURST;
 use crate::machine::Time;
 
 /// How long the byte after ESC may take before ESC was a key. A guess: a link of 30 ms jitter.
@@ -20,6 +21,8 @@ const SEQUENCE_WAIT: Duration = Duration::from_millis(100);
 const PASTE_WAIT: Duration = Duration::from_secs(2);
 /// How much of a paste is kept, bytes.
 pub(crate) const PASTE_MAX: usize = 256 * 1024;
+/// What follows a line end in less time is no key. See [`BURST`].
+const BURST_WAIT: Duration = BURST;
 /// The longest control sequence that is looked at, bytes.
 const SEQUENCE_MAX: usize = 32;
 
@@ -78,7 +81,9 @@ impl Stroke {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Typed {
     Stroke(Stroke),
-    /// Text from the clipboard.
+    /// Enter, in one go with what stands before it: a program typed it, or it ends a line of a paste.
+    LineEnd,
+    /// Text from the clipboard, or more at once than a hand types.
     Paste {
         text: String,
         /// Bytes that came after the first [`PASTE_MAX`] and were forgotten.
@@ -102,6 +107,10 @@ pub(crate) struct Decoder {
     torn: bool,
     /// What is being read came with other bytes.
     together: bool,
+    now: Time,
+    /// When the byte at hand came, and the one before, if it can be of the same paste.
+    last: Option<Time>,
+    last_but_one: Option<Time>,
     typed: VecDeque<Typed>,
 }
 
@@ -121,13 +130,23 @@ enum State {
     Letter { bytes: [u8; 4], have: usize, need: usize, alt: bool },
     /// Inside a paste: what came, how much of it was forgotten, how much of its end was seen.
     Paste { bytes: Vec<u8>, cut: usize, matched: usize },
+    /// After Enter, which may end the first line of a paste that nobody marked.
+    LineEnd { by_hand: bool },
+    /// Inside such a paste: it ends when nothing comes.
+    Burst { bytes: Vec<u8>, cut: usize },
 }
 
 impl Decoder {
-    /// Takes the next bytes.
+    /// Takes the next bytes. When they were read tells nothing of when they came: who was busy for
+    /// longer than a paste stands still reads the rest of it first, and then lets the time pass.
     pub(crate) fn feed(&mut self, bytes: &[u8], now: Time) {
+        if !matches!(self.state, State::LineEnd { .. } | State::Burst { .. }) {
+            self.tick(now);
+        }
         self.together = bytes.len() > 1;
+        self.now = now;
         for &byte in bytes {
+            self.last_but_one = self.last.replace(now);
             self.byte(byte);
         }
         if !bytes.is_empty() {
@@ -154,6 +173,8 @@ impl Decoder {
                 self.torn = true;
                 self.pasted(bytes, cut, matched);
             }
+            State::LineEnd { by_hand } => self.line_end(by_hand),
+            State::Burst { bytes, cut } => self.burst_over(bytes, cut),
             State::Ground | State::Control { .. } | State::Overlong | State::Letter { .. } => {}
         }
     }
@@ -171,6 +192,7 @@ impl Decoder {
                 Some(SEQUENCE_WAIT)
             }
             State::Paste { .. } => Some(PASTE_WAIT),
+            State::LineEnd { .. } | State::Burst { .. } => Some(BURST_WAIT),
         }
     }
 
@@ -207,6 +229,8 @@ impl Decoder {
             },
             State::Letter { bytes, have, need, alt } => self.letter(bytes, have, need, alt, byte),
             State::Paste { bytes, cut, matched } => self.paste(bytes, cut, matched, byte),
+            State::LineEnd { .. } => self.after_line_end(byte),
+            State::Burst { bytes, cut } => self.burst(bytes, cut, byte),
         }
     }
 
@@ -218,9 +242,13 @@ impl Decoder {
             }
             // The rest of a paste that was torn is not to be sent line by line; a key comes alone.
             b'\r' if self.torn && self.together => Stroke::ctrl('j'),
+            b'\r' if alt => Stroke::plain(Key::Enter),
             b'\r' => {
                 self.torn = false;
-                Stroke::plain(Key::Enter)
+                let before = self.last_but_one;
+                let quiet = before.is_none_or(|at| self.now.since(at) >= BURST_WAIT);
+                self.state = State::LineEnd { by_hand: quiet };
+                return;
             }
             b'\t' => Stroke::plain(Key::Tab),
             0x08 | 0x7F => Stroke::plain(Key::Backspace),
@@ -380,6 +408,8 @@ impl Decoder {
         if byte == PASTE_END[matched] {
             matched += 1;
             if matched == PASTE_END.len() {
+                // Whatever follows is not of it.
+                self.last = None;
                 return self.pasted(bytes, cut, 0);
             }
         } else {
@@ -390,6 +420,61 @@ impl Decoder {
             }
         }
         self.state = State::Paste { bytes, cut, matched };
+    }
+
+    /// Nothing of a paste follows a line end.
+    fn line_end(&mut self, by_hand: bool) {
+        let key = Typed::Stroke(Stroke::plain(Key::Enter));
+        self.typed.push_back(if by_hand { key } else { Typed::LineEnd });
+    }
+
+    /// Something follows a line end at once: a key that is no letter, or the next line of a paste.
+    fn after_line_end(&mut self, byte: u8) {
+        match byte {
+            b'\t' | b'\r' | b'\n' | b' '..=b'~' | 0x80.. => {
+                let mut bytes = self.take_back();
+                bytes.push(b'\r');
+                self.burst(bytes, 0, byte);
+            }
+            _ => {
+                self.line_end(false);
+                self.ground(byte, false);
+            }
+        }
+    }
+
+    /// What was typed before the line end and nobody has seen yet is of the same paste.
+    fn take_back(&mut self) -> Vec<u8> {
+        let text = |typed: &Typed| match typed {
+            Typed::Stroke(stroke) if *stroke == Stroke::plain(Key::Tab) => Some('\t'),
+            Typed::Stroke(stroke) if *stroke == Stroke::ctrl('j') => Some('\n'),
+            Typed::Stroke(Stroke { key: Key::Char(letter), ctrl: false, alt: false, .. }) => {
+                Some(*letter)
+            }
+            _ => None,
+        };
+        let before = self.typed.iter().rev().map_while(text).count();
+        let taken = self.typed.split_off(self.typed.len() - before);
+        taken.iter().filter_map(text).collect::<String>().into_bytes()
+    }
+
+    fn burst(&mut self, mut bytes: Vec<u8>, mut cut: usize, byte: u8) {
+        // Ctrl-C is meant, whoever sends it.
+        if byte == 0x03 {
+            self.burst_over(bytes, cut);
+            return self.ground(byte, false);
+        }
+        keep(&mut bytes, &mut cut, &[byte]);
+        self.state = State::Burst { bytes, cut };
+    }
+
+    fn burst_over(&mut self, bytes: Vec<u8>, cut: usize) {
+        // Enter that repeats itself is a key that is held.
+        if bytes.iter().all(|&byte| byte == b'\r') {
+            return self.line_end(false);
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.typed.push_back(Typed::Paste { text, cut });
     }
 
     /// A paste is over; `matched` bytes of it looked like its end and were not.
@@ -526,8 +611,8 @@ mod tests {
     fn letters_and_controls() {
         assert_eq!(typed("aé😀".as_bytes()), [letter('a'), letter('é'), letter('😀')]);
         assert_eq!(
-            typed(b"\r\t\x7f\x08"),
-            [key(Key::Enter), key(Key::Tab), key(Key::Backspace), key(Key::Backspace)]
+            typed(b"\t\x7f\x08\r"),
+            [key(Key::Tab), key(Key::Backspace), key(Key::Backspace), Typed::LineEnd]
         );
         assert_eq!(
             typed(b"\x01\x0a\x1f"),
@@ -593,6 +678,72 @@ mod tests {
         let Typed::Paste { text, cut } = &seen[0] else { panic!("{:?}", seen.len()) };
         assert_eq!((text.len(), *cut), (PASTE_MAX, 4 * 1024 * 1024 - PASTE_MAX));
         assert_eq!(seen[1..], [letter('y')]);
+    }
+
+    /// Line by line it was sent: by tmux, by screen, over a serial line, a password among it.
+    #[test]
+    fn lines_that_come_at_once_are_a_paste() {
+        for (bytes, text) in [
+            (&b"one\rtwo\rthree\r"[..], "one\rtwo\rthree\r"),
+            (b"one\rtwo", "one\rtwo"),
+            (b"\rtwo\r", "\rtwo\r"),
+            (b"one\r\r", "one\r\r"),
+            (b"a\tb\r\n\tc\r\n", "a\tb\r\n\tc\r\n"),
+            (b"one\rt\x1b[31mwo\r\x1b[A", "one\rt\x1b[31mwo\r\x1b[A"),
+            ("zoë\rça".as_bytes(), "zoë\rça"),
+        ] {
+            assert_eq!(typed(bytes), [paste(text)], "{}", bytes.escape_ascii());
+        }
+        // A line and Enter is what a program types, and a key behind it is a key.
+        assert_eq!(typed(b"\r"), [key(Key::Enter)], "a key by itself");
+        let answered = b"\x1b[200~a\rb\x1b[201~\r";
+        assert_eq!(typed(answered), [paste("a\rb"), key(Key::Enter)], "its end was marked");
+        assert_eq!(typed(b"ab\r"), [letter('a'), letter('b'), Typed::LineEnd]);
+        assert_eq!(typed(b"a\r\x1b[A"), [letter('a'), Typed::LineEnd, key(Key::Up)]);
+        assert_eq!(typed(b"\r\r\r"), [Typed::LineEnd], "a key that is held");
+        assert_eq!(
+            typed(b"a\rb\x03"),
+            [paste("a\rb"), Typed::Stroke(Stroke::ctrl('c'))],
+            "whoever sends it wants an end"
+        );
+        assert_eq!(
+            typed(b"\x1b\ra"),
+            [Typed::Stroke(Stroke::plain(Key::Enter).with_alt(true)), letter('a')]
+        );
+        let mut long = b"a\r".to_vec();
+        long.resize(PASTE_MAX + 1000, b'x');
+        assert_eq!(
+            typed(&long)[0],
+            Typed::Paste { text: String::from_utf8_lossy(&long[..PASTE_MAX]).into(), cut: 1000 }
+        );
+    }
+
+    #[test]
+    fn a_slow_line_is_no_hand_and_a_hand_is_no_line() {
+        // A byte every 4 ms.
+        let mut decoder = Decoder::default();
+        let mut seen = Vec::new();
+        for (n, &byte) in b"one\rtwo\r".iter().enumerate() {
+            let now = Time::from_micros(4_000 * n as u64);
+            decoder.tick(now);
+            decoder.feed(&[byte], now);
+            seen.extend(drained(&mut decoder));
+        }
+        decoder.tick(LATER);
+        seen.extend(drained(&mut decoder));
+        assert_eq!(seen, [letter('o'), letter('n'), letter('e'), paste("\rtwo\r")]);
+        // A fast hand: a key every 40 ms.
+        let mut decoder = Decoder::default();
+        let mut seen = Vec::new();
+        for (n, &byte) in b"a\rb\r".iter().enumerate() {
+            let now = Time::from_micros(40_000 * n as u64);
+            decoder.tick(now);
+            decoder.feed(&[byte], now);
+            seen.extend(drained(&mut decoder));
+        }
+        decoder.tick(LATER);
+        seen.extend(drained(&mut decoder));
+        assert_eq!(seen, [letter('a'), key(Key::Enter), letter('b'), key(Key::Enter)]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
 use super::editor::Editor;
+use super::keys::without_last_feed;
 use super::page::Row;
 use super::theme::Role;
 use super::view::{Focus, Prompt, Sheet, View};
@@ -354,6 +355,7 @@ impl Line {
                 ("Earlier input".to_owned(), prompt, editor(&view.editor), Role::Text)
             }
             Prompt::Paste(text) => {
+                let text = without_last_feed(text);
                 let lines = text.split('\n').count();
                 let bytes = super::super::front::grouped(text.len());
                 let s = if lines == 1 { "" } else { "s" };

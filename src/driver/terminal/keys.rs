@@ -10,7 +10,7 @@ use super::view::{Focus, Prompt, Sheet, View, Want};
 use super::viewport::Source;
 use super::wrap::wrap;
 use crate::driver::front::grouped;
-use crate::machine::{CommandHelp, Person};
+use crate::machine::{CommandHelp, Opening, Person};
 
 /// What the keys do: key, while typing, while reading back.
 pub(crate) const KEYS: &[[&str; 3]] = &[
@@ -62,8 +62,35 @@ impl View {
         self.read();
     }
 
+    /// Enter came in one go with what stands before it. While a paste is asked about that is more of
+    /// the paste, and no answer.
+    pub(crate) fn line_end(&mut self) {
+        if !self.paste_goes_on("\n") {
+            self.key(Stroke::plain(Key::Enter));
+        }
+    }
+
+    /// More of the paste that is asked about. False if none is.
+    fn paste_goes_on(&mut self, more: &str) -> bool {
+        let Prompt::Paste(text) = &mut self.prompt else { return false };
+        if text.len() + more.len() + self.editor.text().len() <= DRAFT_MAX {
+            text.push_str(more);
+        } else {
+            self.prompt = Prompt::Draft;
+            self.notice(&format!(
+                "a draft takes {} bytes: nothing was inserted",
+                grouped(DRAFT_MAX)
+            ));
+        }
+        true
+    }
+
     /// Letters were typed, in a row.
     pub(crate) fn text(&mut self, text: &str) {
+        // No hand types two letters at once.
+        if text.chars().nth(1).is_some() && self.paste_goes_on(text) {
+            return;
+        }
         let drafting = matches!(self.prompt, Prompt::Draft) && self.focus == Focus::Type;
         if self.sheet.is_none() && drafting {
             self.hint = None;
@@ -77,9 +104,8 @@ impl View {
     pub(crate) fn paste(&mut self, text: &str, cut: usize) {
         self.hint = None;
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        let text = text.strip_suffix('\n').unwrap_or(&text);
         if let Prompt::Search(needle) = &mut self.prompt {
-            needle.insert(&text.replace('\n', " "));
+            needle.insert(&without_last_feed(&text).replace('\n', " "));
             return;
         }
         let pending = if let Prompt::Paste(before) = &self.prompt { before.len() } else { 0 };
@@ -93,16 +119,17 @@ impl View {
         if self.focus == Focus::Scroll {
             self.switch();
         }
-        let mut text = text.to_owned();
+        let mut text = text;
         if let Prompt::Paste(before) = &mut self.prompt {
             // One question for both.
             text.insert_str(0, &core::mem::take(before));
         }
-        if text.contains('\n') || text.len() > PASTE_EASY {
+        let pasted = without_last_feed(&text);
+        if pasted.contains('\n') || pasted.len() > PASTE_EASY {
             self.prompt = Prompt::Paste(text);
         } else {
             self.prompt = Prompt::Draft;
-            self.insert(&text);
+            self.insert(pasted);
         }
     }
 
@@ -323,9 +350,15 @@ impl View {
     pub(crate) fn popup(&self) -> Vec<&'static CommandHelp> {
         let draft = self.editor.text();
         let typing = self.focus == Focus::Type && matches!(self.prompt, Prompt::Draft);
-        match draft.strip_prefix('/') {
-            Some(prefix) if typing && !self.popup_closed && self.completion.is_none() => {
-                beginning(prefix)
+        match Opening::of(draft) {
+            Ok(Opening::Command { word, rest: "" })
+                if typing
+                    && !self.popup_closed
+                    && self.completion.is_none()
+                    && draft.ends_with(word)
+                    && !draft.ends_with(char::is_whitespace) =>
+            {
+                beginning(word)
             }
             _ => Vec::new(),
         }
@@ -453,7 +486,7 @@ impl View {
             Key::Enter => {
                 let text = core::mem::take(text);
                 self.prompt = Prompt::Draft;
-                self.insert(&text);
+                self.insert(without_last_feed(&text));
             }
             Key::Escape => self.prompt = Prompt::Draft,
             Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
@@ -509,6 +542,11 @@ impl View {
             self.show_people = !self.show_people;
         }
     }
+}
+
+/// What was pasted, without the end of its last line: more of it may still come behind that.
+pub(super) fn without_last_feed(text: &str) -> &str {
+    text.strip_suffix('\n').unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -58,10 +58,12 @@ use self::theme::Theme;
 use self::tty::Tty;
 use self::view::Want;
 use super::clock::{Clock, Zone, unix_ms};
+use super::files::open_regular;
 use super::front::{Note, Wish, counted};
 use super::report::Failure;
 use super::seat::{Heard, Seat};
 use super::signals::{self, Signal};
+use super::streams::shown;
 use super::{TTY, state};
 use crate::machine::{Event, Machine, Peer, Time};
 
@@ -89,6 +91,7 @@ pub(crate) struct Screen {
     /// The machine's tables are to be shown.
     debug: bool,
     failure: Option<Failure>,
+    last_words: Vec<String>,
 }
 
 /// How the screen is to be.
@@ -115,6 +118,7 @@ impl Screen {
             last_turn: None,
             debug: false,
             failure: None,
+            last_words: Vec::new(),
         };
         screen.tty.set_mouse(look.mouse);
         Ok(screen)
@@ -139,7 +143,8 @@ impl Screen {
         }
         let sent = || -> io::Result<String> {
             let path = state::folder()?.join("debug.log");
-            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            let mut options = OpenOptions::new();
+            let file = open_regular(options.append(true).create(true).mode(0o600), &path)?;
             self.tty.set_stderr(file.into())?;
             Ok(path.display().to_string())
         };
@@ -193,8 +198,12 @@ impl Screen {
     fn read(&mut self) {
         let (now, wall) = (self.clock.now(), unix_ms());
         let Self { tty, picture, .. } = self;
-        picture.tick(now, wall);
+        if picture.deadline().is_some_and(|at| at <= now) {
+            // What came in time and was not read yet is not late.
+            tty.note_ready(true, false);
+        }
         tty.read(|bytes| picture.feed(bytes, now, wall));
+        picture.tick(now, wall);
     }
 
     /// What the view wants that the loop has to do.
@@ -284,6 +293,10 @@ impl Seat for Screen {
         self.picture.note(note, unix_ms());
     }
 
+    fn last_word(&mut self, what: &str) {
+        self.last_words.push(what.to_owned());
+    }
+
     fn fail(&mut self, failure: &Failure) {
         self.failure = Some(failure.clone());
     }
@@ -299,6 +312,9 @@ impl Seat for Screen {
         if lost > 0 {
             let lost = counted(lost as u64, "message");
             let _ = writeln!(io::stderr(), "* {lost} did not reach everybody");
+        }
+        for what in self.last_words.drain(..) {
+            let _ = writeln!(io::stderr(), "* {}", shown(&what));
         }
         if let Some(failure) = self.failure.take() {
             failure.print();

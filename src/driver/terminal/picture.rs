@@ -144,6 +144,7 @@ fn take(decoder: &mut Decoder, view: &mut View) -> bool {
         type_run(view, &mut run);
         match one {
             Typed::Stroke(stroke) => view.key(stroke),
+            Typed::LineEnd => view.line_end(),
             Typed::Paste { text, cut } => view.paste(&text, cut),
             Typed::Focus(focused) => view.set_focused(focused),
             Typed::Wheel { up } => view.wheel(up),

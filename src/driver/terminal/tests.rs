@@ -740,10 +740,44 @@ fn nothing_that_is_said_reaches_the_gutter() {
     assert_eq!(UNICODE.delivered, "✓");
 }
 
+/// tmux and screen paste as if it were typed, and so does a serial line.
+#[test]
+fn a_paste_that_nobody_marked_is_asked_about() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"one\rpassword\r/quit\r");
+    assert_eq!(room.wants(), [], "nothing is sent");
+    room.shows("Paste 3 lines, 18 bytes? Enter: into the draft, Esc: no");
+    room.press(b"\x1b");
+    assert_eq!((room.draft().as_str(), room.wants()), ("", Vec::new()));
+
+    // What comes late is more of it, and no answer; a key by itself is one.
+    room.press(b"one\rtwo\r");
+    room.press(b"three\r");
+    room.press(b"four");
+    room.shows("Paste 4 lines, 18 bytes?");
+    room.press(b"x");
+    room.shows("Enter takes the paste, Esc does not");
+    room.press(b"\r");
+    assert_eq!((room.draft().as_str(), room.wants()), ("one\ntwo\nthree\nfour", Vec::new()));
+    room.press(b"\r");
+    assert_eq!(room.wants(), [line("one\ntwo\nthree\nfour")]);
+
+    // One line and Enter is what a program types, or somebody ahead of a slow link.
+    room.press(b"hello\r");
+    assert_eq!(room.wants(), [line("hello")]);
+    // While reading back, letters would have been commands.
+    room.press(b"\t");
+    room.press(b"kkk\rjjj\r");
+    room.shows("Paste 2 lines, 7 bytes?");
+    room.press(b"\x03");
+    assert_eq!(room.wants(), []);
+}
+
 #[test]
 fn each_line_that_is_refused_comes_back_and_no_other() {
     let mut room = Room::entered(140, 24);
-    room.keys(b"/msg zed psst\rhello\r");
+    room.press(b"/msg zed psst\r");
+    room.press(b"hello\r");
     assert_eq!(room.picture.next_want(), Some(line("/msg zed psst")));
     room.show(&Event::Refused(Refusal::NobodyCalled(SafeText::new("zed"))));
     room.picture.view().settle();
@@ -751,8 +785,12 @@ fn each_line_that_is_refused_comes_back_and_no_other() {
     room.picture.view().settle();
     assert_eq!(room.draft(), "/msg zed psst");
     room.press(b"\x15 /msg bob psst\r");
-    assert_eq!(room.wants(), [], "a slip of the thumb is not said to everybody");
-    room.shows("a command has no space before it: nothing was sent");
+    let (line, typed) = ("/msg bob psst".to_owned(), " /msg bob psst".to_owned());
+    let slip = Want::Line { line, typed };
+    assert_eq!(room.wants(), [slip], "a slip of the thumb is not said to everybody");
+    room.press("\u{FF0F}msg bob psst\r".as_bytes());
+    assert_eq!(room.wants(), []);
+    room.shows("it begins with \u{FF0F}, which is not /: nothing was sent");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::super::clock::Zone;
 use super::super::front::{Note, counted, grouped};
 use super::super::refusal::words;
+use super::super::streams::shown;
 use super::super::wording;
 use super::alert::Notify;
 use super::commands::Order;
@@ -283,6 +284,7 @@ impl View {
             Event::Alike { one, like, others } => {
                 self.notice(&wording::alike(&self.page.people, one, like, *others));
             }
+            Event::Elsewhere { count } => self.notice(&wording::elsewhere(*count)),
             Event::Missing { from, count } => {
                 let from = self.page.label(from);
                 self.notice(&format!("{count} missing from {from}"));
@@ -319,9 +321,12 @@ impl View {
             }
             // Nothing is dropped here: a stalled terminal gets fewer frames.
             Note::Dropped(_) => {}
-            Note::Logging(Some(path)) => self.notice(&format!("writing the chat to {path}")),
+            Note::Logging(Some(path)) => {
+                self.notice(&format!("writing the chat to {}", shown(path)));
+            }
             Note::Logging(None) => self.notice("the chat is not written to a file"),
-            Note::Remark(what) => self.notice(what),
+            // A path in it may be anybody's.
+            Note::Remark(what) => self.notice(SafeText::new(what).as_str()),
         }
     }
 
@@ -439,9 +444,6 @@ impl View {
         }
         if text.len() > TEXT_MAX {
             return self.notice(&words(&Refusal::TooLong { bytes: text.len() }).line());
-        }
-        if text.trim_start().starts_with('/') && !text.starts_with('/') {
-            return self.notice("a command has no space before it: nothing was sent");
         }
         let order = match Order::parse(&text) {
             Ok(order) => order,

@@ -34,6 +34,17 @@ impl Peer {
             }
             News::Over(exit) => self.over(exit),
         }
+        self.notice_elsewhere();
+    }
+
+    /// Who waits alone is told, whenever there are more, that the one they wait for may be next door.
+    fn notice_elsewhere(&mut self) {
+        let count = self.client.as_ref().map_or(0, |client| client.elsewhere);
+        let waits = matches!(self.stage, Stage::Ready) && self.members.shown_count() == 0;
+        if waits && count > self.elsewhere {
+            self.elsewhere = count;
+            self.out.show(Event::Elsewhere { count });
+        }
     }
 
     pub(super) fn health(&mut self, health: Health) {
@@ -168,5 +179,6 @@ impl Peer {
         self.out.show(Event::Ready { me, addr, nodeset, people, open });
         let (members, mut ctx) = self.parts();
         members.warn_all_alike(&mut ctx);
+        self.notice_elsewhere();
     }
 }

@@ -110,7 +110,10 @@ fn response(rng: &mut Rng) -> (Asked, Response) {
         3 => (Asked::Who, Response::Page(page(rng))),
         4 => {
             let (node, seen) = (rng.next_u32(), addr(rng));
-            (Asked::Register, Response::Lease { node, seen, page: page(rng) })
+            (
+                Asked::Register,
+                Response::Lease { node, elsewhere: rng.below(10) as u8, seen, page: page(rng) },
+            )
         }
         5 => (Asked::Say, Response::Unknown),
         6 => (Asked::Who, Response::Cookie(rng.next_u64().to_be_bytes())),

@@ -1,0 +1,202 @@
+//! Lines of somebody at a terminal, told from those of their clipboard.
+//!
+//! A terminal that a program has not taken over hands out line by line what was pasted, and marks
+//! nothing. But no hand ends two lines within a few milliseconds: lines that come so close are a paste,
+//! and whoever pasted a password with them is asked before anybody hears of it. Every line waits for
+//! as long to see whether another one follows.
+
+use std::time::Duration;
+
+use crate::machine::{TEXT_MAX, Time};
+
+/// Lines that follow each other faster than this are of no hand. A guess: the keys of a fast one are
+/// 60 ms apart; a link of 2,400 baud carries seven letters in this time.
+pub(crate) const BURST: Duration = Duration::from_millis(30);
+
+/// What was typed, or pasted and agreed to.
+#[derive(Debug, Default)]
+pub(crate) struct Typist {
+    /// Lines that came in a row, and when it is over.
+    row: Pile,
+    until: Option<Time>,
+    /// What is asked about.
+    pasted: Option<Pile>,
+}
+
+/// Lines that belong together.
+#[derive(Debug, Default)]
+struct Pile {
+    /// As one text, as long as that could be a message.
+    text: String,
+    lines: usize,
+    bytes: usize,
+}
+
+impl Pile {
+    fn push(&mut self, other: &str, lines: usize, bytes: usize) {
+        let feed = usize::from(self.lines > 0);
+        (self.lines, self.bytes) = (self.lines + lines, self.bytes + feed + bytes);
+        if self.bytes <= TEXT_MAX {
+            self.text.push_str(&"\n"[..feed]);
+            self.text.push_str(other);
+        }
+    }
+}
+
+/// What a row of lines comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Row {
+    /// A line to be carried out; a paste that is agreed to is one.
+    Line(String),
+    /// So many lines of so many bytes are a paste: whether to say them is asked.
+    Paste { lines: usize, bytes: usize },
+    /// A paste is longer than a message may be.
+    TooLong { lines: usize, bytes: usize },
+    /// A paste is not to be said.
+    Dropped,
+    /// That was no answer: it is asked again.
+    Unclear { lines: usize },
+}
+
+impl Typist {
+    /// Takes a line.
+    pub(crate) fn line(&mut self, line: &str, now: Time) {
+        self.row.push(line, 1, line.len());
+        self.until = Some(now + BURST);
+    }
+
+    /// When [`Typist::row`] is due.
+    pub(crate) const fn deadline(&self) -> Option<Time> {
+        self.until
+    }
+
+    /// The row, once it is over. To be asked when there is nothing to be read.
+    pub(crate) fn row(&mut self, now: Time) -> Option<Row> {
+        if self.until.is_none_or(|until| until > now) {
+            return None;
+        }
+        self.until = None;
+        let row = core::mem::take(&mut self.row);
+        Some(match self.pasted.take() {
+            None if row.lines == 1 => Row::Line(row.text),
+            None => self.ask(row),
+            Some(pasted) if row.lines == 1 => self.answered(pasted, &row.text),
+            Some(mut pasted) => {
+                // One question for both.
+                pasted.push(&row.text, row.lines, row.bytes);
+                self.ask(pasted)
+            }
+        })
+    }
+
+    fn ask(&mut self, pile: Pile) -> Row {
+        let Pile { lines, bytes, .. } = pile;
+        if bytes > TEXT_MAX {
+            return Row::TooLong { lines, bytes };
+        }
+        self.pasted = Some(pile);
+        Row::Paste { lines, bytes }
+    }
+
+    fn answered(&mut self, pasted: Pile, answer: &str) -> Row {
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => Row::Line(pasted.text),
+            "n" | "no" | "" => Row::Dropped,
+            _ => {
+                let lines = pasted.lines;
+                self.pasted = Some(pasted);
+                Row::Unclear { lines }
+            }
+        }
+    }
+
+    /// The input has ended: what came last is a row.
+    pub(crate) fn end(&mut self) {
+        self.until = self.until.map(|_| Time::ZERO);
+    }
+
+    /// Whether an answer is waited for.
+    pub(crate) const fn asks(&self) -> bool {
+        self.pasted.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(ms: u64) -> Time {
+        Time::from_micros(1000 * ms)
+    }
+
+    fn line(text: &str) -> Row {
+        Row::Line(text.to_owned())
+    }
+
+    #[test]
+    fn a_hand_is_never_asked() {
+        let mut typist = Typist::default();
+        for (n, text) in ["one", "/who", "", "one"].into_iter().enumerate() {
+            let start = 40 * n as u64;
+            typist.line(text, at(start));
+            assert_eq!(typist.row(at(start + 29)), None);
+            assert_eq!(typist.deadline(), Some(at(start + 30)));
+            assert_eq!(typist.row(at(start + 30)), Some(line(text)));
+        }
+        assert_eq!((typist.deadline(), typist.row(at(1000))), (None, None));
+    }
+
+    #[test]
+    fn lines_that_come_at_once_are_asked_about() {
+        let mut typist = Typist::default();
+        let paste = |typist: &mut Typist, start| {
+            typist.line("password", at(start));
+            typist.line("/msg bob x", at(start + 29));
+            assert_eq!(typist.row(at(start + 58)), None, "the second may not be the last");
+            assert_eq!(
+                typist.row(at(start + 59)),
+                Some(Row::Paste { lines: 2, bytes: "password\n/msg bob x".len() })
+            );
+        };
+        let answer = |typist: &mut Typist, start, text: &str| {
+            typist.line(text, at(start));
+            typist.row(at(start + 30))
+        };
+        paste(&mut typist, 0);
+        assert_eq!(answer(&mut typist, 100, "hm?"), Some(Row::Unclear { lines: 2 }));
+        assert_eq!(answer(&mut typist, 200, " Yes"), Some(line("password\n/msg bob x")));
+        assert_eq!(answer(&mut typist, 300, "n"), Some(line("n")), "it was answered");
+        for no in ["n", "NO", ""] {
+            paste(&mut typist, 400);
+            assert_eq!(answer(&mut typist, 500, no), Some(Row::Dropped));
+        }
+        // The rest of it comes late, and is no answer.
+        paste(&mut typist, 600);
+        typist.line("y", at(900));
+        typist.line("more", at(901));
+        let both = Row::Paste { lines: 4, bytes: "password\n/msg bob x\ny\nmore".len() };
+        assert_eq!(typist.row(at(931)), Some(both));
+        assert!(typist.asks());
+    }
+
+    #[test]
+    fn the_end_ends_a_row() {
+        let mut typist = Typist::default();
+        typist.line("last", at(100));
+        typist.end();
+        assert_eq!(typist.row(at(100)), Some(line("last")));
+        typist.end();
+        assert_eq!((typist.row(at(100)), typist.asks()), (None, false));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut typist = Typist::default();
+        (0..1000).for_each(|_| typist.line(&"x".repeat(1000), at(0)));
+        assert!(typist.row.text.len() <= TEXT_MAX);
+        let too_long = Row::TooLong { lines: 1000, bytes: 1_000_999 };
+        assert_eq!(typist.row(at(30)), Some(too_long));
+        typist.line("next", at(100));
+        assert_eq!(typist.row(at(130)), Some(line("next")), "nothing is asked about it");
+    }
+}

@@ -236,6 +236,10 @@ impl Canvas {
         }
         self.shown_cursor = self.cursor;
         self.stale = false;
+        // What was forced is drawn: it is no difference to the next frame.
+        for cell in &mut self.next.cells.content {
+            cell.set_diff_option(CellDiffOption::None);
+        }
         core::mem::swap(&mut self.next, &mut self.shown);
     }
 
@@ -393,6 +397,22 @@ mod tests {
             let rows: Vec<String> = terminal.screen().rows(0, 12).collect();
             assert_eq!(rows.iter().map(|row| row.trim_end()).collect::<Vec<_>>(), ["", "x"]);
         }
+    }
+
+    /// They are forced when they are drawn: nothing of that may be left in the frame that is shown, which
+    /// the next one is compared with.
+    #[test]
+    fn joined_letters_and_links_are_drawn_once() {
+        let mut canvas = Canvas::new(12, 2, THEME);
+        let mut paint = || {
+            canvas.clear();
+            canvas.put(0, 0, 12, "e\u{301} 👩\u{200D}👧 हिन्दी", Role::Text);
+            canvas.put(0, 1, 12, "see", Role::Text);
+            canvas.link(0, 3, 1, "http://x");
+            presented(&mut canvas)
+        };
+        assert_ne!(paint(), "");
+        assert_eq!([paint(), paint()], ["", ""]);
     }
 
     #[test]

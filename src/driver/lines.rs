@@ -254,6 +254,16 @@ mod tests {
         (paper.out, paper.err)
     }
 
+    /// `/whois` takes the rest of its line, and U+2028 ends no line of standard input.
+    #[test]
+    fn what_was_typed_begins_no_line() {
+        let name = SafeText::new("x\u{2028}* bob has left the chat!").into_owned();
+        let refused = Event::Refused(crate::machine::Refusal::NobodyCalled(name));
+        let (out, err) = shown(Style::default(), &[refused]);
+        assert_eq!(out, "");
+        assert_eq!(err, "* nobody here is called 'x ⏎ * bob has left the chat!' — /who\n");
+    }
+
     #[test]
     fn a_message_is_one_line_and_a_notice_is_none() {
         let bob = who(2, "bob");

@@ -18,9 +18,11 @@ pub(crate) struct Words {
 impl Words {
     /// Everything on one line.
     pub(crate) fn line(&self) -> String {
+        // What was typed may hold a line feed.
+        let what = self.what.replace('\n', " ⏎ ");
         match &self.hint {
-            Some(hint) => format!("{} — {hint}", self.what),
-            None => self.what.clone(),
+            Some(hint) => format!("{what} — {hint}"),
+            None => what,
         }
     }
 }

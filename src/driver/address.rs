@@ -44,7 +44,7 @@ impl FromStr for Address {
         let bad = || format!("'{}' is not HOST:PORT, [IPV6]:PORT or HOST", shown(text));
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
-            host.split('%').next().and_then(|ip| ip.parse::<Ipv6Addr>().ok()).ok_or_else(bad)?;
+            ipv6(host).ok_or_else(bad)?;
             match rest {
                 "" => (host, None),
                 _ => (host, Some(rest.strip_prefix(':').ok_or_else(bad)?)),
@@ -52,7 +52,10 @@ impl FromStr for Address {
         } else {
             match text.rsplit_once(':') {
                 // More than one colon and no brackets: IPv6, and all of it.
-                Some((host, _)) if host.contains(':') => (text, None),
+                Some((host, _)) if host.contains(':') => {
+                    ipv6(text).ok_or_else(bad)?;
+                    (text, None)
+                }
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
             }
@@ -66,6 +69,13 @@ impl FromStr for Address {
         }
         Ok(Self { host: host.to_owned(), port })
     }
+}
+
+/// An address of IPv6, perhaps with the interface it is behind: its name or its number.
+fn ipv6(host: &str) -> Option<Ipv6Addr> {
+    let (ip, zone) = host.split_once('%').unwrap_or((host, "0"));
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    ip.parse().ok().filter(|_| !zone.is_empty() && zone.chars().all(named))
 }
 
 impl fmt::Display for Address {
@@ -111,13 +121,28 @@ mod tests {
             ("[::1]", "::1", PORT),
             ("::1", "::1", PORT),
             ("[fe80::1%eth0]:9", "fe80::1%eth0", 9),
+            ("fe80::1%3", "fe80::1%3", PORT),
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.host(), address.port), (host, port), "{text}");
             assert_eq!(address.to_string().parse(), Ok(address));
         }
-        for text in ["", ":7000", "host:", "host:0", "host:65536", "host:x", "[::1", "[x]:1", "a b"]
-        {
+        for text in [
+            "",
+            ":7000",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "[::1",
+            "[x]:1",
+            "a b",
+            "host:1:2",
+            "10.0.0.5::",
+            "fe80::1%",
+            "fe80::1%eth0]:7",
+            "[fe80::1%a:b]:7",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

@@ -89,9 +89,13 @@ pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
             if rows.used + width > rows.width() && rows.used > 0 {
                 rows.end(at, at);
             }
-        } else if overflows && rows.rows.is_empty() && rows.start == at && first < rest {
-            // The first row is narrower: what does not fit there begins the second.
-            rows.end(at, at);
+        } else if overflows {
+            // It is wider than a row, and no white space: nothing of it is left out at the end.
+            gap = None;
+            if rows.rows.is_empty() && rows.start == at && first < rest {
+                // The first row is narrower: what does not fit there begins the second.
+                rows.end(at, at);
+            }
         }
         rows.used += width;
         if blank {
@@ -151,6 +155,8 @@ mod tests {
         assert_eq!(rows("ab你好", 3, 4), ["ab", "你好"]);
         assert_eq!(rows("你", 1, 4), ["", "你"]);
         assert_eq!(rows("你", 1, 1), ["你"], "what fits nowhere stands alone");
+        // A vowel of Hangul alone takes no column.
+        assert_eq!(rows("\u{1161}你\nx", 1, 1), ["\u{1161}你", "x"], "and is not lost");
         assert_eq!(
             rows("👩\u{200D}💻 e\u{301}e\u{301}e\u{301}", 3, 3),
             ["👩\u{200D}💻", "e\u{301}e\u{301}e\u{301}"]

@@ -188,7 +188,7 @@ impl Members {
         member.rounds = 0;
         (member.greet_at, member.try_at) = (None, None);
         member.untried.clear();
-        member.out.open = true;
+        member.out.opened();
         member.estranged = false;
         member.lives(ctx.now);
         self.heard(key, link, ctx);

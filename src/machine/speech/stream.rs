@@ -174,6 +174,14 @@ impl OutStream {
         }
     }
 
+    /// The reader has answered a hello: the stream is open. It may have lost us meanwhile, and with us
+    /// what it held, so that is called again; what it still has costs an answer.
+    pub(crate) fn opened(&mut self) {
+        self.open = true;
+        let held = |entry: &&mut Entry| entry.state == Flight::Held;
+        self.entries.iter_mut().filter(held).for_each(|entry| entry.state = Flight::Waiting);
+    }
+
     /// A link is closed: the calls over it are gone.
     pub(crate) fn unlink(&mut self, closed: LinkKey) {
         let lost = |entry: &&mut Entry| matches!(entry.state, Flight::Called { link, .. } if link == closed);

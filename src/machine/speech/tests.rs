@@ -1,5 +1,6 @@
 use super::*;
 use crate::machine::call::LinkKey;
+use crate::machine::inward::{InStream, Taken};
 use crate::machine::text::TEXT_MAX;
 use crate::machine::wire::PIECE_MAX;
 use crate::machine::{Name, PublicKey};
@@ -55,8 +56,11 @@ impl Talk {
     }
 
     fn takes(&mut self, now: Time, next: u64) -> bool {
+        self.hears(Receipt { at: now, next, held: 0 })
+    }
+
+    fn hears(&mut self, receipt: Receipt) -> bool {
         let Self { speech, stream, out } = self;
-        let receipt = Receipt { at: now, next, held: 0 };
         let possible = stream.delivered(receipt, &reader(), ME, speech, out, |_, _, _| ());
         self.stream.check();
         possible
@@ -108,6 +112,39 @@ fn a_receipt_is_possible_or_changes_nothing() {
     assert!(talk.takes(ms(2), 1) && talk.takes(ms(2), 0) && talk.takes(ms(3), 2));
     assert_eq!(talk.done(), [(1, 1, vec![], 0), (2, 1, vec![], 0)]);
     assert_eq!((talk.speech.backlog(), talk.stream.unacked()), (0, 0));
+}
+
+/// A reader that loses the author forgets what came early. If the author does not notice, and says hello
+/// on the same stream, that has to come again.
+#[test]
+fn what_a_reader_held_before_a_hello_is_said_again() {
+    let mut talk = Talk::new();
+    let mut reading = InStream::default();
+    reading.open(7, 0, 0);
+    let take = |reading: &mut InStream, position| {
+        let piece = (position, Flags::default(), "text");
+        match reading.take(7, position, piece, 99, |_, _, _| ()) {
+            Taken::Next(next, held) => Receipt { at: ms(2), next, held },
+            refused => panic!("{refused:?}"),
+        }
+    };
+    (0..3).for_each(|n| assert!(talk.say(ms(1), &format!("line {n}"))));
+    assert_eq!(talk.calls(ms(1)), [0, 1, 2]);
+    for early in [1, 2] {
+        let receipt = take(&mut reading, early);
+        assert!(receipt.covers(early) && talk.hears(receipt));
+    }
+    talk.stream.failed(ms(2), 0, false);
+    assert_eq!(talk.calls(ms(2)), [0], "the others are there");
+    reading.close();
+    reading.open(7, 0, 0);
+    talk.stream.opened();
+    assert_eq!(talk.calls(ms(3)), [1, 2]);
+    for position in 0..3 {
+        let receipt = take(&mut reading, position);
+        assert!(talk.hears(receipt));
+    }
+    assert_eq!(talk.stream.unacked(), 0);
 }
 
 /// What a reader answers without taking it is called again after a pause that grows, and never in a

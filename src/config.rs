@@ -15,8 +15,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use chatrpc::driver::{Failure, read_text, status};
-use clap::{ArgAction, Command};
+use chatrpc::driver::{Failure, options, read_text, status};
+use clap::Command;
 
 /// Which file to read, given `--config`; `None` reads none.
 pub(crate) fn path(asked: Option<&str>) -> Option<(PathBuf, bool)> {
@@ -44,54 +44,12 @@ pub(crate) fn arguments(
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => String::new(),
         Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
     };
-    read(cli, task, &text, |name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    options(cli, task, &text, |name| env::var_os(name).is_some_and(|value| !value.is_empty()))
         .map_err(|(line, what)| wrong(format!("{}:{line}: {what}", path.display())))
 }
 
 fn wrong(what: String) -> Failure {
     Failure::new(status::USAGE, "config", what)
-}
-
-fn read(
-    cli: &Command,
-    task: &str,
-    text: &str,
-    is_set: impl Fn(&std::ffi::OsStr) -> bool,
-) -> Result<Vec<OsString>, (usize, String)> {
-    let mut arguments = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (key, value) = line.split_once('=').ok_or((number, "not `key = value`".to_owned()))?;
-        let (key, value) = (key.trim(), value.trim());
-        let mut commands = cli.get_subcommands().chain([cli]);
-        if !commands.any(|command| option(command, key).is_some()) {
-            return Err((number, format!("unknown key '{key}'")));
-        }
-        let here = cli.find_subcommand(task).and_then(|command| option(command, key));
-        let Some(arg) = here.or_else(|| option(cli, key)) else { continue };
-        if arg.get_env().is_some_and(&is_set) {
-            continue;
-        }
-        match (arg.get_action(), value) {
-            (ArgAction::SetTrue | ArgAction::Count, "true") => {
-                arguments.push(format!("--{key}").into());
-            }
-            (ArgAction::SetTrue | ArgAction::Count, "false") => {}
-            (ArgAction::SetTrue | ArgAction::Count, _) => {
-                return Err((number, format!("'{key}' is true or false")));
-            }
-            _ => arguments.push(format!("--{key}={value}").into()),
-        }
-    }
-    Ok(arguments)
-}
-
-/// The option of that long name. A configuration cannot name another one.
-fn option<'a>(command: &'a Command, key: &str) -> Option<&'a clap::Arg> {
-    command.get_arguments().find(|arg| arg.get_long() == Some(key) && key != "config")
 }
 
 #[cfg(test)]
@@ -102,7 +60,7 @@ mod tests {
     use crate::args::Cli;
 
     fn read_for(task: &str, text: &str) -> Result<Vec<OsString>, (usize, String)> {
-        read(&Cli::command(), task, text, |name| name == "CHATRPC_LISTEN")
+        options(&Cli::command(), task, text, |name| name == "CHATRPC_LISTEN")
     }
 
     #[test]

@@ -164,16 +164,20 @@ fn next_incarnation(path: &Path, now: u64) -> io::Result<u64> {
     lock(&file)?;
     let text = read_whole(&file, INCARNATION_MAX)?;
     let text = core::str::from_utf8(&text).unwrap_or_default();
-    let last: u64 = text.trim().parse().unwrap_or(0);
-    let Some(next) = last.checked_add(1) else {
+    let Some(next) = incarnation_after(text, now) else {
         let what = "it holds the greatest number there is: no process can come after that one";
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     };
-    let next = now.max(next);
     file.rewind()?;
     file.set_len(0)?;
     writeln!(file, "{next}")?;
     Ok(next)
+}
+
+/// What comes after the number that is kept; `None` when nothing can.
+pub(super) fn incarnation_after(kept: &str, now: u64) -> Option<u64> {
+    let last: u64 = kept.trim().parse().unwrap_or(0);
+    last.checked_add(1).map(|next| now.max(next))
 }
 
 #[cfg(test)]

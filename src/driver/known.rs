@@ -18,7 +18,7 @@ use crate::machine::{Name, Pin, PublicKey};
 /// is trusted is ever dropped for it.
 const KNOWN_MAX: usize = 1024;
 
-type Pins = BTreeMap<Name, PublicKey>;
+pub(super) type Pins = BTreeMap<Name, PublicKey>;
 
 /// The names we know, and the keys behind them.
 #[derive(Debug, Default)]
@@ -82,13 +82,22 @@ fn read(path: &Path) -> io::Result<Pins> {
         Err(error) => return Err(error),
     };
     check_ours(&file.metadata()?)?;
-    let text = text_of(&file)?;
+    Ok(parse(&text_of(&file)?))
+}
+
+/// The names in a file.
+pub(super) fn parse(text: &str) -> Pins {
     // A line that is none was not written here; it is left out with the next that is.
     let pins = text.lines().filter_map(|line| {
         let (key, name) = line.split_once(' ')?;
         Some((Name::parse(name).ok()?, key.parse::<PublicKey>().ok()?))
     });
-    Ok(pins.collect())
+    pins.collect()
+}
+
+/// The same as a file.
+pub(super) fn written(pins: &Pins) -> String {
+    pins.iter().map(|(name, key)| format!("{key} {name}\n")).collect()
 }
 
 /// Writes the file, whole or not at all. Whoever holds the lock is the only one who does.
@@ -99,11 +108,7 @@ fn write(path: &Path, pins: &Pins) -> io::Result<()> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    let mut text = String::new();
-    for (name, key) in pins {
-        text += &format!("{key} {name}\n");
-    }
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+    file.write_all(written(pins).as_bytes()).and_then(|()| file.sync_all())?;
     fs::rename(&new, path)
 }
 

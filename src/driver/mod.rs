@@ -25,7 +25,9 @@
 //! | `report`, `refusal`, `shell` | failures and refusals in words; the exit statuses; commands to copy |
 //! | `files`, `state`, `chatlog` | opening files; what is kept between runs; the chat in a file |
 //! | `identity`, `known`, `room` | who we are, and whom we trust, in files; which room, and its secret |
+//! | `options` | a configuration file as arguments |
 //! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
+//! | `trial` | the pure parts of the above in plain types, for fuzz targets |
 
 mod address;
 mod advertise;
@@ -46,6 +48,7 @@ mod names;
 mod node;
 mod nodeset;
 mod notify;
+mod options;
 mod output;
 mod people;
 mod probe;
@@ -64,6 +67,8 @@ mod stream;
 mod streams;
 mod table;
 mod terminal;
+#[doc(hidden)]
+pub mod trial;
 mod typist;
 mod who;
 mod wording;
@@ -79,6 +84,7 @@ pub use chat::{Chat, Say, chat, send};
 pub use files::read_text;
 pub use logging::log_to_stderr;
 pub use nodeset::{Nodeset, nodeset};
+pub use options::options;
 pub use report::{Failure, status};
 pub use room::{Door, SecretSource, secret};
 pub use signals::outlive_file_limits;

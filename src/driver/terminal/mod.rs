@@ -18,17 +18,17 @@
 //! changed, the last one is written, and 15 ms have passed; so a terminal that stands still costs
 //! one frame in a queue, and nothing waits for it.
 
-mod alert;
+pub(super) mod alert;
 mod canvas;
 mod commands;
 mod complete;
-mod decoder;
+pub(super) mod decoder;
 mod draw;
 mod editor;
 mod keys;
-mod links;
+pub(super) mod links;
 mod page;
-mod picture;
+pub(super) mod picture;
 mod recall;
 mod resend;
 mod scrollback;
@@ -37,9 +37,9 @@ mod search;
 mod tests;
 pub(crate) mod theme;
 pub(crate) mod tty;
-mod view;
+pub(super) mod view;
 mod viewport;
-mod wrap;
+pub(super) mod wrap;
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};

@@ -68,24 +68,24 @@ impl Picture {
     }
 
     /// Time has passed: what was typed by half is over.
-    pub(crate) fn tick(&mut self, now: Time, wall: u64) {
+    pub fn tick(&mut self, now: Time, wall: u64) {
         self.view.set_now(wall);
         self.decoder.tick(now);
         self.dirty |= take(&mut self.decoder, &mut self.view);
     }
 
     /// When [`Picture::tick`] is due.
-    pub(crate) const fn deadline(&self) -> Option<Time> {
+    pub const fn deadline(&self) -> Option<Time> {
         self.decoder.deadline()
     }
 
     /// Whether a frame would show something else than the last one.
-    pub(crate) const fn is_dirty(&self) -> bool {
+    pub const fn is_dirty(&self) -> bool {
         self.dirty
     }
 
     /// The terminal shows nobody knows what.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.canvas.forget();
         self.dirty = true;
     }
@@ -103,7 +103,7 @@ impl Picture {
     }
 
     /// How the others are.
-    pub(crate) fn refresh(&mut self, people: impl Iterator<Item = Presence>) {
+    pub fn refresh(&mut self, people: impl Iterator<Item = Presence>) {
         self.dirty |= self.view.refresh(people);
     }
 

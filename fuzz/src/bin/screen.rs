@@ -1,0 +1,5 @@
+//! See `chatrpc_fuzz::screen`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| chatrpc_fuzz::screen::run(data));

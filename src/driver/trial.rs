@@ -1,0 +1,145 @@
+//! The pure parts of the driver, in plain types: what the fuzz targets in `fuzz/` try, and no part of
+//! the interface.
+
+use std::ops::Range;
+
+use super::clock::Zone;
+use super::escape::to_safe_json;
+use super::front::{Front, Note, Paper, Reading};
+use super::json::{INPUT_MAX, Json};
+use super::lines::{Lines, Style};
+use super::splitter::Splitter;
+use super::terminal::Picture;
+use super::terminal::alert::{Alert, Dialect};
+use super::terminal::decoder::Decoder;
+use super::terminal::theme::{ASCII, Depth, Theme};
+use super::terminal::view::Want;
+use super::terminal::{links, wrap};
+use super::{identity, known};
+use crate::machine::{Event, SafeText, TEXT_MAX, Time};
+
+/// What was typed, for bytes that came in these reads at these instants, a tick before each.
+pub fn typed<'a>(reads: impl IntoIterator<Item = (Time, &'a [u8])>, end: Time) -> Vec<String> {
+    let mut decoder = Decoder::default();
+    for (now, bytes) in reads {
+        decoder.tick(now);
+        decoder.feed(bytes, now);
+        assert!(decoder.deadline().is_none_or(|at| at > now));
+    }
+    decoder.tick(end);
+    core::iter::from_fn(|| decoder.next_typed()).map(|typed| format!("{typed:?}")).collect()
+}
+
+/// A screen without colours, on a terminal without UTF-8.
+pub fn plainest(width: u16, height: u16) -> Picture {
+    let theme = Theme { depth: Depth::None, signs: &ASCII, utf8: false };
+    Picture::new(width, height, theme, Zone::utc())
+}
+
+/// The next line that the person at the screen has for the machine; other wishes are let go.
+pub fn next_line(picture: &mut Picture) -> Option<String> {
+    while let Some(want) = picture.next_want() {
+        match want {
+            Want::Line { line, .. } => return Some(line),
+            Want::Again { text, .. } => return Some(text),
+            Want::Redraw => picture.forget(),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The machine has carried out what the screen had for it.
+pub fn settle(picture: &mut Picture) {
+    picture.view().settle();
+}
+
+/// The driver says something on the screen.
+pub fn remark(picture: &mut Picture, text: &str, wall: u64) {
+    picture.note(&Note::Remark(text.to_owned()), wall);
+}
+
+/// The rows of a text.
+pub fn rows(text: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
+    wrap::wrap(text, first, rest)
+}
+
+/// How many columns a text takes.
+pub fn columns(text: &str) -> usize {
+    wrap::columns(text)
+}
+
+/// The addresses in a text, and how each stands in a control sequence.
+pub fn addresses(text: &str) -> Vec<(Range<usize>, String)> {
+    let found = links::links(text).into_iter();
+    found.map(|place| (place.clone(), links::encoded(&text[place]))).collect()
+}
+
+/// What a front end reads from a stream that comes in these pieces, and what it says of it on standard
+/// output and standard error.
+pub fn read<'a>(
+    json: bool,
+    literal: bool,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<String>, String, String) {
+    let (mut paper, mut wishes) = (Paper::default(), Vec::new());
+    let mut front = front(json, literal);
+    let mut splitter = Splitter::new(if json { INPUT_MAX } else { TEXT_MAX });
+    let mut take = |splitter: &mut Splitter| {
+        while let Some(piece) = splitter.next_piece() {
+            if let Reading::Wish(wish) = front.read(piece, &mut paper) {
+                wishes.push(format!("{wish:?}"));
+            }
+            front.settle();
+        }
+    };
+    for piece in pieces {
+        splitter.feed(piece);
+        take(&mut splitter);
+    }
+    splitter.end();
+    take(&mut splitter);
+    (wishes, paper.out, paper.err)
+}
+
+/// What a front end prints of events, on standard output and standard error.
+pub fn printed(json: bool, events: &[Event<'_>]) -> (String, String) {
+    let (mut front, mut paper) = (front(json, false), Paper::default());
+    events.iter().for_each(|event| front.show(event, &mut paper));
+    front.bye(0, &mut paper);
+    (paper.out, paper.err)
+}
+
+fn front(json: bool, literal: bool) -> Box<dyn Front> {
+    if json {
+        Box::new(Json::default())
+    } else {
+        Box::new(Lines::new(Style { literal, ..Style::default() }))
+    }
+}
+
+/// A text as JSON that is safe to show.
+pub fn safe_json(text: &str) -> String {
+    to_safe_json(&text)
+}
+
+/// A text that is safe to show, as a notification of every kind.
+pub fn rung(text: &SafeText<'_>) -> Vec<Vec<u8>> {
+    let all = [Dialect::Osc9, Dialect::Kitty, Dialect::Osc777, Dialect::Bell].into_iter();
+    let rung = all.map(|dialect| {
+        let mut bytes = Vec::new();
+        Alert::new(dialect, true).ring(Time::ZERO, text, &mut bytes);
+        bytes
+    });
+    rung.collect()
+}
+
+/// The file of trusted names, read and written again.
+pub fn known(text: &str) -> String {
+    known::written(&known::parse(text))
+}
+
+/// The number of the next process of a key, given what is kept of the last one.
+pub fn incarnation(kept: &str, now: u64) -> Option<u64> {
+    identity::incarnation_after(kept, now)
+}

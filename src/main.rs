@@ -91,7 +91,8 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             deliver(&page)
         }
         None => {
-            let more = "chatrpc -h explains every option.";
+            let help = driver::command(["-h"]);
+            let more = format!("{help} explains every option.");
             driver::tell(&format!("{}\n\n{EXAMPLES}\n\n{more}\n", about()))?;
             Ok(status::USAGE)
         }
@@ -146,7 +147,8 @@ fn explain(error: clap::Error) -> Result<u8, Failure> {
     {
         let what = format!("unrecognized subcommand '{word}'");
         let failure = Failure::new(status::USAGE, "usage", what);
-        return Err(failure.hint(format!("did you mean: chatrpc chat {word}")));
+        let meant = driver::command(["chat", word]);
+        return Err(failure.hint(format!("did you mean: {meant}")));
     }
     let text = harmless(error).render().to_string();
     let mut lines = text.lines();

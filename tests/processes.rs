@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{PATIENCE, Process, chatrpc, nodeset, nodeset_at, people, person};
+use support::{PATIENCE, PROGRAM, Process, chatrpc, nodeset, nodeset_at, people, person};
 
 /// Runs a command to its end without input: status, standard output, standard error.
 fn run(args: &[&str]) -> (i32, String, String) {
@@ -162,7 +162,7 @@ fn a_chat_without_an_address_opens_a_room() {
     let room = free.then(|| {
         let mut alice = Process::start(&["chat", "-n", "alice", "--listen", &listen]);
         let notice = alice.err.next_line().unwrap();
-        let expected = format!("! you opened this room. Others join with:  chatrpc chat {addr}");
+        let expected = format!("! you opened this room. Others join with:  {PROGRAM} chat {addr}");
         assert_eq!(notice, expected);
         alice.err.wait("* Welcome to the chat room, alice!");
 
@@ -176,7 +176,7 @@ fn a_chat_without_an_address_opens_a_room() {
     let (status, _, errors) = run(&["chat", "-n", "carol", "--listen", &listen]);
     assert_eq!(status, 6);
     assert!(errors.contains("error: UDP port 7420 is in use on this computer"), "{errors}");
-    assert!(errors.contains("chatrpc chat localhost"), "{errors}");
+    assert!(errors.contains(&format!("{PROGRAM} chat localhost")), "{errors}");
     drop(room);
 }
 
@@ -189,7 +189,7 @@ fn names_that_cannot_be_had() {
 
     let (status, _, errors) = run(&["chat", &addr, "-n", "alice"]);
     assert_eq!(status, 4);
-    let hint = format!("  try: chatrpc chat {addr} -n alice2");
+    let hint = format!("  try: {PROGRAM} chat {addr} -n alice2");
     assert_eq!(errors, format!("error: the name 'alice' is in use in this room\n{hint}"));
 
     // The first letter is Cyrillic.
@@ -211,8 +211,10 @@ fn names_that_cannot_be_had() {
     assert_eq!(status, 2);
     assert_eq!(
         errors,
-        "error: --name is required when stdin is not a terminal\n  \
-         try: echo hi | chatrpc chat ADDR -n bot"
+        format!(
+            "error: --name is required when stdin is not a terminal\n  \
+             try: echo hi | {PROGRAM} chat ADDR -n bot"
+        )
     );
 }
 
@@ -238,7 +240,7 @@ fn nobody_answers() {
     assert_eq!(status, 3);
     let expected = format!("error: no nodeset answered at {addr} (");
     assert!(errors.starts_with(&expected) && errors.contains(" tries in "), "{errors}");
-    assert!(errors.contains("\n  start one there:  chatrpc nodeset"), "{errors}");
+    assert!(errors.contains(&format!("\n  start one there:  {PROGRAM} nodeset")), "{errors}");
 }
 
 #[test]
@@ -248,7 +250,7 @@ fn nobody_listens() {
         let (status, _, errors) = run(args);
         assert_eq!(status, 3);
         let what = format!("error: nothing is listening at {closed} (connection refused)");
-        assert_eq!(errors, format!("{what}\n  try: chatrpc nodeset"));
+        assert_eq!(errors, format!("{what}\n  try: {PROGRAM} nodeset"));
     }
     let (status, _, errors) = run(&["who", "no-such-host.invalid"]);
     assert_eq!((status, errors.as_str()), (3, "error: cannot resolve 'no-such-host.invalid'"));
@@ -288,8 +290,8 @@ fn a_port_in_use() {
         errors,
         format!(
             "error: UDP port {port} is in use on this computer\n  \
-             is a nodeset already running?  chatrpc who localhost:{port}\n  \
-             or: chatrpc nodeset --listen 0.0.0.0:{}",
+             is a nodeset already running?  {PROGRAM} who localhost:{port}\n  \
+             or: {PROGRAM} nodeset --listen 0.0.0.0:{}",
             port + 1
         )
     );
@@ -684,8 +686,10 @@ fn the_command_line_explains_itself() {
     assert_eq!(status, 2);
     assert_eq!(
         errors,
-        "error: unrecognized subcommand '10.0.0.5:7000'\n  \
-         did you mean: chatrpc chat 10.0.0.5:7000"
+        format!(
+            "error: unrecognized subcommand '10.0.0.5:7000'\n  \
+             did you mean: {PROGRAM} chat 10.0.0.5:7000"
+        )
     );
     let (status, out, _) = run(&["-h"]);
     assert!(status == 0 && out.starts_with("Examples:"), "{out}");

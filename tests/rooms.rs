@@ -19,7 +19,7 @@ use chatrpc::machine::wire::{
 };
 use chatrpc::machine::{INIT, Name, Noise, PublicKey, Room, SECRET, Secret};
 use insider::{Insider, NAME, room};
-use support::{Process, chatrpc, nodeset};
+use support::{PROGRAM, Process, chatrpc, nodeset};
 
 /// The secret of [`room`].
 fn secret() -> String {
@@ -196,8 +196,10 @@ fn a_nodeset_serves_rooms_it_cannot_tell_from_noise() {
     assert!(here.contains("alice") && here.contains("bob"), "{here}");
     carol.say("/invite");
     let invitation = carol.err.wait("others join with:  ");
-    let line = format!("CHATRPC_SECRET={} chatrpc chat {addr} --room '{NAME}'", secret());
+    let line = format!("{PROGRAM} chat {addr} --room {NAME} --secret-file -");
     assert!(invitation.ends_with(&line), "{invitation}");
+    carol.err.wait("* it asks for the secret of this room");
+    assert!(carol.err.has_none(&secret()), "a log may be kept");
     // What the nodeset holds of them has no name in it.
     for change in Outsider::new().who(addr.parse().unwrap(), &room()) {
         let Change::Present(listed) = change else { continue };
@@ -324,7 +326,7 @@ fn two_processes_of_one_key_talk_to_each_other() {
     let (one, other) = (words(desk.err.wait("with phone;")), words(phone.err.wait("with desk;")));
     assert!(one.is_some() && one == other, "{one:?} and {other:?}");
     desk.say("/invite");
-    let invitation = format!("* others join with:  chatrpc chat {addr}");
+    let invitation = format!("* others join with:  {PROGRAM} chat {addr}");
     assert_eq!(desk.err.wait("others join"), invitation);
     desk.say("to my pocket");
     phone.out.wait("desk: to my pocket");

@@ -24,7 +24,7 @@ use super::socket::Socket;
 use super::stream::Stream;
 use super::terminal::theme::{ColorWhen, Theme};
 use super::terminal::{Look, Screen, tty};
-use super::{PORT, World, run, stdin, streams};
+use super::{PORT, World, run, shell, stdin, streams};
 use crate::machine::{Name, NameProblem, Room, SafeText, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
@@ -147,6 +147,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         style: Style {
             quiet: options.quiet,
             literal: !tty && !options.commands,
+            private: io::stderr().is_terminal(),
             colour: stderr_has_colour(),
             ..Style::default()
         },
@@ -181,6 +182,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
             deaf: true,
             literal: true,
             warns: !options.quiet,
+            private: false,
             colour: stderr_has_colour(),
         },
         words: match &options.text {
@@ -230,13 +232,13 @@ impl Plan {
         if matches!(self.words, Words::Stdin { .. }) {
             self.check_input()?;
         }
-        let door = self.door.open()?;
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
         if self.screen.is_some() {
             watched.extend([Signal::Resize, Signal::Suspend, Signal::Continue]);
         }
         let mut world = World::new(&watched)?;
+        let door = self.door.open(&mut world)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
             let mut session = wiped(|| Session::open(self, name, &door, &keeper, &world))?;
@@ -290,12 +292,12 @@ impl Plan {
         let failure = |what: &str| Failure::new(status::USAGE, "no_name", what);
         match self.asked {
             Asked::Send => failure("--name is required: the login name is not one")
-                .hint("try: chatrpc send ADDR -n bot TEXT"),
+                .hint(format!("try: {}", shell::command(["send", "ADDR", "-n", "bot", "TEXT"]))),
             _ if self.json => failure("--name is required with --json")
-                .hint("try: chatrpc chat ADDR --json -n bot"),
+                .hint(format!("try: {}", shell::command(["chat", "ADDR", "--json", "-n", "bot"]))),
             _ if io::stdin().is_terminal() => failure("--name is required with --no-input"),
             _ => failure("--name is required when stdin is not a terminal")
-                .hint("try: echo hi | chatrpc chat ADDR -n bot"),
+                .hint(format!("try: echo hi | {}", shell::command(["chat", "ADDR", "-n", "bot"]))),
         }
     }
 
@@ -332,8 +334,11 @@ impl Plan {
                 Some(listen) => SocketAddr::new(listen.ip(), PORT),
                 None => EVERYWHERE,
             };
-            let hints = ["join the room that is there:  chatrpc chat localhost"];
-            Some(bind(listen).map_err(|error| cannot_bind(listen, &error, &hints))?)
+            let join = shell::command(
+                ["chat", "localhost"].into_iter().map(str::to_owned).chain(self.door.options()),
+            );
+            let hint = format!("join the room that is there:  {join}");
+            Some(bind(listen).map_err(|error| cannot_bind(listen, &error, &[&hint]))?)
         } else {
             None
         };

@@ -1,18 +1,17 @@
 //! Between the chat machine and its seat: what the exit status depends on is kept, and what was said
 //! is written to a file if somebody wants that.
 
-use std::net::SocketAddr;
-
 use log::{Level, log};
 
 use super::chatlog::{ChatLog, Trouble};
 use super::front::{Note, counted};
+use super::invitation::Invitation;
 use super::known::{Known, NotKept};
 use super::logged::Logged;
 use super::node::Told;
 use super::people::People;
 use super::seat::{Heard, Seat};
-use crate::machine::{Event, Exit, Name, Person, Pin, Refusal, Room, Secret};
+use crate::machine::{Event, Exit, Person, Pin, Refusal, Room, Secret};
 
 /// A seat, and what it takes to say how the stay ended.
 pub(crate) struct Desk {
@@ -88,9 +87,9 @@ impl Desk {
                 self.said += 1;
                 self.unheard += u64::from(*readers == 0);
             }
-            Event::Invite { nodeset, room, .. } => {
-                let line = invitation(*nodeset, room, self.secret.as_ref());
-                self.seat.note(&Note::Invite(line));
+            Event::Invite { nodeset, .. } => {
+                let invitation = Invitation::new(*nodeset, &self.room, self.secret.as_ref());
+                self.seat.note(&Note::Invite(invitation));
             }
             _ => {}
         }
@@ -169,6 +168,11 @@ impl Desk {
         (missing > 0).then(what)
     }
 
+    /// The people in this room, as they are called.
+    pub(crate) fn here(&self) -> (usize, String) {
+        (self.people.len(), self.people.here())
+    }
+
     /// The next thing that is asked for.
     pub(crate) fn hear(&mut self, open: bool) -> Option<Heard> {
         let heard = self.seat.hear(open)?;
@@ -191,34 +195,5 @@ impl Desk {
             },
         };
         self.seat.note(&note);
-    }
-}
-
-/// What others type to join.
-fn invitation(nodeset: SocketAddr, room: &Name, secret: Option<&Secret>) -> String {
-    let secret =
-        secret.map_or(String::new(), |secret| format!("CHATRPC_SECRET={} ", *secret.written()));
-    let room = match room.as_str() {
-        Room::LOBBY => String::new(),
-        room => format!(" --room '{}'", room.replace('\'', r"'\''")),
-    };
-    format!("{secret}chatrpc chat {nodeset}{room}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_invitation_is_what_others_type() {
-        let invite = |room: &str, secret: Option<&Secret>| {
-            invitation("10.0.0.5:7420".parse().unwrap(), &Name::parse(room).unwrap(), secret)
-        };
-        assert_eq!(invite("lobby", None), "chatrpc chat 10.0.0.5:7420");
-        assert_eq!(invite("it's", None), r"chatrpc chat 10.0.0.5:7420 --room 'it'\''s'");
-        let secret = Secret::new([0; crate::machine::SECRET]);
-        let line = invite("ops", Some(&secret));
-        let start = format!("CHATRPC_SECRET={} chatrpc chat ", *secret.written());
-        assert!(line.starts_with(&start) && line.ends_with(" --room 'ops'"), "{line}");
     }
 }

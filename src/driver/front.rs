@@ -2,12 +2,11 @@
 //!
 //! A front end is pure: it turns events into text and lines into inputs, and the loop carries both.
 
-use core::fmt::Write;
-use std::net::SocketAddr;
-
+use super::invitation::Invitation;
 use super::report::Failure;
 use super::splitter::Piece;
 use crate::machine::{Command, Event, Input, PeerId, Whom};
+use core::fmt::Write;
 
 /// Turns events into text for standard output and standard error, and lines into inputs.
 pub(crate) trait Front {
@@ -53,10 +52,12 @@ impl Paper {
 /// What only the driver knows.
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
-    /// This process runs the nodeset of its own room, which others reach there.
-    Opened(SocketAddr),
-    /// Others join the room with this line. It may hold the secret: it is for the screen alone.
-    Invite(String),
+    /// This process runs the nodeset of its own room, and others join it so.
+    Opened(Invitation),
+    /// Others join the room so. It may hold the secret: that is for a person's eyes alone.
+    Invite(Invitation),
+    /// Somebody wants to leave who keeps the door open for others: to be asked again.
+    Needed(String),
     /// Somebody asked to leave, and so many messages are still on their way.
     Waiting(usize),
     /// So many lines were not shown because the output was stalled.

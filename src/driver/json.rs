@@ -270,10 +270,14 @@ impl Front for Json {
 
     fn note(&mut self, note: &Note, paper: &mut Paper) {
         match note {
-            Note::Opened(addr) => {
-                status(paper, "opened", json!({ "addr": addr.to_string() }));
+            Note::Opened(invitation) => {
+                let (addr, line) = (invitation.nodeset().to_string(), invitation.line());
+                status(paper, "opened", json!({ "addr": addr, "line": line }));
             }
-            Note::Invite(line) => status(paper, "invite", json!({ "line": line })),
+            Note::Invite(invitation) => {
+                status(paper, "invite", json!({ "line": invitation.line() }));
+            }
+            Note::Needed(what) => status(paper, "needed", json!({ "message": what })),
             // Said by the machine itself.
             Note::Waiting(_) => {}
             Note::Logging(_) => {}

@@ -38,6 +38,8 @@ pub(crate) struct Style {
     pub(crate) literal: bool,
     /// It is said that the room is open, also to who is told nothing else.
     pub(crate) warns: bool,
+    /// What stands beside the messages is for a person's eyes, and kept nowhere.
+    pub(crate) private: bool,
     /// Errors are red.
     pub(crate) colour: bool,
 }
@@ -163,8 +165,13 @@ impl Front for Lines {
 
     fn note(&mut self, note: &Note, paper: &mut Paper) {
         match note {
-            Note::Opened(addr) => paper.remark(format_args!("! {}", wording::opened(*addr))),
-            Note::Invite(line) => paper.remark(format_args!("* {}", wording::invite(line))),
+            Note::Opened(invitation) => {
+                paper.remark(format_args!("! {}", wording::opened(&invitation.line())));
+            }
+            Note::Invite(invitation) => {
+                remark_all(wording::invite(invitation, self.style.private), paper);
+            }
+            Note::Needed(what) => paper.remark(format_args!("* {what}")),
             Note::Waiting(unacked) => {
                 let waiting = counted(*unacked as u64, "message");
                 paper.remark(format_args!(

@@ -22,11 +22,13 @@
 //! | `seat` | whoever is in front of the machine: a `stream` of lines, or the screen in `terminal/` |
 //! | `front`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
 //! | `people`, `wording` | who is called what, and what happened in words, on every seat |
-//! | `report`, `refusal`, `shell` | failures and refusals in words; the exit statuses; commands to copy |
+//! | `report`, `refusal` | failures and refusals in words, and the exit statuses |
+//! | `shell`, `invitation` | commands to copy; what others type to join |
 //! | `files`, `state`, `chatlog` | opening files; what is kept between runs; the chat in a file |
 //! | `identity`, `known`, `room` | who we are, and whom we trust, in files; which room, and its secret |
 //! | `options` | a configuration file as arguments |
-//! | `names`, `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
+//! | `names`, `prompt` | what a person is asked for before there is a seat |
+//! | `desk`, `session`, `chat`, `nodeset`, `who` | the commands |
 //! | `trial` | the pure parts of the above in plain types, for fuzz targets |
 
 mod address;
@@ -39,6 +41,7 @@ mod escape;
 mod files;
 mod front;
 mod identity;
+mod invitation;
 mod json;
 mod known;
 mod lines;
@@ -52,6 +55,7 @@ mod options;
 mod output;
 mod people;
 mod probe;
+mod prompt;
 mod refusal;
 mod report;
 mod room;
@@ -87,6 +91,7 @@ pub use nodeset::{Nodeset, nodeset};
 pub use options::options;
 pub use report::{Failure, status};
 pub use room::{Door, SecretSource, secret};
+pub use shell::command;
 pub use signals::outlive_file_limits;
 pub use streams::{deliver, print, shown, stdout_has_colour, tell};
 pub use terminal::Picture;

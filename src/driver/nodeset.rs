@@ -14,7 +14,7 @@ use super::notify::Notify;
 use super::report::{Failure, cannot_bind, status};
 use super::signals::Signal;
 use super::socket::Socket;
-use super::{NODESET, PORT, Program, World, run, seed, signals, streams};
+use super::{NODESET, PORT, Program, World, run, seed, shell, signals, streams};
 use crate::machine::{Registry, RegistryConfig, Time};
 
 /// What `chatrpc nodeset` is asked for.
@@ -57,8 +57,11 @@ pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
             listen,
             &error,
             &[
-                &format!("is a nodeset already running?  chatrpc who {host}"),
-                &format!("or: chatrpc nodeset --listen 0.0.0.0:{next}"),
+                &format!("is a nodeset already running?  {}", shell::command(["who", &host])),
+                &format!(
+                    "or: {}",
+                    shell::command(["nodeset", "--listen", &format!("0.0.0.0:{next}")])
+                ),
             ],
         )
     })?;
@@ -66,7 +69,7 @@ pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
     let mut node = registry_node(socket, options.members_max, world.clock)?;
     node.register(world.poll.registry(), NODESET)?;
     announce(options.advertise.unwrap_or_else(|| advertised(local)), options.quiet)?;
-    let mut service = Service::new(node, world.clock);
+    let mut service = Service::new(node, world.clock, options.quiet);
     Ok(run(&mut world, &mut service)?)
 }
 
@@ -87,8 +90,9 @@ fn announce(addr: SocketAddr, quiet: bool) -> Result<(), Failure> {
     if err.is_terminal() && !quiet {
         let port = addr.port();
         let here = if port == PORT { "localhost".to_owned() } else { format!("localhost:{port}") };
-        let _ = writeln!(err, "Others join with:  chatrpc chat {addr}");
-        let _ = writeln!(err, "(this computer only: chatrpc chat {here})");
+        let chat = |addr: &str| shell::command(["chat", addr]);
+        let _ = writeln!(err, "Others join with:  {}", chat(&addr.to_string()));
+        let _ = writeln!(err, "(this computer only: {})", chat(&here));
     }
     Ok(())
 }
@@ -102,15 +106,17 @@ struct Service {
     tell_at: Time,
     /// When the service manager wants to hear from us.
     watchdog: Option<(Duration, Time)>,
+    quiet: bool,
     done: bool,
 }
 
 impl Service {
-    fn new(node: Node<Registry>, clock: Clock) -> Self {
+    fn new(node: Node<Registry>, clock: Clock, quiet: bool) -> Self {
         let notify = Notify::from_env();
         notify.tell("READY=1");
         let watchdog = notify.watchdog().map(|every| (every, clock.now()));
-        Self { node, clock, notify, told: None, tell_at: Time::ZERO, watchdog, done: false }
+        let (told, tell_at) = (None, Time::ZERO);
+        Self { node, clock, notify, told, tell_at, watchdog, quiet, done: false }
     }
 
     fn tell_members(&mut self) {
@@ -134,6 +140,12 @@ impl Program for Service {
     fn signal(&mut self, signal: Signal) {
         if signal == Signal::Hangup {
             return;
+        }
+        let members = self.node.machine().members();
+        if members > 0 && !self.quiet {
+            let members = counted(members as u64, "member");
+            let what = "can talk on, and nobody new can join until a nodeset is here again";
+            let _ = writeln!(io::stderr(), "* {members} {what}");
         }
         self.notify.tell("STOPPING=1");
         self.done = true;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::address::Address;
+use super::room::Door;
+use super::shell::command;
 use super::streams::{has_colour, shown};
 use crate::machine::wire::VERSION;
 use crate::machine::{Exit, NameProblem};
@@ -98,7 +100,13 @@ pub(crate) enum Asked {
 }
 
 /// What a machine's exit means, when it is a failure.
-pub(crate) fn failed(exit: &Exit, nodeset: SocketAddr, asked: Asked) -> Option<Failure> {
+pub(crate) fn failed(
+    exit: &Exit,
+    nodeset: SocketAddr,
+    asked: Asked,
+    door: &Door,
+) -> Option<Failure> {
+    let serve = || command(["nodeset"]);
     let unreachable = |what| Failure::new(status::NO_NODESET, "no_nodeset", what);
     Some(match exit {
         Exit::Left { .. } => return None,
@@ -106,15 +114,15 @@ pub(crate) fn failed(exit: &Exit, nodeset: SocketAddr, asked: Asked) -> Option<F
             "no nodeset answered at {nodeset} ({tries} tries in {})",
             seconds(*waited)
         ))
-        .hint("start one there:  chatrpc nodeset")
+        .hint(format!("start one there:  {}", serve()))
         .hint("or check the address and UDP firewall"),
         Exit::NobodyListens => {
             unreachable(format!("nothing is listening at {nodeset} (connection refused)"))
-                .hint("try: chatrpc nodeset")
+                .hint(format!("try: {}", serve()))
         }
         Exit::Full => {
             Failure::new(status::NO_NODESET, "full", format!("the nodeset at {nodeset} is full"))
-                .hint("there:  chatrpc nodeset --max-nodes N  with a greater N")
+                .hint(format!("there:  {} --max-nodes N  with a greater N", serve()))
         }
         Exit::NotChatrpc => Failure::new(
             status::PROTOCOL,
@@ -134,12 +142,16 @@ pub(crate) fn failed(exit: &Exit, nodeset: SocketAddr, asked: Asked) -> Option<F
         Exit::Name(problem) => {
             let failure = name_refused(problem);
             match problem {
-                NameProblem::Taken(name) => failure.hint(match asked {
-                    Asked::Chat | Asked::Who => {
-                        format!("try: chatrpc chat {nodeset} -n {name}2")
-                    }
-                    Asked::Send => format!("try: chatrpc send {nodeset} -n {name}2 …"),
-                }),
+                NameProblem::Taken(name) => {
+                    let (task, text) = match asked {
+                        Asked::Chat | Asked::Who => ("chat", ""),
+                        Asked::Send => ("send", " …"),
+                    };
+                    let mut words = vec![task.to_owned(), nodeset.to_string()];
+                    words.extend(door.options());
+                    words.extend(["-n".to_owned(), format!("{name}2")]);
+                    failure.hint(format!("try: {}{text}", command(words)))
+                }
                 _ => failure,
             }
         }
@@ -225,23 +237,31 @@ mod tests {
     #[test]
     fn failures_say_what_and_what_to_try() {
         let nodeset = "192.168.1.20:7420".parse().unwrap();
-        let text = |exit| failed(&exit, nodeset, Asked::Chat).unwrap().text(false);
+        let door = Door { room: Some("it's".to_owned()), secret: None };
+        let text = |exit| failed(&exit, nodeset, Asked::Chat, &door).unwrap().text(false);
+        let program = command::<&str>([]);
         assert_eq!(
             text(Exit::NoNodeset { tries: 5, waited: Duration::from_millis(3010) }),
-            "error: no nodeset answered at 192.168.1.20:7420 (5 tries in 3 s)\n  \
-             start one there:  chatrpc nodeset\n  or check the address and UDP firewall\n"
+            format!(
+                "error: no nodeset answered at 192.168.1.20:7420 (5 tries in 3 s)\n  \
+                 start one there:  {program} nodeset\n  or check the address and UDP firewall\n"
+            )
         );
         assert_eq!(
             text(Exit::NobodyListens),
-            "error: nothing is listening at 192.168.1.20:7420 (connection refused)\n  \
-             try: chatrpc nodeset\n"
+            format!(
+                "error: nothing is listening at 192.168.1.20:7420 (connection refused)\n  \
+                 try: {program} nodeset\n"
+            )
         );
         assert_eq!(
             text(Exit::Name(NameProblem::Taken(Name::parse("alice").unwrap()))),
-            "error: the name 'alice' is in use in this room\n  \
-             try: chatrpc chat 192.168.1.20:7420 -n alice2\n"
+            format!(
+                "error: the name 'alice' is in use in this room\n  \
+                 try: {program} chat 192.168.1.20:7420 --room 'it'\\''s' -n alice2\n"
+            )
         );
-        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Asked::Chat), None);
+        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Asked::Chat, &door), None);
     }
 
     #[test]

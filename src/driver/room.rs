@@ -2,7 +2,7 @@
 //! the command line, which everybody on the computer can read.
 
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::identity::leave_no_core;
 use super::names::read_line;
 use super::report::{Failure, status};
 use super::streams::deliver;
+use super::{World, prompt, shell};
 use crate::machine::{Name, Room, Secret};
 
 /// The variable that may hold the secret.
@@ -40,18 +41,35 @@ pub struct Door {
 }
 
 impl Door {
-    /// The room, with its keys, and the secret, for those who are to be invited.
-    pub(crate) fn open(&self) -> Result<(Room, Option<Secret>), Failure> {
+    /// The options that ask for the same room again. A secret of the environment is still there.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let room = self.room.iter().filter(|room| *room != Room::LOBBY);
+        let secret = self.secret.iter().map(|source| match source {
+            SecretSource::File(path) => path.display().to_string(),
+            SecretSource::Stdin => "-".to_owned(),
+        });
+        let room = room.flat_map(|room| ["--room".to_owned(), room.clone()]);
+        room.chain(secret.flat_map(|from| ["--secret-file".to_owned(), from])).collect()
+    }
+
+    /// The room, with its keys, and the secret, for those who are to be invited. A person at a terminal
+    /// is asked for it, and nobody sees what they type.
+    pub(super) fn open(&self, world: &mut World) -> Result<(Room, Option<Secret>), Failure> {
         let wrong = |what: String| Failure::new(status::USAGE, "room", what);
         let name = self.room.as_deref().unwrap_or(Room::LOBBY);
         let name = Name::parse(name).map_err(|error| wrong(format!("--room: {error}")))?;
-        let secret = self.secret()?;
+        let secret = if self.secret == Some(SecretSource::Stdin) && io::stdin().is_terminal() {
+            Some(ask(&name, world)?)
+        } else {
+            self.secret()?
+        };
         Ok((Room::new(name, secret.as_ref()), secret))
     }
 
     fn secret(&self) -> Result<Option<Secret>, Failure> {
         let wrong = |what: String| {
-            Failure::new(status::USAGE, "secret", what).hint("a new one:  chatrpc secret")
+            let new = format!("a new one:  {}", shell::command(["secret"]));
+            Failure::new(status::USAGE, "secret", what).hint(new)
         };
         let (text, place) = match &self.secret {
             Some(SecretSource::Stdin) => {
@@ -86,6 +104,13 @@ impl Door {
         let secret = text.parse().map_err(|error| wrong(format!("{place}: {error}")))?;
         Ok(Some(secret))
     }
+}
+
+fn ask(name: &Name, world: &mut World) -> Result<Secret, Failure> {
+    let label = format!("Secret of the room {name} (it is not shown): ");
+    let read = |line: &[u8]| core::str::from_utf8(line).unwrap_or_default().parse::<Secret>();
+    prompt::secret(world, &label, read)?
+        .ok_or_else(|| Failure::new(status::USAGE, "secret", "no secret was given"))
 }
 
 fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {

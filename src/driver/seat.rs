@@ -71,6 +71,11 @@ pub(crate) trait Seat {
     /// Why nobody sees what is written any more.
     fn gone(&self) -> Option<Errno>;
 
+    /// Whether somebody who wants to leave can be asked whether they mean it.
+    fn can_ask(&self) -> bool {
+        false
+    }
+
     /// Whether notices were lost: what stands beside the messages could not be written.
     fn lost_notices(&self) -> bool {
         false

@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::front::{Note, Wish, counted};
 use super::identity::Keeper;
+use super::invitation::Invitation;
 use super::known::Known;
 use super::node::Node;
 use super::nodeset::{EVERYWHERE, registry_node};
@@ -21,7 +22,7 @@ use super::report::{
 };
 use super::seat::Heard;
 use super::signals::Signal;
-use super::{NODESET, PEER, PROBE, Program, World, seed};
+use super::{NODESET, PEER, PROBE, Program, World, seed, wording};
 use crate::machine::{
     Command, Exit, Input, Name, Noise, Peer, PeerConfig, Registry, Room, Secret, Time,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Session<'a> {
     desk: Desk,
     /// There was a terminal to lose when we started.
     has_terminal: bool,
+    /// It was said who still needs the nodeset.
+    warned: bool,
     /// The first signal that asked us to leave.
     signal: Option<Signal>,
     /// Why standard input was not read to its end.
@@ -96,7 +99,8 @@ impl<'a> Session<'a> {
         let chatlog = plan.chatlog(room)?;
         let mut desk = Desk::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), known);
         if let Some(addr) = opened {
-            desk.seat.note(&Note::Opened(addr));
+            let invitation = Invitation::new(addr, room, secret.as_ref());
+            desk.seat.note(&Note::Opened(invitation));
         }
         let probe = match opened {
             Some(_) => None,
@@ -114,6 +118,7 @@ impl<'a> Session<'a> {
             probe,
             desk,
             has_terminal,
+            warned: false,
             signal,
             broken,
             end,
@@ -127,7 +132,35 @@ impl<'a> Session<'a> {
         peer.feed(input, |told| desk.told(told));
     }
 
+    /// Whoever keeps the door open for others is asked whether they mean it, once.
+    fn asked_to_quit(&mut self) {
+        match self.needed().filter(|_| !self.warned && self.desk.seat.can_ask()) {
+            Some(what) => {
+                self.warned = true;
+                self.desk.seat.note(&Note::Needed(what));
+            }
+            None => self.quit(),
+        }
+    }
+
+    /// Who joined through the nodeset of this process, and is still there.
+    fn needed(&self) -> Option<String> {
+        let members = self.registry.as_ref()?.machine().members();
+        let others = members.saturating_sub(usize::from(self.desk.ready));
+        let (people, here) = self.desk.here();
+        (others > 0).then(|| wording::needed(&here, others.saturating_sub(people)))
+    }
+
+    /// Says, once, who still needs what ends with us.
+    fn say_who_needs_us(&mut self) {
+        if let Some(what) = self.needed().filter(|_| !self.warned) {
+            self.warned = true;
+            self.desk.seat.last_word(&what);
+        }
+    }
+
     fn quit(&mut self) {
+        self.say_who_needs_us();
         self.desk.leaving = true;
         self.feed(Input::Command(Command::Quit));
         let impatient = self.plan.interactive || self.signal.is_some();
@@ -139,6 +172,9 @@ impl<'a> Session<'a> {
     fn carry_out(&mut self, wish: &Wish) {
         self.feed(wish.input());
         self.desk.seat.settle();
+        if self.desk.leaving {
+            self.say_who_needs_us();
+        }
     }
 
     /// Whether another line may be read: what was said before has to go somewhere first.
@@ -159,7 +195,7 @@ impl<'a> Session<'a> {
                     self.quit();
                 }
                 Heard::Log(what) => self.desk.set_chatlog(&what),
-                Heard::Quit => self.quit(),
+                Heard::Quit => self.asked_to_quit(),
                 Heard::QuitNow => self.quit_now(),
                 Heard::Hangup => self.signal(Signal::Hangup),
             }
@@ -224,7 +260,7 @@ impl<'a> Session<'a> {
             return Some(Failure { hints: Vec::new(), ..name_refused(problem) });
         }
         let Exit::Left { undelivered } = exit else {
-            return failed(exit, self.nodeset, self.plan.asked);
+            return failed(exit, self.nodeset, self.plan.asked, &self.plan.door);
         };
         if let Some(error) = self.broken {
             return Some(unreadable(&error.into()));

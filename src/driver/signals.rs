@@ -84,6 +84,13 @@ impl Signals {
     }
 }
 
+/// Does what the signal does where nobody watches for it.
+pub(crate) fn obey(signal: Signal) {
+    if let Err(error) = signal_hook::low_level::emulate_default_handler(signal.number()) {
+        log::debug!("{signal:?} does nothing: {error}");
+    }
+}
+
 /// Has a file that may grow no more (`ulimit -f`) fail like a full disk: the signal that comes with it
 /// would end the process.
 ///

@@ -17,7 +17,7 @@ use super::signals::Signal;
 use super::socket::Socket;
 use super::table::table;
 use super::wording;
-use super::{PEER, PROBE, Program, World, run, seed, streams};
+use super::{PEER, PROBE, Program, World, run, seed, signals, streams};
 use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Noise, Time};
 
 /// What `chatrpc who` is asked for.
@@ -70,10 +70,9 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
 /// Who is there, and whether everybody can enter.
 fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     leave_no_core();
-    let (room, _) = options.door.open()?;
+    let mut world = World::new(&[Signal::Interrupt, Signal::Terminate, Signal::Hangup])?;
+    let (room, _) = options.door.open(&mut world)?;
     let nodeset = resolved(&options.nodeset)?;
-    // Signals do what they always do: there is nothing to leave.
-    let mut world = World::new(&[])?;
     let socket = Socket::bind_towards(nodeset)?;
     let open = room.is_open();
     let config =
@@ -84,7 +83,7 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let mut query = Query { node, probe, people: Vec::new(), exit: None };
     query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
     run(&mut world, &mut query)?;
-    let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Asked::Who));
+    let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Asked::Who, &options.door));
     failure.map_or(Ok((query.people, open)), Err)
 }
 
@@ -116,7 +115,10 @@ impl Program for Query {
         }
     }
 
-    fn signal(&mut self, _signal: Signal) {}
+    fn signal(&mut self, signal: Signal) {
+        // It does what it always does: there is nothing to leave.
+        signals::obey(signal);
+    }
 
     fn turn(&mut self) {
         let Self { node, people, exit, .. } = self;

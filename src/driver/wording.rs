@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::front::{counted, grouped};
+use super::invitation::Invitation;
 use super::people::People;
 use super::table::table;
 use super::typist::Row;
@@ -208,12 +209,35 @@ pub(crate) fn keys(event: &Event<'_>, people: &People) -> Option<String> {
     })
 }
 
-/// What others type to join.
-pub(crate) fn invite(line: &str) -> String {
-    format!("others join with:  {line}")
+/// What others type to join, where each stands in a line; the secret where nobody keeps it.
+pub(crate) fn invite(invitation: &Invitation, private: bool) -> Vec<String> {
+    let mut lines = vec![format!("others join with:  {}", invitation.line())];
+    match invitation.secret() {
+        Some(secret) if private => {
+            lines.push(format!("and the secret that it asks for:  {}", *secret));
+        }
+        Some(_) => lines.push("it asks for the secret of this room".to_owned()),
+        None => {}
+    }
+    lines.extend(invitation.doubt().map(str::to_owned));
+    lines
 }
 
 /// How a room that this process opened is joined.
-pub(crate) fn opened(addr: std::net::SocketAddr) -> String {
-    format!("you opened this room. Others join with:  chatrpc chat {addr}")
+pub(crate) fn opened(line: &str) -> String {
+    format!("you opened this room. Others join with:  {line}")
+}
+
+/// Who still needs somebody that wants to leave.
+pub(crate) fn needed(here: &str, elsewhere: usize) -> String {
+    let others = match (here, elsewhere) {
+        ("", 1) => "1 person in another room".to_owned(),
+        ("", more) => format!("{more} people in other rooms"),
+        (here, 0) => here.to_owned(),
+        (here, more) => format!("{here}, and {more} in other rooms"),
+    };
+    format!(
+        "the nodeset here is what others joined through: {others}. They can talk on without it, and \
+         nobody new can join"
+    )
 }

@@ -36,6 +36,9 @@ pub fn chatrpc(args: &[&str]) -> Command {
     command
 }
 
+/// How our messages name the program: a shell would not find it under its name alone.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_chatrpc");
+
 /// The lines of one output, as they come.
 pub struct Lines {
     what: String,

@@ -228,6 +228,12 @@ impl Terminal {
         self.wait(text, |terminal| terminal.draft_text().as_deref() == Some(text));
     }
 
+    /// Waits until the terminal was told so often to copy something.
+    pub fn see_copied(&mut self, times: usize) {
+        let told = |raw: &[u8]| raw.windows(5).filter(|part| part == b"\x1b]52;").count();
+        self.wait("a copy", |terminal| told(&terminal.raw) == times);
+    }
+
     /// Whether no frame is half written.
     fn is_whole(&self) -> bool {
         const FRAME: &[u8] = b"\x1b[?2026";
@@ -412,6 +418,8 @@ pub struct Stream {
     pub sgr: BTreeSet<u16>,
     pub links: BTreeSet<String>,
     pub notifications: Vec<String>,
+    /// What the terminal was to copy, in base64.
+    pub copied: Vec<String>,
     pub bells: usize,
     pub text: String,
 }
@@ -426,6 +434,7 @@ impl Default for Stream {
             sgr: BTreeSet::new(),
             links: BTreeSet::new(),
             notifications: Vec::new(),
+            copied: Vec::new(),
             bells: 0,
             text: String::new(),
         }
@@ -506,6 +515,12 @@ impl Stream {
         }
         if let Some(text) = body.strip_prefix("9;") {
             self.notifications.push(text.to_owned());
+        } else if let Some(text) = body.strip_prefix("52;c;") {
+            let is_coded = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+            if text.is_empty() || !text.chars().all(is_coded) {
+                return Err("a copy that is not base64: a question, perhaps");
+            }
+            self.copied.push(text.to_owned());
         } else if let Some(link) = body.strip_prefix("8;") {
             let (id, address) = link.split_once(';').ok_or("a link without an address")?;
             let lower = address.to_ascii_lowercase();

@@ -404,16 +404,22 @@ impl Line {
 
 /// Something to read, in front of everything else.
 fn paper(sheet: &mut Sheet, area: Rect, canvas: &mut Canvas) {
+    let bare = sheet.invite.is_some();
+    if let Some(invite) = &sheet.invite {
+        sheet.lines = invite.lines(area.width.into());
+    }
     let widest = sheet.lines.iter().map(|line| columns(line)).max().unwrap_or(0);
-    let framed = area.height >= 5 && area.width >= BOX_WIDTH_MIN;
+    let framed = area.height >= 5 && area.width >= BOX_WIDTH_MIN && !bare;
     let border = if framed { 4 } else { 0 };
-    let width = (widest.max(columns(&sheet.title)) + border).min(area.width.into());
+    let width = if bare { area.width.into() } else { widest.max(columns(&sheet.title)) + border };
+    let width = width.min(area.width.into());
     let room = width.saturating_sub(border).max(1);
     let mut rows: Vec<&str> = Vec::new();
     for line in &sheet.lines {
         rows.extend(wrap(line, room, room).into_iter().map(|row| &line[row]));
     }
-    let height = (rows.len() + border / 2).min(area.height.into());
+    let height = if bare { area.height.into() } else { rows.len() + border / 2 };
+    let height = height.min(area.height.into());
     let free = height.saturating_sub(border / 2);
     sheet.top = sheet.top.min(rows.len().saturating_sub(free));
     let (width, height) = (width as u16, height as u16);

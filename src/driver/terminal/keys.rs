@@ -495,6 +495,9 @@ impl View {
     }
 
     fn sheet_key(&mut self, stroke: Stroke) {
+        if self.invite_key(stroke) {
+            return;
+        }
         let rows = self.height.saturating_sub(2).max(1);
         let Some(sheet) = &mut self.sheet else { return };
         let top = sheet.top;
@@ -530,14 +533,14 @@ impl View {
         }
         lines.push("Commands".to_owned());
         lines.extend(wording::commands(SCREEN));
-        self.sheet = Some(Sheet { title: "Help".to_owned(), lines, top: 0 });
+        self.sheet = Some(Sheet { title: "Help".to_owned(), lines, ..Sheet::default() });
     }
 
     /// Shows or hides the people; where they have no room beside the messages, in front of them.
     fn people(&mut self) {
         if self.narrow {
             let lines = self.people_lines();
-            self.sheet = Some(Sheet { title: self.people_title(), lines, top: 0 });
+            self.sheet = Some(Sheet { title: self.people_title(), lines, ..Sheet::default() });
         } else {
             self.show_people = !self.show_people;
         }

@@ -12,7 +12,7 @@
 //! | `resend` | saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
-//! | `alert` | bell and notification |
+//! | `alert`, `invite` | bell and notification; how others join, to be copied |
 //!
 //! Data flows one way: bytes → keys → model → frame → bytes. A frame is drawn when something
 //! changed, the last one is written, and 15 ms have passed; so a terminal that stands still costs
@@ -25,6 +25,7 @@ mod complete;
 pub(super) mod decoder;
 mod draw;
 mod editor;
+mod invite;
 mod keys;
 pub(super) mod links;
 mod page;
@@ -233,6 +234,7 @@ impl Screen {
                     });
                 }
                 Want::Debug => self.debug = true,
+                Want::Copy(text) => invite::copy(&text, self.tty.queue()),
                 // Where nothing comes through, bells would only pile up.
                 Want::Ring(_) if !self.tty.drained() => {}
                 Want::Ring(text) => {
@@ -394,5 +396,9 @@ impl Seat for Screen {
 
     fn gone(&self) -> Option<Errno> {
         self.tty.gone()
+    }
+
+    fn can_ask(&self) -> bool {
+        self.entered && self.tty.gone().is_none()
     }
 }

@@ -7,13 +7,14 @@ use quickcheck::{Arbitrary, Gen};
 
 use super::super::clock::Zone;
 use super::super::front::Note;
+use super::super::invitation::Invitation;
 use super::picture::Picture;
 use super::resend::To;
 use super::theme::{ASCII, Depth, Theme, UNICODE};
 use super::view::Want;
 use crate::machine::{
-    Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SafeText, Time,
-    Whom, Why,
+    self, Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SECRET,
+    SafeText, Secret, Time, Whom, Why,
 };
 
 /// 23 Oct 2026, 08:58 UTC.
@@ -951,8 +952,57 @@ fn whose_key_is_whose() {
     );
     room.picture.refresh([presence(bob(), 12, 0)].into_iter());
     room.hides("✓ 12 ms");
-    room.picture.note(&Note::Invite("chatrpc chat 192.0.2.1:7420".to_owned()), MORNING);
-    room.shows("! others join with:  chatrpc chat 192.0.2.1:7420");
     room.picture.resize(40, 8);
     room.shows("chatRPC OPEN alice");
+}
+
+/// The secret stood in front of a command, broken over two rows in a frame.
+#[test]
+fn an_invitation_can_be_copied() {
+    let secret = Secret::new([7; SECRET]);
+    let place = machine::Room::new(Name::parse("it's ops").unwrap(), Some(&secret));
+    let invitation = Invitation::new("192.0.2.1:7420".parse().unwrap(), &place, Some(&secret));
+    let (line, written) = (invitation.line(), secret.written());
+    for (width, height) in [(40, 12), (40, 20), (80, 24), (120, 40)] {
+        let mut room = Room::entered(width, height);
+        room.picture.note(&Note::Invite(invitation.clone()), MORNING);
+        let text = room.text();
+        let mut rows = text.lines().map(str::trim_end);
+        assert_eq!(rows.next(), Some("Others join with:"), "{text}");
+        let command: Vec<&str> = rows.by_ref().take_while(|row| !row.is_empty()).collect();
+        assert_eq!(command.join("\n").replace("\\\n", ""), line, "{text}");
+        assert_eq!(rows.next(), Some("and this secret, which it asks for:"), "{text}");
+        assert_eq!(rows.next(), Some(written.as_str()), "{text}");
+
+        room.press(b"c");
+        room.press(b"s");
+        let copied = [Want::Copy(line.clone().into()), Want::Copy(written.clone())];
+        assert_eq!(room.wants(), copied);
+        room.press(b"\x1b");
+        room.hides(&written);
+        room.press(b"c");
+        assert_eq!((room.draft().as_str(), room.wants()), ("c", Vec::new()), "a letter again");
+    }
+    // Who goes on typing has seen enough.
+    let mut room = Room::entered(80, 24);
+    let open = machine::Room::new(Name::parse("lobby").unwrap(), None);
+    let invitation = Invitation::new("127.0.0.1:7420".parse().unwrap(), &open, None);
+    room.picture.note(&Note::Invite(invitation), MORNING);
+    room.shows("that address is this computer alone");
+    room.press(b"s");
+    assert_eq!((room.draft().as_str(), room.wants()), ("s", Vec::new()), "there is no secret");
+}
+
+#[test]
+fn who_is_needed_is_asked_again() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"\x03");
+    assert_eq!(room.wants(), [Want::Quit]);
+    room.picture.note(&Note::Needed("bob joined through you".to_owned()), MORNING);
+    room.shows("! bob joined through you");
+    room.shows("the same again leaves");
+    room.press(b"\x03");
+    assert_eq!(room.wants(), [Want::Quit], "properly, and not at once");
+    room.press(b"\x03");
+    assert_eq!(room.wants(), [Want::QuitNow]);
 }

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::super::clock::Zone;
 use super::super::front::{Note, counted, grouped};
 use super::super::refusal::words;
@@ -15,6 +17,7 @@ use super::alert::Notify;
 use super::commands::Order;
 use super::complete::Completion;
 use super::editor::Editor;
+use super::invite::Invite;
 use super::page::{Page, Unread};
 use super::recall::Recall;
 use super::resend::To;
@@ -53,6 +56,8 @@ pub(crate) enum Want {
     Debug,
     /// Make a noise.
     Ring(SafeText<'static>),
+    /// Have the terminal copy this.
+    Copy(Zeroizing<String>),
 }
 
 /// What a refusal takes back.
@@ -93,6 +98,8 @@ pub(crate) struct Sheet {
     pub(crate) lines: Vec<String>,
     /// The first line that is shown.
     pub(crate) top: usize,
+    /// The lines are to be copied: they are these, at any width, and nothing stands beside them.
+    pub(crate) invite: Option<Invite>,
 }
 
 /// How somebody was when last looked at.
@@ -313,8 +320,16 @@ impl View {
     /// The driver has something to say.
     pub(crate) fn note(&mut self, note: &Note) {
         match note {
-            Note::Opened(addr) => self.notice(&wording::opened(*addr)),
-            Note::Invite(line) => self.notice(&wording::invite(line)),
+            Note::Opened(invitation) => {
+                let opened = wording::opened(&invitation.line());
+                self.notice(&format!("{opened} (to copy: /invite)"));
+            }
+            Note::Invite(invitation) => self.show_invite(invitation),
+            Note::Needed(what) => {
+                self.quitting = false;
+                self.notice(what);
+                self.hint = Some("the same again leaves".to_owned());
+            }
             Note::Waiting(unacked) => {
                 let waiting = counted(*unacked as u64, "message");
                 self.hint = Some(format!("leaving: waiting for {waiting} · Ctrl+C leaves at once"));
@@ -519,7 +534,7 @@ impl View {
         self.sheet = Some(Sheet {
             title: "Details".to_owned(),
             lines: detail_lines(entry, &self.page),
-            top: 0,
+            ..Sheet::default()
         });
     }
 

@@ -1,0 +1,122 @@
+//! The sheet that shows how others join: nothing stands beside the rows, so that they can be selected
+//! and copied as they are; and a key has the terminal copy them (OSC 52 of "XTerm Control Sequences").
+//!
+//! Only our own words are ever copied, and only when the person at the terminal asks for it.
+
+use zeroize::Zeroizing;
+
+use super::super::invitation::{Invitation, rows};
+use super::decoder::{Key, Stroke};
+use super::view::{Sheet, View, Want};
+use super::wrap::wrap;
+
+/// How others join, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invite {
+    line: String,
+    secret: Option<Zeroizing<String>>,
+    doubt: Option<&'static str>,
+}
+
+impl Invite {
+    fn of(invitation: &Invitation) -> Self {
+        let (line, secret) = (invitation.line(), invitation.secret());
+        Self { line, secret, doubt: invitation.doubt() }
+    }
+
+    /// The rows of so many columns.
+    pub(crate) fn lines(&self, columns: usize) -> Vec<String> {
+        let mut lines = vec!["Others join with:".to_owned()];
+        lines.extend(rows(&self.line, columns));
+        let mut say = |text: &str| {
+            lines.push(String::new());
+            lines.extend(wrap(text, columns, columns).into_iter().map(|row| text[row].to_owned()));
+        };
+        if let Some(doubt) = self.doubt {
+            say(doubt);
+        }
+        match &self.secret {
+            Some(secret) => {
+                say("and this secret, which it asks for:");
+                lines.push(secret.to_string());
+                lines.push(String::new());
+                lines.push("c: copy line, s: secret, Esc closes".to_owned());
+            }
+            None => say("c: copy the line, Esc closes"),
+        }
+        lines
+    }
+}
+
+impl View {
+    /// Shows how others join.
+    pub(super) fn show_invite(&mut self, invitation: &Invitation) {
+        let invite = Some(Invite::of(invitation));
+        self.sheet = Some(Sheet { title: "Invite".to_owned(), invite, ..Sheet::default() });
+    }
+
+    /// A key while that is shown. False if it is none of its own.
+    pub(super) fn invite_key(&mut self, stroke: Stroke) -> bool {
+        let Some(invite) = self.sheet.as_ref().and_then(|sheet| sheet.invite.as_ref()) else {
+            return false;
+        };
+        let text = match stroke.key {
+            Key::Char('c') if stroke == Stroke::plain(stroke.key) => {
+                Some(Zeroizing::new(invite.line.clone()))
+            }
+            Key::Char('s') if stroke == Stroke::plain(stroke.key) => invite.secret.clone(),
+            _ => None,
+        };
+        let Some(text) = text else { return false };
+        self.want(Want::Copy(text));
+        self.hint = Some("copied, if the terminal lets programs copy".to_owned());
+        true
+    }
+}
+
+/// Appends what has a terminal put a text into the clipboard.
+pub(super) fn copy(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\x1b]52;c;");
+    out.extend(base64(text.as_bytes()));
+    out.extend_from_slice(b"\x1b\\");
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= three.len() { letter } else { b'=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let pairs = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ];
+        for (text, coded) in pairs {
+            assert_eq!(base64(text.as_bytes()), coded.as_bytes());
+        }
+        assert_eq!(base64(&[0xFB, 0xFF]), b"+/8=");
+        let mut out = Vec::new();
+        copy("x\x1b\\\x07", &mut out);
+        assert_eq!(out, b"\x1b]52;c;eBtcBw==\x1b\\", "nothing in a text ends the sequence");
+    }
+}

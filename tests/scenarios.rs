@@ -52,6 +52,7 @@ scenarios! {
     rebind
     rebind_together
     rebind_without_nodeset
+    rebind_in_silence
     rebind_while_others_talk
     nodeset_dies_for_ever
     nodeset_restarts_empty

@@ -66,6 +66,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("rebind", "who gets another address stays, and loses nothing", links::rebind),
     scenario("rebind_together", "all who move at one instant meet again", links::rebind_together),
     scenario("rebind_without_nodeset", "they meet 10 s after it is back", links::rebind_without_nodeset),
+    scenario("rebind_in_silence", "who moves while nobody speaks stays", links::rebind_in_silence),
     scenario("rebind_while_others_talk", "who has moved is found", links::rebind_while_others_talk),
     scenario("nodeset_dies_for_ever", "the room goes on", nodeset::dies_for_ever),
     scenario("nodeset_restarts_empty", "nobody notices", nodeset::restarts_empty),

@@ -174,6 +174,14 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Scenario("rebind_without_nodeset"),
     },
     Tooth {
+        name: "a_question_that_went_with_its_link_is_waited_for",
+        file: "member/greeting.rs",
+        needle: "member.pinging = member.pinging.filter(|&asked| asked != link);",
+        replacement: "member.pinging = member.pinging.filter(|_| member.path.is_some());",
+        oracles: &["scenario"],
+        hunt: Hunt::Scenario("rebind_in_silence"),
+    },
+    Tooth {
         name: "copies_are_opened_again",
         file: "session.rs",
         needle: "if !session.window.is_new(counter) {",

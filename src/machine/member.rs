@@ -296,7 +296,7 @@ impl Members {
             renamed: Pace::default(),
             rename_at: None,
             ping_at: ctx.now + PING_EVERY,
-            pinging: false,
+            pinging: None,
             rerouted: ctx.now,
             reroutes: 0,
             hint: Hint::None,

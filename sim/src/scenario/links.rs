@@ -219,6 +219,24 @@ pub(super) fn rebind_without_nodeset(stage: &mut Stage) -> Verdict {
     Ok(())
 }
 
+/// Whoever moves while they are asked whether they are there is asked again.
+pub(super) fn rebind_in_silence(stage: &mut Stage) -> Verdict {
+    for n in 0..60 {
+        stage.room(3, 0)?;
+        stage.links(|link| link.loss_ppm = 200_000);
+        stage.secs(10)?;
+        for host in 1..=3 {
+            stage.ms(100 + n * 37)?;
+            stage.world().rebind(host);
+        }
+        stage.secs(30)?;
+        stage.links(|link| link.loss_ppm = 0);
+        stage.secs(150)?;
+        stage.nobody_came_or_went()?;
+    }
+    Ok(())
+}
+
 pub(super) fn roaming(stage: &mut Stage) -> Verdict {
     stage.room(4, 0)?;
     let before = stage.delivered();

@@ -120,10 +120,9 @@ impl Members {
     pub(super) fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         member.links.retain(|route| route.link != link);
-        if member.path == Some(link) {
-            member.path = None;
-            member.pinging = false;
-        }
+        member.path = member.path.filter(|&path| path != link);
+        // Its call is closed with it, whatever the path is by now, and nobody is told.
+        member.pinging = member.pinging.filter(|&asked| asked != link);
         member.newest = member.newest.filter(|&newest| newest != link);
         member.out.unlink(link);
         if let Some(owner) = self.by_link.get_mut(link.index()) {

@@ -47,7 +47,8 @@ pub(crate) struct Member {
     /// When the name of their beacon is shown.
     pub(super) rename_at: Option<Time>,
     pub(super) ping_at: Time,
-    pub(super) pinging: bool,
+    /// The link over which they are being asked whether they are there.
+    pub(super) pinging: Option<LinkKey>,
     /// When other ways than the path were tried last, and how often since they were heard.
     pub(super) rerouted: Time,
     pub(super) reroutes: u32,
@@ -197,7 +198,7 @@ impl Member {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let ping = (self.path.is_some() && !self.pinging).then_some(self.ping_at);
+        let ping = (self.path.is_some() && self.pinging.is_none()).then_some(self.ping_at);
         let until = match self.standing {
             Standing::Hidden => Some(self.gone_at),
             Standing::Shown => {

@@ -240,9 +240,10 @@ impl Members {
 
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        if let Some(path) = member.path.filter(|_| !member.pinging) {
+        if let Some(path) = member.path.filter(|_| member.pinging.is_none()) {
             let token = Purpose::Ping { member: key };
-            member.pinging = ctx.calls.request(ctx.now, path, token, &Request::Ping).is_some();
+            let made = ctx.calls.request(ctx.now, path, token, &Request::Ping);
+            member.pinging = made.map(|_| path);
         }
         member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
     }
@@ -250,7 +251,7 @@ impl Members {
     /// A ping was answered, or failed; one that failed is sent again: the probe of a silent member.
     pub(crate) fn pinged(&mut self, key: MemberKey, answered: bool, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.pinging = false;
+        member.pinging = None;
         if !answered {
             self.ping(key, ctx);
         }
@@ -298,7 +299,7 @@ impl Members {
             Why::Quit | Why::Replaced => Standing::Left { until: ctx.now + REMEMBER },
         };
         self.gone += 1;
-        member.pinging = false;
+        member.pinging = None;
         member.estranged = false;
         member.hint = Hint::None;
         member.heard = false;

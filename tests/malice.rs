@@ -309,6 +309,38 @@ fn register_as(
     paid
 }
 
+/// She has the name that Carol wants, and says goodbye while Carol asks whether she is there.
+#[test]
+fn who_leaves_when_asked_for_their_name_keeps_nobody_waiting() {
+    let mut net = Net::with(&[("alice", ALICE)]);
+    let mut insider = Insider::new(7, 77);
+    let (_, sealed) = insider.sealed("carol", Vec::new());
+    register_as(&mut net, addr(MALLORY), insider.token, sealed);
+    let carol = net.join("carol", "10.0.0.4:1");
+    let mut session = None;
+    for _ in 0..1_000 {
+        net.now += 1_000;
+        let mut init = None;
+        net.run(0, |_, to, bytes| {
+            init = init.take().or((to == addr(MALLORY)).then(|| bytes.to_vec()));
+            false
+        });
+        if let Some((resp, begun)) = init.and_then(|init| insider.answer(&init)) {
+            net.forge(carol, MALLORY, &resp);
+            session = Some(begun);
+            break;
+        }
+    }
+    let (session, at) = (session.expect("Carol asks"), addr(MALLORY));
+    let beacon = insider.signed("carol", 0, Vec::new());
+    let farewell = insider.farewell();
+    let mut mallory = Mallory { insider, session, at, seq: 1, heard: (0, 0) };
+    mallory.say(&mut net, carol, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+    mallory.say(&mut net, carol, &Request::Bye { next: 0, beacon: farewell });
+    net.run(15, |_, _, _| false);
+    assert_eq!((net.count(carol, "Ready"), net.count(carol, "Exit")), (1, 0));
+}
+
 /// The product's cryptography, with a count of the signatures that were verified.
 #[derive(Debug)]
 struct Counting;

@@ -133,7 +133,7 @@ enum Stage {
     /// Reading the roster.
     Reading,
     /// Somebody listed has our name, or one like it: does anybody answer there?
-    Checking { links: Vec<LinkKey>, open: usize, problem: NameProblem },
+    Checking { links: Vec<LinkKey>, problem: NameProblem },
     /// Registering, then greeting who is here, until then at most.
     Entering { until: Option<Time> },
     /// In.
@@ -415,6 +415,7 @@ impl Peer {
         }
         let (members, mut ctx) = self.parts();
         members.tick(&mut ctx);
+        self.enter_when_nobody_is_asked();
         self.enter_when_settled();
         self.part_when_drained();
     }

@@ -118,7 +118,7 @@ impl Peer {
         if links.is_empty() {
             return self.enter();
         }
-        self.stage = Stage::Checking { open: links.len(), links, problem };
+        self.stage = Stage::Checking { links, problem };
     }
 
     /// What stands against our name, and who has it.
@@ -134,19 +134,33 @@ impl Peer {
     }
 
     /// Somebody answered at the address of one who has our name; or nobody did.
-    pub(super) fn probed(&mut self, answered: bool) {
-        let Stage::Checking { open, links, problem } = &mut self.stage else { return };
-        *open -= 1;
-        if !answered && *open > 0 {
-            return;
+    pub(super) fn probed(&mut self, link: LinkKey, answered: bool) {
+        let Stage::Checking { problem, .. } = &self.stage else { return };
+        if answered {
+            let problem = problem.clone();
+            return self.over(Exit::Name(problem));
         }
-        let (links, problem) = (core::mem::take(links), problem.clone());
         // A link that has become a member's in the meantime is the member's.
-        for link in links.into_iter().filter(|&link| self.members.on_link(link).is_none()) {
+        if self.members.on_link(link).is_none() {
             self.calls.close(link);
         }
-        if answered {
-            return self.over(Exit::Name(problem));
+        self.probe_ended(link);
+    }
+
+    /// Who is asked whether they have our name may go meanwhile, and their link with them.
+    pub(super) fn enter_when_nobody_is_asked(&mut self) {
+        let Stage::Checking { links, .. } = &self.stage else { return };
+        let closed = links.iter().copied().find(|&link| !self.calls.is_open(link));
+        if let Some(link) = closed {
+            self.probe_ended(link);
+        }
+    }
+
+    fn probe_ended(&mut self, link: LinkKey) {
+        let Stage::Checking { links, .. } = &mut self.stage else { return };
+        links.retain(|&other| other != link && self.calls.is_open(other));
+        if !links.is_empty() {
+            return;
         }
         let keys = self.name_problem().map(|(_, keys)| keys);
         for key in keys.into_iter().flatten() {

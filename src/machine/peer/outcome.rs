@@ -71,7 +71,7 @@ impl Peer {
             }
             (Purpose::Ping { member }, _) => members.pinged(member, true, &mut ctx),
             (Purpose::Challenge { member }, _) => members.challenged(member, link, true, &mut ctx),
-            (Purpose::Probe, _) => self.probed(true),
+            (Purpose::Probe, _) => self.probed(link, true),
         }
     }
 
@@ -106,7 +106,7 @@ impl Peer {
                 self.lost_sight(member);
             }
             Purpose::Challenge { member } => members.challenged(member, link, false, &mut ctx),
-            Purpose::Probe => self.probed(false),
+            Purpose::Probe => self.probed(link, false),
         }
     }
 

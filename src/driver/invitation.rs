@@ -51,7 +51,7 @@ impl Invitation {
 
     /// Why the line may not work where somebody types it.
     pub(crate) fn doubt(&self) -> Option<&'static str> {
-        let here = "that address is this computer alone: others need one of its others";
+        let here = "the address is this computer alone: from elsewhere it has another one";
         self.nodeset.ip().is_loopback().then_some(here)
     }
 }

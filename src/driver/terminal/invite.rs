@@ -26,23 +26,16 @@ impl Invite {
 
     /// The rows of so many columns.
     pub(crate) fn lines(&self, columns: usize) -> Vec<String> {
-        let mut lines = vec!["Others join with:".to_owned()];
+        let mut lines = vec!["Others join with (c copies, Esc closes):".to_owned()];
         lines.extend(rows(&self.line, columns));
-        let mut say = |text: &str| {
-            lines.push(String::new());
-            lines.extend(wrap(text, columns, columns).into_iter().map(|row| text[row].to_owned()));
-        };
-        if let Some(doubt) = self.doubt {
-            say(doubt);
+        if let Some(secret) = &self.secret {
+            lines.extend([String::new(), "and this secret (s copies it):".to_owned()]);
+            lines.push(secret.to_string());
         }
-        match &self.secret {
-            Some(secret) => {
-                say("and this secret, which it asks for:");
-                lines.push(secret.to_string());
-                lines.push(String::new());
-                lines.push("c: copy line, s: secret, Esc closes".to_owned());
-            }
-            None => say("c: copy the line, Esc closes"),
+        if let Some(doubt) = self.doubt {
+            lines.push(String::new());
+            let rows = wrap(doubt, columns, columns);
+            lines.extend(rows.into_iter().map(|row| doubt[row].to_owned()));
         }
         lines
     }

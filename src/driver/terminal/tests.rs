@@ -968,10 +968,10 @@ fn an_invitation_can_be_copied() {
         room.picture.note(&Note::Invite(invitation.clone()), MORNING);
         let text = room.text();
         let mut rows = text.lines().map(str::trim_end);
-        assert_eq!(rows.next(), Some("Others join with:"), "{text}");
+        assert_eq!(rows.next(), Some("Others join with (c copies, Esc closes):"), "{text}");
         let command: Vec<&str> = rows.by_ref().take_while(|row| !row.is_empty()).collect();
         assert_eq!(command.join("\n").replace("\\\n", ""), line, "{text}");
-        assert_eq!(rows.next(), Some("and this secret, which it asks for:"), "{text}");
+        assert_eq!(rows.next(), Some("and this secret (s copies it):"), "{text}");
         assert_eq!(rows.next(), Some(written.as_str()), "{text}");
 
         room.press(b"c");
@@ -988,7 +988,7 @@ fn an_invitation_can_be_copied() {
     let open = machine::Room::new(Name::parse("lobby").unwrap(), None);
     let invitation = Invitation::new("127.0.0.1:7420".parse().unwrap(), &open, None);
     room.picture.note(&Note::Invite(invitation), MORNING);
-    room.shows("that address is this computer alone");
+    room.shows("the address is this computer alone");
     room.press(b"s");
     assert_eq!((room.draft().as_str(), room.wants()), ("s", Vec::new()), "there is no secret");
 }

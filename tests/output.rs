@@ -165,7 +165,8 @@ fn nothing_that_was_typed_or_stored_acts_on_a_terminal() {
     let joined = |name: &str| format!("--{name}={EVIL}");
     let (listen, drain, color) = (joined("listen"), joined("drain"), joined("color"));
     let (max, room, file) = (joined("max-nodes"), joined("room"), joined("secret-file"));
-    let (advertise, log, config) = (joined("advertise"), joined("log"), joined("config"));
+    let (advertise, config) = (joined("advertise"), joined("config"));
+    let log = format!("--log=/nonexistent/{EVIL}");
     let here = "127.0.0.1:9";
     let wrong: Vec<Vec<&str>> = vec![
         vec![EVIL],

@@ -52,10 +52,11 @@ impl Name {
         if name.chars().all(char::is_numeric) {
             return Err(NameError::Number);
         }
-        if marks::begins_like_a_line(&name) {
+        let read = readings(&name).map(|reading| spelled(&reading));
+        if marks::begins_like_a_line(&name, &read) {
             return Err(NameError::Prefix);
         }
-        if marks::has_mark(&name) {
+        if marks::has_mark(&name, &read) {
             return Err(NameError::Mark);
         }
         Ok(Self(name.into()))

@@ -85,28 +85,33 @@ const PHRASES: [&str; 9] = [
 /// What stands behind a number that the program counts with.
 const COUNTED: [&str; 5] = ["ms", "more", "others", "new", "unsent"];
 
-/// Whether the first character, or the whole, is that of a line of the program's own.
-pub(super) fn begins_like_a_line(name: &str) -> bool {
-    let first = name.chars().next();
-    let starts = |c: char| LINE_STARTS.chars().any(|start| looks(start) == looks(c));
-    first.is_some_and(|c| starts(c) || is_start(c))
-        || readings(name).iter().any(|reading| {
-            let reading = spelled(reading);
-            LINE_WORDS.iter().any(|word| spelled(word) == reading)
-        })
+/// Whether the first character, or the whole, is that of a line of the program's own. `read` is how the
+/// name is read.
+pub(super) fn begins_like_a_line(name: &str, read: &[String]) -> bool {
+    let starts = |c: char| is_start(c) || LINE_STARTS.contains(c) || LINE_STARTS.contains(looks(c));
+    name.chars().next().is_some_and(starts)
+        || LINE_WORDS.iter().any(|word| read.iter().any(|name| reads(name, word)))
 }
 
 /// Whether there is anything in the name that the program itself writes beside names.
-pub(super) fn has_mark(name: &str) -> bool {
+pub(super) fn has_mark(name: &str, read: &[String]) -> bool {
+    let last = |part: &str| part.chars().next_back();
     name.chars().any(is_sign)
-        || name
-            .split(' ')
-            .any(|word| is_lonely(word) || word.chars().next_back().is_some_and(is_comma))
-        || name.chars().next_back().is_some_and(|c| looks(c) == '~')
+        || name.split(' ').any(|word| is_lonely(word) || last(word).is_some_and(is_comma))
+        || last(name).is_some_and(|c| looks(c) == '~')
         || name.ends_with("..")
         || has_state(name)
-        || has_phrase(name)
+        || read.iter().any(|reading| has_phrase(reading))
         || has_count(name)
+}
+
+/// Whether something is read as that word.
+fn reads(spelled: &str, word: &str) -> bool {
+    let mut rest = spelled.chars();
+    word.chars().all(|c| match c {
+        'm' => rest.next() == Some('r') && rest.next() == Some('n'),
+        _ => rest.next() == Some(c),
+    }) && rest.next().is_none()
 }
 
 fn is_lonely(word: &str) -> bool {
@@ -126,12 +131,39 @@ fn has_state(name: &str) -> bool {
         let behind = rest[at..].trim_start_matches(|c: char| !c.is_alphanumeric());
         let end = behind.find(|c: char| !c.is_alphanumeric()).unwrap_or(behind.len());
         let word = readings(&behind[..end]).map(|reading| spelled(&reading));
-        if STATES.iter().any(|state| word.contains(&spelled(state))) {
+        if STATES.iter().any(|state| word.iter().any(|word| reads(word, state))) {
             return true;
         }
         rest = behind;
     }
     false
+}
+
+/// Whether a reading has in it what the program says of people.
+fn has_phrase(reading: &str) -> bool {
+    let words: Vec<&str> = reading.split(' ').map(|word| word.trim_end_matches('!')).collect();
+    let is_said = |phrase: &&str| {
+        let len = phrase.split(' ').count();
+        let same = |some: &[&str]| {
+            some.iter().zip(phrase.split(' ')).all(|(word, said)| reads(word, said))
+        };
+        words.windows(len).any(same)
+    };
+    PHRASES.iter().any(is_said) || words.last() == Some(&"lost?")
+}
+
+/// Whether the name has in it what the program counts: `12 ms`, `and 3 more`.
+fn has_count(name: &str) -> bool {
+    let number = |word: &str| {
+        let word = word.trim_start_matches('<');
+        !word.is_empty() && word.chars().all(|c| c.is_numeric() || matches!(c, ',' | '.'))
+    };
+    let counted = |word: &str| {
+        let read = readings(word).map(|reading| spelled(&reading));
+        COUNTED.iter().any(|what| read.iter().any(|word| reads(word, what)))
+    };
+    let words = || name.split(' ');
+    words().zip(words().skip(1)).any(|(one, next)| number(one) && counted(next))
 }
 
 /// Whether it opens a bracket, or looks like what does.
@@ -146,32 +178,6 @@ const fn is_bracket(c: char) -> bool {
             | '\u{FE59}'..='\u{FE5E}' | '\u{FF08}' | '\u{FF1C}' | '\u{FF3B}' | '\u{FF5B}'
             | '\u{FF5F}' | '\u{FF62}'
     )
-}
-
-/// Whether the name has in it what the program says of people.
-fn has_phrase(name: &str) -> bool {
-    let said = |reading: &String| {
-        let reading = spelled(reading);
-        let words: Vec<&str> = reading.split(' ').map(|word| word.trim_end_matches('!')).collect();
-        let is_said = |phrase: &&str| {
-            let phrase: Vec<String> = phrase.split(' ').map(spelled).collect();
-            words.windows(phrase.len()).any(|some| some.iter().eq(&phrase))
-        };
-        PHRASES.iter().any(is_said) || words.last() == Some(&"lost?")
-    };
-    readings(name).iter().any(said)
-}
-
-/// Whether the name has in it what the program counts: `12 ms`, `and 3 more`.
-fn has_count(name: &str) -> bool {
-    let words: Vec<&str> = name.split(' ').collect();
-    words.windows(2).any(|pair| {
-        let number = pair[0].trim_start_matches('<');
-        let is_number =
-            !number.is_empty() && number.chars().all(|c| c.is_numeric() || matches!(c, ',' | '.'));
-        let what = readings(pair[1]).map(|reading| spelled(&reading));
-        is_number && COUNTED.iter().any(|counted| what.contains(&spelled(counted)))
-    })
 }
 
 /// Stars, angles, exclamations and the like: what passes for one of [`LINE_STARTS`] where it begins a
@@ -298,6 +304,17 @@ mod tests {
         ] {
             refused(text);
         }
+    }
+
+    #[test]
+    fn what_lines_begin_with_looks_like_itself() {
+        for start in LINE_STARTS.chars() {
+            assert_eq!(looks(start), start);
+        }
+        assert!(reads("tirneout", "timeout") && reads("you", "you"));
+        assert!(
+            !reads("tirneout", "time") && !reads("you", "your") && !reads("timeout", "timeout")
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ const LINE_WORDS: [&str; 9] = [
 const LONELY: &str = "+-~=|¦<>.?·ー";
 
 /// The words behind an opening bracket that say how somebody is, or why they went.
-const STATES: [&str; 22] = [
+const STATES: [&str; 23] = [
     "you",
     "left",
     "quit",
@@ -67,10 +67,11 @@ const STATES: [&str; 22] = [
     "hidden",
     "ignored",
     "silent",
+    "does",
 ];
 
 /// Words in the middle of what the program says of people.
-const PHRASES: [&str; 9] = [
+const PHRASES: [&str; 13] = [
     "has entered",
     "has left",
     "entered the chat",
@@ -80,10 +81,14 @@ const PHRASES: [&str; 9] = [
     "came back",
     "look the same",
     "is remembered",
+    "not remembered",
+    "does not read",
+    "reads again",
+    "has another key",
 ];
 
 /// What stands behind a number that the program counts with.
-const COUNTED: [&str; 5] = ["ms", "more", "others", "new", "unsent"];
+const COUNTED: [&str; 7] = ["ms", "more", "others", "new", "unsent", "missing", "people"];
 
 /// Whether the first character, or the whole, is that of a line of the program's own. `read` is how the
 /// name is read.
@@ -258,6 +263,11 @@ mod tests {
             "(you)",
             "bob (late 3 min)",
             "bob (left)",
+            "bob (does not read)",
+            "bob does not read",
+            "bob reads again",
+            "2 missing",
+            "and 4 people",
             "bob {timeout}",
             "bob ( replaced )",
             "bob (timeоut)",
@@ -372,6 +382,10 @@ mod tests {
                 })
                 .collect()
         };
+        let lists: [&[&str]; 4] = [&LINE_WORDS, &STATES, &PHRASES, &COUNTED];
+        for word in lists.concat() {
+            assert!(document.contains(&format!("`{word}`")), "{word}");
+        }
         for (what, is) in [
             ("no *sign*: ", is_sign as fn(char) -> bool),
             ("nor with a *start*: ", is_start),

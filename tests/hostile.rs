@@ -73,6 +73,47 @@ fn lying_nodeset(listed: &[Listed], secs: u64) -> usize {
     net.count(0, "Person") - 1
 }
 
+/// It answers whoever wants a lease with what is no answer to that.
+#[test]
+fn a_nodeset_that_answers_nonsense_keeps_nobody_waiting() {
+    for nonsense in [Response::Unknown, Response::Version(9), Response::Full] {
+        let page = Page { after: 0, reached: 0, current: 0, changes: Vec::new() };
+        let net = served(30, |request| match request {
+            Request::Who { .. } => Response::Page(page.clone()),
+            _ => nonsense.clone(),
+        });
+        assert_eq!(net.count(0, "Exit"), 1, "{nonsense:?}");
+    }
+}
+
+/// Whoever wants a lease is to come back with another cookie, each time; or is told that there is more
+/// to read, and is never told what.
+#[test]
+fn a_nodeset_is_not_asked_faster_than_it_is_worth() {
+    let (mut asked, mut leases) = (0, true);
+    let mut ask = |cookies: bool, endless: bool| {
+        let (mut cookie, mut reached) = (0_u64, 0);
+        (asked, leases) = (0, true);
+        let net = served(60, |request| {
+            let page = |reached, current| Page { after: 0, reached, current, changes: Vec::new() };
+            let Request::Register { .. } = request else { return Response::Page(page(0, 0)) };
+            asked += 1;
+            if cookies && asked > 1 {
+                cookie += 1;
+                return Response::Cookie(cookie.to_be_bytes());
+            }
+            reached += u64::from(endless);
+            let page = page(reached, reached + u64::from(endless));
+            Response::Lease { node: 1, elsewhere: 0, seen: addr(ALICE), page }
+        });
+        assert_eq!(net.count(0, "Ready"), 1);
+        asked
+    };
+    let (calm, cookies, endless) = (ask(false, false), ask(true, false), ask(false, true));
+    assert!(calm <= 8, "{calm} renewals in a minute");
+    assert!(cookies <= 40 && endless <= 40, "{cookies} for cookies, {endless} for empty pages");
+}
+
 /// It restarts while Alice reads, and numbers anew: Bob is where she has read already.
 #[test]
 fn a_nodeset_that_restarts_is_read_from_the_beginning() {

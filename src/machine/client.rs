@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::machine::call::{Calls, LinkKey};
+use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::SENDS_MAX;
 use crate::machine::reading::{Progress, Reading};
 use crate::machine::wire::{ANYBODY, ANYWHERE, Asked, Change, Cookie, Page, Request, Response};
@@ -29,6 +30,11 @@ const TWIN_AFTER: Duration = Duration::from_millis(70);
 
 /// Calls to a nodeset that has answered before may fail this often in a row until joining is given up.
 const ROUNDS_MAX: u32 = 4;
+
+/// A nodeset that wants to see a cookie is asked again at once, and so is one that says that there is
+/// more to read: so often, and then at a rate of ours, not at that of its answers.
+const COOKIES: Rate = Rate::new(ASK_AGAIN, 4);
+const PAGES: Rate = Rate::new(Duration::from_millis(100), 256);
 
 /// What a nodeset is given of us.
 #[derive(Clone, Debug)]
@@ -95,6 +101,9 @@ pub(crate) struct Client {
     open: u32,
     /// Calls that failed in a row; of those that read at once, all.
     failed: u32,
+    /// How often it was asked again at once lately.
+    cookies: Pace,
+    pages: Pace,
     /// Something came from there that is not this protocol.
     pub(crate) junk: bool,
     /// How many are in other rooms there, as it said last.
@@ -137,6 +146,8 @@ impl Client {
             registered: now,
             open: 0,
             failed: 0,
+            cookies: Pace::default(),
+            pages: Pace::default(),
             junk: false,
             elsewhere: 0,
             phase: Phase::Reading { reading: Reading::new(), twin },
@@ -257,7 +268,7 @@ impl Client {
         }
         match response {
             Response::Cookie(cookie) if cookie == self.cookie && self.open > 0 => News::Nothing,
-            Response::Cookie(cookie) => {
+            Response::Cookie(cookie) if self.cookies.take(now, COOKIES) => {
                 self.cookie = cookie;
                 if let Some(card) = card {
                     self.register(now, card, calls);
@@ -272,10 +283,12 @@ impl Client {
                 News::Over(Exit::Version { theirs })
             }
             Response::Full if !self.holds_lease() => News::Over(Exit::Full),
-            _ => {
+            _ if self.holds_lease() => {
                 self.renew_at(now + ASK_AGAIN);
                 News::Nothing
             }
+            // Whoever enters waits for nothing else.
+            _ => News::Over(Exit::NotChatrpc),
         }
     }
 
@@ -402,7 +415,8 @@ impl Client {
         card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
-        let more = page.reached < page.current && page.reached > self.have;
+        let leads_on = page.reached > self.have && !page.changes.is_empty();
+        let more = page.reached < page.current && leads_on;
         self.have = self.have.max(page.reached);
         let before = match self.phase {
             Phase::Holding { silent, .. } => Some(silent),
@@ -410,8 +424,10 @@ impl Client {
         };
         let renew = now + self.rng.jitter(RENEW_EVERY, 16);
         self.phase = Phase::Holding { renew: Some(renew), silent: false };
-        if let (true, Some(card)) = (more, card) {
-            self.register(now, card, calls);
+        match card {
+            Some(card) if more && self.pages.take(now, PAGES) => self.register(now, card, calls),
+            Some(_) if more => self.renew_at(now + ASK_AGAIN),
+            _ => {}
         }
         match before {
             None => News::Joined(seen, page.changes),

@@ -316,6 +316,27 @@ fn a_goodbye_of_another_handle_ends_nothing() {
     net.peers[0].1.check();
 }
 
+/// The nodeset says that Bob was replaced, while Alice does not hear him for a few seconds.
+#[test]
+fn whoever_a_nodeset_says_was_replaced_is_looked_for() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let handle = net.bob().handle();
+    net.asked += 1;
+    let (stamp, seq) = ((net.now & 0xffff_ffff) as u32, net.asked);
+    let said = of_nodeset(500, stamp, |out| {
+        let members = vec![Gone { handle, how: Departure::Replaced }];
+        put_request(out, seq, &Request::RemoveMember { reached: 9, members });
+    });
+    net.forge(0, NODESET, &said);
+    net.run(5, |from, to, _| {
+        [from, to] == [ALICE, BOB].map(addr) || [to, from] == [ALICE, BOB].map(addr)
+    });
+    assert_eq!(net.count(0, "Left"), 1);
+    let before = net.count(0, "Joined");
+    net.run(20, |_, _, _| false);
+    assert_eq!(net.count(0, "Joined"), before + 1, "they find each other again");
+}
+
 /// A crowd from a few sources holds every place of a nodeset. Whoever else comes gets one, in whatever
 /// room, and the crowd takes none of theirs.
 #[test]

@@ -274,8 +274,29 @@ impl Members {
         self.reschedule(key);
     }
 
+    /// Whether another process of the same person, begun later, was seen where that one was: that it was
+    /// replaced is a nodeset's word and nothing else, and who was is not looked for.
+    fn is_replaced(&self, key: MemberKey, ctx: &Ctx<'_>) -> bool {
+        let Some(old) = self.slab.get(key) else { return false };
+        let at = |member: &Member| {
+            let path = member.path.and_then(|path| ctx.calls.addr(path));
+            [path, member.seen, member.last]
+        };
+        let places = at(old);
+        let newer = |new: &Member| {
+            let later = new.beacon.incarnation > old.beacon.incarnation && !new.is_gone();
+            let there = at(new).into_iter().flatten().any(|addr| places.contains(&Some(addr)));
+            new.beacon.key == old.beacon.key && later && there
+        };
+        self.slab.iter().any(|(_, member)| newer(member))
+    }
+
     /// Gives somebody up, at once.
     pub(crate) fn lose(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
+        let why = match why {
+            Why::Replaced if !self.is_replaced(key, ctx) => Why::Timeout,
+            why => why,
+        };
         let Some(member) = self.slab.get_mut(key) else { return };
         if member.is_gone() {
             return self.look_no_further(key, why, ctx);

@@ -222,6 +222,37 @@ fn who_says_too_much_is_heard_slowly() {
     assert!(line.contains(&last), "{line} and not {last}");
 }
 
+/// She names one stream after the other, and says each time that she has given up more; at first she is
+/// not here, since she does not answer.
+#[test]
+fn what_is_missing_is_told_slowly_and_of_who_is_here() {
+    let mut net = Net::with(&[("alice", ALICE)]);
+    let mut insider = Insider::new(7, 77);
+    let session = net.shake(0, MALLORY, &mut insider);
+    let mut mallory = Mallory { insider, session, at: addr(MALLORY), seq: 1, heard: (0, 0) };
+    let reopen = |net: &mut Net, mallory: &mut Mallory, n: u64| {
+        let beacon = mallory.insider.signed("mallory", 0, Vec::new());
+        let (stream, start) = (1 + n as u32, 1_000 * n);
+        mallory.say(net, 0, &Request::Hello { stream, start, given_up: 1_000 * n, beacon });
+    };
+    (0..20).for_each(|n| reopen(&mut net, &mut mallory, n));
+    assert_eq!((net.count(0, "Joined"), net.count(0, "Missing")), (0, 0), "she is not here");
+    mallory.live(&mut net, 0, 1_000, |_| Some(Response::Ok));
+    assert_eq!((net.count(0, "Joined"), net.count(0, "count: 19000")), (1, 1));
+    for n in 20..120 {
+        reopen(&mut net, &mut mallory, n);
+        mallory.live(&mut net, 0, 50, |_| Some(Response::Ok));
+    }
+    mallory.live(&mut net, 0, 2_000, |_| Some(Response::Ok));
+    let told = net.peers[0].2.iter().filter_map(|line| {
+        let count = line.split("Missing {").nth(1)?.split("count: ").nth(1)?;
+        count.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok()
+    });
+    let told: Vec<u64> = told.collect();
+    assert!(told.len() <= 12, "{told:?} in seven seconds");
+    assert_eq!(told.iter().sum::<u64>(), 119_000, "all of it in the end");
+}
+
 /// She greets as a thousand persons, from one address.
 #[test]
 fn one_source_is_a_few_persons() {

@@ -295,6 +295,9 @@ impl Members {
             said: Pace::default(),
             renamed: Pace::default(),
             rename_at: None,
+            missing: 0,
+            told_missing: Pace::default(),
+            missing_at: None,
             ping_at: ctx.now + PING_EVERY,
             pinging: None,
             rerouted: ctx.now,
@@ -370,6 +373,7 @@ impl Members {
             }
             member.warn_other_key(ctx);
             self.warn_alike(key, ctx);
+            self.tell_missing(key, ctx);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
-    Action, Beacon, Blame, Event, Exit, Farewell, Handle, Identity, Input, Machine, MessageId,
+    Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Input, Machine, MessageId,
     Name, NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time,
     Wake, mix,
 };
@@ -338,12 +338,7 @@ impl Peer {
 
     fn hello(&mut self, from: SocketAddr, seq: u32, beacon: &Signed, stream: (u32, u64, u64)) {
         let (members, mut ctx) = self.parts();
-        let Some((key, link, missing)) = members.hello(from, beacon, stream, &mut ctx) else {
-            return;
-        };
-        if let Some(member) = members.get(key).filter(|_| missing > 0 && ctx.announce) {
-            ctx.out.show(Event::Missing { from: member.person(), count: missing });
-        }
+        let Some((key, link)) = members.hello(from, beacon, stream, &mut ctx) else { return };
         if matches!(ctx.calls.admit(link, seq), Admission::New) {
             ctx.calls.reply(link, seq, &Response::Ok);
         }

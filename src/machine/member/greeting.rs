@@ -138,15 +138,14 @@ impl Members {
         }
     }
 
-    /// Somebody says hello from a link's address. Returns the member, and how many pieces they gave
-    /// up on; `None` when they are not to be answered.
+    /// Somebody says hello from a link's address. `None` when they are not to be answered.
     pub(crate) fn hello(
         &mut self,
         from: SocketAddr,
         beacon: &Signed,
         (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
-    ) -> Option<(MemberKey, LinkKey, u64)> {
+    ) -> Option<(MemberKey, LinkKey)> {
         let key = self.introduce(beacon, Introducer::Themselves(from), ctx)?;
         let member = self.slab.get(key)?;
         let introduced = member.is_introduced_at(from);
@@ -159,8 +158,10 @@ impl Members {
         self.held -= member.inward.held_bytes();
         let missing = member.inward.open(stream, start, given_up);
         self.held += member.inward.held_bytes();
+        member.missing = member.missing.saturating_add(missing);
+        self.tell_missing(key, ctx);
         self.heard(key, link, ctx);
-        Some((key, link, missing))
+        Some((key, link))
     }
 
     /// After a hello was answered: greet back, unless a path to them works.

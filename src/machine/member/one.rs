@@ -46,6 +46,10 @@ pub(crate) struct Member {
     pub(super) renamed: Pace,
     /// When the name of their beacon is shown.
     pub(super) rename_at: Option<Time>,
+    /// Messages of theirs that are missing, and when that is told.
+    pub(super) missing: u64,
+    pub(super) told_missing: Pace,
+    pub(super) missing_at: Option<Time>,
     pub(super) ping_at: Time,
     /// The link over which they are being asked whether they are there.
     pub(super) pinging: Option<LinkKey>,
@@ -202,8 +206,9 @@ impl Member {
         let until = match self.standing {
             Standing::Hidden => Some(self.gone_at),
             Standing::Shown => {
-                let stream = [self.out.resumes_at(), self.out.unread_at(), self.rename_at];
-                stream.into_iter().flatten().chain(ping).chain([self.gone_at]).min()
+                let stream = [self.out.resumes_at(), self.out.unread_at()];
+                let told = [self.rename_at, self.missing_at];
+                stream.into_iter().chain(told).flatten().chain(ping).chain([self.gone_at]).min()
             }
             Standing::Absent { until } | Standing::Left { until } => Some(until),
         };

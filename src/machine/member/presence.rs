@@ -325,7 +325,8 @@ impl Members {
         member.hint = Hint::None;
         member.heard = false;
         member.rounds = 0;
-        (member.greet_at, member.try_at, member.rename_at) = (None, None, None);
+        (member.greet_at, member.try_at) = (None, None);
+        (member.rename_at, member.missing_at) = (None, None);
         member.untried.clear();
         self.held -= member.inward.held_bytes();
         member.inward.close();
@@ -395,10 +396,11 @@ impl Members {
                 continue;
             }
             let is_due = |at: Option<Time>| at.is_some_and(|at| at <= ctx.now);
-            let (greets, tries, renames, pings) = (
+            let (greets, tries, renames, misses, pings) = (
                 is_due(member.greet_at),
                 is_due(member.try_at),
                 is_due(member.rename_at),
+                is_due(member.missing_at),
                 member.is_shown() && member.ping_at <= ctx.now,
             );
             if greets {
@@ -408,6 +410,9 @@ impl Members {
             }
             if renames {
                 self.rename(key, ctx);
+            }
+            if misses {
+                self.tell_missing(key, ctx);
             }
             if pings && !greets {
                 self.ping(key, ctx);

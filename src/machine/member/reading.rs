@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{
-    BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, MemberKey, Members, Receipt, SAID, Standing,
+    BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, MemberKey, Members, RENAMED, Receipt, SAID, Standing,
 };
 use crate::machine::inward::Taken;
 use crate::machine::peer::Purpose;
@@ -104,6 +104,22 @@ impl Members {
             let waiting = member.out.unacked();
             ctx.out.show(Event::Reads { who: member.person(), reads: false, waiting });
         }
+    }
+
+    /// Says what of theirs is missing: once they are here, and from the third time within a second on
+    /// after a second, with what is missing by then.
+    pub(super) fn tell_missing(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.get_mut(key) else { return };
+        member.missing_at = None;
+        if member.missing == 0 || !member.is_shown() || !ctx.announce {
+            return;
+        }
+        if !member.told_missing.take(ctx.now, RENAMED) {
+            member.missing_at = Some(member.told_missing.next(RENAMED));
+            return self.reschedule(key);
+        }
+        let (from, count) = (member.person(), core::mem::take(&mut member.missing));
+        ctx.out.show(Event::Missing { from, count });
     }
 
     /// Somebody says a piece. It is not taken while nobody can be shown it, or when they say too much;

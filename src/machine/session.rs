@@ -122,8 +122,10 @@ pub(crate) struct Remote {
     previous: Option<Place>,
     current: Option<Place>,
     next: Option<Place>,
-    /// The next one of before, which may be in use by who began it.
+    /// The next one of before, which may be in use by who began it; or a previous one that still is.
     passed: Option<Place>,
+    /// The one that something was opened with last.
+    heard: Option<Place>,
     initiating: Option<Initiating>,
     answer: Option<Answer>,
     /// What it wants to see in our first messages while it is under load, and since when.
@@ -362,6 +364,7 @@ impl Sessions {
         }
         let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         (remote.unheard, remote.unanswered) = (None, 0);
+        remote.heard = Some(place);
         // By the sender's clock: two sessions may be in use at once, one for each direction.
         let stamp = text.first_chunk().map(|stamp| u32::from_be_bytes(*stamp));
         let (newest, timely) =

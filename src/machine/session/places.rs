@@ -18,11 +18,15 @@ impl Sessions {
     }
 
     /// A handshake of ours is over: its session is the current one. The one before stays, since the
-    /// other side may not get through to confirm anything newer; so does one that waits to be used.
+    /// other side may not get through to confirm anything newer; so does one that waits to be used, and
+    /// the one before that while it is what the other side uses.
     pub(super) fn begin(&mut self, key: RemoteKey, place: Place) {
         let Some(remote) = self.remotes.get_mut(key) else { return };
         let before = remote.current.replace(place);
-        let stale = core::mem::replace(&mut remote.previous, before);
+        let mut stale = core::mem::replace(&mut remote.previous, before);
+        if stale.is_some() && stale == remote.heard {
+            stale = core::mem::replace(&mut remote.passed, stale);
+        }
         self.release(stale);
     }
 

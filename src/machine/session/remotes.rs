@@ -82,6 +82,7 @@ impl Sessions {
             current: None,
             next: None,
             passed: None,
+            heard: None,
             initiating: None,
             answer: None,
             cookie: None,

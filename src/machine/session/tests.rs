@@ -495,6 +495,22 @@ fn a_session_outlives_a_first_message_that_comes_before_its_first_datagram() {
     assert!(matches!(received, Received::Data { newest: false, .. }), "it was only late");
 }
 
+/// What is said under the newest session is lost twice, and the other side still says things under the
+/// one before them: it is kept for as long as it is the one in use.
+#[test]
+fn the_session_that_is_in_use_outlives_those_that_are_not() {
+    let (mut a, mut b) = ends();
+    shake(secs(0), &mut a, &mut b);
+    for at in [10, 20, 30] {
+        assert!(b.reaches(secs(at), &mut a));
+        let init = a.init(secs(at), &b).unwrap();
+        let (_, _, resp) = b.hear(secs(at), a.addr, &init);
+        a.hear(secs(at), b.addr, &resp[0]);
+        assert!(b.reaches(secs(at + 1), &mut a), "under the first session, after {at} s");
+    }
+    assert!(a.reaches(secs(40), &mut b) && b.reaches(secs(40), &mut a));
+}
+
 /// The clock and all that was kept are set back, to the very millisecond: only the entropy is new.
 #[test]
 fn who_comes_back_with_what_was_kept_before_uses_no_key_twice() {

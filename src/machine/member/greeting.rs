@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::presence::is_quiet;
-use super::{Ctx, Introducer, LINKS_EACH, Member, MemberKey, Members, Route, Standing};
+use super::{Ctx, Hint, Introducer, LINKS_EACH, Member, MemberKey, Members, Route, Standing};
 use crate::machine::Signed;
 use crate::machine::call::LinkKey;
 use crate::machine::peer::Purpose;
@@ -228,14 +228,16 @@ impl Members {
         links.iter_mut().find(|route| route.link == link)?.greeting.take()
     }
 
-    /// Plans the next round of hellos, later each time.
+    /// Plans the next round of hellos, later each time; but soon while somebody has a few seconds left to
+    /// show that they are here.
     pub(super) fn greet_later(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let (first, last) = match member.standing {
             Standing::Absent { .. } => (RETURN_FIRST, RETURN_LAST),
             _ => (GREET_FIRST, GREET_LAST),
         };
-        let pause = first.saturating_mul(1 << member.rounds.min(16)).min(last);
+        let rounds = if member.hint == Hint::Spent { 0 } else { member.rounds };
+        let pause = first.saturating_mul(1 << rounds.min(16)).min(last);
         member.rounds += 1;
         member.greet_at = Some(ctx.now + ctx.rng.jitter(pause, 8));
     }

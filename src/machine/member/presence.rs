@@ -270,7 +270,11 @@ impl Members {
         }
         member.hint = Hint::Spent;
         member.gone_at = ctx.now + VERIFY;
-        self.ping(key, ctx);
+        if member.path.is_some() {
+            self.ping(key, ctx);
+        } else {
+            self.greet(key, None, ctx);
+        }
         self.reschedule(key);
     }
 

@@ -227,8 +227,51 @@ fn a_beacon_draws_a_few_first_messages() {
             cookie = new;
         }
     }
+    // Who is there waits for those who come. Who comes tries one address of each computer.
+    assert_eq!(drawn(&mut net, &victims, 30).0, 0);
+    net.join("bob", BOB);
     let (count, bytes) = drawn(&mut net, &victims, 24 * 3600);
-    assert!((1..=7 * victims.len()).contains(&count), "{count} datagrams of {bytes} bytes");
+    assert!((1..=7).contains(&count), "{count} datagrams of {bytes} bytes");
+}
+
+/// Time passes behind a router that leads nobody back inside: whoever is there reaches the nodeset, and
+/// the others only at the addresses that they name; the first of them only after having sent something.
+fn pass_inside(net: &mut Net, inside: &[SocketAddr; 2], asked: &mut bool, ms: u64) {
+    for _ in 0..ms {
+        let mut sent = Vec::new();
+        net.now += 1_000;
+        net.run(0, |from, to, bytes| {
+            sent.push((from, to, bytes.to_vec()));
+            to != addr(NODESET) && from != addr(NODESET)
+        });
+        for (from, to, bytes) in sent {
+            let outside = |(at, ..): &(SocketAddr, _, _)| *at == from;
+            let from = net.peers.iter().position(outside);
+            let to = inside.iter().position(|&at| at == to);
+            *asked |= (from, to) == (Some(0), Some(1));
+            if let (Some(from), Some(to), true) = (from, to, *asked) {
+                net.feed(to, Input::Datagram { from: inside[from], bytes: &bytes });
+            }
+        }
+    }
+}
+
+/// Two behind one router. In the second round they are seen at one IP address, and a firewall lets in to
+/// who was there first only what they have asked for.
+#[test]
+fn who_comes_finds_their_neighbours() {
+    let inside = ["192.168.1.1:1", "192.168.1.2:1"].map(addr);
+    for (outside, mut asked) in [([ALICE, BOB], true), (["10.0.0.9:1", "10.0.0.9:2"], false)] {
+        let mut net = Net::with(&[]);
+        for (name, (at, own)) in ["alice", "bob"].into_iter().zip(outside.into_iter().zip(inside)) {
+            net.addrs = vec![own];
+            net.join(name, at);
+            pass_inside(&mut net, &inside, &mut asked, 3_000);
+        }
+        net.feed(0, Input::Line("hello, neighbour"));
+        pass_inside(&mut net, &inside, &mut asked, 100);
+        assert_eq!(net.count(1, "hello, neighbour"), 1, "{:?}", net.peers[1].2);
+    }
 }
 
 /// A lying nodeset lists somebody once at an address that is not theirs.

@@ -279,35 +279,43 @@ fn one_source_is_a_few_persons() {
     assert_eq!((net.count(carol, "Ready"), net.count(0, "carol")), (1, 1));
 }
 
-/// She registers two hundred invented persons, whose beacons name a victim's addresses.
+/// What goes to one computer, in so many seconds.
+fn drawn(net: &mut Net, victim: SocketAddr, secs: u64) -> usize {
+    let mut drawn = 0;
+    net.run(secs, |_, to, bytes| {
+        drawn += if to.ip() == victim.ip() { bytes.len() } else { 0 };
+        false
+    });
+    drawn
+}
+
+/// She registers invented persons whose beacons name a victim's addresses: many of them, or one, who
+/// costs her next to nothing. Somebody joins later.
 #[test]
 fn invented_persons_aim_nobody_at_a_victim() {
-    for ports in [1, 400_u16] {
+    for (persons, ports) in [(200, 400), (1, 1), (5, 400_u16)] {
         let names: Vec<(String, String)> =
             (0..10).map(|n| (format!("m{n}"), format!("10.0.1.{}:1", n + 1))).collect();
         let names: Vec<(&str, &str)> = names.iter().map(|(n, at)| (&**n, &**at)).collect();
         let mut net = Net::with(&names);
         net.check_every = 1_000;
         let victim = |port: u16| SocketAddr::from(([10, 0, 5, 5], 1 + port % ports));
-        let (mut paid, mut drawn) = (0, 0);
-        for n in 0..200_u16 {
+        let (mut paid, mut sent) = (0, 0);
+        for n in 0..persons {
             let insider = Insider::new(1, 20_000 + u64::from(n));
             let addrs = (0..4).map(|k| victim(4 * n + k)).collect();
             let (_, sealed) = insider.sealed(&format!("x{n}"), addrs);
             let from = SocketAddr::from(([10, 0, 6, (n % 4) as u8], 2_000 + n));
             paid += register_as(&mut net, from, insider.token, sealed);
-            if n % 20 == 19 {
-                net.run(1, |_, to, bytes| {
-                    drawn += if to.ip() == victim(0).ip() { bytes.len() } else { 0 };
-                    false
-                });
-            }
+            sent += if n % 20 == 19 { drawn(&mut net, victim(0), 1) } else { 0 };
         }
-        net.run(20, |_, to, bytes| {
-            drawn += if to.ip() == victim(0).ip() { bytes.len() } else { 0 };
-            false
-        });
-        assert!(drawn <= 3 * paid, "{drawn} bytes at the victim for {paid}, {ports} ports");
+        sent += drawn(&mut net, victim(0), 20);
+        net.join("carol", "10.0.0.4:1");
+        sent += drawn(&mut net, victim(0), 30);
+        assert!(
+            sent <= 3 * paid,
+            "{sent} bytes at the victim for {paid}: {persons}, {ports} ports"
+        );
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) const LINKS_EACH: usize = 6;
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
     pub(crate) me: &'a Signed,
+    /// Where the nodeset sees us.
+    pub(crate) seen: Option<IpAddr>,
     pub(crate) pins: &'a Pins,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
@@ -175,16 +177,19 @@ impl Members {
         self.timers.next()
     }
 
-    /// The nodeset says that somebody is here: if they say so themselves.
-    pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, ctx: &mut Ctx<'_>) {
+    /// The nodeset says that somebody is here: if they say so themselves. Who is new to us in what we
+    /// `asked` for was there before.
+    pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, asked: bool, ctx: &mut Ctx<'_>) {
         let seen = listed.seen;
         let opened = unseal(listed.handle, &listed.sealed, ctx);
         let by = Introducer::Nodeset;
         let Some(signed) = opened else { return };
+        let new = self.key_of(signed.beacon.id).is_none();
         let Some(key) = self.introduce(&signed, by, ctx) else { return };
         let Some(member) = self.slab.get_mut(key) else { return };
         let moved = member.seen.replace(seen) != Some(seen);
         (member.introduced, member.vouched) = (true, signed.beacon.addrs);
+        member.found |= new && asked;
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
         let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
@@ -285,6 +290,7 @@ impl Members {
             standing: Standing::Hidden,
             introduced,
             vouched: Vec::new(),
+            found: false,
             source: from,
             gone_at: ctx.now + LEASE,
             why: Why::Timeout,

@@ -23,9 +23,9 @@ use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
-    Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Input, Machine, MessageId,
-    Name, NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time,
-    Wake, mix,
+    Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Input, Machine, MessageId, Name,
+    NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time, Wake,
+    mix,
 };
 
 /// What a [`Peer`] is made from.
@@ -233,6 +233,7 @@ impl Peer {
         let ctx = Ctx {
             now: self.now,
             me: &self.me,
+            seen: self.seen.map(|seen| seen.ip()),
             pins: &self.pins,
             calls: &mut self.calls,
             speech: &mut self.speech,

@@ -40,8 +40,9 @@ pub struct Net {
     /// The peers' invariants are checked after every so many inputs, and how many there were.
     pub check_every: u64,
     fed: u64,
-    /// How those who join seal things.
+    /// How those who join seal things, and which addresses they name.
     pub suite: &'static dyn Suite,
+    pub addrs: Vec<SocketAddr>,
 }
 
 impl Net {
@@ -61,6 +62,7 @@ impl Net {
             check_every: 1,
             fed: 0,
             suite: &Noise,
+            addrs: Vec::new(),
         };
         for (name, at) in names {
             net.join(name, at);
@@ -79,7 +81,7 @@ impl Net {
             room: room(),
             name: Name::parse(name).expect("a name"),
             nodeset: addr(NODESET),
-            addrs: Vec::new(),
+            addrs: self.addrs.clone(),
             drain: Duration::from_secs(5),
             once: false,
             pins: Vec::new(),

@@ -1,7 +1,8 @@
 //! Hellos: finding a path to a member and opening the streams (docs/PROTOCOL.md, "Hello").
 //!
-//! A member is greeted at every address it may have, all at once; the first that answers becomes
-//! the path. Whoever says hello is greeted back. Rounds that find nobody come ever more rarely.
+//! A member is greeted where the nodeset saw it, and then, by who came later, at the addresses that it
+//! names; the first that answers becomes the path. Whoever says hello is greeted back. Rounds that find
+//! nobody come ever more rarely.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -27,9 +28,10 @@ const RETURN_FIRST: Duration = Duration::from_secs(5);
 const RETURN_LAST: Duration = Duration::from_secs(60);
 
 impl Members {
-    /// Says hello at every address a member may have, but for that of one link. Somebody who is gone
-    /// is looked for only where the nodeset saw them and where they answered: a beacon can name
-    /// anybody's addresses.
+    /// Says hello at every address a member may have, but for that of one link. A beacon can name
+    /// anybody's addresses: those of somebody who came after us and has not answered yet, or who is gone,
+    /// are not tried. There, only what the nodeset saw and what has answered counts; unless it sees them
+    /// at our own IP address: it may be that they cannot reach us behind our common router.
     pub(super) fn greet(&mut self, key: MemberKey, except: Option<LinkKey>, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         member.greet_at = None;
@@ -40,9 +42,16 @@ impl Members {
         let may = |addr: &SocketAddr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except;
         let first = member.rounds + member.reroutes < BEACON_ROUNDS;
         member.untried.clear();
-        if member.introduced && !member.is_gone() && first {
-            let more = member.vouched.iter().filter(|&addr| may(addr) && !addrs.contains(addr));
-            member.untried.extend(more.rev());
+        let neighbour = ctx.seen.is_some() && member.seen.map(|seen| seen.ip()) == ctx.seen;
+        let ours_to_try = member.found || member.path.is_some() || neighbour;
+        if member.introduced && !member.is_gone() && first && ours_to_try {
+            for addr in member.vouched.iter().filter(|&addr| may(addr) && !addrs.contains(addr)) {
+                // A process has one port: one address of each computer is enough.
+                if !member.untried.iter().any(|other| other.ip() == addr.ip()) {
+                    member.untried.push(*addr);
+                }
+            }
+            member.untried.reverse();
         }
         addrs.retain(may);
         if addrs.is_empty() {

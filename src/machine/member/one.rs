@@ -30,6 +30,9 @@ pub(crate) struct Member {
     pub(super) introduced: bool,
     /// The addresses of the beacon that it brought. What they say of themselves later vouches for none.
     pub(super) vouched: Vec<SocketAddr>,
+    /// We came after them, and found them: it is us who try these addresses. Whoever came after us
+    /// tries ours; so an address that somebody names is tried by who comes, and not by a whole room.
+    pub(super) found: bool,
     /// Where they introduced themselves from, if nobody else did.
     pub(super) source: Option<IpAddr>,
     /// When they are given up, and why.

@@ -16,20 +16,20 @@ impl Peer {
     pub(super) fn news(&mut self, news: News) {
         match news {
             News::Nothing => {}
-            News::Changes(changes) => self.take(changes),
+            News::Changes(changes) => self.take(changes, true),
             News::Roster(changes) => {
-                self.take(changes);
+                self.take(changes, true);
                 self.check_name();
             }
             News::Joined(seen, changes) => {
                 self.seen = Some(seen);
                 self.stage = Stage::Entering { until: Some(self.now + GREETINGS_MAX) };
-                self.take(changes);
+                self.take(changes, true);
                 let (members, mut ctx) = self.parts();
                 members.greet_all(&mut ctx);
             }
             News::Health(health, changes) => {
-                self.take(changes);
+                self.take(changes, true);
                 self.health(health);
             }
             News::Over(exit) => self.over(exit),
@@ -77,17 +77,17 @@ impl Peer {
         };
         if matches!(self.calls.admit(link, seq), Admission::New) {
             self.calls.reply(link, seq, &Response::Ok);
-            self.take(changes);
+            self.take(changes, false);
         }
     }
 
-    /// Takes in what the nodeset says of others. Before we are in, nobody is greeted.
-    pub(super) fn take(&mut self, changes: Vec<Change>) {
+    /// Takes in what the nodeset says of others, asked or of itself. Before we are in, nobody is greeted.
+    pub(super) fn take(&mut self, changes: Vec<Change>, asked: bool) {
         let greet = !matches!(self.stage, Stage::Reading | Stage::Checking { .. });
         let (members, mut ctx) = self.parts();
         for change in changes {
             match change {
-                Change::Present(listed) => members.listed(&listed, greet, &mut ctx),
+                Change::Present(listed) => members.listed(&listed, greet, asked, &mut ctx),
                 Change::Gone(gone) => members.unlisted(&gone, &mut ctx),
             }
         }

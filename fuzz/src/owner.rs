@@ -40,9 +40,7 @@ pub fn poll(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     drain(machine, Time::from_micros(now), input, |action| {
-        // What was queued with the end may still be sent.
-        let over = outcome.exit.is_some() && !matches!(action, Action::Send { .. });
-        assert!(!over, "something follows the end: {action:?}");
+        assert!(outcome.exit.is_none(), "something follows the end: {action:?}");
         match action {
             Action::Send { to, bytes } => {
                 assert!(bytes.len() <= DATAGRAM_MAX, "{} bytes", bytes.len());

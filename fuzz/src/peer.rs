@@ -295,6 +295,8 @@ impl Town {
 
     /// A datagram reaches the peer, of which nothing may come if it is `vain`: repeated, or noise.
     fn say_in_vain(&mut self, from: SocketAddr, bytes: Vec<u8>, vain: bool) {
+        // What is due is due without it.
+        self.feed(Input::Tick);
         let before = (self.peer.digest(), self.peer.next_wake(), self.wire.len());
         self.say(from, bytes, false);
         let after = (self.peer.digest(), self.peer.next_wake(), self.wire.len());
@@ -331,7 +333,7 @@ impl Town {
     }
 
     fn take(&mut self, outcome: Outcome) {
-        self.oracle.sent(&outcome.sent);
+        self.oracle.sent(self.now, &outcome.sent);
         for (to, bytes) in outcome.sent {
             if self.wire.len() < WIRE_MAX {
                 self.wire.push_back((to, bytes));

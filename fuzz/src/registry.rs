@@ -238,16 +238,11 @@ fn datagram(sources: &mut [Source], script: &mut Script<'_>) -> (usize, Vec<u8>)
     (from, bytes)
 }
 
-/// What ends one of a few leases.
-fn farewell(script: &mut Script<'_>) -> Farewell {
-    Farewell([1 + script.below(6) as u8; 16])
-}
-
 fn packet(sources: &mut [Source], from: usize, out: &mut Vec<u8>, script: &mut Script<'_>) {
     let seq = u32::from(script.u8());
     let tag = Tag([script.below(3) as u8; 16]);
-    let farewell = farewell(script);
-    let token = farewell.token();
+    let n = script.below(6) as u8;
+    let token = farewell(n).token();
     match script.below(12) {
         0 | 1 => {
             let (cookie, have) = (cookie(&mut sources[from], script), have(script));
@@ -259,7 +254,7 @@ fn packet(sources: &mut [Source], from: usize, out: &mut Vec<u8>, script: &mut S
             put_request(out, seq, &Request::Register { cookie, tag, have, token, n, sealed });
         }
         6 | 7 => {
-            let sealed = sealed(script);
+            let (farewell, sealed) = (farewell(n), sealed(script));
             put_request(out, seq, &Request::Deregister { tag, farewell, sealed });
         }
         8 => {
@@ -291,6 +286,10 @@ fn cookie(source: &mut Source, script: &mut Script<'_>) -> Cookie {
     }
 }
 
+fn farewell(n: u8) -> Farewell {
+    Farewell([n; 16])
+}
+
 fn have(script: &mut Script<'_>) -> u64 {
     if script.one_in(8) { ANYWHERE } else { script.number() }
 }
@@ -312,7 +311,7 @@ fn response(script: &mut Script<'_>) -> Response {
 /// What nobody asks of a nodeset.
 fn odd(script: &mut Script<'_>) -> Request<'static> {
     let reached = script.number();
-    let handle = Handle::of(farewell(script).token());
+    let handle = Handle::of(farewell(script.below(6) as u8).token());
     match script.below(4) {
         0 => Request::Ping,
         1 => Request::Foreign { method: 1 + script.below(2) as u8, version: 2 + script.u8() % 250 },

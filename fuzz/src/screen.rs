@@ -259,7 +259,7 @@ impl Desk {
         let text = text(script);
         let number = script.below(self.said as usize + 2) as u64;
         let own = MessageId { author: self.people[0].id, number };
-        let event = match script.below(24) {
+        let event = match script.below(27) {
             0..=9 => {
                 let (id, from) = (self.next_id(who), person);
                 let text = SafeText::new(&text);
@@ -273,18 +273,21 @@ impl Desk {
                 self.people[who].name = name(script.pick(&NAMES));
                 Event::Renamed { who: self.people[who].clone(), was }
             }
-            13 => Event::Alike {
-                one: person,
-                like: vec![self.people[0].clone()],
-                others: script.below(3),
-            },
+            13 => {
+                let (like, others) = (vec![self.people[0].clone()], script.below(3));
+                Event::Alike { one: person, like, others }
+            }
             14 | 15 => {
                 let rtt = Duration::from_millis(script.number());
                 Event::Acked { id: own, by: person, rtt }
             }
             16 => {
-                let failed = if script.one_in(2) { vec![(person, Why::Timeout)] } else { vec![] };
-                let left = if script.one_in(2) { vec![self.people[0].clone()] } else { vec![] };
+                let (mut failed, mut left) = (Vec::new(), Vec::new());
+                match script.below(3) {
+                    0 => {}
+                    1 => failed.push((person, Why::Unread)),
+                    _ => left.push(person),
+                }
                 Event::Done { id: own, acked: script.below(3), failed, left }
             }
             17 => Event::Missing { from: person, count: script.number() },
@@ -299,6 +302,12 @@ impl Desk {
                 let (wanted, present) = (person.name, name(script.pick(&NAMES)));
                 Event::Refused(Refusal::Name(NameProblem::LooksLike { wanted, present }))
             }
+            23 => Event::Elsewhere { count: script.below(10) as u8 },
+            24 => {
+                let (reads, waiting) = (script.one_in(2), script.number() as usize);
+                Event::Reads { who: person, reads, waiting }
+            }
+            25 => Event::Refused(Refusal::LikeSlash('／')),
             _ => {
                 let nearest = script.one_in(2).then_some("who");
                 let typed = SafeText::new(&text).into_owned();
@@ -315,9 +324,9 @@ impl Desk {
             addr: script.one_in(2).then(addr),
             rtt: script.one_in(2).then(|| Duration::from_millis(script.number())),
             unacked: script.number(),
-            reads: script.one_in(2),
             silent: Duration::from_secs(script.u8().into()),
             trusted: script.one_in(2),
+            reads: script.one_in(2),
         });
         presence.collect()
     }
@@ -377,7 +386,8 @@ fn name(text: &str) -> Name {
 
 fn person(id: u64, text: &str) -> Person {
     // The upper bits are what people see of an id.
-    Person { id: PeerId(id << 56 | id), key: PublicKey([id as u8; 32]), name: name(text) }
+    let key = PublicKey([id as u8; 32]);
+    Person { id: PeerId(id << 56 | id), key, name: name(text) }
 }
 
 /// What somebody says, or is told.

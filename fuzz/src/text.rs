@@ -1,9 +1,11 @@
 //! Text of others, names, what is typed on a stream in both front ends, and what they print.
 
+use std::time::Duration;
+
 use chatrpc::driver::trial;
 use chatrpc::machine::{
     Command, Event, MessageId, Name, NameProblem, PeerId, Person, PublicKey, Refusal, SafeText,
-    Why, sanitize,
+    Time, Why, sanitize,
 };
 
 use super::script::Script;
@@ -94,6 +96,7 @@ pub fn run(data: &[u8]) {
             let (one, other) = (text(&mut script), text(&mut script));
             check_looks(&one, &other);
         }
+        4 if script.one_in(4) => check_typist(&mut script),
         4 => check_command(&text(&mut script)),
         5 => check_stream(false, &mut script),
         6 => check_stream(true, &mut script),
@@ -189,16 +192,39 @@ fn check_looks(one: &str, other: &str) {
     assert!(one != other || look.is_like(&other_look));
 }
 
-/// What begins with a slash is never said as it stands; what does not, always is.
+/// What a person sees begin with a slash is never said as it stands, and nothing else is obeyed.
 fn check_command(line: &str) {
+    let seen = sanitize(line);
+    let seen = seen.trim_start();
     match Command::parse(line) {
-        Ok(Command::Say { text, .. }) if !line.starts_with('/') => assert_eq!(text, line),
-        Ok(Command::Say { text, .. }) => assert!(line.len() > text.len() && line.ends_with(text)),
-        Ok(_) => assert!(line.starts_with('/')),
-        Err(refusal) => {
-            assert!(line.starts_with('/'));
-            let _ = refusal.into_owned();
+        Ok(Command::Say { text, .. }) if text == line => {
+            assert!(!seen.starts_with('/'), "{line:?} is said as {seen:?}");
         }
+        Ok(Command::Say { text, .. }) => assert!(line.len() > text.len() && line.contains(text)),
+        Ok(_) => assert!(line.contains('/')),
+        Err(refusal) => drop(refusal.into_owned()),
+    }
+}
+
+/// Lines that come at once are never said, one by one, before somebody was asked.
+fn check_typist(script: &mut Script<'_>) {
+    const AT_ONCE: Duration = Duration::from_millis(30);
+    let (mut now, mut lines) = (Time::ZERO, Vec::new());
+    for _ in 0..script.below(24) {
+        now = now + Duration::from_millis(script.pick(&[0, 1, 29, 30, 31, 1_000]));
+        let text = match script.below(8) {
+            0 => "y".to_owned(),
+            1 => "n".to_owned(),
+            2 => "x".repeat(1_000),
+            _ => text(script).replace('\n', ""),
+        };
+        lines.push((now, text));
+    }
+    let rows = trial::typed_lines(lines.iter().map(|(at, line)| (*at, line.as_str())));
+    assert!(rows.len() <= lines.len());
+    let close = |pair: &[(Time, String)]| pair[1].0.since(pair[0].0) < AT_ONCE;
+    if lines.windows(2).all(close) && lines.len() > 1 {
+        assert!(rows.iter().all(|row| !row.starts_with("Line")), "{rows:?}");
     }
 }
 
@@ -262,7 +288,8 @@ fn check_printed(script: &mut Script<'_>) {
     for id in 1..5 {
         let text = text(script);
         let name = Name::parse(&text).unwrap_or_else(|_| Name::parse("bob").expect("a name"));
-        people.push(Person { id: PeerId(id << 56 | id), key: PublicKey([id as u8; 32]), name });
+        let key = PublicKey([id as u8; 32]);
+        people.push(Person { id: PeerId(id << 56 | id), key, name });
     }
     (0..script.below(8)).for_each(|_| texts.push(text(script)));
     let mut events = Vec::new();
@@ -276,9 +303,12 @@ fn check_printed(script: &mut Script<'_>) {
             0 => Event::Joined(from),
             1 => Event::Left { who: from, why: Why::Timeout },
             2 => Event::Renamed { was: people[0].name.clone(), who: from },
-            3 => Event::Alike { one: from, like: vec![people[0].clone()], others: 0 },
+            3 => Event::Alike { one: from, like: vec![people[0].clone()], others: 2 },
             4 => Event::Sent { id, text: safe, action: false, to: Some(from), readers: 1 },
-            5 => Event::Done { id, acked: 0, failed: vec![(from, Why::Quit)], left: Vec::new() },
+            5 => {
+                let (failed, left) = (vec![(from, Why::Unread)], vec![people[0].clone()]);
+                Event::Done { id, acked: 0, failed, left }
+            }
             6 => Event::Refused(Refusal::Name(NameProblem::Taken(from.name))),
             7 => Event::Refused(Refusal::SeveralCalled(safe)),
             _ => {

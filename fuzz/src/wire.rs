@@ -249,7 +249,8 @@ fn response(script: &mut Script<'_>) -> Response {
         2 => Response::Page(page(script)),
         3 => {
             let (node, seen) = (script.number() as u32, addr(script));
-            Response::Lease { node, elsewhere: script.below(10) as u8, seen, page: page(script) }
+            let elsewhere = script.below(10) as u8;
+            Response::Lease { node, elsewhere, seen, page: page(script) }
         }
         4 => Response::Unknown,
         5 => Response::Cookie(script.array()),

@@ -15,6 +15,7 @@ use super::terminal::decoder::Decoder;
 use super::terminal::theme::{ASCII, Depth, Theme};
 use super::terminal::view::Want;
 use super::terminal::{links, wrap};
+use super::typist::{BURST, Typist};
 use super::{identity, known};
 use crate::machine::{Event, SafeText, TEXT_MAX, Time};
 
@@ -137,6 +138,22 @@ pub fn rung(text: &SafeText<'_>) -> Vec<Vec<u8>> {
 /// The file of trusted names, read and written again.
 pub fn known(text: &str) -> String {
     known::written(&known::parse(text))
+}
+
+/// What becomes of lines that somebody types, or pastes, where nothing marks a paste.
+pub fn typed_lines<'a>(lines: impl IntoIterator<Item = (Time, &'a str)>) -> Vec<String> {
+    let (mut typist, mut rows, mut end) = (Typist::default(), Vec::new(), Time::ZERO);
+    let mut take = |typist: &mut Typist, now: Time| {
+        rows.extend(typist.row(now).map(|row| format!("{row:?}")));
+    };
+    for (now, line) in lines {
+        take(&mut typist, now);
+        typist.line(line, now);
+        end = now + BURST;
+    }
+    take(&mut typist, end);
+    assert!(typist.deadline().is_none());
+    rows
 }
 
 /// The number of the next process of a key, given what is kept of the last one.

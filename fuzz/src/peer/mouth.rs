@@ -7,7 +7,9 @@ use chatrpc::machine::wire::{
     Change, Departure, Flags, Gone, Listed, POSITION_MAX, Page, Request, Response, put_header,
     put_request, put_response,
 };
-use chatrpc::machine::{Command, Farewell, Handle, Input, SEALED, Sealed, Signed, Tag, Whom};
+use chatrpc::machine::{
+    Command, Farewell, Handle, Input, PeerId, SEALED, Sealed, Signed, Tag, Whom,
+};
 
 use super::super::script::Script;
 use super::Town;
@@ -211,8 +213,8 @@ impl Town {
             2 => Request::AddMember { reached: have, members: self.roster() },
             3 => Request::RemoveMember { reached: have, members: Vec::new() },
             _ => {
-                let farewell = Farewell(script.array());
-                Request::Deregister { tag, farewell, sealed: Sealed(Arc::new([7; SEALED])) }
+                let (farewell, sealed) = (Farewell([7; 16]), Sealed(Arc::new([7; SEALED])));
+                Request::Deregister { tag, farewell, sealed }
             }
         }
     }
@@ -371,8 +373,16 @@ impl Town {
             }
             3 => {
                 let id = self.members[script.below(3)].insider.id().to_string();
-                let to = Some(Whom::Word(&id[..script.below(14)]));
+                let to = Some(Whom::read(&id[..script.below(14)]));
                 self.feed(Input::Command(Command::Say { text: "to one", action: false, to }));
+            }
+            5 => self.feed(Input::Full(script.one_in(2))),
+            6 if script.one_in(2) => {
+                let readers: Vec<PeerId> = (0..script.below(4))
+                    .map(|_| self.members[script.below(3)].insider.id())
+                    .collect();
+                let (text, readers) = ("again to some", readers.as_slice());
+                self.feed(Input::Command(Command::Again { text, action: false, readers }));
             }
             4 if script.one_in(8) => self.feed(Input::Line("/quit")),
             _ => self.feed(Input::Line(script.pick(&LINES))),

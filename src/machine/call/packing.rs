@@ -136,10 +136,17 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Begins the next session before the one in use ends.
     fn renew_session(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
-        let Some(link) = self.links.get(key) else { return };
-        let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) else { return };
-        if link.credit.is_none() && sessions.is_ageing(now, remote) {
-            sessions.initiate(now, remote, link.addr, out);
+        let Some(link) = self.links.get(key).filter(|link| link.credit.is_none()) else { return };
+        let (addr, proven) = (link.addr, link.proven);
+        let (Some(remote), Some(sessions)) = (link.remote, &self.sessions) else { return };
+        if !sessions.is_ageing(now, remote) || !sessions.may_initiate(now, remote, addr) {
+            return;
+        }
+        // Where nobody has answered it counts as any other does.
+        if (proven || self.may_try(now, addr))
+            && let Some(sessions) = &mut self.sessions
+        {
+            sessions.initiate(now, remote, addr, out);
         }
     }
 
@@ -205,7 +212,8 @@ impl<T: Copy + PartialEq> Calls<T> {
         }
     }
 
-    /// Sends the answers that need no link, to where a datagram came from.
+    /// Sends the answers that need no link, to where a datagram came from. A link there that may send only
+    /// so much has sent it.
     pub(crate) fn flush_strays(
         &mut self,
         now: Time,
@@ -217,6 +225,10 @@ impl<T: Copy + PartialEq> Calls<T> {
             return;
         }
         let echo = asked.stamp;
+        let there = self.by_peer.get(&(to, asked.sender)).and_then(|&key| self.links.get_mut(key));
+        if let Some(credit) = there.and_then(|link| link.credit.as_mut()) {
+            *credit = credit.saturating_sub(sealed_size(self.strays.len()));
+        }
         match &mut self.sessions {
             Some(sessions) if asked.sealed => {
                 let remote = sessions.find(PeerId(asked.sender));

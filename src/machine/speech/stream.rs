@@ -178,6 +178,7 @@ impl OutStream {
     /// what it held, so that is called again; what it still has costs an answer.
     pub(crate) fn opened(&mut self) {
         self.open = true;
+        self.pause = Time::ZERO;
         let held = |entry: &&mut Entry| entry.state == Flight::Held;
         self.entries.iter_mut().filter(held).for_each(|entry| entry.state = Flight::Waiting);
     }

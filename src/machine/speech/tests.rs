@@ -176,6 +176,22 @@ fn who_takes_nothing_is_called_ever_more_rarely() {
     assert_eq!(talk.calls(ms(300_000)).len(), 2, "one more with each that is taken");
 }
 
+/// Nobody was reached for a minute. Once they answer a hello, what waits does not wait for a pause.
+#[test]
+fn who_is_back_is_called_at_once() {
+    let mut talk = Talk::new();
+    assert!(talk.say(ms(1), "a line"));
+    for now in 1..60_000 {
+        for position in talk.calls(ms(now)) {
+            talk.stream.failed(ms(now), position, true);
+        }
+    }
+    talk.stream.shut(|_, _, _| ());
+    assert!(talk.calls(ms(60_000)).is_empty(), "it is shut");
+    talk.stream.opened();
+    assert_eq!(talk.calls(ms(60_000)), [0]);
+}
+
 #[test]
 fn a_reader_holds_a_pipe_up_while_it_keeps_up() {
     let mut talk = Talk::new();

@@ -26,11 +26,11 @@ fn hello(out: &mut Vec<u8>, seq: u32, beacon: Signed) {
 
 /// Lets a nodeset that answers like this serve Alice for a while.
 fn served(secs: u64, mut answer: impl FnMut(&Request<'_>) -> Response) -> Net {
-    served_by(secs, |request| (500, answer(request)))
+    served_by(secs, |request| Some((500, answer(request))))
 }
 
 /// The same by several nodesets: each answer comes with the incarnation of the one that gives it.
-fn served_by(secs: u64, mut answer: impl FnMut(&Request<'_>) -> (u64, Response)) -> Net {
+fn served_by(secs: u64, mut answer: impl FnMut(&Request<'_>) -> Option<(u64, Response)>) -> Net {
     let mut net = Net::with(&[]);
     let alice = net.join("alice", ALICE);
     let until = net.now + secs * 1_000_000;
@@ -43,7 +43,7 @@ fn served_by(secs: u64, mut answer: impl FnMut(&Request<'_>) -> (u64, Response))
             let Ok(datagram) = Datagram::decode(&bytes) else { continue };
             for packet in datagram.packets() {
                 let Packet::Request { seq, request } = packet else { continue };
-                let (incarnation, response) = answer(&request);
+                let Some((incarnation, response)) = answer(&request) else { continue };
                 stamp += 1;
                 let answer =
                     of_nodeset(incarnation, stamp, |out| put_response(out, seq, &response));
@@ -124,7 +124,7 @@ fn a_nodeset_that_restarts_is_read_from_the_beginning() {
         let page = |after, reached, changes| Page { after, reached, current: 30, changes };
         let page = match *request {
             Request::Who { .. } if asked == 1 => {
-                return (500, Response::Page(page(10, 20, vec![])));
+                return Some((500, Response::Page(page(10, 20, vec![]))));
             }
             Request::Who { have: 0..12, .. } => page(0, 12, vec![]),
             Request::Who { have: 12..20, .. } => page(12, 20, vec![Change::Present(bob.clone())]),
@@ -132,7 +132,7 @@ fn a_nodeset_that_restarts_is_read_from_the_beginning() {
         };
         let lease = |page| Response::Lease { node: 1, elsewhere: 0, seen: addr(ALICE), page };
         let who = matches!(request, Request::Who { .. });
-        (501, if who { Response::Page(page) } else { lease(page) })
+        Some((501, if who { Response::Page(page) } else { lease(page) }))
     });
     assert_eq!((net.count(0, "Ready"), net.count(0, "bob")), (1, 1));
 }
@@ -150,6 +150,28 @@ fn a_nodeset_whose_roster_never_ends_is_read_for_a_while() {
         Response::Page(Page { after, reached: after + 1, current: u64::MAX, changes: Vec::new() })
     });
     assert!(asked > 1000 && asked < 1100, "{asked} questions");
+    assert_eq!(net.count(0, "Ready"), 1);
+}
+
+/// One question is never answered, and so many others are that no more can be asked beside it; then the
+/// roster is read after all.
+#[test]
+fn a_question_without_an_answer_keeps_nobody_from_entering() {
+    let mut asked = Vec::new();
+    let net = served_by(60, |request| {
+        let Request::Who { have, .. } = request else {
+            let page = Page { after: 0, reached: 900, current: 900, changes: Vec::new() };
+            return Some((500, Response::Lease { node: 1, elsewhere: 0, seen: addr(ALICE), page }));
+        };
+        if !asked.contains(have) {
+            asked.push(*have);
+        }
+        let from = if *have == ANYWHERE { 0 } else { *have };
+        let (after, reached) = if asked.len() < 67 { (from, from + 1) } else { (0, 900) };
+        let page = Page { after, reached, current: 900, changes: Vec::new() };
+        (asked.get(3) != Some(have)).then_some((500, Response::Page(page)))
+    });
+    assert_eq!(asked.len(), 67);
     assert_eq!(net.count(0, "Ready"), 1);
 }
 

@@ -28,6 +28,9 @@ const ASK_SILENT: Duration = Duration::from_secs(10);
 /// in thirty, those of two once in eight hundred.
 const TWIN_AFTER: Duration = Duration::from_millis(70);
 
+/// Whoever enters and finds no room for a call tries again after this long.
+const ENTER_AGAIN: Duration = Duration::from_millis(250);
+
 /// Calls to a nodeset that has answered before may fail this often in a row until joining is given up.
 const ROUNDS_MAX: u32 = 4;
 
@@ -116,8 +119,8 @@ pub(crate) struct Client {
 enum Phase {
     /// Reading the roster; the second first question is due at `twin`.
     Reading { reading: Reading, twin: Option<Time> },
-    /// The roster is read; registering is up to the machine above, or under way.
-    Entering,
+    /// The roster is read; registering is up to the machine above, or under way, or due then.
+    Entering { again: Option<Time> },
     /// We have given the lease back.
     Left,
     /// We hold a lease.
@@ -167,7 +170,7 @@ impl Client {
 
     /// A first lease was asked for, and is still due.
     pub(crate) const fn is_registering(&self) -> bool {
-        matches!(self.phase, Phase::Entering) && self.open > 0
+        matches!(self.phase, Phase::Entering { .. }) && self.open > 0
     }
 
     /// Asks for a lease, or for a longer one.
@@ -328,7 +331,7 @@ impl Client {
             return News::Over(if self.junk { Exit::NotChatrpc } else { silence });
         }
         match (&self.phase, card) {
-            (Phase::Entering, Some(card)) => self.register(now, card, calls),
+            (Phase::Entering { .. }, Some(card)) => self.register(now, card, calls),
             _ => self.ask(now, calls),
         }
         News::Nothing
@@ -354,6 +357,12 @@ impl Client {
                     self.register(now, card, calls);
                 }
             }
+            Phase::Entering { again } if again.is_some_and(|at| at <= now) => {
+                *again = None;
+                if let Some(card) = card {
+                    self.register(now, card, calls);
+                }
+            }
             _ => {}
         }
     }
@@ -362,7 +371,8 @@ impl Client {
         match self.phase {
             Phase::Reading { twin, .. } => twin,
             Phase::Holding { renew, .. } => renew,
-            Phase::Entering | Phase::Left => None,
+            Phase::Entering { again } => again,
+            Phase::Left => None,
         }
     }
 
@@ -383,7 +393,7 @@ impl Client {
                 }
                 Progress::Complete(version, changes) => {
                     self.have = version;
-                    self.phase = Phase::Entering;
+                    self.phase = Phase::Entering { again: None };
                     News::Roster(changes)
                 }
                 Progress::Nonsense => News::Over(Exit::NotChatrpc),
@@ -437,8 +447,9 @@ impl Client {
     }
 
     fn renew_at(&mut self, at: Time) {
-        if let Phase::Holding { renew, .. } = &mut self.phase {
-            *renew = Some(at);
+        match &mut self.phase {
+            Phase::Holding { renew: due, .. } | Phase::Entering { again: due } => *due = Some(at),
+            Phase::Reading { .. } | Phase::Left => {}
         }
     }
 
@@ -466,8 +477,11 @@ impl Client {
         let made = calls.request(now, self.link, T::from(ask), request).is_some();
         if made {
             self.open += 1;
-        } else {
+        } else if self.holds_lease() {
             self.renew_at(now + ASK_AGAIN);
+        } else {
+            // Questions for the roster may be open that nobody needs any more; they end soon.
+            self.renew_at(now + ENTER_AGAIN);
         }
         made
     }

@@ -18,6 +18,16 @@ fn no_seed_breaks_a_law() {
     assert!(total.deliveries > 100 * SEEDS, "people hardly talk: {}", total.summary());
 }
 
+/// Seeds beyond those that broke a law when they were found: a session in use that was let go of, a reader
+/// with seconds left and no path who was not asked, one who was back and had to wait.
+#[test]
+fn seeds_that_broke_a_law_break_none() {
+    for seed in [1_506, 2_399, 3_150, 3_181, 301_534, 301_640, 303_766, 303_996] {
+        let outcome = phases::run(seed, &Options::default(), None);
+        assert_eq!(outcome.violation.map(|violation| violation.to_string()), None, "seed {seed}");
+    }
+}
+
 /// The stand-in that most seeds are sealed with fails when cryptography would, and only then.
 #[test]
 fn real_cryptography_shows_the_same() {

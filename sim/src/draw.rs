@@ -21,6 +21,9 @@ pub const TIE: u64 = 6;
 /// Domain of what somebody on the path makes up: `(how many datagrams before it)`.
 pub const MEDDLE: u64 = 7;
 
+/// Domain of what attackers do: `(turn, trick)`.
+pub const LIES: u64 = 8;
+
 /// 64 bits for the `n`-th choice about `(a, b)` in a domain.
 pub const fn draw(seed: u64, dom: u64, a: u64, b: u64, n: u64) -> u64 {
     mix(mix(mix(mix(seed ^ dom) ^ a) ^ b) ^ n)

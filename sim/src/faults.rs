@@ -1,12 +1,18 @@
 //! The schedule of a seed: what happens to computers and links, and when.
 
 use crate::draw::{Draws, SCHED};
+use crate::false_nodeset::{FalseNodeset, Lies};
+use crate::liar::{Liar, Tricks, Zeal};
 use crate::swarm::{Nodeset, Swarm};
 use crate::workload;
 use crate::world::World;
 
 /// Who roams gets another address this often, microseconds.
 const ROAM_EVERY: u64 = 10_000_000;
+
+/// How much a malicious member sends of its own accord: little in a second, so that many seeds can be
+/// run. What a flood does is for scenarios.
+const ZEAL: Zeal = Zeal { burst: 200, per_second: 3 };
 
 /// A set of computers, one bit each; computers from 128 on are in none.
 pub type Mask = u128;
@@ -62,6 +68,10 @@ pub enum Op {
     Clog(Cut, u64),
     /// The nodeset starts, empty.
     StartNodeset,
+    /// A malicious member comes to a computer.
+    Attack(usize, Tricks),
+    /// The nodeset is replaced by one that lies.
+    Corrupt(Lies),
 }
 
 impl World {
@@ -108,6 +118,12 @@ impl World {
                 }
             }),
             Op::StartNodeset => self.start_registry(),
+            Op::Attack(host, tricks) => {
+                self.attack(host, |config| Box::new(Liar::new(config, tricks, ZEAL)));
+            }
+            Op::Corrupt(lies) => {
+                self.attack(0, |config| Box::new(FalseNodeset::new(config, lies)));
+            }
         }
     }
 
@@ -132,6 +148,7 @@ pub fn schedule(swarm: &Swarm, from: u64, until: u64) -> Vec<(u64, Op)> {
     plan.nodeset();
     plan.storms();
     plan.visitors();
+    plan.attackers();
     workload::schedule(swarm, from, until, &mut plan.ops);
     plan.ops.sort_by_key(|&(at, _)| at);
     plan.ops
@@ -276,6 +293,17 @@ impl Plan<'_> {
             } else if self.swarm.flash_restart {
                 self.ops.push((at + spread, Op::Restart(host, false)));
             }
+        }
+    }
+
+    fn attackers(&mut self) {
+        if !self.swarm.tricks.is_empty() {
+            let (come, _) = self.span(&mut self.draws(13, 0));
+            self.ops.push((come, Op::Attack(self.swarm.hosts(), self.swarm.tricks)));
+        }
+        if !self.swarm.lies.is_empty() {
+            let (come, _) = self.span(&mut self.draws(14, 0));
+            self.ops.push((come, Op::Corrupt(self.swarm.lies)));
         }
     }
 

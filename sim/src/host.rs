@@ -64,6 +64,8 @@ pub(crate) enum Role {
     Registry,
     /// A chat, with its seat at the judge.
     Peer(usize),
+    /// An attacker: it may send anything, in anybody's name.
+    Liar,
 }
 
 /// A process: a machine and the owner's side of its contract.

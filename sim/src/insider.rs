@@ -50,6 +50,8 @@ pub struct Insider {
 #[derive(Debug)]
 pub struct Session {
     transport: Box<dyn Transport>,
+    /// The process at the other end: its key and its incarnation.
+    pub with: (PublicKey, u64),
     /// The index that the other side puts on what it sends to us.
     pub ours: u32,
     theirs: u32,
@@ -61,6 +63,7 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Pending {
     state: Box<dyn Initiated>,
+    with: (PublicKey, u64),
     /// The index of the session it may lead to.
     pub index: u32,
 }
@@ -85,6 +88,11 @@ impl Insider {
     /// The same person in another room.
     pub fn of(self, room: Room) -> Self {
         Self { room, ..self }
+    }
+
+    /// The same person, whose sessions are numbered from there.
+    pub fn numbered(self, first: u32) -> Self {
+        Self { drawn: first, ..self }
     }
 
     /// How they seal.
@@ -167,7 +175,7 @@ impl Insider {
         bytes.extend_from_slice(&mac(&own, &[&bytes]));
         bytes.extend_from_slice(&[0; MAC]);
         assert_eq!(bytes.len(), INIT);
-        (bytes, Pending { state, index })
+        (bytes, Pending { state, with: (key, incarnation), index })
     }
 
     /// The answer to a first message, and the session it leads to.
@@ -182,13 +190,15 @@ impl Insider {
         let first = &init[5..5 + FIRST + PAYLOAD];
         let responding = self.suite.respond(&hand, first, &mut payload)?;
         let theirs = index_at(init, 1)?;
+        let (key, rest) = payload.split_first_chunk::<32>()?;
+        let with = (PublicKey(*key), u64::from_be_bytes(*rest.first_chunk()?));
         let mut bytes = vec![kind::RESP];
         bytes.extend_from_slice(&ours.to_be_bytes());
         bytes.extend_from_slice(&theirs.to_be_bytes());
         let transport = responding.finish(&mut bytes)?;
         let end = mac(self.room.mac_key(), &[&bytes]);
         bytes.extend_from_slice(&end);
-        Some((bytes, Session { transport, ours, theirs, counter: 0 }))
+        Some((bytes, Session { transport, with, ours, theirs, counter: 0 }))
     }
 }
 
@@ -200,7 +210,7 @@ impl Pending {
         }
         let transport = self.state.finish(&resp[9..RESP - MAC])?;
         let theirs = index_at(resp, 1)?;
-        Some(Session { transport, ours: self.index, theirs, counter: 0 })
+        Some(Session { transport, with: self.with, ours: self.index, theirs, counter: 0 })
     }
 }
 

@@ -17,6 +17,14 @@
 //! | line | every line is said or refused, and refused for a reason that holds |
 //! | exit | a machine ends only the way its situation allows |
 //! | missing | nothing is reported missing between two who were never apart |
+//! | prompt | in a calm room everything is shown at once, whatever others do |
+//! | paced | nobody fills a screen, or renames, faster than a limit (`liars`) |
+//! | third | who takes no part is sent hardly more than attackers send (`victims`) |
+//! | price | what an attacker draws is in proportion to what it sends (`victims`) |
+//! | cost | nobody makes others compute without bound (`costs`) |
+//!
+//! Attackers have no seat. What they claim may be anything; what is claimed about everybody else, and
+//! what others do for each other meanwhile, is judged as always.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +33,7 @@ use chatrpc::machine::{
     TEXT_MAX, Whom, Why,
 };
 
+use crate::liars::Liars;
 use crate::said::Said;
 
 /// What a violation is a violation of; the exit code of the command line.
@@ -216,6 +225,10 @@ pub struct Judge {
     pub latencies: Option<Vec<u64>>,
     /// Deliveries so far.
     pub deliveries: u64,
+    /// Since when the network is calm and everybody has found everybody.
+    pub calm: Option<u64>,
+    /// Who may say anything.
+    pub(crate) liars: Liars,
     line: Option<(Expected, Outcome)>,
 }
 
@@ -309,8 +322,8 @@ impl Judge {
             (Expected::Sent(text, action, to), Outcome::Sent(t, a, p)) => {
                 (text, action, to) != (t, a, p)
             }
-            (Expected::Sent(..), Outcome::Refused(why)) => {
-                *why != reason::BACKLOG || self.seats[seat].open == 0
+            (Expected::Sent(_, _, to), Outcome::Refused(why)) => {
+                *why != reason::BACKLOG || !self.is_waiting(seat, *to)
             }
             (Expected::Refused(reasons), Outcome::Refused(why)) => reasons & why == 0,
             (Expected::Unsaid, Outcome::Sent(..)) => true,
@@ -385,7 +398,7 @@ impl Judge {
                 !me.quit_asked || *undelivered != open
             }
             Exit::NoNodeset { .. } | Exit::NobodyListens => joined || !excused,
-            Exit::NotChatrpc | Exit::Version { .. } | Exit::Full => true,
+            Exit::NotChatrpc | Exit::Version { .. } | Exit::Full => joined || !self.liars.nodeset,
             Exit::Name(problem) => joined || !self.name_was_had(seat, problem),
         };
         if wrong {
@@ -405,7 +418,8 @@ impl Judge {
             NameProblem::ReadsAsId { of: None, .. } | NameProblem::Invalid(_) => return false,
         };
         let others = self.seats.iter().enumerate().filter(|&(other, _)| other != seat);
-        others.flat_map(|(_, seat)| &seat.names).any(|name| name == had)
+        let mut names = others.flat_map(|(_, seat)| &seat.names);
+        self.liars.names.contains(had) || names.any(|name| name == had)
     }
 
     /// A process was killed.
@@ -427,7 +441,10 @@ impl Judge {
             if me.status != Status::Ready || me.open == 0 {
                 continue;
             }
-            let Some(said) = me.said.iter().find(|said| !said.done && !said.audience.is_empty())
+            let honest = |said: &&Said| said.owed().any(|id| self.is_honest(id));
+            let late = |said: &&Said| !said.done && said.waiting().next().is_none();
+            let audible = me.said.iter().filter(|said| !said.audience.is_empty());
+            let Some(said) = audible.clone().find(late).or_else(|| audible.clone().find(honest))
             else {
                 continue;
             };
@@ -437,9 +454,97 @@ impl Judge {
         }
     }
 
+    /// Whether that process is in the room.
+    pub fn is_ready(&self, seat: usize) -> bool {
+        self.seats[seat].status == Status::Ready
+    }
+
+    /// Whatever was said since that instant must have been shown to everybody it was for who is here,
+    /// and shows its author.
+    pub fn all_shown_since(&mut self, since: u64) {
+        for seat in 0..self.seats.len() {
+            let me = &self.seats[seat];
+            let lately = me.said.iter().rev().take_while(|said| said.at >= since);
+            let unshown = |said: &Said| {
+                let late = said.unshown().find(|&id| self.is_mutual(seat, id));
+                late.map(|id| (said.number, id))
+            };
+            let found = lately.filter_map(unshown).next();
+            if let Some((number, id)) = found {
+                let text = format!("message {number} is not shown to {} in time", self.label(id));
+                self.fail_as(Kind::Liveness, "prompt", seat, text);
+            }
+        }
+    }
+
+    /// Whoever is here must have confirmed it by now.
+    pub fn all_confirmed_since(&mut self, since: u64) {
+        for seat in 0..self.seats.len() {
+            let me = &self.seats[seat];
+            let lately = me.said.iter().rev().take_while(|said| said.at >= since);
+            let unconfirmed = |said: &Said| {
+                let late = said.waiting().find(|&id| self.is_mutual(seat, id));
+                late.map(|id| (said.number, id))
+            };
+            let found = lately.filter_map(unconfirmed).next();
+            if let Some((number, id)) = found {
+                let text = format!("message {number} waits for {}", self.label(id));
+                self.fail_as(Kind::Liveness, "prompt", seat, text);
+            }
+        }
+    }
+
+    /// Whether that other one is in the room, and the two show each other.
+    fn is_mutual(&self, seat: usize, id: PeerId) -> bool {
+        let (me, other) = (&self.seats[seat], self.ids.get(&id));
+        let other = other.map(|&at| &self.seats[at as usize]);
+        other.is_some_and(|other| {
+            let ready = other.status == Status::Ready;
+            ready && other.person(me.id).is_some() && me.person(id).is_some()
+        })
+    }
+
+    /// Whether a process is in the room, and it and everybody else there show each other.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn is_met(&self, seat: usize) -> Result<(), String> {
+        if !self.is_ready(seat) {
+            return Err(format!("is still {:?}", self.seats[seat].status));
+        }
+        let others = self.seats.iter().enumerate();
+        let mut ready = others.filter(|&(at, other)| at != seat && other.status == Status::Ready);
+        let unmet = ready.find(|(_, other)| !self.is_mutual(seat, other.id));
+        unmet.map_or(Ok(()), |(_, other)| Err(format!("has not met {}", self.label(other.id))))
+    }
+
+    /// Whether somebody who plays by the rules has not confirmed something yet; or whoever the next
+    /// message is for.
+    fn is_waiting(&self, seat: usize, to: Option<PeerId>) -> bool {
+        let mut open = self.seats[seat].said.iter().filter(|said| !said.done);
+        open.any(|said| {
+            let to = said.waiting().any(|id| Some(id) == to);
+            to || said.owed().any(|id| self.is_honest(id))
+        })
+    }
+
+    /// Whether that reader plays by the rules, and is here whatever a nodeset that lies says.
+    fn is_honest(&self, id: PeerId) -> bool {
+        let reader = self.ids.get(&id).map(|&at| self.seats[at as usize].status);
+        let outside = self.liars.nodeset && reader != Some(Status::Ready);
+        !self.liars.are(id) && !outside
+    }
+
+    /// Whether somebody who plays by the rules has still to confirm something.
+    pub fn is_anybody_waiting(&self) -> bool {
+        (0..self.seats.len()).any(|seat| self.seats[seat].open > 0 && self.is_waiting(seat, None))
+    }
+
     pub(crate) fn label(&self, id: PeerId) -> String {
         match self.ids.get(&id) {
             Some(&seat) => format!("n{}/{}", self.seats[seat as usize].host, id.short()),
+            None if self.liars.are(id) => format!("liar/{}", id.short()),
             None => format!("?/{}", id.short()),
         }
     }

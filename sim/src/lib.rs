@@ -37,12 +37,15 @@
 
 pub mod chain;
 pub mod draw;
+pub mod false_nodeset;
 pub mod faults;
 pub mod faulty;
 mod guard;
 mod host;
 pub mod insider;
 pub mod judge;
+pub mod liar;
+mod liars;
 pub mod link;
 mod meddler;
 pub mod phases;
@@ -57,6 +60,7 @@ pub mod sweep;
 pub mod teeth;
 #[cfg(test)]
 mod toy;
+mod victims;
 mod view;
 pub mod workload;
 pub mod world;

@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use chatrpc_sim::false_nodeset::{LIES_TOLD, Lies};
+use chatrpc_sim::liar::{TRICKS, Tricks};
 use chatrpc_sim::phases::{self, Options};
 use chatrpc_sim::sweep::sweep;
 use chatrpc_sim::{Kind, Violation, scenario, stats, teeth};
@@ -70,6 +72,12 @@ struct Run {
     /// So much loss, whatever the seed says: 0.3 is 30 %.
     #[arg(long, value_parser = ppm)]
     loss: Option<u32>,
+    /// A malicious member with these tricks, whatever the seed says: names, or `none`, or `all`.
+    #[arg(long, value_parser = tricks)]
+    tricks: Option<Tricks>,
+    /// A nodeset with these lies, whatever the seed says.
+    #[arg(long, value_parser = lies)]
+    lies: Option<Lies>,
     /// How many threads.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -106,6 +114,31 @@ fn ppm(text: &str) -> Result<u32, String> {
     if ppm > 1_000_000 { Err("more than everything".to_owned()) } else { Ok(ppm) }
 }
 
+fn tricks(text: &str) -> Result<Tricks, String> {
+    Ok(Tricks::of(&named(text, &TRICKS)?))
+}
+
+fn lies(text: &str) -> Result<Lies, String> {
+    Ok(Lies::of(&named(text, &LIES_TOLD)?))
+}
+
+/// Those of some things that are named, separated by commas.
+fn named<T: Copy + std::fmt::Debug>(text: &str, all: &[T]) -> Result<Vec<T>, String> {
+    let name = |thing: &T| format!("{thing:?}").to_lowercase();
+    match text {
+        "none" => Ok(Vec::new()),
+        "all" => Ok(all.to_vec()),
+        _ => text
+            .split(',')
+            .map(|word| {
+                let found = all.iter().find(|thing| name(thing) == word);
+                let names: Vec<String> = all.iter().map(name).collect();
+                found.copied().ok_or(format!("{word} is none of {}", names.join(", ")))
+            })
+            .collect(),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Task::Run(cli.run)) {
@@ -124,7 +157,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Run) -> ExitCode {
-    let options = Options { people: args.nodes, loss_ppm: args.loss, ..Options::default() };
+    let options = Options {
+        people: args.nodes,
+        loss_ppm: args.loss,
+        tricks: args.tricks,
+        lies: args.lies,
+        ..Options::default()
+    };
     if let Some(seeds) = args.seeds.clone() {
         return many(seeds, args.jobs, &options, u64::from(args.twice), args.stop);
     }
@@ -180,7 +219,10 @@ fn failed(seed: u64, violation: &Violation, options: &Options) -> ExitCode {
     println!("time    {}.{:06} s", violation.at / 1_000_000, violation.at % 1_000_000);
     println!("what    {}", violation.text);
     println!("seed    {seed}");
-    println!("rerun   cargo run -p chatrpc-sim -- run --seed {seed}{nodes}{loss}{twice} --trace");
+    let tricks = options.tricks.map_or(String::new(), |tricks| format!(" --tricks {tricks}"));
+    let lies = options.lies.map_or(String::new(), |lies| format!(" --lies {lies}"));
+    let flags = format!("{nodes}{loss}{tricks}{lies}{twice}");
+    println!("rerun   cargo run -p chatrpc-sim -- run --seed {seed}{flags} --trace");
     ExitCode::from(violation.kind.code())
 }
 

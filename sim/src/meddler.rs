@@ -22,11 +22,18 @@ pub(crate) struct Forgery {
 pub(crate) struct Meddler {
     /// How many datagrams are meddled with, parts in a million.
     pub(crate) ppm: u32,
+    /// How many computers it knows of.
+    pub(crate) computers: usize,
     seen: u64,
     recorded: Vec<Vec<u8>>,
 }
 
 impl Meddler {
+    /// Somebody who does nothing yet, and knows of so many computers.
+    pub(crate) fn among(computers: usize) -> Self {
+        Self { computers, ..Self::default() }
+    }
+
     /// A forgery made from a datagram that is on its way, perhaps. `others` says where computers are.
     pub(crate) fn meddle(
         &mut self,

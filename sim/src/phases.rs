@@ -6,8 +6,10 @@
 
 use chatrpc::machine::{Exit, Noise};
 
+use crate::false_nodeset::Lies;
 use crate::faults::schedule;
 use crate::judge::{Kind, Status, Violation};
+use crate::liar::Tricks;
 use crate::link::LinkParams;
 use crate::swarm::{Nodeset, Swarm};
 use crate::world::{Counters, SECOND, TraceSink, World, WorldConfig};
@@ -21,10 +23,20 @@ pub const REAL_EVERY: u64 = 8;
 pub const CONVERGE_MAX: u64 = 90 * SECOND;
 /// After this time everything said in a healed room has arrived or was given up.
 const SETTLE_MAX: u64 = 15 * SECOND;
+/// How long somebody takes to come in, and to be seen by everybody, in a calm room.
+const ENTER_MAX: u64 = 3 * SECOND;
+/// Within this time everybody renews their lease.
+const RENEWED: u64 = 25 * SECOND;
+/// How often everybody says something then, and what that may take besides five times the way there: a
+/// datagram from before may have opened an old stream, and is found out when it is spoken on.
+const PROMPT_ROUNDS: u32 = 3;
+const PROMPT_SLACK: u64 = 2_000;
 /// How long an idle room is watched.
 const IDLE: u64 = 120 * SECOND;
 /// Bytes a second an idle process may send to another computer.
 const IDLE_RATE_MAX: u64 = 200;
+/// The same while attackers come and go, of which a nodeset tells everybody.
+const IDLE_RATE_ATTACKED_MAX: u64 = 1_000;
 /// How long a nodeset remembers an empty room.
 const FORGET: u64 = 120 * SECOND;
 /// How long leaving takes at most: nothing is undelivered, so the drain does not count.
@@ -37,6 +49,10 @@ pub struct Options {
     pub people: Option<usize>,
     /// So much loss everywhere (parts in a million) instead of what the seed says.
     pub loss_ppm: Option<u32>,
+    /// Such a malicious member, or none, instead of what the seed says.
+    pub tricks: Option<Tricks>,
+    /// Such a lying nodeset, or none, instead of what the seed says.
+    pub lies: Option<Lies>,
     /// Real cryptography or the stand-in, instead of what the seed says.
     pub real_crypto: Option<bool>,
     /// Keep every step, to compare two runs.
@@ -75,7 +91,9 @@ pub fn run(seed: u64, options: &Options, trace: Option<TraceSink>) -> Outcome {
     if let Some(loss_ppm) = options.loss_ppm {
         swarm.link.loss_ppm = loss_ppm;
     }
-    let mut config = WorldConfig::new(seed, swarm.hosts());
+    swarm.tricks = options.tricks.unwrap_or(swarm.tricks);
+    swarm.lies = options.lies.unwrap_or(swarm.lies);
+    let mut config = WorldConfig::new(seed, swarm.computers());
     config.link = LinkParams { delay_us: swarm.link.delay_us, ..LinkParams::default() };
     if options.real_crypto.unwrap_or(seed.is_multiple_of(REAL_EVERY)) {
         config.suite = &Noise;
@@ -86,6 +104,7 @@ pub fn run(seed: u64, options: &Options, trace: Option<TraceSink>) -> Outcome {
     config.make_peer = options.make_peer.unwrap_or(config.make_peer);
     config.make_registry = options.make_registry.unwrap_or(config.make_registry);
     let mut life = Life { swarm, world: World::new(config), converged_us: None };
+    life.world.meddler.computers = swarm.hosts();
     if options.keep_steps {
         life.world.chain.keep();
     }
@@ -121,6 +140,8 @@ impl Life {
         self.heal();
         self.converge()?;
         self.speak()?;
+        self.newcomer()?;
+        self.prompt()?;
         self.idle()?;
         self.leave()
     }
@@ -169,7 +190,10 @@ impl Life {
             link.cuts = 0;
             link.clogged_until = link.clogged_until.min(now);
         });
-        if self.world.machine_on(0).is_none() && self.swarm.nodeset != Nodeset::DiesForEver {
+        let lies_on = !self.swarm.lies.is_empty() && self.swarm.ends_without_nodeset();
+        if self.swarm.nodeset == Nodeset::DiesForEver && !lies_on {
+            self.world.kill(0);
+        } else if !lies_on && (self.world.machine_on(0).is_none() || !self.swarm.lies.is_empty()) {
             self.world.start_registry();
         }
     }
@@ -182,7 +206,7 @@ impl Life {
     }
 
     fn converge(&mut self) -> Result<(), Violation> {
-        if self.swarm.nodeset == Nodeset::DiesForEver {
+        if self.swarm.ends_without_nodeset() {
             return self.stay_together();
         }
         let healed = self.world.now();
@@ -190,6 +214,7 @@ impl Life {
             self.world.run_for(SECOND)?;
             if self.world.judge.converged().is_ok() {
                 self.converged_us = Some(self.world.now() - healed);
+                self.world.judge.calm = Some(self.world.now());
                 return Ok(());
             }
         }
@@ -233,12 +258,51 @@ impl Life {
             }
         }
         let until = self.world.now() + SETTLE_MAX;
-        while self.world.now() < until && self.world.judge.seats().iter().any(|s| s.open > 0) {
+        while self.world.now() < until && self.world.judge.is_anybody_waiting() {
             self.world.run_for(SECOND / 4)?;
         }
         self.world.judge.all_accounted();
         self.world.scan_all();
         self.world.verdict()
+    }
+
+    /// While a malicious member does what it can, somebody who comes is in at once, and sees everybody.
+    fn newcomer(&mut self) -> Result<(), Violation> {
+        if self.swarm.tricks.is_empty() || self.world.judge.calm.is_none() {
+            return Ok(());
+        }
+        // Until then the nodeset may not know where everybody is.
+        self.world.run_for(RENEWED)?;
+        let host = self.swarm.computers() - 1;
+        let seat = self.world.join(host, &crate::workload::name(host));
+        let until = self.world.now() + ENTER_MAX;
+        while self.world.now() < until && self.world.judge.is_met(seat).is_err() {
+            self.world.run_for(SECOND / 20)?;
+        }
+        self.world.judge.is_met(seat).map_err(|text| {
+            let text = format!("after {} s it {text}", ENTER_MAX / SECOND);
+            self.world.violation(Kind::Liveness, "L6", host, text)
+        })
+    }
+
+    /// In a calm room everything is shown as soon as the network carries it, whatever a malicious
+    /// member does, and confirmed by the way back.
+    fn prompt(&mut self) -> Result<(), Violation> {
+        for round in 0..PROMPT_ROUNDS {
+            let began = self.world.now();
+            for host in 1..self.swarm.computers() {
+                if self.world.seat_on(host).is_some_and(|seat| self.world.judge.is_ready(seat)) {
+                    self.world.say(host, &format!("round {round} of {host}"));
+                }
+            }
+            let one_way = self.world.config.link.delay_us;
+            self.world.run_for(5 * one_way + PROMPT_SLACK)?;
+            self.world.judge.all_shown_since(began);
+            self.world.run_for(2 * one_way + SECOND)?;
+            self.world.judge.all_confirmed_since(began);
+            self.world.verdict()?;
+        }
+        Ok(())
     }
 
     fn idle(&mut self) -> Result<(), Violation> {
@@ -251,9 +315,11 @@ impl Life {
         let (before, sizes) = (sent(&self.world), self.tables());
         self.world.run_for(IDLE)?;
         let (after, later) = (sent(&self.world), self.tables());
+        let attacked = !self.swarm.tricks.is_empty() || !self.swarm.lies.is_empty();
+        let allowed = if attacked { IDLE_RATE_ATTACKED_MAX } else { IDLE_RATE_MAX };
         for at in 0..n * n {
             let rate = (after[at].saturating_sub(before[at])) / (IDLE / SECOND);
-            if rate > IDLE_RATE_MAX {
+            if rate > allowed {
                 let text = format!("sends {rate} bytes/s to n{} with nothing to say", at % n);
                 return Err(self.world.violation(Kind::Liveness, "L8", at / n, text));
             }
@@ -275,7 +341,8 @@ impl Life {
             };
             let breath = of(&later, "remotes").map(|remotes| each * remotes);
             let early = of(&sizes, name).max(breath.filter(|_| each > 0));
-            if let Some(early) = early.filter(|early| len > early + 8) {
+            // With somebody about who invents people, tables have their limits and nothing else.
+            if let Some(early) = early.filter(|early| !attacked && len > early + 8) {
                 let text = format!("{name} grew from {early} to {len} while nothing was said");
                 return Err(self.world.violation(Kind::Liveness, "L8", host, text));
             }
@@ -292,7 +359,10 @@ impl Life {
     }
 
     fn leave(&mut self) -> Result<(), Violation> {
-        for host in 1..self.swarm.hosts() {
+        if !self.swarm.tricks.is_empty() {
+            self.world.kill(self.swarm.hosts());
+        }
+        for host in 1..self.swarm.computers() {
             self.world.say(host, "/quit");
         }
         self.world.run_for(LEAVE_MAX)?;
@@ -313,7 +383,7 @@ impl Life {
 
     /// A nodeset that everybody left holds nobody.
     fn forgotten(&mut self) -> Result<(), Violation> {
-        if self.world.machine_on(0).is_none() {
+        if self.swarm.ends_without_nodeset() {
             return Ok(());
         }
         self.world.run_for(CONVERGE_MAX + FORGET)?;

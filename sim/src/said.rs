@@ -8,6 +8,8 @@ const SHOWN: u8 = 1;
 const ACKED: u8 = 2;
 const FAILED: u8 = 4;
 const LEFT: u8 = 8;
+/// Its author has seen that reader go since. What became of it is said when nobody else is waited for.
+const GONE: u8 = 16;
 
 /// A message, as its author said it, and what became of it.
 #[derive(Clone, Debug)]
@@ -59,6 +61,25 @@ impl Said {
         self.audience.iter().all(|&(_, flags)| flags & (ACKED | LEFT) != 0)
     }
 
+    /// Who was not shown it.
+    pub(crate) fn unshown(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.audience.iter().filter(|&&(_, flags)| flags & SHOWN == 0).map(|&(id, _)| id)
+    }
+
+    /// A reader has gone, as the author sees it.
+    pub(crate) fn gone(&mut self, id: PeerId) {
+        if let Some(flags) = self.reader(id) {
+            *flags |= GONE;
+        }
+    }
+
+    /// Who has neither confirmed it nor gone since.
+    pub(crate) fn owed(&self) -> impl Iterator<Item = PeerId> + '_ {
+        let open = |flags: u8| flags & (ACKED | FAILED | LEFT | GONE) == 0;
+        self.audience.iter().filter(move |&&(_, flags)| open(flags)).map(|&(id, _)| id)
+    }
+
+    /// Who has not confirmed it, and is not said to have been given up.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = PeerId> + '_ {
         let open = |flags: u8| flags & (ACKED | FAILED | LEFT) == 0;
         self.audience.iter().filter(move |&&(_, flags)| open(flags)).map(|&(id, _)| id)
@@ -118,6 +139,9 @@ impl Judge {
         let me = self.seats[seat].id;
         let now = self.now;
         let label = self.message_label(id);
+        if self.liars.are(id.author) && id.author == from.id {
+            return self.shown_of_liar(seat, from);
+        }
         let Some(said) = self.find_said(id) else {
             return self.fail("S1", seat, format!("{label} was never said"));
         };
@@ -136,14 +160,19 @@ impl Judge {
             return self.fail("S2", seat, format!("{label} is shown twice"));
         }
         self.in_order(seat, id);
-        let known = self.seats[seat].person(from.id).is_some_and(|known| known.name == from.name);
-        if !known {
-            self.fail("S7", seat, format!("{label} is from {}, who is not here", from.name));
-        }
+        self.is_present(seat, from);
         self.seats[seat].tally.messages += 1;
         self.deliveries += 1;
         if let Some(latencies) = &mut self.latencies {
             latencies.push(now - said_at);
+        }
+    }
+
+    /// Whoever a message is shown of must be here, under that name.
+    pub(crate) fn is_present(&mut self, seat: usize, from: &Person) {
+        let known = self.seats[seat].person(from.id).is_some_and(|known| known.name == from.name);
+        if !known {
+            self.fail("S7", seat, format!("a message is from {}, who is not here", from.name));
         }
     }
 
@@ -169,12 +198,15 @@ impl Judge {
             return self.fail("S6", seat, format!("a receipt of {label}, never said"));
         };
         let done = said.done;
+        let lies = self.liars.are(by.id);
+        let Some(said) = self.find_said(id) else { return };
         let Some(flags) = said.reader(by.id) else {
             return self.fail("S6", seat, format!("a receipt of {label}, not a reader"));
         };
         let before = *flags;
         *flags |= ACKED;
-        if before & SHOWN == 0 {
+        // An attacker may confirm what it never showed: it deceives nobody about anybody else.
+        if before & SHOWN == 0 && !lies {
             self.fail("S6", seat, format!("a receipt of {label}, who has not shown it"));
         } else if before & (ACKED | FAILED | LEFT) != 0 || done {
             self.fail("once", seat, format!("a receipt of {label} after it was settled"));
@@ -232,6 +264,7 @@ impl Judge {
             let said = &me.said[at];
             let unseen = said
                 .failed()
+                .filter(|&id| !self.liars.are(id))
                 .find(|&id| !me.lefts.iter().any(|&(left, _, when)| left == id && when >= said.at));
             wrong = wrong.or(unseen.map(|id| (said.number, id)));
         }
@@ -244,6 +277,9 @@ impl Judge {
 
     pub(crate) fn missing(&mut self, seat: usize, from: &Person, count: u64) {
         let me = self.seats[seat].id;
+        if self.liars.are(from.id) {
+            return self.is_present(seat, from);
+        }
         self.seats[seat].tally.missing += count;
         let label = self.label(from.id);
         let Some(&author) = self.ids.get(&from.id) else {

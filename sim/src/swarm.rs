@@ -4,6 +4,8 @@
 //! every pair of kinds is also met alone. A field's value depends on the seed and the field only.
 
 use crate::draw::{Draws, SWARM};
+use crate::false_nodeset::{LIES_TOLD, Lies};
+use crate::liar::{TRICKS, Tricks};
 use crate::link::{BURSTS, LinkParams};
 use crate::world::SECOND;
 
@@ -95,6 +97,12 @@ pub struct Swarm {
     pub visitors: u64,
     /// Whether some take the name of somebody else.
     pub same_names: bool,
+    /// What a malicious member does; nothing when there is none.
+    pub tricks: Tricks,
+    /// How the nodeset lies from some instant on; in no way when it does not.
+    pub lies: Lies,
+    /// Whether it goes on lying when everything else is healed.
+    pub lies_for_ever: bool,
 }
 
 struct Field(u64);
@@ -154,14 +162,28 @@ impl Swarm {
             roamers: count(next(), 3),
             meddle_ppm: meddling(next()),
             roll_backs: count(next(), 2),
+            tricks: Tricks::of(&some(next(), &TRICKS)),
+            lies: Lies::of(&some(next(), &LIES_TOLD)),
+            lies_for_ever: on(next(), 300_000),
         };
-        if swarm.nodeset == Nodeset::DiesForEver {
+        if swarm.ends_without_nodeset() {
             swarm.roamers = swarm.roamers.min(1);
         }
         swarm
     }
 
-    /// How many computers the seed needs: the nodeset's, the people's, the visitors'.
+    /// Whether nobody introduces people any more, once all else is healed.
+    pub fn ends_without_nodeset(&self) -> bool {
+        let lies = self.lies_for_ever && !self.lies.is_empty();
+        self.nodeset == Nodeset::DiesForEver || lies
+    }
+
+    /// How many computers the seed needs, attackers' and latecomers' included.
+    pub const fn computers(&self) -> usize {
+        self.hosts() + if self.tricks.is_empty() { 0 } else { 2 }
+    }
+
+    /// How many computers there are of the nodeset, the people and the visitors.
     pub const fn hosts(&self) -> usize {
         1 + self.people + self.visitors as usize
     }
@@ -180,6 +202,12 @@ impl Swarm {
         }
         params
     }
+}
+
+/// None in half of the seeds; then one to three of them.
+fn some<T: Copy>(mut d: Draws, all: &[T]) -> Vec<T> {
+    let count = if d.chance(500_000) { d.range(1, 3) } else { 0 };
+    (0..count).map(|_| d.one_of(all)).collect()
 }
 
 /// Two to seven in most seeds (partial partitions show from three on), with tails to fifty.
@@ -260,6 +288,14 @@ mod tests {
         half("roll backs", &|swarm| swarm.roll_backs > 0);
         half("roamers", &|swarm| swarm.roamers > 0);
         half("meddling", &|swarm| swarm.meddle_ppm > 0);
+        half("malicious member", &|swarm| !swarm.tricks.is_empty());
+        half("lying nodeset", &|swarm| !swarm.lies.is_empty());
+        for trick in TRICKS {
+            assert!(swarms.iter().any(|swarm| swarm.tricks.has(trick)), "{trick:?}");
+        }
+        for lie in LIES_TOLD {
+            assert!(swarms.iter().any(|swarm| swarm.lies.has(lie)), "{lie:?}");
+        }
         half("nodeset", &|swarm| swarm.nodeset != Nodeset::Fine);
         assert!(swarms.iter().any(|swarm| swarm.people > 30));
     }

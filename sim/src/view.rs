@@ -11,6 +11,9 @@ const HEARD_US: u64 = 50_000_000;
 /// seconds of silence between the two make it true.
 const HEARD_HOSTILE_US: u64 = 3_000_000;
 
+/// How long somebody is here without being heard, microseconds.
+const LEASE_US: u64 = 60_000_000;
+
 impl Judge {
     /// A datagram that `from` sent at `sent_at` was handed to `to`.
     pub fn heard(&mut self, to: usize, from: usize, sent_at: u64) {
@@ -30,7 +33,8 @@ impl Judge {
     /// Whether that person is a real process under a name it had.
     fn is_real(&mut self, seat: usize, person: &Person) -> bool {
         let known = self.ids.get(&person.id).map(|&at| &self.seats[at as usize]);
-        let real = known.is_some_and(|seat| seat.names.contains(&person.name));
+        let real = known.is_some_and(|seat| seat.names.contains(&person.name))
+            || self.liars.are(person.id);
         if !real {
             let text = format!("{} as {} never was", self.label(person.id), person.name);
             self.fail("S7", seat, text);
@@ -88,6 +92,7 @@ impl Judge {
         let us = &mut self.seats[seat];
         us.tally.left += 1;
         us.lefts.push((who.id, why, now));
+        us.said.iter_mut().filter(|said| !said.done).for_each(|said| said.gone(who.id));
         match us.people.binary_search_by_key(&who.id, |known| known.id) {
             Ok(at) => drop(us.people.remove(at)),
             Err(_) => {
@@ -98,11 +103,18 @@ impl Judge {
         let Some(&other) = self.ids.get(&who.id) else { return };
         let other = other as usize;
         let them = &self.seats[other];
+        let calm = self.calm.is_some_and(|since| now >= since + LEASE_US);
         let wrong = match why {
             Why::Quit => !them.quit_asked,
-            Why::Replaced => them.status != Status::Gone,
             // Nobody leaves for that.
             Why::Unread => true,
+            // Whatever a nodeset says.
+            Why::Replaced => them.status != Status::Gone,
+            // What ran out was not renewed since.
+            Why::Timeout if calm && them.status == Status::Ready => true,
+            // With its word against somebody, three seconds without an answer are enough: what they say
+            // by themselves may be old.
+            Why::Timeout if self.hostile && self.liars.nodeset => false,
             Why::Timeout => {
                 them.status == Status::Ready
                     && them.person(self.seats[seat].id).is_some()
@@ -136,6 +148,9 @@ impl Judge {
                 self.fail("S7", seat, text);
             }
         }
+        if self.liars.are(who.id) {
+            self.renamed_liar(seat, who.id);
+        }
     }
 
     /// Whether every ready process shows exactly all the other living ones; else who does not.
@@ -153,11 +168,16 @@ impl Judge {
                 return Err((at, format!("is still {:?}", seat.status)));
             }
             let others = || want.iter().filter(|(id, _)| *id != seat.id);
-            if others().copied().eq(seat.people.iter().map(called)) {
+            // Attackers come and go as they like.
+            let shown = || {
+                let honest = seat.people.iter().filter(|person| !self.liars.are(person.id));
+                honest.map(called)
+            };
+            if others().copied().eq(shown()) {
                 continue;
             }
             let lacks = others().find(|(id, _)| seat.person(*id).is_none());
-            let extra = seat.people.iter().map(called).find(|person| !want.contains(person));
+            let extra = shown().find(|person| !want.contains(person));
             let label = |person: Option<(PeerId, &Name)>| person.map(|(id, _)| self.label(id));
             let (lacks, extra) = (label(lacks.copied()), label(extra));
             return Err((at, format!("lacks {lacks:?}, shows {extra:?} wrongly")));

@@ -23,11 +23,13 @@ use crate::guard::Guard;
 use crate::host::{Host, PORT, Process, Role};
 pub use crate::host::{MakePeer, MakeRegistry};
 use crate::judge::{Judge, Kind, Violation};
+use crate::liar::LiarConfig;
 use crate::link::{Link, LinkParams};
 use crate::meddler::Meddler;
 use crate::queue::{Endpoint, Pool, Queue, What};
 use crate::secrecy::Secrecy;
 use crate::standin::StandIn;
+use crate::victims::Victims;
 
 /// One second, in the microseconds of the world's clock.
 pub const SECOND: u64 = 1_000_000;
@@ -129,6 +131,7 @@ pub struct World {
     room: Room,
     pub(crate) meddler: Meddler,
     secrecy: Secrecy,
+    victims: Victims,
     links: Vec<Link>,
     trace: Option<TraceSink>,
 }
@@ -160,8 +163,9 @@ impl World {
             hosts: (0..n).map(|_| host()).collect(),
             procs: Vec::new(),
             room: room(config.seed),
-            meddler: Meddler::default(),
+            meddler: Meddler::among(n),
             secrecy: Secrecy::default(),
+            victims: Victims::default(),
             links: vec![link; n * n],
             trace: None,
         }
@@ -195,7 +199,7 @@ impl World {
     pub fn seat_on(&self, host: usize) -> Option<usize> {
         match self.procs[self.hosts[host].proc?].role {
             Role::Peer(seat) => Some(seat),
-            Role::Registry => None,
+            Role::Registry | Role::Liar => None,
         }
     }
 
@@ -300,6 +304,28 @@ impl World {
         let seed = bytes(self.config.seed, host as u64, starts);
         let set_back = self.hosts[host].set_back * HOUR_MS;
         (Seed(seed), WALL_MS + self.now / 1000 + starts - set_back)
+    }
+
+    /// An attacker comes to a computer. Nothing of it is judged, and all that it draws.
+    pub fn attack(&mut self, host: usize, make: impl FnOnce(LiarConfig) -> Box<dyn Machine>) {
+        let (seed, incarnation) = self.birth(host);
+        let addr = |host: usize| Endpoint { host: host as u16, port: self.hosts[host].port }.addr();
+        let others = (1..self.config.hosts).filter(|&other| other != host).map(addr).collect();
+        let config = LiarConfig {
+            seed: seed.stream("lies").next_u64(),
+            incarnation,
+            identity: self.identity_of(host),
+            suite: self.config.suite,
+            room: self.room.clone(),
+            nodeset: addr(0),
+            own: addr(host),
+            others,
+            third: [0, 1].map(|n| Endpoint { host: u16::MAX - n, port: PORT }.addr()),
+        };
+        if host == 0 {
+            self.judge.nodeset_lies();
+        }
+        self.boot(host, Role::Liar, make(config));
     }
 
     fn boot(&mut self, host: usize, role: Role, machine: Box<dyn Machine>) {

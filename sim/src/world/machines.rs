@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use chatrpc::machine::{Action, Event, Exit, Input, drain, mix};
+use chatrpc::machine::{Action, Event, Exit, Input, TEXT_MAX, drain, mix};
 
 use super::{INSTANT_MAX, SCAN_EVERY, World};
 use crate::chain::hash_bytes;
@@ -124,14 +124,33 @@ impl World {
             let text: String = format!("{event:?}").chars().take(140).collect();
             self.trace_line(host, &text);
         }
-        let Role::Peer(seat) = self.procs[proc].role else { return };
+        let seat = match self.procs[proc].role {
+            Role::Peer(seat) => seat,
+            Role::Registry => return,
+            Role::Liar => return self.unmask(event),
+        };
         self.judge.saw(seat, event);
         match event {
-            Event::Sent { readers, .. } => self.procs[proc].guard.said(*readers),
+            Event::Sent { readers, text, .. } => {
+                self.procs[proc].guard.said(*readers);
+                let faces = self.judge.liars_among(seat, *readers);
+                self.victims.said(self.now, proc as u32, text.as_str().len(), faces);
+            }
+            // Whoever takes something again is called with all that waits for them.
+            Event::Reads { reads: true, waiting, .. } => {
+                self.victims.said(self.now, proc as u32, TEXT_MAX, *waiting);
+            }
             Event::Ready { .. } | Event::Joined(_) => {
                 self.procs[proc].guard.met(self.judge.seats[seat].people.len());
             }
             _ => {}
+        }
+    }
+
+    /// An attacker says under which face it goes from here on.
+    fn unmask(&mut self, event: &Event<'_>) {
+        if let Event::Joined(face) = event {
+            self.judge.lies(face);
         }
     }
 

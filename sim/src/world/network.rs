@@ -9,15 +9,18 @@ use crate::chain::hash_bytes;
 use crate::draw::{LINK, draw};
 use crate::host::Role;
 use crate::judge::Kind;
+use crate::liar::spoofed;
 use crate::link::{Held, Mark};
 use crate::queue::{Endpoint, What};
 
 impl World {
     pub(super) fn release(&mut self, slot: u32, uses: u32) {
+        if self.pool.at(slot).uses != uses {
+            return;
+        }
         let (from, to) = (self.pool.at(slot).from.host, self.pool.at(slot).to.host);
         let link = self.link(usize::from(from), usize::from(to));
-        let waits = link.held.is_some_and(|held| held.datagram == slot);
-        if waits && self.pool.at(slot).uses == uses {
+        if link.held.is_some_and(|held| held.datagram == slot) {
             self.link(usize::from(from), usize::from(to)).held = None;
             self.arrive(slot);
         }
@@ -45,8 +48,12 @@ impl World {
     fn refuse(&mut self, slot: u32) {
         self.counters.lost += 1;
         let Datagrams { from, to, .. } = Datagrams::of(self.pool.at(slot));
+        if self.trace.is_some() {
+            self.trace_line(to.host, &format!("<-n{:<3} at port {} [refused]", from.host, to.port));
+        }
         self.pool.give_back(slot);
-        if !self.config.icmp || self.pool.at(slot).mark == Mark::Refused {
+        let outside = usize::from(from.host) >= self.config.hosts;
+        if outside || !self.config.icmp || self.pool.at(slot).mark == Mark::Refused {
             return;
         }
         let back = self.fate(to.host, from.host);
@@ -69,8 +76,13 @@ impl World {
         if mark != Mark::Forged {
             self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
         }
-        if let (Role::Peer(seat), Some(Role::Peer(other))) =
-            (self.procs[proc].role, self.procs.get(sender as usize).map(|proc| proc.role))
+        if self.is_liar(sender as usize) {
+            self.victims.heard(self.now, proc as u32, bytes.len());
+        }
+        // A first message may be an old one, and a cookie anybody's: they show nobody to be alive.
+        let proves = matches!(bytes.first(), Some(&(wire::kind::RESP | wire::kind::DATA)));
+        if let (Role::Peer(seat), Some(Role::Peer(other)), true) =
+            (self.procs[proc].role, self.procs.get(sender as usize).map(|proc| proc.role), proves)
         {
             self.judge.heard(seat, other, sent_at);
         }
@@ -94,7 +106,7 @@ impl World {
     /// The digest of a machine that is about to get sealed bytes which it has had before, if
     /// nothing else is due.
     fn before_a_replay(&mut self, proc: usize, hash: u64, bytes: &[u8]) -> Option<u64> {
-        if bytes.first() != Some(&wire::kind::DATA) {
+        if bytes.first() != Some(&wire::kind::DATA) || self.is_liar(proc) {
             return None;
         }
         let process = &mut self.procs[proc];
@@ -109,6 +121,9 @@ impl World {
         self.counters.datagrams += 1;
         self.counters.bytes += bytes.len() as u64;
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
+        if self.is_liar(proc) {
+            return self.lie(proc, to, bytes);
+        }
         if bytes.len() > wire::DATAGRAM_MAX {
             let text = format!("a datagram of {} bytes", bytes.len());
             self.blame(Kind::Safety, "S8", proc, text);
@@ -117,7 +132,10 @@ impl World {
         else {
             self.counters.lost += 1;
             *self.outside.entry((host, to)).or_default() += bytes.len() as u64;
-            return;
+            if self.trace.is_some() {
+                self.trace_line(host, &format!("->{to} len {:4} [outside]", bytes.len()));
+            }
+            return self.judge_third(proc, to, bytes.len());
         };
         if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {
             self.blame(Kind::Safety, "S8", proc, text);
@@ -125,11 +143,54 @@ impl World {
         if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
             self.blame(Kind::Safety, "S13", proc, text);
         }
+        if self.hosts[usize::from(to.host)].proc.is_some_and(|proc| self.is_liar(proc))
+            && let faces = self.judge.liars.count()
+            && let Err(text) = self.victims.answers(self.now, proc as u32, bytes.len(), faces)
+        {
+            self.blame(Kind::Safety, "price", proc, text);
+        }
         if let Some(captured) = &mut self.captured {
             captured.push(bytes.to_vec());
         }
         let sent = (Endpoint { host, port }, to, proc as u32);
         self.meddle((sent.0, to), bytes);
+        self.carry(sent, bytes);
+    }
+
+    /// What an attacker sends is not judged, and neither is where it says it comes from.
+    fn lie(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
+        self.victims.attacked(self.now, bytes.len());
+        let (host, port) = (self.procs[proc].host, self.procs[proc].port);
+        let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
+        else {
+            return;
+        };
+        let Some((from, bytes)) = spoofed(bytes) else {
+            return self.carry((Endpoint { host, port }, to, proc as u32), bytes);
+        };
+        let fate = self.fate(host, to.host);
+        if let (Some(from), Some(&(at, _))) = (Endpoint::of(from), fate.arrivals().first()) {
+            let slot = self.load((from, to, u32::MAX), Mark::Forged, bytes);
+            self.push(at, What::Arrive(slot));
+        }
+    }
+
+    pub(super) fn is_liar(&self, proc: usize) -> bool {
+        self.procs.get(proc).is_some_and(|proc| proc.role == Role::Liar)
+    }
+
+    /// Whoever takes no part is sent little.
+    fn judge_third(&mut self, proc: usize, to: SocketAddr, bytes: usize) {
+        let honest = self.procs.iter().filter(|proc| proc.alive && proc.role != Role::Liar);
+        let honest = honest.count();
+        if let Err(text) = self.victims.third(self.now, to, bytes, honest) {
+            self.blame(Kind::Safety, "third", proc, text);
+        }
+    }
+
+    /// A datagram leaves; the link decides what becomes of it.
+    fn carry(&mut self, sent: (Endpoint, Endpoint, u32), bytes: &[u8]) {
+        let (host, to) = (sent.0.host, sent.1);
         let fate = self.fate(host, to.host);
         self.counters.lost += u64::from(fate.arrivals().is_empty());
         let mut arrivals = fate.arrivals().iter();
@@ -154,7 +215,7 @@ impl World {
         if from.host == 0 || to.host == 0 {
             return;
         }
-        let people = self.config.hosts as u64 - 1;
+        let people = self.meddler.computers as u64 - 1;
         let hosts = &self.hosts;
         let others = |bits: u64| {
             let host = 1 + (bits % people) as usize;

@@ -92,12 +92,28 @@ impl Lines {
         }
     }
 
+    /// Waits until so many lines have `part` in them, wherever among all lines, and asks for none.
+    pub fn wait_for(&mut self, part: &str, count: usize) {
+        let (end, mut at, mut found) = (Instant::now() + PATIENCE, 0, 0);
+        loop {
+            found += self.seen[at..].iter().filter(|line| line.contains(part)).count();
+            at = self.seen.len();
+            if found >= count {
+                return;
+            }
+            assert!(self.more(end, part), "{} ended with {found} of {count} {part:?}", self.what);
+        }
+    }
+
+    /// Every line so far.
+    pub fn so_far(&mut self) -> &[String] {
+        self.seen.extend(self.lines.try_iter());
+        &self.seen
+    }
+
     /// Whether no line so far has `part` in it.
     pub fn has_none(&mut self, part: &str) -> bool {
-        while let Ok(line) = self.lines.try_recv() {
-            self.seen.push(line);
-        }
-        !self.seen.iter().any(|line| line.contains(part))
+        !self.so_far().iter().any(|line| line.contains(part))
     }
 
     /// Every line, once the output has ended.

@@ -19,6 +19,8 @@ pub struct Step {
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     hash: u64,
+    /// The same without the digests of the machines: what they did, and not how they keep it.
+    deeds: u64,
     len: u64,
     steps: Option<Vec<Step>>,
 }
@@ -31,8 +33,11 @@ impl Chain {
 
     /// Adds an event.
     pub fn add(&mut self, at: u64, what: char, host: u16, value: u64) {
-        self.hash =
-            mix(self.hash ^ mix(at ^ (u64::from(host) << 40) ^ (what as u64) << 56) ^ value);
+        let link = mix(at ^ (u64::from(host) << 40) ^ (what as u64) << 56) ^ value;
+        self.hash = mix(self.hash ^ link);
+        if what != 'd' {
+            self.deeds = mix(self.deeds ^ link);
+        }
         self.len += 1;
         if let Some(steps) = &mut self.steps {
             steps.push(Step { at, what, host, hash: self.hash });
@@ -42,6 +47,12 @@ impl Chain {
     /// The hash of everything so far.
     pub const fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// The hash of everything that could be seen from outside a machine: a change of its insides alone
+    /// leaves it as it is.
+    pub const fn deeds(&self) -> u64 {
+        self.deeds
     }
 
     /// How many events there were.
@@ -96,5 +107,8 @@ mod tests {
         b.add(3, 's', 2, 8);
         assert_eq!(a.first_difference(&b).map(|(at, ..)| at), Some(2));
         assert_ne!(a.hash(), b.hash());
+        let deeds = a.deeds();
+        a.add(4, 'd', 2, 9);
+        assert_eq!(a.deeds(), deeds, "a digest is no deed");
     }
 }

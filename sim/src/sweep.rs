@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use chatrpc::machine::mix;
+
 use crate::judge::Violation;
 use crate::phases::{self, Options, Outcome};
 use crate::world::Counters;
@@ -21,6 +23,8 @@ pub struct Sweep {
     pub deliveries: u64,
     /// How much time was simulated, microseconds.
     pub simulated_us: u64,
+    /// One hash over what the machines did in all seeds, in whatever order these were run.
+    pub deeds: u64,
     /// The longest that agreeing took after healing, microseconds.
     pub converged_us_max: u64,
 }
@@ -28,6 +32,7 @@ pub struct Sweep {
 impl Sweep {
     fn add(&mut self, seed: u64, outcome: Outcome) {
         self.seeds += 1;
+        self.deeds = self.deeds.wrapping_add(mix(seed ^ outcome.chain.deeds()));
         self.failures.extend(outcome.violation.map(|violation| (seed, violation)));
         self.counters.events += outcome.counters.events;
         self.counters.datagrams += outcome.counters.datagrams;
@@ -43,7 +48,7 @@ impl Sweep {
     pub fn summary(&self) -> String {
         format!(
             "{} seeds, {} failures; {} node-hours, {} events, {} datagrams ({} lost), \
-             {} deliveries; slowest agreement {} s",
+             {} deliveries; slowest agreement {} s; hash {:016x}",
             self.seeds,
             self.failures.len(),
             self.counters.alive_us / 3_600_000_000,
@@ -52,6 +57,7 @@ impl Sweep {
             self.counters.lost,
             self.deliveries,
             self.converged_us_max / 1_000_000,
+            self.deeds,
         )
     }
 }

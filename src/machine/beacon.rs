@@ -96,7 +96,7 @@ impl Farewell {
 }
 
 /// Who somebody is and where they may be reached. Only a greater `n` replaces one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Beacon {
     /// Which process: follows from the key and the incarnation.
     pub id: PeerId,
@@ -161,7 +161,7 @@ impl Beacon {
 }
 
 /// A beacon and who vouches for it: the owner of its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Signed {
     /// What is said.
     pub beacon: Beacon,
@@ -206,7 +206,7 @@ impl Signed {
 }
 
 /// A sealed beacon: for who knows the room's secret, and noise to anybody else.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Sealed(pub Arc<[u8; SEALED]>);
 
 impl Sealed {

@@ -20,6 +20,7 @@ mod unproven;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -92,7 +93,7 @@ pub(crate) struct Calls<T> {
 
 /// A process numbers all it asks of another one in one sequence, over whatever links: it may have
 /// several addresses, and sees all of ours as one.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Numbering {
     next: u32,
     links: usize,
@@ -115,12 +116,31 @@ struct Pending<T> {
     late: Option<Time>,
 }
 
+/// The bytes follow from the token.
+impl<T: Hash> Hash for Pending<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { token, link, bytes, draws_page, sends, sent, due, late } = self;
+        (token, link, bytes.len(), draws_page, sends, sent, due, late).hash(state);
+    }
+}
+
 /// What happened to a request that came in over a link.
 pub(crate) enum Admission {
     /// Never seen: execute it and [`Calls::reply`].
     New,
     /// Seen: it was answered again, or is refused as too old. Nothing is to be done.
     Over,
+}
+
+/// What was refused is counted for people, what is kept for reuse says nothing, and what is known of
+/// the datagram in hand ends with it.
+impl<T: Hash> Hash for Calls<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { incarnation, sessions, links, by_peer, numbering, pending, .. } = self;
+        let Self { timers, dirty, strays, rng, next_seq, unproven, .. } = self;
+        (incarnation, sessions, links, by_peer, numbering, pending).hash(state);
+        (timers, dirty, strays, rng, next_seq, unproven).hash(state);
+    }
 }
 
 impl<T: Copy + PartialEq> Calls<T> {

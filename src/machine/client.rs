@@ -10,9 +10,9 @@ use core::time::Duration;
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::SENDS_MAX;
-use crate::machine::reading::{Progress, Reading};
+use crate::machine::reading::{PARTS_MAX, Progress, Reading};
 use crate::machine::wire::{ANYBODY, ANYWHERE, Asked, Change, Cookie, Page, Request, Response};
-use crate::machine::{Exit, Farewell, Health, PeerId, Rng, Sealed, Tag, Time};
+use crate::machine::{Exit, Farewell, Health, PeerId, Rng, Sealed, Table, Tag, Time};
 
 /// A lease is renewed this often; it lasts three times as long.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ const COOKIES: Rate = Rate::new(ASK_AGAIN, 4);
 const PAGES: Rate = Rate::new(Duration::from_millis(100), 256);
 
 /// What a nodeset is given of us.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Card {
     /// What ends a lease of ours, and what its token follows from, which proves that it is ours at
     /// whatever address we are.
@@ -51,7 +51,7 @@ pub(crate) struct Card {
 }
 
 /// What a call to the nodeset was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ask {
     /// Part of the roster, behind that version.
     Who {
@@ -87,7 +87,7 @@ pub(crate) enum News {
     Over(Exit),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Client {
     pub(crate) nodeset: SocketAddr,
     tag: Tag,
@@ -115,7 +115,7 @@ pub(crate) struct Client {
     rng: Rng,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 enum Phase {
     /// Reading the roster; the second first question is due at `twin`.
     Reading { reading: Reading, twin: Option<Time> },
@@ -374,6 +374,15 @@ impl Client {
             Phase::Entering { again } => again,
             Phase::Left => None,
         }
+    }
+
+    /// The parts of the roster that are not read.
+    pub(crate) fn footprint(&self) -> Table {
+        let parts = match &self.phase {
+            Phase::Reading { reading, .. } => reading.parts(),
+            _ => 0,
+        };
+        Table { name: "unread parts", len: parts, limit: PARTS_MAX }
     }
 
     /// Takes the answer to a question for part of the roster.

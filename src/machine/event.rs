@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::machine::{Name, PeerId, PublicKey, SafeText};
 
 /// Somebody in the room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Person {
     /// Which process it is: names may be shared, ids are not.
     pub id: PeerId,
@@ -88,7 +88,7 @@ pub struct Presence {
 }
 
 /// One line of `chatrpc who`: what the nodeset knows of a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listed {
     /// Who.
     pub who: Person,
@@ -171,7 +171,7 @@ impl Refusal<'_> {
 }
 
 /// Why a name cannot be had in this room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NameProblem {
     /// It is not a name at all.
     Invalid(crate::machine::NameError),
@@ -364,7 +364,7 @@ pub enum Event<'a> {
 }
 
 /// How a machine ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
     /// It left properly.
     Left {

@@ -10,7 +10,7 @@ use crate::machine::wire::Flags;
 const HOLD: usize = 64;
 
 /// What one author says to us.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct InStream {
     /// The name of the stream; 0 while there is none.
     id: u32,
@@ -31,7 +31,7 @@ pub(crate) struct InStream {
     number: Option<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Held {
     number: u64,
     flags: Flags,

@@ -6,12 +6,13 @@ use core::net::SocketAddr;
 
 use crate::machine::call::{Calls, Refused};
 use crate::machine::client::{Ask, Client, News};
+use crate::machine::digest::digest;
 use crate::machine::event::Listed;
 use crate::machine::outbox::Outbox;
 use crate::machine::suite::Suite;
 use crate::machine::wire::{self, Change, Packet, Response};
 use crate::machine::{
-    Action, Blame, Event, Exit, Handle, Input, Machine, Room, Seed, Signed, Table, Time, Wake, mix,
+    Action, Blame, Event, Exit, Handle, Input, Machine, Room, Seed, Signed, Table, Time, Wake,
 };
 
 /// People listed at most: a nodeset that names more is not believed.
@@ -175,6 +176,7 @@ impl Machine for Listing {
 
     fn footprint(&self) -> Vec<Table> {
         let mut tables = self.calls.footprint();
+        tables.extend(self.client.iter().map(Client::footprint));
         tables.push(Table { name: "listed", len: self.found.len(), limit: LISTED_MAX });
         tables
     }
@@ -184,7 +186,8 @@ impl Machine for Listing {
     }
 
     fn digest(&self) -> u64 {
-        self.found.keys().fold(u64::from(self.done), |hash, handle| mix(hash ^ handle.0))
+        let Self { client, calls, found, done, .. } = self;
+        digest(&(client, calls, found, done))
     }
 
     fn check(&self) {

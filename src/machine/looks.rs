@@ -22,6 +22,13 @@ pub(crate) struct Looks {
     ids: BTreeMap<String, Persons>,
 }
 
+/// It follows from who is here.
+impl core::hash::Hash for Looks {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.ids.len().hash(state);
+    }
+}
+
 /// Whom somebody could be taken for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Alike {

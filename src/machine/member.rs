@@ -30,7 +30,8 @@ use crate::machine::pins::Pins;
 use crate::machine::slots::{Key, Slots};
 use crate::machine::source::source;
 use crate::machine::speech::{
-    BACKLOG_EASY, MESSAGES_MAX, MessageKey, OutStream, PIECES_IN_FLIGHT, Piece, Receipt, Speech,
+    BACKLOG_EASY, MESSAGES_MAX, MessageKey, OutStream, PIECES_IN_FLIGHT, PIECES_MAX, Piece,
+    Receipt, Speech,
 };
 use crate::machine::timer::Timers;
 use crate::machine::wire::{Listed, Request};
@@ -108,7 +109,7 @@ fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> 
     signed
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Members {
     slab: Slots<Member>,
     by_id: BTreeMap<PeerId, MemberKey>,
@@ -127,7 +128,7 @@ pub(crate) struct Members {
 }
 
 /// Who says that somebody is here, or gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Introducer {
     /// A nodeset.
     Nodeset,
@@ -450,12 +451,14 @@ impl Members {
         }
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 3] {
+    pub(crate) fn footprint(&self) -> [Table; 4] {
         let members = self.slab.len() - self.gone;
+        let pieces = self.slab.iter().map(|(_, member)| member.out.pieces()).sum();
         [
             Table { name: "members", len: members, limit: MEMBERS_MAX },
             Table { name: "absent", len: self.gone, limit: ABSENT_MAX },
             Table { name: "held bytes", len: self.held, limit: HELD_MAX },
+            Table { name: "pieces to be said", len: pieces, limit: MEMBERS_MAX * PIECES_MAX },
         ]
     }
 

@@ -63,6 +63,7 @@ mod client;
 mod codec;
 mod command;
 mod cookie;
+mod digest;
 mod event;
 mod guarded;
 mod identity;

@@ -24,7 +24,7 @@ const NAME_COLUMNS_MAX: usize = 24;
 pub(crate) const NAME_BYTES_MAX: usize = 96;
 
 /// A valid name: NFC, single spaces, 1 to 24 columns, nothing that [`sanitize`] would change.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
 impl Name {
@@ -96,6 +96,13 @@ pub struct Look {
     readings: [String; 2],
     /// What in it has the form of the beginning of an id, in the letters of [`id_letters`].
     claims: Vec<String>,
+}
+
+/// It follows from the name, which says more.
+impl core::hash::Hash for Look {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.readings[0].len().hash(state);
+    }
 }
 
 impl Look {
@@ -210,7 +217,7 @@ impl<'a> From<&'a Name> for SafeText<'a> {
 }
 
 /// Why not a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NameError {
     /// Nothing left after trimming.
     Empty,

@@ -29,7 +29,7 @@ impl Rate {
 }
 
 /// How much of a [`Rate`] is used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Pace {
     /// When the next one would be due, had they come evenly.
     due: Time,

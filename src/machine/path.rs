@@ -31,7 +31,7 @@ const RIDE_PPM: u32 = 20_000;
 /// A sample above this is an artefact (a suspended host, a very late duplicate).
 const SAMPLE_MAX: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Path {
     srtt_us: Option<u64>,
     rttvar_us: u64,

@@ -13,6 +13,7 @@ use core::time::Duration;
 use self::talking::mentions;
 use crate::machine::call::{Admission, Calls, LinkKey, Refused};
 use crate::machine::client::{Ask, Card, Client};
+use crate::machine::digest::digest;
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
@@ -25,7 +26,6 @@ use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
     Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Input, Machine, MessageId, Name,
     NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time, Wake,
-    mix,
 };
 
 /// What a [`Peer`] is made from.
@@ -90,7 +90,7 @@ pub struct Peer {
 }
 
 /// What a call was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     /// Something asked of the nodeset.
     Nodeset(Ask),
@@ -128,7 +128,7 @@ impl Purpose {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 enum Stage {
     /// Reading the roster.
     Reading,
@@ -247,7 +247,8 @@ impl Peer {
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut text = core::mem::take(&mut self.text);
         let received = self.calls.receive(self.now, from, bytes, &mut text, &mut self.out);
-        if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
+        let asked = |client: &&mut Client| client.nodeset == from && !client.holds_lease();
+        if let Some(client) = self.client.as_mut().filter(asked) {
             client.junk |= matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         }
         match received {
@@ -487,6 +488,8 @@ impl Machine for Peer {
     fn footprint(&self) -> Vec<Table> {
         let mut tables = self.calls.footprint();
         tables.extend(self.members.footprint());
+        tables.extend(self.client.iter().map(Client::footprint));
+        tables.push(self.pins.footprint());
         let backlog = self.speech.backlog();
         tables.push(Table { name: "undelivered messages", len: backlog, limit: MESSAGES_MAX });
         tables
@@ -497,14 +500,10 @@ impl Machine for Peer {
     }
 
     fn digest(&self) -> u64 {
-        let mut hash = mix(self.me.beacon.id.0 ^ u64::from(self.me.beacon.n));
-        hash = mix(hash ^ u64::from(self.elsewhere));
-        hash = mix(hash ^ self.calls.sessions().map_or(0, Sessions::digest));
-        hash = mix(hash ^ self.speech.backlog() as u64 ^ self.speech.next_position() << 20);
-        for (_, member) in self.members.iter() {
-            hash = mix(hash ^ member.digest());
-        }
-        hash
+        let Self { me, card, stage, client, calls, members, pins, speech, .. } = self;
+        let Self { exit, full, seen, client_rng, rng, .. } = self;
+        let children = (stage, client, calls, members, pins, speech);
+        digest(&(me, card, children, exit, full, seen, client_rng, rng))
     }
 
     fn check(&self) {

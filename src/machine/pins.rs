@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::{Look, Name, Pin, PublicKey};
+use crate::machine::{Look, Name, Pin, PublicKey, Table};
 
 /// Names that are trusted at most.
 const PINS_MAX: usize = 1024;
 
 /// Trusted names, and how they look: what people could take for one of them is judged by it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Pins(BTreeMap<Name, (PublicKey, Look)>);
 
 impl Pins {
@@ -18,6 +18,11 @@ impl Pins {
             all.insert(pin.name, pin.key);
         }
         all
+    }
+
+    /// How many names are trusted.
+    pub(crate) fn footprint(&self) -> Table {
+        Table { name: "trusted names", len: self.0.len(), limit: PINS_MAX }
     }
 
     /// Trusts a name to be that key's from now on. False when too many are trusted already.

@@ -25,8 +25,11 @@ const PAGE_LEAST: u64 = 4;
 /// Departures that are kept until the end; a nodeset remembers fewer.
 const GONE_MAX: usize = 1024;
 
+/// Parts that may be unread: every answer and every growth of the line leaves one more at most.
+pub(crate) const PARTS_MAX: usize = 2 * ANSWERS_MAX as usize;
+
 /// How far the roster of a room is read.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Reading {
     /// The parts that are not read, by the version they begin behind.
     unread: BTreeMap<u64, Part>,
@@ -39,7 +42,7 @@ pub(crate) struct Reading {
     gone: Vec<Change>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Part {
     /// The last version that belongs to it.
     upto: u64,
@@ -59,6 +62,11 @@ pub(crate) enum Progress {
 }
 
 impl Reading {
+    /// How many parts are not read.
+    pub(crate) fn parts(&self) -> usize {
+        self.unread.len()
+    }
+
     pub(crate) const fn new() -> Self {
         Self {
             unread: BTreeMap::new(),
@@ -422,7 +430,7 @@ mod tests {
                 n += 1;
                 let have_at = if have == ANYWHERE { 0 } else { have };
                 reader.page(have, lie(have_at, n));
-                assert!(reader.reading.unread.len() as u32 <= 2 * ANSWERS_MAX);
+                assert!(reader.reading.parts() <= PARTS_MAX);
             }
             assert!(n <= u64::from(ANSWERS_MAX), "{n} answers");
         }

@@ -19,6 +19,7 @@ use self::sources::{IDLE_MAX, Sources};
 
 use crate::machine::call::{Calls, LinkKey};
 use crate::machine::cookie::Cookies;
+use crate::machine::digest::digest;
 use crate::machine::outbox::Outbox;
 use crate::machine::roster::{REMEMBER, Roster};
 use crate::machine::slots::{Key, Slots};
@@ -29,7 +30,7 @@ use crate::machine::wire::{
     Packet, Request, Response, VERSION,
 };
 use crate::machine::{
-    Action, Blame, Handle, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake, mix,
+    Action, Blame, Handle, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake,
 };
 
 /// How long a lease lasts without being renewed.
@@ -102,13 +103,13 @@ pub struct Registry {
 type LeaseKey = Key<Lease>;
 
 /// An open announcement: to whom, and up to which change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Announced {
     lease: LeaseKey,
     reached: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Lease {
     tag: Tag,
     handle: Handle,
@@ -540,13 +541,10 @@ impl Machine for Registry {
     }
 
     fn digest(&self) -> u64 {
-        let mut hash = mix(self.version);
-        for (&(tag, handle), &key) in &self.by_member {
-            let heard = self.leases.get(key).map_or(0, |lease| lease.heard);
-            hash = mix(hash ^ handle.0 ^ u64::from(tag.0[0]));
-            hash = mix(hash ^ heard.rotate_left(32));
-        }
-        hash
+        let Self { calls, leases, by_member, sources, rooms, empty, .. } = self;
+        let Self { expiry, publishing, telling, departures, version, rng, .. } = self;
+        let rest = (expiry, publishing, telling, departures, version, rng);
+        digest(&(calls, leases, by_member, sources, rooms, empty, rest))
     }
 
     fn check(&self) {

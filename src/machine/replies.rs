@@ -1,6 +1,9 @@
 //! At most once: which requests of one link were seen, and how they were answered.
 
+use core::hash::{Hash, Hasher};
+
 use crate::machine::call::WINDOW;
+use crate::machine::mix;
 
 /// The largest reply that is remembered. Calls over links have small replies by design; those with
 /// large ones (a nodeset's pages) are answered anew, without a link.
@@ -11,6 +14,15 @@ const REPLY_MAX: usize = 17;
 pub(crate) struct Replies {
     highest: Option<u32>,
     slots: Vec<Slot>,
+    /// A hash over all that was ever seen and answered.
+    deeds: u64,
+}
+
+/// What the slots hold follows from what was seen and answered.
+impl Hash for Replies {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.highest, self.deeds).hash(state);
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +61,7 @@ impl Replies {
             };
         }
         *slot = Slot { seq, used: true, ..Slot::default() };
+        self.deeds = mix(self.deeds ^ u64::from(seq));
         Seen::Never
     }
 
@@ -59,6 +72,8 @@ impl Replies {
         if slot.used && slot.seq == seq {
             slot.reply[..len].copy_from_slice(&reply[..len]);
             slot.len = len as u8;
+            let said = reply.iter().fold(0, |said, &byte| said << 3 ^ u64::from(byte));
+            self.deeds = mix(self.deeds ^ u64::from(seq) ^ said);
         }
     }
 }

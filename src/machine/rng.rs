@@ -41,7 +41,7 @@ impl core::fmt::Debug for Seed {
 }
 
 /// One stream of draws.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Rng(u64);
 
 impl Rng {

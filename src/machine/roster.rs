@@ -18,7 +18,7 @@ pub(crate) const REMEMBER: Duration = Duration::from_secs(120);
 /// Departures that are told per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(crate) struct Roster {
     changes: BTreeMap<u64, Change>,
     /// The version of each member's latest change, and when that was.

@@ -5,6 +5,7 @@
 //! key carries a generation as well: one that is outdated finds nothing, and every look-up can fail.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
 use slab::Slab;
@@ -53,6 +54,12 @@ impl<T> Ord for Key<T> {
     }
 }
 
+impl<T> Hash for Key<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.index, self.generation).hash(state);
+    }
+}
+
 impl<T> fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.index, self.generation)
@@ -70,6 +77,13 @@ pub(crate) struct Slots<T, K = T> {
 impl<T, K> Default for Slots<T, K> {
     fn default() -> Self {
         Self { slab: Slab::new(), generation: 0, keys: PhantomData }
+    }
+}
+
+impl<T: Hash, K> Hash for Slots<T, K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.generation.hash(state);
+        self.slab.iter().for_each(|place| place.hash(state));
     }
 }
 

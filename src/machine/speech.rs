@@ -8,12 +8,14 @@
 
 mod stream;
 
+use core::hash::{Hash, Hasher};
+
 use crate::machine::outbox::Outbox;
 use crate::machine::slots::{Key, Slots};
 use crate::machine::wire::Flags;
 use crate::machine::{Event, MessageId, PeerId, Person, Time, Why};
 
-pub(crate) use self::stream::{OutStream, Piece, Receipt};
+pub(crate) use self::stream::{OutStream, PIECES_MAX, Piece, Receipt};
 
 /// Messages that one reader may have to be told; what exceeds them does not reach it.
 pub(crate) const BACKLOG_MAX: usize = 1024;
@@ -44,7 +46,7 @@ pub(crate) struct Speech {
     pub(crate) undelivered: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Message {
     number: u64,
     text: String,
@@ -54,6 +56,14 @@ pub(crate) struct Message {
     acked: usize,
     failed: Vec<(Person, Why)>,
     left: Vec<Person>,
+}
+
+/// What is kept for reuse says nothing.
+impl Hash for Speech {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { messages, next, pieces, spare: _, undelivered } = self;
+        (messages, next, pieces, undelivered).hash(state);
+    }
 }
 
 impl Speech {

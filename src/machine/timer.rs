@@ -4,6 +4,8 @@
 //! nothing is allocated once the heap has reached its size. Ties fall in the order of the keys, so
 //! that the same inputs always fire in the same order.
 
+use core::hash::{Hash, Hasher};
+
 use crate::machine::Time;
 
 const ABSENT: usize = usize::MAX;
@@ -13,6 +15,13 @@ const ABSENT: usize = usize::MAX;
 pub(crate) struct Timers {
     heap: Vec<(Time, usize)>,
     place: Vec<usize>,
+}
+
+/// The places in the heap follow from it.
+impl Hash for Timers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.heap.hash(state);
+    }
 }
 
 impl Timers {

@@ -168,7 +168,7 @@ pub enum Request<'a> {
 }
 
 /// The flags of a [`Request::Say`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
     /// Bit 0: something the author does rather than says.
     pub action: bool,
@@ -179,7 +179,7 @@ pub struct Flags {
 }
 
 /// A member as a nodeset lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listed {
     /// What the nodeset knows the member by.
     pub handle: Handle,
@@ -190,7 +190,7 @@ pub struct Listed {
 }
 
 /// A member that is no longer listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gone {
     /// Who.
     pub handle: Handle,
@@ -199,7 +199,7 @@ pub struct Gone {
 }
 
 /// How a member went, as a nodeset knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Departure {
     /// They said goodbye: this is their last beacon, sealed.
     Quit(Sealed),
@@ -210,7 +210,7 @@ pub enum Departure {
 }
 
 /// One change of a roster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Somebody is here, perhaps with a new beacon.
     Present(Listed),
@@ -271,7 +271,7 @@ pub enum Response {
 }
 
 /// What was asked, as far as reading the answer needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Asked {
     /// [`Request::Who`].
     Who,

@@ -18,7 +18,7 @@ use crate::machine::{PeerId, Time};
 pub(crate) type LinkKey = Key<Link>;
 
 /// One path to one process.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Link {
     pub(super) addr: SocketAddr,
     /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.

@@ -24,7 +24,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Addresses and computers that are remembered.
 pub(super) const REMEMBERED_MAX: usize = 4096;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Unproven {
     addresses: BTreeMap<SocketAddr, Pace>,
     computers: BTreeMap<IpAddr, Pace>,

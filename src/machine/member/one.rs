@@ -7,9 +7,9 @@ use crate::machine::call::{Calls, LinkKey};
 use crate::machine::inward::InStream;
 use crate::machine::pace::Pace;
 use crate::machine::speech::OutStream;
-use crate::machine::{Beacon, Look, Name, Person, Time, Why, mix};
+use crate::machine::{Beacon, Look, Name, Person, Time, Why};
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Member {
     pub(crate) beacon: Beacon,
     /// What they are called: the name of their beacon, or soon.
@@ -70,7 +70,7 @@ pub(crate) struct Member {
 }
 
 /// One way to a member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Route {
     pub(super) link: LinkKey,
     /// A hello is open here, with our beacon of that number.
@@ -81,7 +81,7 @@ pub(super) struct Route {
 
 /// What may have been on its way for long: it keeps nobody here, but they are asked before they are
 /// given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Hint {
     /// Nothing like that since they last proved to be alive.
     None,
@@ -91,7 +91,7 @@ pub(super) enum Hint {
     Spent,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Standing {
     /// Known of, not yet answered.
     Hidden,
@@ -168,13 +168,6 @@ impl Member {
     /// nothing before they have answered there: somebody on the path may send on what they say.
     pub(super) fn is_introduced_at(&self, addr: SocketAddr) -> bool {
         self.introduced && (self.seen == Some(addr) || self.vouched.contains(&addr))
-    }
-
-    pub(crate) fn digest(&self) -> u64 {
-        let path = self.path.map_or(0, |path| path.index() as u64 + 1);
-        let standing = u64::from(self.is_shown()) | u64::from(self.is_gone()) << 1;
-        mix(mix(self.beacon.id.0 ^ u64::from(self.beacon.n)) ^ path << 8 ^ standing)
-            ^ mix(self.out.start() ^ self.inward.next().rotate_left(32))
     }
 
     pub(super) fn is_gone(&self) -> bool {

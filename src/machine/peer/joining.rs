@@ -69,7 +69,7 @@ impl Peer {
             }
             _ => {
                 self.calls.blame.unauthenticated += 1;
-                if let Some(client) = &mut self.client {
+                if let Some(client) = self.client.as_mut().filter(|client| !client.holds_lease()) {
                     client.junk = true;
                 }
                 return;

@@ -21,14 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Sources without leases that are remembered.
 pub(super) const IDLE_MAX: usize = 1024;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Sources {
     all: BTreeMap<IpAddr, Source>,
     /// Those without leases, and until when they are remembered.
     idle: BTreeSet<(Time, IpAddr)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Source {
     leases: usize,
     changes: Pace,

@@ -6,6 +6,7 @@
 //! that it receives what is sent to its address. When two processes begin at once, the one with the
 //! smaller id goes on.
 
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -60,6 +61,14 @@ pub(super) struct Initiating {
     shown: Option<[u8; MAC]>,
 }
 
+/// The state of the handshake follows from the message.
+impl Hash for Initiating {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { state: _, message, place, began, sent, shown } = self;
+        (message, place, began, sent, shown).hash(state);
+    }
+}
+
 impl Initiating {
     pub(super) fn ends(&self) -> Time {
         self.began + INITIATION
@@ -91,7 +100,7 @@ impl Initiating {
 }
 
 /// The answer to a first message of theirs, until the session is used.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(super) struct Answer {
     /// The first hash of the message that was answered.
     pub(super) mac: [u8; MAC],

@@ -19,7 +19,7 @@ const FORGET: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_secs(10);
 
 /// The clock of another process, as far as it is known.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Stamps {
     /// The newest stamp, and when it came.
     latest: Option<(u32, Time)>,

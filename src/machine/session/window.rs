@@ -6,7 +6,7 @@ pub(crate) const WINDOW: u64 = 2048;
 /// One word more than the window: the word that is being filled is not the one that is being left.
 const WORDS: u64 = WINDOW / 64 + 1;
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Window {
     /// One more than the highest counter seen; 0 before the first.
     next: u64,

@@ -30,6 +30,9 @@ const GREETING_LAST: Duration = Duration::from_secs(5);
 const KEEPS_UP: Duration = Duration::from_millis(125);
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Pieces that one reader may have to be told.
+pub(crate) const PIECES_MAX: usize = BACKLOG_MAX * TEXT_MAX.div_ceil(PIECE_MAX / 2);
+
 /// What a reader says it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Receipt {
@@ -52,7 +55,7 @@ impl Receipt {
 }
 
 /// What we say to one reader.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct OutStream {
     /// The name of the stream; 0 while there is none.
     pub(crate) id: u32,
@@ -79,7 +82,7 @@ pub(crate) struct OutStream {
     pub(crate) told_unread: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Entry {
     message: MessageKey,
     range: Range<usize>,
@@ -87,7 +90,7 @@ struct Entry {
     state: Flight,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Flight {
     /// To be called.
     Waiting,
@@ -126,6 +129,11 @@ impl OutStream {
 
     pub(crate) const fn start(&self) -> u64 {
         self.base
+    }
+
+    /// Pieces that the reader has not confirmed.
+    pub(crate) fn pieces(&self) -> usize {
+        self.entries.len()
     }
 
     /// Messages that the reader has not confirmed.
@@ -379,7 +387,7 @@ impl OutStream {
     }
 
     pub(crate) fn check(&self) {
-        assert!(self.entries.len() <= BACKLOG_MAX * TEXT_MAX.div_ceil(PIECE_MAX / 2));
+        assert!(self.entries.len() <= PIECES_MAX);
         assert_eq!(self.unacked, self.entries.iter().filter(|entry| entry.last).count());
         assert!((1..=PIECES_IN_FLIGHT).contains(&self.window));
     }

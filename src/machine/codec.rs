@@ -4,7 +4,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::machine::beacon::ADDRS_MAX;
+use crate::machine::who::beacon::ADDRS_MAX;
 use crate::machine::wire::{ANYBODY, Change, Cookie, Departure, Gone, Listed, Malformed, Page};
 use crate::machine::{Beacon, Handle, Name, PublicKey, Sealed, Signed, Tag};
 

@@ -7,7 +7,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::machine::{Name, PeerId, PublicKey, SafeText};
+use crate::machine::{MessageId, Name, PeerId, PublicKey, SafeText};
 
 /// Somebody in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,21 +18,6 @@ pub struct Person {
     pub key: PublicKey,
     /// What people call them.
     pub name: Name,
-}
-
-/// One message: its author and a number that only grows for that author.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId {
-    /// Who said it.
-    pub author: PeerId,
-    /// Which of the author's messages it is.
-    pub number: u64,
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.author, self.number)
-    }
 }
 
 /// Why somebody is no longer here.

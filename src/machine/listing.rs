@@ -9,7 +9,7 @@ use crate::machine::client::{Ask, Client, News};
 use crate::machine::digest::digest;
 use crate::machine::event::Listed;
 use crate::machine::outbox::Outbox;
-use crate::machine::suite::Suite;
+use crate::machine::who::suite::Suite;
 use crate::machine::wire::{self, Change, Packet, Response};
 use crate::machine::{
     Action, Blame, Event, Exit, Handle, Input, Machine, Room, Seed, Signed, Table, Time, Wake,

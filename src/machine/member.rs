@@ -26,7 +26,6 @@ use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::peer::Purpose;
-use crate::machine::pins::Pins;
 use crate::machine::slots::{Key, Slots};
 use crate::machine::source::source;
 use crate::machine::speech::{
@@ -34,6 +33,7 @@ use crate::machine::speech::{
     Receipt, Speech,
 };
 use crate::machine::timer::Timers;
+use crate::machine::who::pins::Pins;
 use crate::machine::wire::{Listed, Request};
 use crate::machine::{Beacon, Event, Handle, PeerId, Rng, Sealed, Signed, Table, Time, Why};
 

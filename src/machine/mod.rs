@@ -39,9 +39,11 @@
 //! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `wire` and its `datagram`, `codec`, `beacon` | every byte that crosses the network |
-//! | `keyed`, `guarded`, `identity`, `room` | the keyed hash; where secrets are kept; who somebody is; a room's keys |
-//! | `suite`, `noise` | what is asked of cryptography; the product's answer |
+//! | `wire` and its `datagram`, `codec` | every byte that crosses the network |
+//! | `keyed`, `guarded` | the keyed hash; where secrets are kept |
+//! | `who` and its `ids`, `base32`, `identity`, `room` | what processes, rooms, leases and messages are called; five bits as a letter; who somebody is; a room's keys |
+//! | `who/beacon`, `who/pins` | what somebody says of themselves; whom we trust |
+//! | `who/suite`, `who/noise` | what is asked of cryptography; the product's answer |
 //! | `session` and its `handshake`, `load`, `remotes`, `places`, `window`, `stamps` | what peers say is sealed; how keys come about; how many are looked at; with whom; whose turn; nothing twice; what is late |
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` and its `marks` | what people may call themselves, and when two names look the same; what only the program writes |
@@ -52,12 +54,11 @@
 //! | `member` and its `one`, `greeting`, `presence`, `likeness`, `reading` | who is known; one of them; finding a path to them; who is still here; whom they could be taken for; who reads what we say |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `whom` | what a typed line means; who is meant in it |
-//! | `pins`, `looks` | whom we trust; who here could be taken for whom |
+//! | `looks` | who here could be taken for whom |
 //! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` and its `sources`, `telling` | the nodeset machine; where leases come from; what a room is told |
 //! | `listing` | the machine behind `chatrpc who` |
 
-mod beacon;
 mod call;
 mod client;
 mod codec;
@@ -66,55 +67,51 @@ mod cookie;
 mod digest;
 mod event;
 mod guarded;
-mod identity;
 mod inward;
 pub mod keyed;
 mod listing;
 mod looks;
 mod member;
 mod name;
-mod noise;
 mod outbox;
 mod pace;
 mod path;
 mod peer;
-mod pins;
 mod reading;
 mod registry;
 mod replies;
 mod rng;
-mod room;
 mod roster;
 mod session;
 mod slots;
 mod source;
 mod speech;
-pub mod suite;
 mod text;
 mod time;
 mod timer;
+mod who;
 mod whom;
 pub mod wire;
 
 use core::net::SocketAddr;
 
-pub use beacon::{Beacon, Farewell, Handle, PeerId, SEALED, Sealed, Signed, Tag};
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
-pub use event::{
-    Event, Exit, Health, Listed, MessageId, NameProblem, Person, Presence, Refusal, Why,
-};
+pub use event::{Event, Exit, Health, Listed, NameProblem, Person, Presence, Refusal, Why};
 pub use guarded::{Guarded, wipe, wiped};
-pub use identity::{Identity, Pin, PublicKey, SIGNATURE, words};
 pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
-pub use noise::Noise;
 pub use peer::{Peer, PeerConfig};
 pub use registry::{Registry, RegistryConfig};
 pub use rng::{Rng, Seed, mix};
-pub use room::{Room, SECRET, Secret, SecretError};
 pub use session::handshake::{COOKIE, INIT, RESP};
 pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
+pub use who::beacon::{Beacon, SEALED, Sealed, Signed};
+pub use who::identity::{Identity, Pin, PublicKey, SIGNATURE, words};
+pub use who::ids::{Farewell, Handle, MessageId, PeerId, Tag};
+pub use who::noise::Noise;
+pub use who::room::{Room, SECRET, Secret, SecretError};
+pub use who::suite;
 pub(crate) use whom::Known;
 pub use whom::Whom;
 

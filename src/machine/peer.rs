@@ -17,11 +17,11 @@ use crate::machine::digest::digest;
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
 use crate::machine::outbox::{Marks, Outbox};
-use crate::machine::pins::Pins;
 use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Receipt, Speech};
-use crate::machine::suite::Suite;
 use crate::machine::text::sanitize_into;
+use crate::machine::who::pins::Pins;
+use crate::machine::who::suite::Suite;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
     Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Input, Machine, MessageId, Name,

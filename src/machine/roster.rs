@@ -186,7 +186,7 @@ pub(crate) enum Announcement {
 mod tests {
     use super::*;
     use crate::machine::Sealed;
-    use crate::machine::beacon::SEALED;
+    use crate::machine::who::beacon::SEALED;
 
     fn here(handle: u64) -> Change {
         let sealed = Sealed(std::sync::Arc::new([handle as u8; SEALED]));

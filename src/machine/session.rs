@@ -33,8 +33,8 @@ use crate::machine::keyed::MAC;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::Pace;
 use crate::machine::slots::{Key, Slots};
-use crate::machine::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::timer::Timers;
+use crate::machine::who::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
 use crate::machine::{Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time, wipe};
 

@@ -8,11 +8,11 @@ mod datagram;
 
 use core::net::SocketAddr;
 
-use crate::machine::beacon::SEALED;
 use crate::machine::codec::{
     Reader, addr_size, put_addr, put_gone, put_listed, put_page, put_room, put_signed, put_u64,
 };
-use crate::machine::suite::TAG;
+use crate::machine::who::beacon::SEALED;
+use crate::machine::who::suite::TAG;
 use crate::machine::{Farewell, Handle, Sealed, Signed, Tag};
 
 pub use datagram::{Datagram, Packet, put_header, put_inner_header, put_request, put_response};

@@ -7,7 +7,7 @@ use crate::machine::outbox::Outbox;
 use crate::machine::session::RemoteKey;
 use crate::machine::session::handshake::INIT;
 use crate::machine::slots::Slots;
-use crate::machine::suite::TAG;
+use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
     self, DATAGRAM_MAX, Datagram, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER,
     SEALED_ROOM,

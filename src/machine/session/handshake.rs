@@ -16,7 +16,7 @@ use crate::machine::outbox::Outbox;
 use crate::machine::pace::Pace;
 use crate::machine::session::window::Window;
 use crate::machine::source::source;
-use crate::machine::suite::{FIRST, Initiated, Responding, SECOND, TAG};
+use crate::machine::who::suite::{FIRST, Initiated, Responding, SECOND, TAG};
 use crate::machine::wire::kind;
 use crate::machine::{Blame, PeerId, PublicKey, Room, Time, wiped};
 

@@ -8,6 +8,7 @@ use core::str::FromStr;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use super::base32;
 use crate::machine::keyed::{hash, short};
 use crate::machine::{Guarded, Name, Tag, wiped};
 
@@ -16,8 +17,6 @@ pub const SECRET: usize = 20;
 
 /// What stands in the place of the secret of an open room.
 const OPEN: [u8; SECRET] = *b"chatrpc's open rooms";
-
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The secret of a room.
 ///
@@ -49,11 +48,11 @@ impl Secret {
         for (at, five) in self.0.chunks_exact(5).enumerate() {
             debug_assert!(at < 4);
             let bits = five.iter().fold(0u64, |bits, &byte| bits << 8 | u64::from(byte));
-            (0..8).rev().for_each(|digit| text.push(letter(bits >> (5 * digit))));
+            (0..8).rev().for_each(|digit| text.push(base32::letter(bits >> (5 * digit))));
         }
         let check = self.check();
-        text.push(letter(check >> 5));
-        text.push(letter(check));
+        text.push(base32::letter(check >> 5));
+        text.push(base32::letter(check));
         text
     }
 
@@ -61,10 +60,6 @@ impl Secret {
     fn check(&self) -> u64 {
         u64::from_be_bytes(short(b"chatrpc check", &[&self.0[..]])) >> 54
     }
-}
-
-fn letter(bits: u64) -> char {
-    char::from(BASE32[(bits & 31) as usize])
 }
 
 /// Why a text is not a secret.
@@ -92,9 +87,8 @@ impl FromStr for Secret {
         let mut digits = Zeroizing::new([0u8; 34]);
         let mut count = 0;
         for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
-            let found = BASE32.iter().position(|&b| char::from(b) == c.to_ascii_lowercase());
-            let digit = found.ok_or(SecretError::Shape)?;
-            *digits.get_mut(count).ok_or(SecretError::Shape)? = digit as u8;
+            let digit = base32::digit(c.to_ascii_lowercase()).ok_or(SecretError::Shape)?;
+            *digits.get_mut(count).ok_or(SecretError::Shape)? = digit;
             count += 1;
         }
         if count < digits.len() {

@@ -2,98 +2,16 @@
 
 use core::fmt;
 use core::net::SocketAddr;
-use core::str::FromStr;
 use std::sync::Arc;
 
 use crate::machine::codec::{Reader, addr_size, put_beacon, put_signed};
-use crate::machine::identity::SIGNATURE;
-use crate::machine::keyed::{mac, short};
-use crate::machine::suite::{Suite, TAG};
-use crate::machine::{Identity, Name, Person, PublicKey, Room};
+use crate::machine::keyed::mac;
+use crate::machine::who::identity::SIGNATURE;
+use crate::machine::who::suite::{Suite, TAG};
+use crate::machine::{Handle, Identity, Name, PeerId, Person, PublicKey, Room};
 
 /// How many addresses a beacon may list.
 pub(crate) const ADDRS_MAX: usize = 4;
-
-/// Which process somebody is: 64 bits that follow from its key and its incarnation.
-///
-/// Written as 13 characters of base32 (`k7f3…`). People see the first four, which follow from the
-/// key alone: [`PublicKey::process`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub u64);
-
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-const DIGITS: u32 = 13;
-
-impl PeerId {
-    /// The first four characters: enough for people to tell two namesakes apart.
-    pub fn short(self) -> String {
-        self.to_string()[..4].to_owned()
-    }
-}
-
-impl fmt::Display for PeerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for digit in 0..DIGITS {
-            // 13 digits of 5 bits hold 65 bits: the last one carries four bits and a zero.
-            let bits = (u128::from(self.0) << 1) >> (5 * (DIGITS - 1 - digit));
-            write!(f, "{}", char::from(BASE32[(bits & 31) as usize]))?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for PeerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for PeerId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        if text.len() != DIGITS as usize {
-            return Err(());
-        }
-        let mut bits = 0u128;
-        for byte in text.bytes() {
-            let digit = BASE32.iter().position(|&b| b == byte).ok_or(())?;
-            bits = (bits << 5) | digit as u128;
-        }
-        if bits & 1 != 0 {
-            return Err(());
-        }
-        u64::try_from(bits >> 1).map(Self).map_err(|_| ())
-    }
-}
-
-/// Which room a nodeset files a beacon under. What it is follows from the room's name and secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(pub [u8; 16]);
-
-/// What a nodeset knows a member by: it follows from the secret token of a lease. Only who can open
-/// the beacon can tell whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(pub u64);
-
-impl Handle {
-    /// The handle of whoever knows that token.
-    pub fn of(token: u64) -> Self {
-        Self(u64::from_be_bytes(short(b"chatrpc handle", &[&token.to_be_bytes()])))
-    }
-}
-
-/// What ends a lease. Its token, which passes with every renewal, follows from it, and not the other
-/// way round: whoever has seen a lease renewed cannot end it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Farewell(pub [u8; 16]);
-
-impl Farewell {
-    /// The token of the lease it ends.
-    pub fn token(&self) -> u64 {
-        u64::from_be_bytes(short(b"chatrpc token", &[&self.0]))
-    }
-}
 
 /// Who somebody is and where they may be reached. Only a greater `n` replaces one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -229,6 +229,10 @@ impl Peer {
 /// Whether a text has a name in it, as a word, in upper or lower case.
 pub(super) fn mentions(text: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_same = |a: char, b: char| match a.is_ascii() && b.is_ascii() {
+        true => a.eq_ignore_ascii_case(&b),
+        false => a == b || a.to_lowercase().eq(b.to_lowercase()),
+    };
     let mut before = None;
     for (start, c) in text.char_indices() {
         let free = !before.is_some_and(is_word);
@@ -237,9 +241,7 @@ pub(super) fn mentions(text: &str, name: &str) -> bool {
             continue;
         }
         let mut rest = text[start..].chars();
-        let begins = name
-            .chars()
-            .all(|n| rest.next().is_some_and(|c| c == n || c.to_lowercase().eq(n.to_lowercase())));
+        let begins = name.chars().all(|n| rest.next().is_some_and(|c| is_same(c, n)));
         if begins && !rest.next().is_some_and(is_word) {
             return true;
         }

@@ -2,7 +2,8 @@
 //!
 //! - [`machine`] is the protocol as pure state machines. Embed it, or read it to write a second
 //!   client; docs/PROTOCOL.md has every byte.
-//! - [`driver`] is the only part that touches the world: one thread, one `mio::Poll`.
+//! - `driver`, behind the feature of that name, is the only part that touches the world: one thread,
+//!   one `mio::Poll`. Whoever embeds the machines does without: `default-features = false`.
 //!
 //! The machines never read a clock, entropy, the environment or a hash order (the fence stands in
 //! clippy.toml and tests/purity.rs), so that the simulator in `sim/` replays them from one seed.
@@ -15,6 +16,7 @@
     clippy::float_arithmetic
 )]
 
+#[cfg(feature = "driver")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::float_arithmetic)]
 pub mod driver;
 pub mod machine;

@@ -82,7 +82,7 @@ impl Name {
 
     /// Whether something in it looks like the dot that sets an id apart (`bob·k7f3`): it could pass
     /// for somebody else's label.
-    pub(crate) fn has_dot(&self) -> bool {
+    pub fn has_dot(&self) -> bool {
         self.0.chars().any(is_dot)
     }
 }

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use chatrpc::machine::suite::Suite;
 use chatrpc::machine::{
-    Action, Event, Exit, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
-    RegistryConfig, Room, Seed, Time, drain,
+    Action, Event, Exit, Identity, Incarnation, Input, Machine, Name, Noise, Peer, PeerConfig,
+    Registry, RegistryConfig, Room, Seed, Time, drain,
 };
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
@@ -67,23 +67,16 @@ fn peer(n: u16, nodeset: SocketAddr) -> Peer {
 fn peer_with(suite: &'static dyn Suite, room: &str, n: u16, nodeset: SocketAddr) -> Peer {
     let mut seed = [0; 32];
     seed[..2].copy_from_slice(&n.to_be_bytes());
-    Peer::new(PeerConfig {
-        seed: Seed(seed),
-        incarnation: 1000 + u64::from(n),
-        identity: Identity::new(&seed),
-        suite,
-        room: Room::new(Name::parse(room).expect("a name"), None),
-        name: Name::parse(&format!("peer {n}")).expect("a name"),
-        nodeset,
-        addrs: Vec::new(),
-        drain: Duration::from_secs(1),
-        once: false,
-        pins: Vec::new(),
-    })
+    let room = Room::new(Name::parse(room).expect("a name"), None);
+    let name = Name::parse(&format!("peer {n}")).expect("a name");
+    let (incarnation, identity) = (Incarnation::at(1000 + u64::from(n)), Identity::new(&seed));
+    let mut config = PeerConfig::new(Seed(seed), incarnation, identity, room, name, nodeset);
+    (config.suite, config.drain) = (suite, Duration::from_secs(1));
+    Peer::new(config)
 }
 
 fn registry(members_max: usize) -> Registry {
-    Registry::new(RegistryConfig { seed: Seed([9; 32]), incarnation: 7, members_max })
+    Registry::new(RegistryConfig::new(Seed([9; 32]), Incarnation::at(7), members_max))
 }
 
 /// A machine on a socket, with what the loop around it did.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use chatrpc::machine::suite::{FIRST, Hand, SECOND, Suite, TAG};
 use chatrpc::machine::{
-    Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Seed, Time, drain,
+    Identity, Incarnation, Input, Machine, Name, Noise, Peer, PeerConfig, Seed, Time, drain,
 };
 use insider::{Insider, room};
 
@@ -141,19 +141,10 @@ fn datagrams() {
 fn strangers() {
     let identity = Identity::new(&[1; 32]);
     let target = (identity.public(), 1);
-    let mut peer = Peer::new(PeerConfig {
-        seed: Seed([1; 32]),
-        identity,
-        incarnation: 1,
-        suite: &Noise,
-        room: room(),
-        name: Name::parse("alice").expect("a name"),
-        nodeset: SocketAddr::from(([127, 0, 0, 1], 9)),
-        addrs: Vec::new(),
-        drain: Duration::from_secs(1),
-        once: false,
-        pins: Vec::new(),
-    });
+    let (seed, incarnation) = (Seed([1; 32]), Incarnation::at(1));
+    let name = Name::parse("alice").expect("a name");
+    let nodeset = SocketAddr::from(([127, 0, 0, 1], 9));
+    let mut peer = Peer::new(PeerConfig::new(seed, incarnation, identity, room(), name, nodeset));
     let from = SocketAddr::from(([127, 0, 0, 1], 10));
     let mut sent = 0;
     let mut feed = |peer: &mut Peer, at: u64, bytes: &[u8]| {

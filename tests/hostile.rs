@@ -15,7 +15,8 @@ use chatrpc::machine::wire::{
     kind, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Input, Machine, Noise, Registry, RegistryConfig, SEALED, Sealed, Seed, Signed, Tag, Time,
+    Incarnation, Input, Machine, Noise, Registry, RegistryConfig, SEALED, Sealed, Seed, Signed,
+    Tag, Time,
 };
 use insider::{Insider, room};
 use net::*;
@@ -462,7 +463,7 @@ fn what_waits_behind_a_lost_ping_is_said() {
 /// The last one to leave a room is remembered, too: what they asked before may come again.
 #[test]
 fn who_left_an_empty_room_is_not_brought_back() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 64);
     let mut nodeset = Registry::new(config);
     let (tag, farewell) = (Tag([7; 16]), farewell(1, 0));
     let from = SocketAddr::from(([10, 0, 1, 1], 1000));
@@ -491,7 +492,7 @@ fn who_left_an_empty_room_is_not_brought_back() {
 /// Whoever fills a room with noise leaves the other rooms alone, and so does whoever has one address.
 #[test]
 fn a_crowd_fills_its_own_room_and_its_own_share() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 4096 };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 4096);
     let mut nodeset = Registry::new(config);
     let mut register =
         |ip, n, room| register(&mut nodeset, Time::from_micros(1), ip, n, Tag([room; 16]));

@@ -14,8 +14,8 @@ use chatrpc::machine::wire::{
     Asked, Datagram, Departure, Gone, Packet, Request, Response, kind, put_header, put_request,
 };
 use chatrpc::machine::{
-    COOKIE, Farewell, INIT, Input, Machine, RESP, Registry, RegistryConfig, SEALED, Sealed, Seed,
-    Tag, Time,
+    COOKIE, Farewell, INIT, Incarnation, Input, Machine, RESP, Registry, RegistryConfig, SEALED,
+    Sealed, Seed, Tag, Time,
 };
 use insider::{Insider, room};
 use net::*;
@@ -322,7 +322,7 @@ fn a_nodeset_tells_of_two_changes_a_second_of_one_lease() {
 
 #[test]
 fn a_network_of_ipv6_is_one_source() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 1024);
     let mut nodeset = Registry::new(config);
     let mut register = |from: String, token| {
         let mut request = |cookie| {
@@ -384,7 +384,7 @@ fn whoever_a_nodeset_says_was_replaced_is_looked_for() {
 /// room, and the crowd takes none of theirs.
 #[test]
 fn who_has_the_most_places_gives_one_up() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 1024);
     let mut nodeset = Registry::new(config);
     let at = |ms: u64| Time::from_micros(ms * 1_000);
     let crowd = |nodeset: &mut Registry, now| {
@@ -416,7 +416,7 @@ fn who_has_the_most_places_gives_one_up() {
 /// The same from a thousand networks of one site, one lease each.
 #[test]
 fn a_site_of_many_networks_gives_places_up_as_well() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 1024);
     let mut nodeset = Registry::new(config);
     let mut register = |from: String, token| {
         let mut request = |cookie| {
@@ -499,7 +499,7 @@ fn a_new_name_right_after_joining_reaches_the_nodeset() {
 
 #[test]
 fn departures_are_few_over_all_rooms() {
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 1024);
     let mut nodeset = Registry::new(config);
     for n in 0..400_u64 {
         let tag = Tag((u128::from(n / 64)).to_be_bytes());

@@ -19,7 +19,8 @@ use chatrpc::machine::wire::{
     Response, SEALED_ROOM, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Handle, Input, Machine, Registry, RegistryConfig, Seed, Signed, Tag, Time, drain,
+    Action, Handle, Incarnation, Input, Machine, Registry, RegistryConfig, Seed, Signed, Tag, Time,
+    drain,
 };
 use insider::{Insider, room};
 use net::*;
@@ -53,7 +54,7 @@ fn register(cookie: Cookie, token: u64, n: u32) -> Request<'static> {
 impl Tenants {
     /// Three leases with tokens 1 to 3, so that the first two are being told of the third.
     fn new() -> Self {
-        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
+        let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 64);
         let nodeset = Registry::new(config);
         let (cookies, asked) = (BTreeMap::new(), BTreeMap::new());
         let mut all = Self { nodeset, now: 1_000_000, cookies, asked };

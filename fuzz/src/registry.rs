@@ -10,7 +10,8 @@ use chatrpc::machine::wire::{
     put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Farewell, Handle, Input, Machine, Registry, RegistryConfig, SEALED, Sealed, Seed, Tag,
+    Farewell, Handle, Incarnation, Input, Machine, Registry, RegistryConfig, SEALED, Sealed, Seed,
+    Tag,
 };
 
 use super::owner::{Outcome, feed};
@@ -62,7 +63,7 @@ struct Town {
 pub fn run(data: &[u8]) {
     let mut script = Script::new(data);
     let members_max = script.pick(&[3, 5, 64, 1024]);
-    let config = RegistryConfig { seed: Seed([9; 32]), incarnation: INCARNATION, members_max };
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(INCARNATION), members_max);
     let sources = SOURCES.iter().map(|_| Source::default()).collect();
     let mut town =
         Town { now: 1_000_000, nodeset: Registry::new(config), sources, said: VecDeque::new() };

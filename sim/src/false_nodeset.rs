@@ -13,8 +13,8 @@ use chatrpc::machine::wire::{
     Response, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Blame, Event, Handle, Identity, Input, Machine, Name, Person, Registry, RegistryConfig,
-    SEALED, Sealed, Seed, Table, Time, Wake,
+    Action, Blame, Event, Handle, Identity, Incarnation, Input, Machine, Name, Person, Registry,
+    RegistryConfig, SEALED, Sealed, Seed, Table, Time, Wake,
 };
 
 use crate::draw::{Draws, LIES};
@@ -127,11 +127,8 @@ impl FalseNodeset {
     /// A nodeset that tells those lies.
     pub fn new(config: LiarConfig, lies: Lies) -> Self {
         let mut d = Draws::new(config.seed, LIES, u64::MAX, 0);
-        let honest = RegistryConfig {
-            seed: Seed(words(&mut d)),
-            incarnation: config.incarnation,
-            members_max: 4096,
-        };
+        let (seed, incarnation) = (Seed(words(&mut d)), Incarnation::at(config.incarnation));
+        let honest = RegistryConfig::new(seed, incarnation, 4096);
         let mut league = Vec::new();
         let mut out = VecDeque::new();
         for n in 0..LEAGUE {

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 
 use chatrpc::machine::suite::Suite;
 use chatrpc::machine::{
-    Identity, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Room, SECRET,
-    Secret, Seed, mix,
+    Identity, Incarnation, Input, Machine, Name, Peer, PeerConfig, Registry, RegistryConfig, Room,
+    SECRET, Secret, Seed, mix,
 };
 
 use crate::chain::{Chain, hash_bytes};
@@ -258,7 +258,7 @@ impl World {
     /// Starts a nodeset on computer 0, with nothing in it.
     pub fn start_registry(&mut self) {
         let (seed, incarnation) = self.birth(0);
-        let config = RegistryConfig { seed, incarnation, members_max: 4096 };
+        let config = RegistryConfig::new(seed, Incarnation::at(incarnation), 4096);
         let machine = (self.config.make_registry)(config);
         self.boot(0, Role::Registry, machine);
     }
@@ -274,19 +274,13 @@ impl World {
         let own = Endpoint { host: host as u16, port: self.hosts[host].port };
         // Every other computer has two addresses.
         let aliases = (host % 2 == 1).then(|| own.alias());
-        let config = PeerConfig {
-            seed,
-            incarnation,
-            identity: self.identity_of(host),
-            suite: self.config.suite,
-            room: self.room.clone(),
-            name: name.clone(),
-            nodeset: Endpoint { host: 0, port: self.hosts[0].port }.addr(),
-            addrs: [own.addr()].into_iter().chain(aliases).collect(),
-            drain: std::time::Duration::from_secs(2),
-            once: false,
-            pins: Vec::new(),
-        };
+        let nodeset = Endpoint { host: 0, port: self.hosts[0].port }.addr();
+        let (incarnation, identity) = (Incarnation::at(incarnation), self.identity_of(host));
+        let room = self.room.clone();
+        let mut config = PeerConfig::new(seed, incarnation, identity, room, name.clone(), nodeset);
+        config.suite = self.config.suite;
+        config.addrs = [own.addr()].into_iter().chain(aliases).collect();
+        config.drain = std::time::Duration::from_secs(2);
         let (id, machine) = (self.config.make_peer)(config);
         let seat = self.judge.seat(host as u16, id, name);
         self.boot(host, Role::Peer(seat), machine);

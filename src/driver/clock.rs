@@ -7,7 +7,7 @@ use std::{env, fs};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::machine::Time;
+use crate::machine::{Incarnation, Time};
 
 /// Makes the [`Time`] that machines are handed: microseconds since the process started.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,11 @@ fn uptime() -> Duration {
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The incarnation of a process that starts now.
+pub(crate) fn started() -> Incarnation {
+    Incarnation::at(unix_ms())
 }
 
 /// The wall clock as RFC 3339 in UTC with milliseconds: `2026-10-23T09:12:00.123Z`.

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::clock::unix_ms;
+use super::clock::{started, unix_ms};
 use super::files::{check_ours, lock, open_regular, read_whole};
 use super::report::{Failure, status};
 use super::shell::quote;
-use crate::machine::{Guarded, Identity};
+use crate::machine::{Guarded, Identity, Incarnation};
 
 /// What others may not do with a file of ours.
 const OTHERS: u32 = 0o077;
@@ -67,10 +67,11 @@ impl Keeper {
 
     /// A number greater than that of every earlier process of this key: the wall clock, unless that
     /// has been set back.
-    pub(crate) fn next_incarnation(&self) -> Result<u64, Failure> {
-        let Some(folder) = &self.folder else { return Ok(unix_ms()) };
+    pub(crate) fn next_incarnation(&self) -> Result<Incarnation, Failure> {
+        let Some(folder) = &self.folder else { return Ok(started()) };
         let path = folder.join("incarnation");
-        next_incarnation(&path, unix_ms()).map_err(|error| unreadable(&path, &error))
+        let next = next_incarnation(&path, unix_ms());
+        next.map(Incarnation::at).map_err(|error| unreadable(&path, &error))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::event::Event;
 
 use super::advertise::advertised;
-use super::clock::{Clock, unix_ms};
+use super::clock::{Clock, started};
 use super::front::counted;
 use super::node::Node;
 use super::notify::Notify;
@@ -79,7 +79,7 @@ pub(crate) fn registry_node(
     members_max: usize,
     clock: Clock,
 ) -> io::Result<Node<Registry>> {
-    let config = RegistryConfig { seed: seed()?, incarnation: unix_ms(), members_max };
+    let config = RegistryConfig::new(seed()?, started(), members_max);
     Ok(Node::new(Registry::new(config), socket, clock))
 }
 

@@ -23,9 +23,7 @@ use super::report::{
 use super::seat::Heard;
 use super::signals::Signal;
 use super::{NODESET, PEER, PROBE, Program, World, seed, wording};
-use crate::machine::{
-    Command, Exit, Input, Name, Noise, Peer, PeerConfig, Registry, Room, Secret, Time,
-};
+use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
 
 /// How many members a nodeset serves that was opened by a chat.
 const MEMBERS_MAX: usize = 1024;
@@ -81,18 +79,13 @@ impl<'a> Session<'a> {
         // Through the address that others use, so that the nodeset sees us where others reach us.
         let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
         let known = Known::load(keeper.folder())?;
+        let (identity, incarnation) = (keeper.identity().clone(), keeper.next_incarnation()?);
         let config = PeerConfig {
-            seed: seed()?,
-            identity: keeper.identity().clone(),
-            incarnation: keeper.next_incarnation()?,
-            suite: &Noise,
-            room: room.clone(),
-            name,
-            nodeset,
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
             once: plan.asked == Asked::Send,
             pins: known.pins(),
+            ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, nodeset)
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;

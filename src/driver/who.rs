@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mio::event::Event;
 
 use super::address::Address;
-use super::clock::unix_ms;
+use super::clock::started;
 use super::front::Paper;
 use super::identity::leave_no_core;
 use super::json;
@@ -18,7 +18,7 @@ use super::socket::Socket;
 use super::table::table;
 use super::wording;
 use super::{PEER, PROBE, Program, World, run, seed, signals, streams};
-use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Noise, Time};
+use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Time};
 
 /// What `chatrpc who` is asked for.
 #[derive(Clone, Debug)]
@@ -75,8 +75,7 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let nodeset = resolved(&options.nodeset)?;
     let socket = Socket::bind_towards(nodeset)?;
     let open = room.is_open();
-    let config =
-        ListingConfig { seed: seed()?, incarnation: unix_ms(), suite: &Noise, room, nodeset };
+    let config = ListingConfig::new(seed()?, started(), room, nodeset);
     let mut node = Node::new(Listing::new(config), socket, world.clock);
     node.register(world.poll.registry(), PEER)?;
     let probe = Probe::send(nodeset, world.poll.registry(), PROBE).ok();

@@ -12,7 +12,8 @@ use crate::machine::outbox::Outbox;
 use crate::machine::who::suite::Suite;
 use crate::machine::wire::{self, Change, Packet, Response};
 use crate::machine::{
-    Action, Blame, Event, Exit, Handle, Input, Machine, Room, Seed, Signed, Table, Time, Wake,
+    Action, Blame, Event, Exit, Handle, Incarnation, Input, Machine, Noise, Room, Seed, Signed,
+    Table, Time, Wake,
 };
 
 /// People listed at most: a nodeset that names more is not believed.
@@ -20,17 +21,26 @@ const LISTED_MAX: usize = 4096;
 
 /// What a [`Listing`] is made from.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ListingConfig {
     /// Entropy.
     pub seed: Seed,
-    /// When this process started, in milliseconds of wall clock.
-    pub incarnation: u64,
+    /// When this process started.
+    pub incarnation: Incarnation,
     /// How things are sealed.
     pub suite: &'static dyn Suite,
     /// Which room.
     pub room: Room,
     /// The nodeset to ask.
     pub nodeset: SocketAddr,
+}
+
+impl ListingConfig {
+    /// Asks that nodeset for that room.
+    #[must_use]
+    pub fn new(seed: Seed, incarnation: Incarnation, room: Room, nodeset: SocketAddr) -> Self {
+        Self { seed, incarnation, suite: &Noise, room, nodeset }
+    }
 }
 
 /// Asks a nodeset who is in a room: one [`Event::Listing`], then [`Exit::Left`].
@@ -48,7 +58,7 @@ pub struct Listing {
 impl Listing {
     /// A machine that asks at its first input.
     pub fn new(config: ListingConfig) -> Self {
-        let calls = Calls::new(config.incarnation, 1, config.seed.stream("calls"));
+        let calls = Calls::new(config.incarnation.get(), 1, config.seed.stream("calls"));
         let (found, out) = (BTreeMap::new(), Outbox::default());
         Self { config, now: Time::ZERO, calls, client: None, found, out, done: false }
     }

@@ -10,14 +10,21 @@
 //! 3. Call [`Machine::poll`] until it returns `None`, and carry out each [`Action`].
 //! 4. Sleep until [`Machine::next_wake`], or until the next input, whichever comes first.
 //!
-//! ```text
-//! drain(&mut machine, now, input, |action| match action {
-//!     Action::Send { to, bytes } => socket.send_to(bytes, to),
-//!     Action::Show(event) => screen.show(event),
-//!     Action::Exit(exit) => leave(exit),
-//! });
-//! sleep_until(machine.next_wake());
 //! ```
+//! # use std::net::SocketAddr;
+//! # use chatrpc::machine::{Action, Event, Exit, Input, Machine, Time, Wake, drain};
+//! # trait World { fn send(&mut self, to: SocketAddr, bytes: &[u8]); fn show(&mut self, event: Event<'_>); fn leave(&mut self, exit: Exit); }
+//! # fn step(machine: &mut dyn Machine, now: Time, input: Input<'_>, world: &mut impl World) -> Option<Wake> {
+//! drain(machine, now, input, |action| match action {
+//!     Action::Send { to, bytes } => world.send(to, bytes),
+//!     Action::Show(event) => world.show(event),
+//!     Action::Exit(exit) => world.leave(exit),
+//! });
+//! machine.next_wake() // to sleep until then, or until the next input
+//! # }
+//! ```
+//!
+//! `examples/in_memory.rs` does so without a network, `examples/own_loop.rs` around a plain socket.
 //!
 //! # The laws
 //!
@@ -108,7 +115,7 @@ pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
 pub use who::beacon::{Beacon, SEALED, Sealed, Signed};
 pub use who::identity::{Identity, Pin, PublicKey, SIGNATURE, words};
-pub use who::ids::{Farewell, Handle, MessageId, PeerId, Tag};
+pub use who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
 pub use who::noise::Noise;
 pub use who::room::{Room, SECRET, Secret, SecretError};
 pub use who::suite;

@@ -24,20 +24,21 @@ use crate::machine::who::pins::Pins;
 use crate::machine::who::suite::Suite;
 use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
 use crate::machine::{
-    Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Input, Machine, MessageId, Name,
-    NameProblem, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed, Table, Tag, Time, Wake,
+    Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Incarnation, Input, Machine,
+    MessageId, Name, NameProblem, Noise, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed,
+    Table, Tag, Time, Wake,
 };
 
-/// What a [`Peer`] is made from.
+/// What a [`Peer`] is made from: [`PeerConfig::new`] has what most want.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PeerConfig {
     /// Entropy, used for nothing else.
     pub seed: Seed,
     /// Who we are.
     pub identity: Identity,
-    /// When this process started, in milliseconds of wall clock: greater than any earlier one's of
-    /// the same identity.
-    pub incarnation: u64,
+    /// When this process started: later than any earlier one of the same identity.
+    pub incarnation: Incarnation,
     /// How things are sealed.
     pub suite: &'static dyn Suite,
     /// The room.
@@ -54,6 +55,24 @@ pub struct PeerConfig {
     pub once: bool,
     /// Whom we trust: a warning is shown when a name of theirs comes with another key.
     pub pins: Vec<Pin>,
+}
+
+impl PeerConfig {
+    /// Somebody who reads and writes, names no addresses of their own, trusts nobody yet and, on leaving,
+    /// waits five seconds for what is undelivered.
+    #[must_use]
+    pub fn new(
+        seed: Seed,
+        incarnation: Incarnation,
+        identity: Identity,
+        room: Room,
+        name: Name,
+        nodeset: SocketAddr,
+    ) -> Self {
+        let (suite, addrs, drain) = (&Noise, Vec::new(), Duration::from_secs(5));
+        let (once, pins) = (false, Vec::new());
+        Self { seed, identity, incarnation, suite, room, name, nodeset, addrs, drain, once, pins }
+    }
 }
 
 /// Somebody who chats.
@@ -163,6 +182,7 @@ impl Peer {
             once,
             pins,
         } = config;
+        let incarnation = incarnation.get();
         let key = identity.public();
         let id = key.process(incarnation);
         let mut farewell = Farewell([0; 16]);

@@ -30,7 +30,7 @@ use crate::machine::wire::{
     Packet, Request, Response, VERSION,
 };
 use crate::machine::{
-    Action, Blame, Handle, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake,
+    Action, Blame, Handle, Incarnation, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake,
 };
 
 /// How long a lease lasts without being renewed.
@@ -62,13 +62,22 @@ const ANNOUNCEMENT_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
 
 /// What a [`Registry`] is made from.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RegistryConfig {
     /// Entropy.
     pub seed: Seed,
-    /// When this process started, in milliseconds of wall clock: greater than any earlier one's.
-    pub incarnation: u64,
+    /// When this process started: later than any earlier one.
+    pub incarnation: Incarnation,
     /// How many members it serves at most, over all rooms.
     pub members_max: usize,
+}
+
+impl RegistryConfig {
+    /// A nodeset of so many members at most.
+    #[must_use]
+    pub const fn new(seed: Seed, incarnation: Incarnation, members_max: usize) -> Self {
+        Self { seed, incarnation, members_max }
+    }
 }
 
 /// The nodeset.
@@ -155,7 +164,11 @@ impl Registry {
         Self {
             now: Time::ZERO,
             members_max: config.members_max,
-            calls: Calls::of_nodeset(config.incarnation, config.members_max, seed.stream("calls")),
+            calls: Calls::of_nodeset(
+                config.incarnation.get(),
+                config.members_max,
+                seed.stream("calls"),
+            ),
             leases: Slots::default(),
             by_member: BTreeMap::new(),
             by_addr: BTreeMap::new(),

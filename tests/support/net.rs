@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use chatrpc::machine::suite::Suite;
 use chatrpc::machine::wire::{
     Asked, Datagram, Listed, Packet, Request, Response, put_header, put_request,
 };
 use chatrpc::machine::{
-    Action, Farewell, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
-    RegistryConfig, SEALED, Sealed, Seed, Tag, Time, drain,
+    Action, Farewell, Identity, Incarnation, Input, Machine, Name, Noise, Peer, PeerConfig,
+    Registry, RegistryConfig, SEALED, Sealed, Seed, Tag, Time, drain,
 };
 
 use crate::insider::{Insider, Session, room};
@@ -48,7 +47,7 @@ pub struct Net {
 impl Net {
     /// Alice has incarnation 1000 and Bob 1001, the nodeset 500.
     pub fn with(names: &[(&str, &str)]) -> Self {
-        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 1024 };
+        let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 1024);
         let nodeset = Registry::new(config);
         let (peers, wire) = (Vec::new(), BTreeMap::new());
         let mut net = Self {
@@ -73,19 +72,11 @@ impl Net {
 
     pub fn join(&mut self, name: &str, at: &str) -> usize {
         let n = self.peers.len();
-        let peer = Peer::new(PeerConfig {
-            seed: Seed([n as u8 + 20; 32]),
-            incarnation: 1000 + n as u64,
-            identity: self.identity(n),
-            suite: self.suite,
-            room: room(),
-            name: Name::parse(name).expect("a name"),
-            nodeset: addr(NODESET),
-            addrs: self.addrs.clone(),
-            drain: Duration::from_secs(5),
-            once: false,
-            pins: Vec::new(),
-        });
+        let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(name).expect("a name"));
+        let (incarnation, identity) = (Incarnation::at(1000 + n as u64), self.identity(n));
+        let mut config = PeerConfig::new(seed, incarnation, identity, room(), name, addr(NODESET));
+        (config.suite, config.addrs) = (self.suite, self.addrs.clone());
+        let peer = Peer::new(config);
         self.peers.push((addr(at), peer, Vec::new()));
         self.feed(n, Input::Tick);
         n

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::time::Duration;
 
 use chatrpc::machine::{
-    Action, Event, Identity, Input, Machine, MessageId, Name, Peer, PeerConfig, PeerId, Registry,
-    RegistryConfig, Seed, Time, Wake, drain,
+    Action, Event, Identity, Incarnation, Input, Machine, MessageId, Name, Peer, PeerConfig,
+    PeerId, Registry, RegistryConfig, Seed, Time, Wake, drain,
 };
 use chatrpc_sim::standin::StandIn;
 
@@ -123,7 +122,7 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn play(script: &Script, forgery: Option<&'a Forgery>) -> Self {
-        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 500, members_max: 64 };
+        let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 64);
         let mut world = World {
             now: 0,
             act: 0,
@@ -168,7 +167,7 @@ impl<'a> World<'a> {
                 let mut one = Insider::new(99, 2_000).sealing(&StandIn);
                 for port in 1..140 {
                     one.incarnation += 1;
-                    let (bytes, _) = one.init((to.identity.public(), to.incarnation));
+                    let (bytes, _) = one.init((to.identity.public(), to.incarnation.get()));
                     let from = SocketAddr::new(CROWD[usize::from(port) % CROWD.len()], port);
                     let input = Input::Datagram { from, bytes: &bytes };
                     self.feed(self.people[n].0, input);
@@ -325,17 +324,9 @@ impl<'a> World<'a> {
 }
 
 fn person(n: usize, addr: SocketAddr) -> PeerConfig {
-    PeerConfig {
-        seed: Seed([n as u8 + 20; 32]),
-        incarnation: 1_000 + n as u64,
-        identity: Identity::new(&[n as u8 + 20; 32]),
-        suite: &StandIn,
-        room: room(),
-        name: Name::parse(NAMES[n]).expect("a name"),
-        nodeset: NODESET,
-        addrs: vec![addr],
-        drain: Duration::from_secs(5),
-        once: false,
-        pins: Vec::new(),
-    }
+    let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(NAMES[n]).expect("a name"));
+    let (incarnation, identity) = (Incarnation::at(1_000 + n as u64), Identity::new(&seed.0));
+    let mut config = PeerConfig::new(seed, incarnation, identity, room(), name, NODESET);
+    (config.suite, config.addrs) = (&StandIn, vec![addr]);
+    config
 }

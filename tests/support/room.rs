@@ -2,10 +2,9 @@
 //! and allocates is the machines' doing.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use chatrpc::machine::{
-    self, Action, Event, Identity, Input, Machine, Name, Noise, Peer, PeerConfig, Registry,
+    self, Action, Event, Identity, Incarnation, Input, Machine, Name, Peer, PeerConfig, Registry,
     RegistryConfig, Seed, Time, drain,
 };
 
@@ -32,24 +31,15 @@ fn addr(n: u8) -> SocketAddr {
 }
 
 fn peer(n: u8, name: &str) -> Peer {
-    Peer::new(PeerConfig {
-        seed: Seed([n; 32]),
-        incarnation: 1,
-        identity: Identity::new(&[n; 32]),
-        suite: &Noise,
-        room: machine::Room::new(Name::parse("lobby").expect("a name"), None),
-        name: Name::parse(name).expect("a name"),
-        nodeset: addr(0),
-        addrs: Vec::new(),
-        drain: Duration::from_secs(5),
-        once: false,
-        pins: Vec::new(),
-    })
+    let room = machine::Room::new(Name::parse("lobby").expect("a name"), None);
+    let (seed, name) = (Seed([n; 32]), Name::parse(name).expect("a name"));
+    let identity = Identity::new(&[n; 32]);
+    Peer::new(PeerConfig::new(seed, Incarnation::at(1), identity, room, name, addr(0)))
 }
 
 impl Room {
     fn new() -> Self {
-        let config = RegistryConfig { seed: Seed([9; 32]), incarnation: 1, members_max: 8 };
+        let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(1), 8);
         Self {
             now: 1,
             registry: Registry::new(config),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chatrpc::machine::wire::{Listed, Request, put_request};
 use chatrpc::machine::{
-    Beacon, Handle, Identity, Name, PeerConfig, PeerId, PublicKey, Room, Sealed, Seed, Signed,
+    Beacon, Handle, Identity, Incarnation, Name, PeerConfig, PeerId, PublicKey, Room, Sealed, Seed,
+    Signed,
 };
 use chatrpc_sim::standin::StandIn;
 
@@ -45,19 +46,12 @@ static ROOM: LazyLock<Room> = LazyLock::new(room);
 
 /// Alice.
 pub(super) fn config(drain_ms: u64) -> PeerConfig {
-    PeerConfig {
-        seed: Seed([20; 32]),
-        identity: KEYS[0].clone(),
-        incarnation: INCARNATION,
-        suite: &StandIn,
-        room: ROOM.clone(),
-        name: name("alice"),
-        nodeset: NODESET,
-        addrs: vec![PEER],
-        drain: Duration::from_millis(drain_ms),
-        once: false,
-        pins: Vec::new(),
-    }
+    let (seed, incarnation) = (Seed([20; 32]), Incarnation::at(INCARNATION));
+    let (identity, room) = (KEYS[0].clone(), ROOM.clone());
+    let mut config = PeerConfig::new(seed, incarnation, identity, room, name("alice"), NODESET);
+    (config.suite, config.addrs) = (&StandIn, vec![PEER]);
+    config.drain = Duration::from_millis(drain_ms);
+    config
 }
 
 fn peer() -> (PublicKey, u64) {

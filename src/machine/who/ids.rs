@@ -1,6 +1,7 @@
 //! What processes, rooms, leases and messages are called: numbers that follow from something.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::str::FromStr;
 
 use super::base32;
@@ -54,6 +55,26 @@ impl FromStr for PeerId {
             return Err(());
         }
         u64::try_from(bits >> 1).map(Self).map_err(|_| ())
+    }
+}
+
+/// When a process started, in milliseconds of wall clock: greater than that of any earlier process of the
+/// same key. On the wire 0 stands for whoever listens at an address, so no process has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(NonZeroU64);
+
+impl Incarnation {
+    /// That of a process which started then. A clock that stands at 0 counts as one that stands at 1.
+    pub const fn at(unix_ms: u64) -> Self {
+        match NonZeroU64::new(unix_ms) {
+            Some(started) => Self(started),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
     }
 }
 

@@ -266,7 +266,14 @@ impl Town {
                     let reached = script.number();
                     put_request(&mut packets, seq, &Request::RemoveMember { reached, members });
                 }
-                6 => put_request(&mut packets, seq, &self.odd(script)),
+                6 => {
+                    let odd = self.odd(script);
+                    if let Request::AddMember { members, .. } = &odd {
+                        members.iter().for_each(|listed| self.oracle.named(listed.seen));
+                        (0..self.members.len()).for_each(|who| self.introduce(who));
+                    }
+                    put_request(&mut packets, seq, &odd);
+                }
                 _ => {
                     let len = script.below(48);
                     packets.extend_from_slice(script.bytes(len));

@@ -93,7 +93,7 @@ pub fn play(name: &str, trace: Option<TraceSink>) -> Verdict {
     (scenario.play)(&mut Stage { world: None, trace })
 }
 
-/// A world to script on. Made by [`Stage::room`].
+/// A world to script on. Made by `Stage::room`.
 pub struct Stage {
     world: Option<World>,
     trace: Option<TraceSink>,

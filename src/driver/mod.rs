@@ -1,6 +1,6 @@
 //! The only part that touches the world: one thread, one `mio::Poll`.
 //!
-//! One turn of the loop ([`run`]):
+//! One turn of the loop (`run`):
 //!
 //! 1. Read the sockets, up to a budget, and give every datagram to its machine.
 //! 2. Tick the machines whose deadline has come. In this order: a reply that arrived in time but

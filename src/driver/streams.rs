@@ -29,7 +29,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// As for [`print`].
+/// As for [`print()`].
 pub fn tell(text: &str) -> Result<(), Failure> {
     match io::stderr().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -44,7 +44,7 @@ pub fn tell(text: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// As for [`print`], and when standard output is closed.
+/// As for [`print()`], and when standard output is closed.
 pub fn deliver(text: &str) -> Result<(), Failure> {
     if is_closed(rustix::stdio::stdout()) {
         return Err(Failure::new(status::INTERNAL, "output", "standard output is closed"));

@@ -16,6 +16,7 @@
 mod link;
 mod packing;
 mod receiving;
+mod replies;
 mod unproven;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,17 +26,21 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use self::link::Link;
-pub(crate) use self::link::LinkKey;
 pub(crate) use self::receiving::Refused;
+use self::replies::{Replies, Seen};
 use self::unproven::{REMEMBERED_MAX, Unproven};
+use crate::machine::contract::{Blame, Table};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::{Path, SENDS_MAX};
-use crate::machine::replies::{Replies, Seen};
+use crate::machine::rng::Rng;
 use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::{Key, Slots};
+use crate::machine::time::Time;
 use crate::machine::timer::Timers;
+use crate::machine::token::{ALink, LinkKey};
+use crate::machine::who::beacon::Beacon;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{self, PACKET_HEADER, Request, Response};
-use crate::machine::{Beacon, Blame, PeerId, Rng, Table, Time};
 
 /// Calls that may be open on one link, and replies that are remembered for it. A request older than
 /// this many newer ones is refused: its reply may have been forgotten, and to execute it again would
@@ -63,7 +68,7 @@ pub(crate) struct Calls<T> {
     takes_anybody: bool,
     /// Who speaks under a seal; `None` for a machine that only deals with nodesets.
     sessions: Option<Box<Sessions>>,
-    links: Slots<Link>,
+    links: Slots<Link, ALink>,
     /// Links by address and process: an incarnation in the open, an id under a seal.
     by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
     /// How the requests to each process are numbered, by id and incarnation.

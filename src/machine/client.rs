@@ -7,12 +7,18 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::machine::call::{Calls, LinkKey};
+use crate::machine::call::Calls;
+use crate::machine::contract::Table;
+use crate::machine::event::{Exit, Health};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::SENDS_MAX;
 use crate::machine::reading::{PARTS_MAX, Progress, Reading};
-use crate::machine::wire::{ANYBODY, ANYWHERE, Asked, Change, Cookie, Page, Request, Response};
-use crate::machine::{Exit, Farewell, Health, PeerId, Rng, Sealed, Table, Tag, Time};
+use crate::machine::rng::Rng;
+use crate::machine::time::Time;
+use crate::machine::token::{Ask, LinkKey};
+use crate::machine::who::beacon::Sealed;
+use crate::machine::who::ids::{Farewell, PeerId, Tag};
+use crate::machine::wire::{ANYBODY, ANYWHERE, Change, Cookie, Page, Request, Response};
 
 /// A lease is renewed this often; it lasts three times as long.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(20);
@@ -48,27 +54,6 @@ pub(crate) struct Card {
     /// The number of the beacon.
     pub(crate) n: u32,
     pub(crate) sealed: Sealed,
-}
-
-/// What a call to the nodeset was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Ask {
-    /// Part of the roster, behind that version.
-    Who {
-        have: u64,
-    },
-    Register,
-    Deregister,
-}
-
-impl Ask {
-    pub(crate) const fn asked(self) -> Asked {
-        match self {
-            Self::Who { .. } => Asked::Who,
-            Self::Register => Asked::Register,
-            Self::Deregister => Asked::Other,
-        }
-    }
 }
 
 /// What the machine above has to know.

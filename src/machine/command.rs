@@ -4,9 +4,12 @@
 //! [`Opening`] is where a line is found to be one or the other, for every front end: by what a person
 //! sees of it, which is what is left once blanks and everything invisible before it are gone.
 
+use crate::machine::event::Refusal;
 use crate::machine::name::looks;
+use crate::machine::text::SafeText;
 use crate::machine::text::is_unseen;
-use crate::machine::{PeerId, Refusal, SafeText, Whom};
+use crate::machine::who::ids::PeerId;
+use crate::machine::whom::Whom;
 
 /// What a line, or a program, can ask of the chat machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +238,7 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::sanitize;
+    use crate::machine::text::sanitize;
     use crate::machine::text::tests::{Hostile, often};
 
     fn say(text: &str) -> Result<Command<'_>, Refusal<'_>> {

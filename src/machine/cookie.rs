@@ -8,8 +8,9 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::machine::keyed::short;
+use crate::machine::rng::Seed;
+use crate::machine::time::Time;
 use crate::machine::wire::Cookie;
-use crate::machine::{Seed, Time};
 
 /// A cookie is good for one to two of these.
 const EPOCH: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use crate::machine::mix;
+use crate::machine::rng::mix;
 
 /// Takes values, and neither their layout in memory nor the width of the processor.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,18 +7,10 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::machine::{MessageId, Name, PeerId, PublicKey, SafeText};
-
-/// Somebody in the room.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Person {
-    /// Which process it is: names may be shared, ids are not.
-    pub id: PeerId,
-    /// Whose process it is: the same one for all processes of a person.
-    pub key: PublicKey,
-    /// What people call them.
-    pub name: Name,
-}
+use crate::machine::name::Name;
+use crate::machine::text::SafeText;
+use crate::machine::who::identity::{Person, PublicKey};
+use crate::machine::who::ids::{MessageId, PeerId};
 
 /// Why somebody is no longer here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,7 +151,7 @@ impl Refusal<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NameProblem {
     /// It is not a name at all.
-    Invalid(crate::machine::NameError),
+    Invalid(crate::machine::name::NameError),
     /// Somebody here has it.
     Taken(Name),
     /// It looks the same as the name of somebody who is here.

@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use core::net::SocketAddr;
 
 use crate::machine::call::{Calls, Refused};
-use crate::machine::client::{Ask, Client, News};
+use crate::machine::client::{Client, News};
+use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::Listed;
+use crate::machine::event::{Event, Exit};
 use crate::machine::outbox::Outbox;
+use crate::machine::rng::Seed;
+use crate::machine::time::Time;
+use crate::machine::token::Ask;
+use crate::machine::who::beacon::Signed;
+use crate::machine::who::ids::{Handle, Incarnation};
+use crate::machine::who::noise::Noise;
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
 use crate::machine::wire::{self, Change, Packet, Response};
-use crate::machine::{
-    Action, Blame, Event, Exit, Handle, Incarnation, Input, Machine, Noise, Room, Seed, Signed,
-    Table, Time, Wake,
-};
 
 /// People listed at most: a nodeset that names more is not believed.
 const LISTED_MAX: usize = 4096;

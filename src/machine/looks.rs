@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::machine::name::Look;
 use crate::machine::name::beginnings;
-use crate::machine::{Look, PeerId, PublicKey};
+use crate::machine::who::identity::PublicKey;
+use crate::machine::who::ids::PeerId;
 
 /// Processes by the person they belong to: the same person twice deceives nobody.
 type Persons = BTreeMap<PublicKey, BTreeSet<PeerId>>;
@@ -65,7 +67,7 @@ impl Looks {
         for claim in look.claimed() {
             change_one(&mut self.claiming, claim.clone(), &change);
         }
-        if let Some(letters) = beginnings(id).next() {
+        if let Some(letters) = beginnings(&id.to_string()).next() {
             change_one(&mut self.ids, letters, &change);
         }
     }
@@ -88,7 +90,8 @@ impl Looks {
             groups => groups.iter().map(size).sum(),
         };
         named.extend(look.claimed().iter().filter_map(|claim| self.owner(claim, key)));
-        let claiming = beginnings(id).filter_map(|letters| self.claiming.get(&letters));
+        let id = id.to_string();
+        let claiming = beginnings(&id).filter_map(|letters| self.claiming.get(&letters));
         named.extend(claiming.filter_map(|group| one(group, key, first)));
         distinct(&mut named);
         let some = named.into_iter().map(|(_, id)| id).collect();
@@ -100,7 +103,7 @@ impl Looks {
         // Four letters of an id are read as four to eight.
         let groups = (4..=8).filter_map(|end| self.ids.get(claim.get(..end)?));
         let others = groups.flatten().filter(|(key, _)| **key != but);
-        let owns = |id: &&PeerId| beginnings(**id).any(|letters| letters == claim);
+        let owns = |id: &&PeerId| beginnings(&id.to_string()).any(|letters| letters == claim);
         let mut owners = others.filter_map(|(key, ids)| Some((*key, *ids.iter().find(owns)?)));
         owners.next()
     }
@@ -117,7 +120,7 @@ impl Looks {
         };
         groups(look).iter().all(|group| has(self.called.get(group)))
             && look.claimed().iter().all(|claim| has(self.claiming.get(claim)))
-            && has(beginnings(id).next().and_then(|letters| self.ids.get(&letters)))
+            && has(beginnings(&id.to_string()).next().and_then(|letters| self.ids.get(&letters)))
     }
 }
 
@@ -162,7 +165,9 @@ fn change_one<K: Ord + Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Identity, Name, Rng, Seed};
+    use crate::machine::name::Name;
+    use crate::machine::rng::{Rng, Seed};
+    use crate::machine::who::identity::Identity;
 
     /// Somebody, by number.
     #[derive(Clone)]
@@ -274,8 +279,8 @@ mod tests {
             let is_like = |one: &Somebody, other: &Somebody| {
                 one.key != other.key
                     && (one.look.is_like(&other.look)
-                        || one.look.claims(other.id)
-                        || other.look.claims(one.id))
+                        || one.look.claims(&other.id.to_string())
+                        || other.look.claims(&one.id.to_string()))
             };
             let them: BTreeSet<PublicKey> =
                 people.iter().filter(|other| is_like(&gone, other)).map(|who| who.key).collect();

@@ -20,22 +20,27 @@ use core::time::Duration;
 
 pub(crate) use self::one::Member;
 use self::one::{Hint, Route, Standing};
-use crate::machine::call::{Calls, LinkKey};
+use crate::machine::call::Calls;
+use crate::machine::contract::Table;
+use crate::machine::event::{Event, Why};
 use crate::machine::inward::InStream;
 use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::{Pace, Rate};
-use crate::machine::peer::Purpose;
-use crate::machine::slots::{Key, Slots};
+use crate::machine::rng::Rng;
+use crate::machine::slots::Slots;
 use crate::machine::source::source;
 use crate::machine::speech::{
     BACKLOG_EASY, MESSAGES_MAX, MessageKey, OutStream, PIECES_IN_FLIGHT, PIECES_MAX, Piece,
     Receipt, Speech,
 };
+use crate::machine::time::Time;
 use crate::machine::timer::Timers;
+use crate::machine::token::{AMember, LinkKey, MemberKey, Purpose};
+use crate::machine::who::beacon::{Beacon, Sealed, Signed};
+use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::pins::Pins;
 use crate::machine::wire::{Listed, Request};
-use crate::machine::{Beacon, Event, Handle, PeerId, Rng, Sealed, Signed, Table, Time, Why};
 
 /// How long somebody who is not heard counts as present.
 const LEASE: Duration = Duration::from_secs(60);
@@ -97,9 +102,6 @@ pub(crate) struct Ctx<'a> {
     pub(crate) announce: bool,
 }
 
-/// Which member. Once they are forgotten, the key finds nobody any more.
-pub(crate) type MemberKey = Key<Member>;
-
 /// What somebody whom a nodeset knows by that handle says of themselves.
 fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> {
     let sessions = ctx.calls.sessions()?;
@@ -111,7 +113,7 @@ fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> 
 
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Members {
-    slab: Slots<Member>,
+    slab: Slots<Member, AMember>,
     by_id: BTreeMap<PeerId, MemberKey>,
     by_handle: BTreeMap<Handle, MemberKey>,
     /// The member behind each link, by the place of the link.

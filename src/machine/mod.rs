@@ -43,10 +43,11 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `contract` | inputs, actions, wakes, tables, blame: what an owner and a machine have in common |
 //! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `wire` and its `datagram`, `codec` | every byte that crosses the network |
+//! | `codec`, `wire` and its `datagram`, `roster` | every byte that crosses the network |
 //! | `keyed`, `guarded` | the keyed hash; where secrets are kept |
 //! | `who` and its `ids`, `base32`, `identity`, `room` | what processes, rooms, leases and messages are called; five bits as a letter; who somebody is; a room's keys |
 //! | `who/beacon`, `who/pins` | what somebody says of themselves; whom we trust |
@@ -55,7 +56,8 @@
 //! | `text` | what a remote string may hold before anything else sees it |
 //! | `name` and its `marks` | what people may call themselves, and when two names look the same; what only the program writes |
 //! | `outbox` | the arena of what waits to be polled |
-//! | `path`, `call`, `replies` | round trips and loss of one path; requests and retries; at most once |
+//! | `token` | the keys of links and members; what each call of a peer is about |
+//! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/link`, `call/receiving`, `call/packing`, `call/unproven` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along; few go where nobody answers |
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
 //! | `member` and its `one`, `greeting`, `presence`, `likeness`, `reading` | who is known; one of them; finding a path to them; who is still here; whom they could be taken for; who reads what we say |
@@ -70,6 +72,7 @@ mod call;
 mod client;
 mod codec;
 mod command;
+mod contract;
 mod cookie;
 mod digest;
 mod event;
@@ -86,7 +89,6 @@ mod path;
 mod peer;
 mod reading;
 mod registry;
-mod replies;
 mod rng;
 mod roster;
 mod session;
@@ -96,14 +98,14 @@ mod speech;
 mod text;
 mod time;
 mod timer;
+mod token;
 mod who;
 mod whom;
 pub mod wire;
 
-use core::net::SocketAddr;
-
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
-pub use event::{Event, Exit, Health, Listed, NameProblem, Person, Presence, Refusal, Why};
+pub use contract::{Action, Blame, Input, Machine, Table, Wake, drain};
+pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Why};
 pub use guarded::{Guarded, wipe, wiped};
 pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
@@ -114,131 +116,13 @@ pub use session::handshake::{COOKIE, INIT, RESP};
 pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
 pub use who::beacon::{Beacon, SEALED, Sealed, Signed};
-pub use who::identity::{Identity, Pin, PublicKey, SIGNATURE, words};
+pub use who::identity::{Identity, Person, Pin, PublicKey, SIGNATURE, words};
 pub use who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
 pub use who::noise::Noise;
 pub use who::room::{Room, SECRET, Secret, SecretError};
 pub use who::suite;
 pub(crate) use whom::Known;
 pub use whom::Whom;
-
-/// What a machine is told.
-#[derive(Clone, Debug)]
-pub enum Input<'a> {
-    /// A datagram arrived at the machine's socket.
-    Datagram {
-        /// The address it came from, in canonical form (an IPv4 address is never written as IPv6).
-        from: SocketAddr,
-        /// The datagram, whole.
-        bytes: &'a [u8],
-    },
-    /// The network says that nobody listens at this address (ICMP port unreachable).
-    Unreachable(SocketAddr),
-    /// A line somebody typed: text to say, or a slash command.
-    Line(&'a str),
-    /// What a line can ask for, from a front end that does not speak in lines.
-    Command(Command<'a>),
-    /// Whether whoever is in front of the machine can be shown no more now. While that is so, nothing
-    /// that is said to it is taken, or confirmed.
-    Full(bool),
-    /// Time has passed.
-    Tick,
-}
-
-/// What a machine wants done.
-#[derive(Debug)]
-pub enum Action<'a> {
-    /// Send a datagram. One that cannot be sent now is a lost one: the machine copes.
-    Send {
-        /// Where to.
-        to: SocketAddr,
-        /// The datagram, at most [`wire::DATAGRAM_MAX`] bytes.
-        bytes: &'a [u8],
-    },
-    /// Tell the person or program in front of the machine.
-    Show(Event<'a>),
-    /// The machine is done. Nothing follows.
-    Exit(Exit),
-}
-
-/// When a machine wants to be woken, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wake {
-    /// The instant.
-    pub at: Time,
-    /// The reason, for logs and traces.
-    pub why: &'static str,
-}
-
-/// One table of a machine: how full it is, and how full it may become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// What the table holds.
-    pub name: &'static str,
-    /// How many it holds.
-    pub len: usize,
-    /// How many it may hold.
-    pub limit: usize,
-}
-
-/// Refused datagrams and packets, by who is to blame. None of them changed any other state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Blame {
-    /// Bytes that are not a datagram of this protocol.
-    pub malformed: u64,
-    /// Well formed, from somebody who may not say it.
-    pub unauthenticated: u64,
-    /// Seen before, or too old to tell.
-    pub replayed: u64,
-    /// A reply to a call that was not made, or is over.
-    pub unknown_call: u64,
-    /// A table was full.
-    pub over_limit: u64,
-}
-
-/// A pure state machine. The module documentation has the contract and its laws.
-pub trait Machine {
-    /// Takes one input. `now` is read after the input was.
-    fn handle(&mut self, now: Time, input: Input<'_>);
-
-    /// The next thing to do, until `None`.
-    fn poll(&mut self) -> Option<Action<'_>>;
-
-    /// When to call `handle` with [`Input::Tick`] if nothing else happens before.
-    fn next_wake(&self) -> Option<Wake>;
-
-    /// The size and limit of every table.
-    fn footprint(&self) -> Vec<Table>;
-
-    /// What was refused so far.
-    fn blame(&self) -> Blame;
-
-    /// A hash over the machine's state: equal states, equal digests.
-    fn digest(&self) -> u64;
-
-    /// Panics when an invariant is broken. Costs a scan; for tests and simulation.
-    fn check(&self);
-}
-
-/// Steps 2 and 3 of the contract: one input, then every action it leads to.
-///
-/// # Panics
-///
-/// When the machine breaks the law of wakes: a bug in the machine, never an effect of the input.
-pub fn drain<M: Machine + ?Sized>(
-    machine: &mut M,
-    now: Time,
-    input: Input<'_>,
-    mut act: impl FnMut(Action<'_>),
-) {
-    machine.handle(now, input);
-    while let Some(action) = machine.poll() {
-        act(action);
-    }
-    if let Some(wake) = machine.next_wake() {
-        assert!(wake.at > now, "the wake for {} at {} is not after {now}", wake.why, wake.at);
-    }
-}
 
 /// Property tests repeat: the same cases in every run, or those of `CHATRPC_TEST_SEED`, a number.
 #[cfg(test)]

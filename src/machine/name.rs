@@ -14,7 +14,7 @@ use unicode_security::skeleton;
 use unicode_width::UnicodeWidthStr;
 
 use crate::machine::text::is_blank;
-use crate::machine::{PeerId, SafeText, sanitize};
+use crate::machine::text::{SafeText, sanitize};
 
 /// Widest name, columns.
 const NAME_COLUMNS_MAX: usize = 24;
@@ -125,7 +125,7 @@ impl Look {
     /// Whether people could take the name, or the end of it, for that id or the beginning of it:
     /// four letters and more.
     #[must_use]
-    pub fn claims(&self, id: PeerId) -> bool {
+    pub fn claims(&self, id: &str) -> bool {
         !self.claims.is_empty() && beginnings(id).any(|letters| self.claims.contains(&letters))
     }
 
@@ -159,9 +159,8 @@ fn spelled(reading: &str) -> String {
 }
 
 /// The beginnings of an id, from four letters to all, as they are read.
-pub(crate) fn beginnings(id: PeerId) -> impl Iterator<Item = String> {
-    let id = id.to_string();
-    (ID_LETTERS_MIN..=ID_LETTERS).map(move |letters| spelled(&id[..letters]))
+pub(crate) fn beginnings(id: &str) -> impl Iterator<Item = String> {
+    (ID_LETTERS_MIN..=ID_LETTERS).filter_map(|letters| id.get(..letters)).map(spelled)
 }
 
 /// How many letters of an id could be written so: at least, and at most.

@@ -9,7 +9,11 @@ use std::collections::VecDeque;
 use core::net::SocketAddr;
 use core::ops::Range;
 
-use crate::machine::{Action, Event, Exit, MessageId, Person, SafeText};
+use crate::machine::contract::Action;
+use crate::machine::event::{Event, Exit};
+use crate::machine::text::SafeText;
+use crate::machine::who::identity::Person;
+use crate::machine::who::ids::MessageId;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {

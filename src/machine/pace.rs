@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use crate::machine::Time;
+use crate::machine::time::Time;
 
 /// A rate, and how much of it may come at once.
 #[derive(Clone, Copy, Debug)]

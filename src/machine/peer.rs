@@ -11,23 +11,31 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use self::talking::mentions;
-use crate::machine::call::{Admission, Calls, LinkKey, Refused};
-use crate::machine::client::{Ask, Card, Client};
+use crate::machine::call::{Admission, Calls, Refused};
+use crate::machine::client::{Card, Client};
+use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
+use crate::machine::event::{Exit, NameProblem};
 use crate::machine::inward::Taken;
-use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, MemberKey, Members};
+use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
+use crate::machine::name::Name;
 use crate::machine::outbox::{Marks, Outbox};
+use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Receipt, Speech};
+use crate::machine::text::SafeText;
 use crate::machine::text::sanitize_into;
-use crate::machine::who::pins::Pins;
+use crate::machine::time::Time;
+use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::who::beacon::{Beacon, Signed};
+use crate::machine::who::identity::Person;
+use crate::machine::who::identity::{Identity, Pin};
+use crate::machine::who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
+use crate::machine::who::noise::Noise;
+use crate::machine::who::pins::{PINS_MAX, Pins};
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
-use crate::machine::wire::{Asked, Datagram, Flags, Packet, Request, Response};
-use crate::machine::{
-    Action, Beacon, Blame, Exit, Farewell, Handle, Identity, Incarnation, Input, Machine,
-    MessageId, Name, NameProblem, Noise, PeerId, Person, Pin, Rng, Room, SafeText, Seed, Signed,
-    Table, Tag, Time, Wake,
-};
+use crate::machine::wire::{Datagram, Flags, Packet, Request, Response};
 
 /// What a [`Peer`] is made from: [`PeerConfig::new`] has what most want.
 #[derive(Clone, Debug)]
@@ -106,45 +114,6 @@ pub struct Peer {
     client_rng: Rng,
     rng: Rng,
     out: Outbox,
-}
-
-/// What a call was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Purpose {
-    /// Something asked of the nodeset.
-    Nodeset(Ask),
-    /// Saying hello to a member.
-    Hello { member: MemberKey },
-    /// A piece of what we say to a member.
-    Say { member: MemberKey, position: u64 },
-    /// Is a member still there?
-    Ping { member: MemberKey },
-    /// Does a member receive what is sent to that address?
-    Challenge { member: MemberKey },
-    /// Is somebody there who has the name we want?
-    Probe,
-    /// Goodbye to a member.
-    Bye,
-}
-
-impl From<Ask> for Purpose {
-    fn from(ask: Ask) -> Self {
-        Self::Nodeset(ask)
-    }
-}
-
-impl Purpose {
-    const fn asked(self) -> Asked {
-        match self {
-            Self::Nodeset(ask) => ask.asked(),
-            Self::Say { .. } => Asked::Say,
-            Self::Hello { .. }
-            | Self::Ping { .. }
-            | Self::Challenge { .. }
-            | Self::Probe
-            | Self::Bye => Asked::Other,
-        }
-    }
 }
 
 #[derive(Debug, Hash)]
@@ -509,7 +478,7 @@ impl Machine for Peer {
         let mut tables = self.calls.footprint();
         tables.extend(self.members.footprint());
         tables.extend(self.client.iter().map(Client::footprint));
-        tables.push(self.pins.footprint());
+        tables.push(Table { name: "trusted names", len: self.pins.len(), limit: PINS_MAX });
         let backlog = self.speech.backlog();
         tables.push(Table { name: "undelivered messages", len: backlog, limit: MESSAGES_MAX });
         tables

@@ -201,9 +201,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::machine::rng::{Rng, Seed};
     use crate::machine::roster::Roster;
+    use crate::machine::who::beacon::{SEALED, Sealed};
+    use crate::machine::who::ids::Handle;
     use crate::machine::wire::{Departure, Gone, Listed};
-    use crate::machine::{Handle, Rng, SEALED, Sealed, Seed};
 
     const ROOM: usize = 1112;
 

@@ -17,20 +17,23 @@ use core::time::Duration;
 
 use self::sources::{IDLE_MAX, Sources};
 
-use crate::machine::call::{Calls, LinkKey};
+use crate::machine::call::Calls;
+use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::cookie::Cookies;
 use crate::machine::digest::digest;
 use crate::machine::outbox::Outbox;
+use crate::machine::rng::{Rng, Seed};
 use crate::machine::roster::{REMEMBER, Roster};
 use crate::machine::slots::{Key, Slots};
 use crate::machine::source::{site, source};
+use crate::machine::time::Time;
 use crate::machine::timer::Timers;
+use crate::machine::token::LinkKey;
+use crate::machine::who::beacon::Sealed;
+use crate::machine::who::ids::{Handle, Incarnation, Tag};
 use crate::machine::wire::{
     ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, ELSEWHERE_MAX, Gone, HEADER, PACKET_HEADER,
     Packet, Request, Response, VERSION,
-};
-use crate::machine::{
-    Action, Blame, Handle, Incarnation, Input, Machine, Rng, Sealed, Seed, Table, Tag, Time, Wake,
 };
 
 /// How long a lease lasts without being renewed.

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 use core::time::Duration;
 
+use crate::machine::rng::Rng;
+use crate::machine::time::Time;
+use crate::machine::who::ids::Handle;
 use crate::machine::wire::{Change, Departure, Gone, Listed, Page};
-use crate::machine::{Handle, Rng, Time};
 
 /// How long a goodbye is remembered, and an empty room.
 pub(crate) const REMEMBER: Duration = Duration::from_secs(120);
@@ -185,8 +187,8 @@ pub(crate) enum Announcement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Sealed;
     use crate::machine::who::beacon::SEALED;
+    use crate::machine::who::beacon::Sealed;
 
     fn here(handle: u64) -> Change {
         let sealed = Sealed(std::sync::Arc::new([handle as u8; SEALED]));

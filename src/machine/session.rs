@@ -29,14 +29,20 @@ use self::stamps::Stamps;
 use self::window::Window;
 use zeroize::Zeroizing;
 
+use crate::machine::contract::{Blame, Table};
+use crate::machine::guarded::wipe;
 use crate::machine::keyed::MAC;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::Pace;
+use crate::machine::rng::Seed;
 use crate::machine::slots::{Key, Slots};
+use crate::machine::time::Time;
 use crate::machine::timer::Timers;
+use crate::machine::who::identity::{Identity, PublicKey};
+use crate::machine::who::ids::PeerId;
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::{Hand, Suite, TAG, Transport};
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
-use crate::machine::{Blame, Identity, PeerId, PublicKey, Room, Seed, Table, Time, wipe};
 
 /// A session is replaced at this age by the side that began it, and by the other one a little later.
 const REKEY_AFTER: Duration = Duration::from_secs(120);

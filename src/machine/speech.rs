@@ -10,10 +10,13 @@ mod stream;
 
 use core::hash::{Hash, Hasher};
 
+use crate::machine::event::{Event, Why};
 use crate::machine::outbox::Outbox;
 use crate::machine::slots::{Key, Slots};
+use crate::machine::time::Time;
+use crate::machine::who::identity::Person;
+use crate::machine::who::ids::{MessageId, PeerId};
 use crate::machine::wire::Flags;
-use crate::machine::{Event, MessageId, PeerId, Person, Time, Why};
 
 pub(crate) use self::stream::{OutStream, PIECES_MAX, Piece, Receipt};
 

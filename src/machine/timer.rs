@@ -6,7 +6,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use crate::machine::Time;
+use crate::machine::time::Time;
 
 const ABSENT: usize = usize::MAX;
 

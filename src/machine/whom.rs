@@ -4,8 +4,12 @@
 //! among names, and a word that is the name of one person and begins the id of another is nobody's:
 //! what was meant for the one must not reach the other.
 
+use crate::machine::event::Refusal;
+use crate::machine::name::Name;
 use crate::machine::name::{ID_LETTERS, ID_LETTERS_MIN};
-use crate::machine::{Name, PeerId, PublicKey, Refusal, SafeText};
+use crate::machine::text::SafeText;
+use crate::machine::who::identity::PublicKey;
+use crate::machine::who::ids::PeerId;
 
 /// Whom something is for, or about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +99,7 @@ fn find_word<'a, 'n>(
         if letters.is_some_and(|letters| id.starts_with(letters)) {
             begun.push(who);
         }
-        if look.as_ref().is_some_and(|look| look.claims(who.id)) {
+        if look.as_ref().is_some_and(|look| look.claims(&who.id.to_string())) {
             claimed.push(who);
         }
     }

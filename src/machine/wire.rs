@@ -5,15 +5,17 @@
 //! good ones. A datagram decodes whole or not at all, so that a refused one changes nothing.
 
 mod datagram;
+mod roster;
 
 use core::net::SocketAddr;
 
-use crate::machine::codec::{
-    Reader, addr_size, put_addr, put_gone, put_listed, put_page, put_room, put_signed, put_u64,
-};
-use crate::machine::who::beacon::SEALED;
+pub use crate::machine::codec::Malformed;
+use crate::machine::codec::{Reader, put_addr, put_u64};
+use crate::machine::who::beacon::{Sealed, Signed};
+use crate::machine::who::ids::{Farewell, Tag};
 use crate::machine::who::suite::TAG;
-use crate::machine::{Farewell, Handle, Sealed, Signed, Tag};
+
+pub use roster::{Change, Departure, Gone, Listed, Page};
 
 pub use datagram::{Datagram, Packet, put_header, put_inner_header, put_request, put_response};
 
@@ -67,10 +69,6 @@ pub mod kind {
     /// Packets, sealed.
     pub const DATA: u8 = 4;
 }
-
-/// The bytes are not a datagram of this protocol. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
 
 /// Proof that a nodeset's answer reached an address: see docs/PROTOCOL.md, "Cookie".
 pub type Cookie = [u8; 8];
@@ -178,62 +176,9 @@ pub struct Flags {
     pub more: bool,
 }
 
-/// A member as a nodeset lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Listed {
-    /// What the nodeset knows the member by.
-    pub handle: Handle,
-    /// The address the nodeset saw.
-    pub seen: SocketAddr,
-    /// What the member says of itself.
-    pub sealed: Sealed,
-}
-
-/// A member that is no longer listed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Gone {
-    /// Who.
-    pub handle: Handle,
-    /// How they went.
-    pub how: Departure,
-}
-
-/// How a member went, as a nodeset knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Departure {
-    /// They said goodbye: this is their last beacon, sealed.
-    Quit(Sealed),
-    /// Their lease ran out.
-    Timeout,
-    /// A newer process has their address.
-    Replaced,
-}
-
-/// One change of a roster.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// Somebody is here, perhaps with a new beacon.
-    Present(Listed),
-    /// Somebody is gone.
-    Gone(Gone),
-}
-
 /// Members in other rooms are counted up to here: enough to see that the one who is waited for went
 /// next door, too few to watch how busy a nodeset is.
 pub const ELSEWHERE_MAX: u8 = 9;
-
-/// Part of a roster: all changes behind one version up to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// It begins behind this version.
-    pub after: u64,
-    /// It brings all there is up to this version.
-    pub reached: u64,
-    /// The last change there is.
-    pub current: u64,
-    /// The changes, oldest first.
-    pub changes: Vec<Change>,
-}
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -331,19 +276,19 @@ impl<'a> Request<'a> {
             Self::AddMember { reached, members } => {
                 out.push(method::ADD_MEMBER);
                 put_u64(out, *reached);
-                members.iter().for_each(|member| put_listed(out, member));
+                members.iter().for_each(|member| member.put(out));
             }
             Self::RemoveMember { reached, members } => {
                 out.push(method::REMOVE_MEMBER);
                 put_u64(out, *reached);
-                members.iter().for_each(|gone| put_gone(out, gone));
+                members.iter().for_each(|gone| gone.put(out));
             }
             Self::Hello { stream, start, given_up, beacon } => {
                 out.push(method::HELLO);
                 out.extend_from_slice(&stream.to_be_bytes());
                 put_u64(out, *start);
                 put_u64(out, *given_up);
-                put_signed(out, beacon);
+                beacon.put(out);
             }
             Self::Say { stream, position, number, flags, text } => {
                 out.push(method::SAY);
@@ -358,7 +303,7 @@ impl<'a> Request<'a> {
             Self::Bye { next, beacon } => {
                 out.push(method::BYE);
                 put_u64(out, *next);
-                put_signed(out, beacon);
+                beacon.put(out);
             }
         }
     }
@@ -374,29 +319,29 @@ impl<'a> Request<'a> {
         }
         Ok(match method {
             method::WHO => {
-                let (cookie, tag, have) = reader.room()?;
+                let (cookie, tag, have) = room(reader)?;
                 Self::Who { cookie, tag, have }
             }
             method::REGISTER => {
-                let (cookie, tag, have) = reader.room()?;
-                let (token, n, sealed) = (reader.u64()?, reader.u32()?, reader.sealed()?);
+                let (cookie, tag, have) = room(reader)?;
+                let (token, n, sealed) = (reader.u64()?, reader.u32()?, Sealed::read(reader)?);
                 Self::Register { cookie, tag, have, token, n, sealed }
             }
             method::DEREGISTER => {
                 let (tag, farewell) = (Tag(reader.array()?), Farewell(reader.array()?));
-                Self::Deregister { tag, farewell, sealed: reader.sealed()? }
+                Self::Deregister { tag, farewell, sealed: Sealed::read(reader)? }
             }
             method::ADD_MEMBER => {
                 let reached = reader.u64()?;
-                Self::AddMember { reached, members: reader.until_end(Reader::listed)? }
+                Self::AddMember { reached, members: reader.until_end(Listed::read)? }
             }
             method::REMOVE_MEMBER => {
                 let reached = reader.u64()?;
-                Self::RemoveMember { reached, members: reader.until_end(Reader::gone)? }
+                Self::RemoveMember { reached, members: reader.until_end(Gone::read)? }
             }
             method::HELLO => {
                 let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
-                let beacon = reader.signed()?;
+                let beacon = Signed::read(reader)?;
                 if stream == 0 || start > POSITION_MAX {
                     return Err(Malformed);
                 }
@@ -413,7 +358,7 @@ impl<'a> Request<'a> {
             }
             method::PING => Self::Ping,
             method::BYE => {
-                let (next, beacon) = (reader.u64()?, reader.signed()?);
+                let (next, beacon) = (reader.u64()?, Signed::read(reader)?);
                 if !beacon.beacon.left {
                     return Err(Malformed);
                 }
@@ -436,14 +381,14 @@ impl Response {
             }
             Self::Page(page) => {
                 out.push(status::OK);
-                put_page(out, page);
+                page.put(out);
             }
             Self::Lease { node, elsewhere, seen, page } => {
                 out.push(status::OK);
                 out.extend_from_slice(&node.to_be_bytes());
                 out.push(*elsewhere);
                 put_addr(out, *seen);
-                put_page(out, page);
+                page.put(out);
             }
             Self::Unknown => out.push(status::UNKNOWN),
             Self::Cookie(cookie) => {
@@ -463,13 +408,18 @@ impl Response {
     pub fn decode(asked: Asked, payload: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload);
         let response = match (reader.u8()?, asked) {
-            (status::OK, Asked::Who) => Self::Page(reader.page()?),
+            (status::OK, Asked::Who) => Self::Page(Page::read(&mut reader)?),
             (status::OK, Asked::Register) => {
                 let (node, elsewhere) = (reader.u32()?, reader.u8()?);
                 if elsewhere > ELSEWHERE_MAX {
                     return Err(Malformed);
                 }
-                Self::Lease { node, elsewhere, seen: reader.addr()?, page: reader.page()? }
+                Self::Lease {
+                    node,
+                    elsewhere,
+                    seen: reader.addr()?,
+                    page: Page::read(&mut reader)?,
+                }
             }
             (status::OK, Asked::Say) => Self::Next { next: reader.u64()?, held: reader.u64()? },
             (status::OK, Asked::Other) => Self::Ok,
@@ -497,31 +447,14 @@ impl Flags {
     }
 }
 
-impl Change {
-    /// Bytes this change takes on a page.
-    pub fn size(&self) -> usize {
-        1 + match self {
-            Self::Present(listed) => listed.size(),
-            Self::Gone(gone) => gone.size(),
-        }
-    }
+fn put_room(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64) {
+    out.extend_from_slice(cookie);
+    out.extend_from_slice(&tag.0);
+    put_u64(out, have);
 }
 
-impl Listed {
-    /// Bytes this member takes in a list.
-    pub fn size(&self) -> usize {
-        8 + addr_size(self.seen) + SEALED
-    }
-}
-
-impl Gone {
-    /// Bytes this departure takes in a list.
-    pub const fn size(&self) -> usize {
-        8 + match self.how {
-            Departure::Quit(_) => 1 + SEALED,
-            Departure::Timeout | Departure::Replaced => 1,
-        }
-    }
+fn room(reader: &mut Reader<'_>) -> Result<(Cookie, Tag, u64), Malformed> {
+    Ok((reader.array()?, Tag(reader.array()?), reader.u64()?))
 }
 
 #[cfg(test)]

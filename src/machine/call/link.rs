@@ -5,17 +5,14 @@ use std::collections::VecDeque;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::replies::Replies;
 use super::{CallKey, stamp};
 use crate::machine::pace::Pace;
 use crate::machine::path::Path;
-use crate::machine::replies::Replies;
 use crate::machine::session::RemoteKey;
-use crate::machine::slots::Key;
+use crate::machine::time::Time;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM};
-use crate::machine::{PeerId, Time};
-
-/// Which link. Once that is closed, its key finds nothing any more, whatever is opened later.
-pub(crate) type LinkKey = Key<Link>;
 
 /// One path to one process.
 #[derive(Debug, Hash)]

@@ -2,17 +2,19 @@
 
 use core::net::SocketAddr;
 
-use super::{CallKey, Calls, Link, LinkKey, OpenCall, Pending, RIDE_MAX, stamp};
+use super::{CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, stamp};
 use crate::machine::outbox::Outbox;
 use crate::machine::session::RemoteKey;
 use crate::machine::session::handshake::INIT;
 use crate::machine::slots::Slots;
+use crate::machine::time::Time;
+use crate::machine::token::LinkKey;
+use crate::machine::who::ids::PeerId;
 use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
     self, DATAGRAM_MAX, Datagram, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER,
     SEALED_ROOM,
 };
-use crate::machine::{PeerId, Time};
 
 impl<T: Copy + PartialEq> Calls<T> {
     /// Packs everything that is to be sent into datagrams.

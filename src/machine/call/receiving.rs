@@ -2,11 +2,13 @@
 
 use core::net::SocketAddr;
 
-use super::{AMPLIFICATION, Calls, Link, LinkKey};
+use super::{AMPLIFICATION, Calls, Link};
 use crate::machine::outbox::Outbox;
 use crate::machine::session::{Received, RemoteKey};
+use crate::machine::time::Time;
+use crate::machine::token::LinkKey;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{ANYBODY, DATAGRAM_MAX, Datagram, kind};
-use crate::machine::{PeerId, Time};
 
 /// Why a datagram was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

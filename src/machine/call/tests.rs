@@ -1,9 +1,11 @@
 //! Two call engines, datagrams carried by hand.
 
 use super::*;
+use crate::machine::contract::Action;
 use crate::machine::outbox::Outbox;
+use crate::machine::rng::Seed;
+use crate::machine::token::LinkKey;
 use crate::machine::wire::{Asked, DATAGRAM_MAX, Datagram};
-use crate::machine::{Action, Seed};
 
 struct End {
     calls: Calls<u32>,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::machine::Time;
 use crate::machine::pace::{Pace, Rate};
+use crate::machine::time::Time;
 
 /// To one address: five in half a minute.
 const TO_ADDRESS: Rate = Rate::new(Duration::from_secs(6), 5);

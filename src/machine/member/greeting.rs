@@ -8,11 +8,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::presence::is_quiet;
-use super::{Ctx, Hint, Introducer, LINKS_EACH, Member, MemberKey, Members, Route, Standing};
-use crate::machine::Signed;
-use crate::machine::call::LinkKey;
-use crate::machine::peer::Purpose;
+use super::{Ctx, Hint, Introducer, LINKS_EACH, Member, Members, Route, Standing};
 use crate::machine::speech::OutStream;
+use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::who::beacon::Signed;
 use crate::machine::wire::Request;
 
 /// The first pause between two rounds of greeting somebody who does not answer, and the longest.

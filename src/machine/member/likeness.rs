@@ -4,9 +4,15 @@
 //! One warning for each who comes or is renamed, with a count: those who are called alike are told in
 //! lines that grow with their number and not with its square.
 
-use super::{Ctx, Member, MemberKey, Members};
+use super::{Ctx, Member, Members};
+use crate::machine::event::{Event, NameProblem};
 use crate::machine::looks::Looks;
-use crate::machine::{Beacon, Event, Known, Look, Name, NameProblem, PeerId, PublicKey};
+use crate::machine::name::{Look, Name};
+use crate::machine::token::MemberKey;
+use crate::machine::who::beacon::Beacon;
+use crate::machine::who::identity::PublicKey;
+use crate::machine::who::ids::PeerId;
+use crate::machine::whom::Known;
 
 impl Member {
     /// Why nobody else may have a name of that look while they are here, if there is a reason.
@@ -22,7 +28,7 @@ impl Member {
         if self.look.is_like(look) {
             return Some(NameProblem::LooksLike { wanted, present });
         }
-        let claims = look.claims(self.beacon.id);
+        let claims = look.claims(&self.beacon.id.to_string());
         claims.then_some(NameProblem::ReadsAsId { wanted, of: Some(present) })
     }
 

@@ -3,11 +3,16 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{LEASE, PING_EVERY};
-use crate::machine::call::{Calls, LinkKey};
+use crate::machine::call::Calls;
+use crate::machine::event::Why;
 use crate::machine::inward::InStream;
+use crate::machine::name::{Look, Name};
 use crate::machine::pace::Pace;
 use crate::machine::speech::OutStream;
-use crate::machine::{Beacon, Look, Name, Person, Time, Why};
+use crate::machine::time::Time;
+use crate::machine::token::LinkKey;
+use crate::machine::who::beacon::Beacon;
+use crate::machine::who::identity::Person;
 
 #[derive(Debug, Hash)]
 pub(crate) struct Member {

@@ -5,13 +5,15 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{
-    ABSENT_MAX, Ctx, Hint, Introducer, LOOK_FOR, Member, MemberKey, Members, PING_EVERY, REMEMBER,
-    Route, Standing, VERIFY, VERIFY_TIMEOUT, unseal,
+    ABSENT_MAX, Ctx, Hint, Introducer, LOOK_FOR, Member, Members, PING_EVERY, REMEMBER, Route,
+    Standing, VERIFY, VERIFY_TIMEOUT, unseal,
 };
-use crate::machine::call::LinkKey;
-use crate::machine::peer::Purpose;
+use crate::machine::event::{Event, Why};
+use crate::machine::time::Time;
+use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::who::beacon::Signed;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Departure, Gone, Request};
-use crate::machine::{Event, PeerId, Signed, Time, Why};
 
 /// Nothing came over the path for so long while something came over another link: they may have
 /// moved.

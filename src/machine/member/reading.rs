@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use super::{
-    BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, MemberKey, Members, RENAMED, Receipt, SAID, Standing,
-};
+use super::{BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, Members, RENAMED, Receipt, SAID, Standing};
+use crate::machine::event::{Event, Why};
 use crate::machine::inward::Taken;
-use crate::machine::peer::Purpose;
+use crate::machine::time::Time;
+use crate::machine::token::{MemberKey, Purpose};
+use crate::machine::who::identity::Person;
 use crate::machine::wire::Flags;
-use crate::machine::{Event, Person, Time, Why};
 
 /// Who was heard so lately is there: the quiet are pinged more often.
 const THERE: Duration = Duration::from_secs(20);

@@ -2,12 +2,14 @@
 
 use core::time::Duration;
 
-use super::{Peer, Purpose, Stage};
-use crate::machine::call::{Admission, LinkKey};
+use super::{Peer, Stage};
+use crate::machine::call::Admission;
 use crate::machine::client::{Client, News};
-use crate::machine::member::{Member, MemberKey};
+use crate::machine::event::{Event, Exit, Health, NameProblem};
+use crate::machine::member::Member;
+use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};
-use crate::machine::{Beacon, Event, Exit, Health, NameProblem};
 
 /// How long entering waits for the first answers of those who are here.
 const GREETINGS_MAX: Duration = Duration::from_millis(1500);

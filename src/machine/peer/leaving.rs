@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 
-use super::{Peer, Purpose, Stage};
+use super::{Peer, Stage};
 use crate::machine::client::Client;
+use crate::machine::event::{Event, Exit, Why};
+use crate::machine::token::Purpose;
+use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Request, Response};
-use crate::machine::{Beacon, Event, Exit, Why};
 
 /// How long the last goodbyes may take.
 const PARTING_MAX: Duration = Duration::from_millis(300);

@@ -1,10 +1,8 @@
 //! What comes of our calls: answers, receipts, and silence.
 
-use super::{Peer, Purpose, Stage, wanted};
-use crate::machine::call::LinkKey;
-use crate::machine::client::Ask;
-use crate::machine::member::MemberKey;
+use super::{Peer, Stage, wanted};
 use crate::machine::speech::Receipt;
+use crate::machine::token::{Ask, LinkKey, MemberKey, Purpose};
 use crate::machine::wire::{Datagram, Response};
 
 impl Peer {

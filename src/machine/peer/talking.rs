@@ -5,14 +5,19 @@ use std::collections::BTreeSet;
 use core::time::Duration;
 
 use super::{Peer, Stage};
-use crate::machine::member::{Member, MemberKey};
+use crate::machine::command::Command;
+use crate::machine::event::{Event, NameProblem, Presence, Refusal};
+use crate::machine::member::Member;
+use crate::machine::name::Name;
 use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::sanitize_into;
+use crate::machine::text::{SafeText, TEXT_MAX};
+use crate::machine::token::MemberKey;
+use crate::machine::who::beacon::{Beacon, Signed};
+use crate::machine::who::identity::words;
+use crate::machine::who::ids::{MessageId, PeerId};
+use crate::machine::whom::{Known, Whom};
 use crate::machine::wire::Flags;
-use crate::machine::{
-    Beacon, Command, Event, Known, MessageId, Name, NameProblem, PeerId, Presence, Refusal,
-    SafeText, Signed, TEXT_MAX, Whom, words,
-};
 
 /// Whom we say something to.
 enum Audience {

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::machine::Time;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::source::source;
+use crate::machine::time::Time;
 
 /// How often the leases of one source may change what rooms are told: a full house may come, go and
 /// come back at once, and from then on two a second may.

@@ -5,10 +5,11 @@ use super::{
     ANNOUNCEMENT_ROOM, Announced, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
     room_of,
 };
-use crate::machine::call::LinkKey;
 use crate::machine::roster::Announcement;
+use crate::machine::time::Time;
+use crate::machine::token::LinkKey;
+use crate::machine::who::ids::{PeerId, Tag};
 use crate::machine::wire::{Change, Listed, Request};
-use crate::machine::{PeerId, Tag, Time};
 
 impl Registry {
     /// Tells the room about a member that is new, or has changed: now, or when it is their turn.

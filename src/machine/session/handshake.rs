@@ -11,14 +11,19 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::{Place, REMEMBER, Received, RemoteKey, Session, Sessions};
+use crate::machine::contract::Blame;
+use crate::machine::guarded::wiped;
 use crate::machine::keyed::{MAC, hash, mac, same};
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::Pace;
 use crate::machine::session::window::Window;
 use crate::machine::source::source;
+use crate::machine::time::Time;
+use crate::machine::who::identity::PublicKey;
+use crate::machine::who::ids::PeerId;
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::{FIRST, Initiated, Responding, SECOND, TAG};
 use crate::machine::wire::kind;
-use crate::machine::{Blame, PeerId, PublicKey, Room, Time, wiped};
 
 /// What a first message says under its seal: who sends it, to which process, and which of its first
 /// messages it is.

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::machine::Time;
 use crate::machine::keyed::MAC;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::source::source;
+use crate::machine::time::Time;
 
 /// Looks of all together: 128 a second.
 const ALL: Rate = Rate::new(Duration::from_micros(7_812), 256);

@@ -1,7 +1,7 @@
 //! What the receiver indices of ours stand for, and which session of a process has which turn.
 
 use super::{Place, RemoteKey, Session, Sessions, Slot};
-use crate::machine::wipe;
+use crate::machine::guarded::wipe;
 
 impl Sessions {
     /// The next session has proven that it works: it is the current one.

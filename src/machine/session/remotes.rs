@@ -5,7 +5,10 @@ use core::net::SocketAddr;
 use super::{REJECT_AFTER, Remote, RemoteKey, Sessions, Stamps, UNLINKED_EACH, UNLINKED_MAX};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::source::source;
-use crate::machine::{Beacon, PeerId, PublicKey, Time};
+use crate::machine::time::Time;
+use crate::machine::who::beacon::Beacon;
+use crate::machine::who::identity::PublicKey;
+use crate::machine::who::ids::PeerId;
 
 impl Sessions {
     /// The process a beacon is of, for one more link. `None` for a weak key, or when there are too

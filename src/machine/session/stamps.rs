@@ -9,7 +9,7 @@
 
 use core::time::Duration;
 
-use crate::machine::Time;
+use crate::machine::time::Time;
 
 /// After so long a silence older stamps count as newer ones: a clock may have stood still, or begun
 /// anew.

@@ -2,7 +2,10 @@
 
 use super::handshake::{COOKIE, INIT, RESP};
 use super::*;
-use crate::machine::{Action, Beacon, Name, Noise};
+use crate::machine::contract::Action;
+use crate::machine::name::Name;
+use crate::machine::who::beacon::Beacon;
+use crate::machine::who::noise::Noise;
 
 struct End {
     sessions: Sessions,

@@ -6,11 +6,14 @@ use core::ops::Range;
 use core::time::Duration;
 
 use super::{BACKLOG_MAX, MessageKey, PIECES_IN_FLIGHT, Speech};
-use crate::machine::call::LinkKey;
+use crate::machine::event::Why;
 use crate::machine::outbox::Outbox;
 use crate::machine::text::TEXT_MAX;
+use crate::machine::time::Time;
+use crate::machine::token::LinkKey;
+use crate::machine::who::identity::Person;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Flags, PIECE_MAX};
-use crate::machine::{PeerId, Person, Time, Why};
 
 /// A reader that has taken nothing for so long, though they are there, is called with one piece at a time.
 const STUCK: Duration = Duration::from_secs(5);

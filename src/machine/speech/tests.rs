@@ -1,9 +1,10 @@
 use super::*;
-use crate::machine::call::LinkKey;
 use crate::machine::inward::{InStream, Taken};
+use crate::machine::name::Name;
 use crate::machine::text::TEXT_MAX;
+use crate::machine::token::LinkKey;
+use crate::machine::who::identity::PublicKey;
 use crate::machine::wire::PIECE_MAX;
-use crate::machine::{Name, PublicKey};
 
 const ME: PeerId = PeerId(1);
 

@@ -4,11 +4,14 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::machine::codec::{Reader, addr_size, put_beacon, put_signed};
+use crate::machine::codec::{Malformed, Reader, addr_size, put_addr, put_u64};
 use crate::machine::keyed::mac;
+use crate::machine::name::Name;
 use crate::machine::who::identity::SIGNATURE;
+use crate::machine::who::identity::{Identity, Person, PublicKey};
+use crate::machine::who::ids::{Handle, PeerId};
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::{Suite, TAG};
-use crate::machine::{Handle, Identity, Name, PeerId, Person, PublicKey, Room};
 
 /// How many addresses a beacon may list.
 pub(crate) const ADDRS_MAX: usize = 4;
@@ -60,6 +63,51 @@ impl Beacon {
         });
     }
 
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.key.0);
+        put_u64(out, self.incarnation);
+        out.extend_from_slice(&self.n.to_be_bytes());
+        out.push(u8::from(self.left) | u8::from(self.once) << 1);
+        put_u64(out, self.handle.0);
+        let name = self.name.as_str().as_bytes();
+        out.push(name.len() as u8);
+        out.extend_from_slice(name);
+        let addrs = &self.addrs[..self.addrs.len().min(ADDRS_MAX)];
+        out.push(addrs.len() as u8);
+        addrs.iter().for_each(|&addr| put_addr(out, addr));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (key, incarnation, n) = (PublicKey(reader.array()?), reader.u64()?, reader.u32()?);
+        let id = key.process(incarnation);
+        // 0 stands for whoever listens at an address.
+        if incarnation == 0 || id.0 == 0 {
+            return Err(Malformed);
+        }
+        let flags = reader.u8()?;
+        if flags > 3 {
+            return Err(Malformed);
+        }
+        let (left, once) = (flags & 1 != 0, flags & 2 != 0);
+        let handle = Handle(reader.u64()?);
+        let len = usize::from(reader.u8()?);
+        let text = core::str::from_utf8(reader.take(len)?).map_err(|_| Malformed)?;
+        let name = if reader.is_checked() {
+            Name::trusted(text)
+        } else {
+            Name::parse(text).map_err(|_| Malformed)?
+        };
+        if name.as_str() != text {
+            return Err(Malformed);
+        }
+        let count = usize::from(reader.u8()?);
+        if count > ADDRS_MAX {
+            return Err(Malformed);
+        }
+        let addrs = (0..count).map(|_| reader.addr()).collect::<Result<_, _>>()?;
+        Ok(Self { id, key, handle, incarnation, n, left, once, name, addrs })
+    }
+
     /// Whose it is.
     pub(crate) fn person(&self) -> Person {
         Person { id: self.id, key: self.key, name: self.name.clone() }
@@ -91,11 +139,20 @@ pub struct Signed {
 fn statement(room: &Room, beacon: &Beacon) -> Vec<u8> {
     let mut bytes = b"chatrpc beacon 1".to_vec();
     bytes.extend_from_slice(&room.tag().0);
-    put_beacon(&mut bytes, beacon);
+    beacon.put(&mut bytes);
     bytes
 }
 
 impl Signed {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        self.beacon.put(out);
+        out.extend_from_slice(&self.signature);
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { beacon: Beacon::read(reader)?, signature: reader.array()? })
+    }
+
     /// Signs a beacon of ours.
     pub fn new(suite: &dyn Suite, identity: &Identity, room: &Room, beacon: Beacon) -> Self {
         let signature = suite.sign(identity, &statement(room, &beacon));
@@ -111,7 +168,7 @@ impl Signed {
     /// texts ever share one, whatever was forgotten in between (the idea of SIV, RFC 5297).
     pub fn seal(&self, suite: &dyn Suite, room: &Room) -> Sealed {
         let mut text = Vec::with_capacity(SEALED);
-        put_signed(&mut text, self);
+        self.put(&mut text);
         text.resize(PADDED, 0);
         let mut nonce = [0; NONCE];
         nonce.copy_from_slice(&mac(room.nonce_key(), &[&text])[..NONCE]);
@@ -128,6 +185,10 @@ impl Signed {
 pub struct Sealed(pub Arc<[u8; SEALED]>);
 
 impl Sealed {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self(Arc::new(reader.array()?)))
+    }
+
     /// Opens it; `None` when it is not of this room, or not what an honest member would seal. Its
     /// signature is still to be verified.
     pub fn open(&self, suite: &dyn Suite, room: &Room) -> Option<Signed> {
@@ -137,7 +198,7 @@ impl Sealed {
             return None;
         }
         let mut reader = Reader::new(&text);
-        let signed = reader.signed().ok()?;
+        let signed = Signed::read(&mut reader).ok()?;
         reader.rest().iter().all(|&byte| byte == 0).then_some(signed)
     }
 }
@@ -151,7 +212,7 @@ impl fmt::Debug for Sealed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Noise;
+    use crate::machine::who::noise::Noise;
 
     #[test]
     fn ids_are_written_and_read() {

@@ -8,8 +8,10 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
+use crate::machine::guarded::{Guarded, wiped};
 use crate::machine::keyed::{mac, short};
-use crate::machine::{Guarded, Name, PeerId, wiped};
+use crate::machine::name::Name;
+use crate::machine::who::ids::PeerId;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 /// Bytes of a signature.
@@ -44,6 +46,17 @@ impl PublicKey {
         let key = VerifyingKey::from_bytes(&self.0);
         key.is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
+}
+
+/// Somebody in the room.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Person {
+    /// Which process it is: names may be shared, ids are not.
+    pub id: PeerId,
+    /// Whose process it is: the same one for all processes of a person.
+    pub key: PublicKey,
+    /// What people call them.
+    pub name: Name,
 }
 
 /// Words that two people read to each other: the same on both sides, and for no other two keys.

@@ -14,10 +14,11 @@ use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, Error, HandshakeState, StatelessTransportState};
 use zeroize::Zeroizing;
 
+use crate::machine::guarded::wiped;
+use crate::machine::who::identity::{Identity, PublicKey};
 use crate::machine::who::suite::{
     FIRST, Hand, Initiated, Responding, SECOND, Suite, TAG, Transport,
 };
-use crate::machine::{Identity, PublicKey, wiped};
 
 const PATTERN: &str = "Noise_IKpsk0_25519_ChaChaPoly_BLAKE2s";
 

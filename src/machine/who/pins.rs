@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::{Look, Name, Pin, PublicKey, Table};
+use crate::machine::name::{Look, Name};
+use crate::machine::who::identity::{Pin, PublicKey};
 
 /// Names that are trusted at most.
-const PINS_MAX: usize = 1024;
+pub(crate) const PINS_MAX: usize = 1024;
 
 /// Trusted names, and how they look: what people could take for one of them is judged by it.
 #[derive(Debug, Default, Hash)]
@@ -21,8 +22,8 @@ impl Pins {
     }
 
     /// How many names are trusted.
-    pub(crate) fn footprint(&self) -> Table {
-        Table { name: "trusted names", len: self.0.len(), limit: PINS_MAX }
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Trusts a name to be that key's from now on. False when too many are trusted already.

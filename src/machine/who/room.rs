@@ -9,8 +9,10 @@ use core::str::FromStr;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::base32;
+use crate::machine::guarded::{Guarded, wiped};
 use crate::machine::keyed::{hash, short};
-use crate::machine::{Guarded, Name, Tag, wiped};
+use crate::machine::name::Name;
+use crate::machine::who::ids::Tag;
 
 /// Bytes of a secret: 160 bits, which nobody can guess, and which need no slow hash.
 pub const SECRET: usize = 20;

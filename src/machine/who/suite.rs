@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::machine::{Identity, PublicKey};
+use crate::machine::who::identity::{Identity, PublicKey};
 
 /// Bytes that sealing adds.
 pub const TAG: usize = 16;

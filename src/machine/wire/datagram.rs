@@ -1,8 +1,8 @@
 //! A datagram and the packets in it: in the open, and under a seal.
 
 use super::{ANYBODY, DATAGRAM_MAX, Malformed, PADDING, Request, Response, kind};
-use crate::machine::PeerId;
 use crate::machine::codec::{Reader, put_u64};
+use crate::machine::who::ids::PeerId;
 
 pub(super) const REQUEST: u8 = 0;
 pub(super) const RESPONSE: u8 = 1;

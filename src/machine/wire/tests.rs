@@ -2,7 +2,12 @@
 
 use super::datagram::{REQUEST, RESPONSE, put_packet};
 use super::*;
-use crate::machine::{Beacon, Farewell, Name, PeerId, PublicKey, Rng, Seed};
+use crate::machine::name::Name;
+use crate::machine::rng::{Rng, Seed};
+use crate::machine::who::beacon::Beacon;
+use crate::machine::who::identity::PublicKey;
+use crate::machine::who::ids::Handle;
+use crate::machine::who::ids::{Farewell, PeerId};
 
 fn addr(rng: &mut Rng) -> SocketAddr {
     let port = 1 + rng.below(65_535) as u16;

@@ -3,7 +3,7 @@
 use core::hash::{Hash, Hasher};
 
 use crate::machine::call::WINDOW;
-use crate::machine::mix;
+use crate::machine::rng::mix;
 
 /// The largest reply that is remembered. Calls over links have small replies by design; those with
 /// large ones (a nodeset's pages) are answered anew, without a link.

@@ -1,0 +1,126 @@
+//! What a machine and its owner have in common: the module documentation of [`machine`](super) has the
+//! contract and its laws.
+
+use core::net::SocketAddr;
+
+use crate::machine::command::Command;
+use crate::machine::event::{Event, Exit};
+use crate::machine::time::Time;
+
+/// What a machine is told.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived at the machine's socket.
+    Datagram {
+        /// The address it came from, in canonical form (an IPv4 address is never written as IPv6).
+        from: SocketAddr,
+        /// The datagram, whole.
+        bytes: &'a [u8],
+    },
+    /// The network says that nobody listens at this address (ICMP port unreachable).
+    Unreachable(SocketAddr),
+    /// A line somebody typed: text to say, or a slash command.
+    Line(&'a str),
+    /// What a line can ask for, from a front end that does not speak in lines.
+    Command(Command<'a>),
+    /// Whether whoever is in front of the machine can be shown no more now. While that is so, nothing
+    /// that is said to it is taken, or confirmed.
+    Full(bool),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a machine wants done.
+#[derive(Debug)]
+pub enum Action<'a> {
+    /// Send a datagram. One that cannot be sent now is a lost one: the machine copes.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram, at most [`DATAGRAM_MAX`](crate::machine::wire::DATAGRAM_MAX) bytes.
+        bytes: &'a [u8],
+    },
+    /// Tell the person or program in front of the machine.
+    Show(Event<'a>),
+    /// The machine is done. Nothing follows.
+    Exit(Exit),
+}
+
+/// When a machine wants to be woken, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wake {
+    /// The instant.
+    pub at: Time,
+    /// The reason, for logs and traces.
+    pub why: &'static str,
+}
+
+/// One table of a machine: how full it is, and how full it may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// What the table holds.
+    pub name: &'static str,
+    /// How many it holds.
+    pub len: usize,
+    /// How many it may hold.
+    pub limit: usize,
+}
+
+/// Refused datagrams and packets, by who is to blame. None of them changed any other state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Blame {
+    /// Bytes that are not a datagram of this protocol.
+    pub malformed: u64,
+    /// Well formed, from somebody who may not say it.
+    pub unauthenticated: u64,
+    /// Seen before, or too old to tell.
+    pub replayed: u64,
+    /// A reply to a call that was not made, or is over.
+    pub unknown_call: u64,
+    /// A table was full.
+    pub over_limit: u64,
+}
+
+/// A pure state machine. The documentation of [`machine`](super) has the contract and its laws.
+pub trait Machine {
+    /// Takes one input. `now` is read after the input was.
+    fn handle(&mut self, now: Time, input: Input<'_>);
+
+    /// The next thing to do, until `None`.
+    fn poll(&mut self) -> Option<Action<'_>>;
+
+    /// When to call `handle` with [`Input::Tick`] if nothing else happens before.
+    fn next_wake(&self) -> Option<Wake>;
+
+    /// The size and limit of every table.
+    fn footprint(&self) -> Vec<Table>;
+
+    /// What was refused so far.
+    fn blame(&self) -> Blame;
+
+    /// A hash over the machine's state: equal states, equal digests.
+    fn digest(&self) -> u64;
+
+    /// Panics when an invariant is broken. Costs a scan; for tests and simulation.
+    fn check(&self);
+}
+
+/// Steps 2 and 3 of the contract: one input, then every action it leads to.
+///
+/// # Panics
+///
+/// When the machine breaks the law of wakes: a bug in the machine, never an effect of the input.
+pub fn drain<M: Machine + ?Sized>(
+    machine: &mut M,
+    now: Time,
+    input: Input<'_>,
+    mut act: impl FnMut(Action<'_>),
+) {
+    machine.handle(now, input);
+    while let Some(action) = machine.poll() {
+        act(action);
+    }
+    if let Some(wake) = machine.next_wake() {
+        assert!(wake.at > now, "the wake for {} at {} is not after {now}", wake.why, wake.at);
+    }
+}

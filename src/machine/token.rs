@@ -1,0 +1,79 @@
+//! What is agreed on above and below the calls: the keys of links and members, and what each call of a
+//! peer is about.
+
+use crate::machine::slots::Key;
+use crate::machine::wire::Asked;
+
+/// What keys of links are keys of.
+#[derive(Debug)]
+pub(crate) enum ALink {}
+
+/// Which link. Once that is closed, its key finds nothing any more, whatever is opened later.
+pub(crate) type LinkKey = Key<ALink>;
+
+/// What keys of members are keys of.
+#[derive(Debug)]
+pub(crate) enum AMember {}
+
+/// Which member. Once they are forgotten, the key finds nobody any more.
+pub(crate) type MemberKey = Key<AMember>;
+
+/// What a call to the nodeset was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ask {
+    /// Part of the roster, behind that version.
+    Who {
+        have: u64,
+    },
+    Register,
+    Deregister,
+}
+
+impl Ask {
+    pub(crate) const fn asked(self) -> Asked {
+        match self {
+            Self::Who { .. } => Asked::Who,
+            Self::Register => Asked::Register,
+            Self::Deregister => Asked::Other,
+        }
+    }
+}
+
+/// What a call was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    /// Something asked of the nodeset.
+    Nodeset(Ask),
+    /// Saying hello to a member.
+    Hello { member: MemberKey },
+    /// A piece of what we say to a member.
+    Say { member: MemberKey, position: u64 },
+    /// Is a member still there?
+    Ping { member: MemberKey },
+    /// Does a member receive what is sent to that address?
+    Challenge { member: MemberKey },
+    /// Is somebody there who has the name we want?
+    Probe,
+    /// Goodbye to a member.
+    Bye,
+}
+
+impl From<Ask> for Purpose {
+    fn from(ask: Ask) -> Self {
+        Self::Nodeset(ask)
+    }
+}
+
+impl Purpose {
+    pub(crate) const fn asked(self) -> Asked {
+        match self {
+            Self::Nodeset(ask) => ask.asked(),
+            Self::Say { .. } => Asked::Say,
+            Self::Hello { .. }
+            | Self::Ping { .. }
+            | Self::Challenge { .. }
+            | Self::Probe
+            | Self::Bye => Asked::Other,
+        }
+    }
+}

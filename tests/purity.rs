@@ -27,8 +27,26 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("getrandom", "draws entropy"),
 ];
 
-/// A file holds one idea, in about 600 lines.
+/// A file holds one idea, in about 600 lines, and a function one thought.
 const LINES_MAX: usize = 600;
+const FUNCTION_MAX: usize = 70;
+
+/// The floors of `src/machine`, from below: a file, or a folder with its file, imports from lower ones
+/// alone, so that there is no circle, and each can be read without those above.
+const FLOORS: [&[&str]; 12] = [
+    &["codec", "keyed", "path", "slots", "source", "text", "time"],
+    &["guarded", "name", "pace", "rng", "timer"],
+    &["digest", "who"],
+    &["event", "looks", "wire"],
+    &["cookie", "inward", "reading", "roster", "token", "whom"],
+    &["command"],
+    &["contract"],
+    &["outbox"],
+    &["session", "speech"],
+    &["call"],
+    &["client", "member", "registry"],
+    &["listing", "peer"],
+];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -90,10 +108,69 @@ fn nothing_is_printed_that_may_panic() {
     }
 }
 
+/// Which floor a module of the machines is on.
+fn floor(module: &str) -> usize {
+    let found = FLOORS.iter().position(|floor| floor.contains(&module));
+    found.unwrap_or_else(|| panic!("{module} is on no floor of tests/purity.rs"))
+}
+
 #[test]
-fn a_file_of_the_machines_holds_one_idea() {
+fn nothing_is_imported_from_above() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine");
     for (path, text) in machine() {
+        let within = path.strip_prefix(&root).expect("below it").with_extension("");
+        let module = within.iter().next().and_then(|part| part.to_str()).expect("a name");
+        if module == "mod" || path.ends_with("tests.rs") {
+            continue;
+        }
+        for (n, line) in code(&text) {
+            for import in line.split("crate::machine::").skip(1) {
+                let of = import.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+                let of = of.unwrap_or_default();
+                assert!(!of.is_empty(), "{}:{n}: say from where", path.display());
+                let below = of == module || floor(of) < floor(module);
+                assert!(below, "{}:{n}: {module} imports from {of}", path.display());
+            }
+        }
+    }
+}
+
+/// Every source of the repository, and whether it is a test alone.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for folder in ["src", "sim/src", "tests", "benches", "examples", "fuzz/src"] {
+        files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+    }
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("text"))).collect()
+}
+
+#[test]
+fn a_file_holds_one_idea() {
+    for (path, text) in sources() {
+        let tests =
+            path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
         let lines = product(&text).lines().count();
-        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+        assert!(tests || lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
+
+/// As rustfmt writes it, a function ends with the first brace that stands where it began.
+#[test]
+fn a_function_holds_one_thought() {
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate() {
+            let depth = line.len() - line.trim_start().len();
+            let words = line.trim_start().split(' ');
+            let mut words = words.skip_while(|word| {
+                word.starts_with("pub") || ["const", "async", "unsafe"].contains(word)
+            });
+            if words.next() != Some("fn") || line.ends_with(['}', ';']) {
+                continue;
+            }
+            let end = format!("{}}}", " ".repeat(depth));
+            let length = lines[n..].iter().position(|&line| line == end).map_or(0, |at| at + 1);
+            assert!(length <= FUNCTION_MAX, "{}:{}: {length} lines", path.display(), n + 1);
+        }
     }
 }

@@ -609,25 +609,26 @@ fn the_network_does_not_wait_for_half_a_key() {
 }
 
 // ---- What others send ----
+/// What tries to be more than text.
+const EVIL: &[&str] = &[
+    "\x1b[31mred\x1b[0m \x1b[2J\x1b[H \x1b]0;title\x07 \x1bc \x1b[?1049l \x1b[6n",
+    "\u{9b}31m \u{90}q\u{9c} \u{9d}52;c;aGk=\u{9c} \x7f \x08\x08 \x0e \x18 \x1a",
+    "\x1b]52;c;aGk=\x07 \x1b]8;;https://evil.example/\x1b\\click\x1b]8;;\x1b\\",
+    "\u{202e}drow\u{202c} \u{2066}iso\u{2069} \u{200f}\u{61c}\u{200e}",
+    "z\u{200b}e\u{200c}r\u{200d}o\u{2060}\u{feff}\u{ad}\u{34f} \u{3164}\u{115f}\u{ffa0}",
+    "tags \u{e0041}\u{e007f} \u{180e} \u{fff9}a\u{fffa}b\u{fffb} \u{2028} \u{2029}",
+    "emoji 👩\u{200d}💻 ❤\u{fe0f} 🇩🇪 你好 한글 e\u{301} ไทย",
+    "https://example.org/\x1b]8;;x\x1b\\y http://example.org/\u{202e}gpj.exe javascript:alert(1)",
+    "https://example.org/päth?q=\u{9b}31m (https://example.org/a_(b)) file:///etc/passwd",
+    "\r\r09:00 ← alice has left the chat! \t tab [red]tview[-]",
+    "/me \x1b[5mblinks",
+];
 
 #[test]
 fn nothing_that_others_send_controls_the_terminal() {
     let (_nodeset, addr) = nodeset();
     let Some((mut alice, mut bob)) = two(&addr) else { return };
-    let evil = [
-        "\x1b[31mred\x1b[0m \x1b[2J\x1b[H \x1b]0;title\x07 \x1bc \x1b[?1049l \x1b[6n",
-        "\u{9b}31m \u{90}q\u{9c} \u{9d}52;c;aGk=\u{9c} \x7f \x08\x08 \x0e \x18 \x1a",
-        "\x1b]52;c;aGk=\x07 \x1b]8;;https://evil.example/\x1b\\click\x1b]8;;\x1b\\",
-        "\u{202e}drow\u{202c} \u{2066}iso\u{2069} \u{200f}\u{61c}\u{200e}",
-        "z\u{200b}e\u{200c}r\u{200d}o\u{2060}\u{feff}\u{ad}\u{34f} \u{3164}\u{115f}\u{ffa0}",
-        "tags \u{e0041}\u{e007f} \u{180e} \u{fff9}a\u{fffa}b\u{fffb} \u{2028} \u{2029}",
-        "emoji 👩\u{200d}💻 ❤\u{fe0f} 🇩🇪 你好 한글 e\u{301} ไทย",
-        "https://example.org/\x1b]8;;x\x1b\\y http://example.org/\u{202e}gpj.exe javascript:alert(1)",
-        "https://example.org/päth?q=\u{9b}31m (https://example.org/a_(b)) file:///etc/passwd",
-        "\r\r09:00 ← alice has left the chat! \t tab [red]tview[-]",
-        "/me \x1b[5mblinks",
-    ];
-    evil.iter().for_each(|line| bob.say(line));
+    EVIL.iter().for_each(|line| bob.say(line));
     bob.say(&format!("zalgo {}", "a\u{301}".repeat(3) + &"\u{336}\u{35c}".repeat(300)));
     bob.say(&"\u{9b}".repeat(2_048));
     bob.say(&"W".repeat(4_096));

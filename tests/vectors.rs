@@ -24,28 +24,46 @@ fn put(text: &mut String, name: &str, bytes: &[u8]) {
 
 fn vectors() -> String {
     let mut text = String::new();
+    let room = room(&mut text);
+    let people = people(&mut text);
+    beacon(&mut text, &room, &people[0]);
+    handshake(&mut text, &room, &people);
+    text
+}
+
+/// A room, and its keys.
+fn room(text: &mut String) -> Room {
     let secret = Secret::new(core::array::from_fn::<u8, SECRET, _>(|n| n as u8));
     let room = Room::new(Name::parse("ops").expect("a name"), Some(&secret));
     writeln!(text, "room             ops\nsecret           {}", *secret.written())
         .expect("a string");
-    put(&mut text, "psk", room.psk());
-    put(&mut text, "mac", room.mac_key());
-    put(&mut text, "beacon", room.beacon_key());
-    put(&mut text, "nonce", room.nonce_key());
-    put(&mut text, "tag", &room.tag().0);
+    put(text, "psk", room.psk());
+    put(text, "mac", room.mac_key());
+    put(text, "beacon", room.beacon_key());
+    put(text, "nonce", room.nonce_key());
+    put(text, "tag", &room.tag().0);
     let open = Room::new(Name::parse(Room::LOBBY).expect("a name"), None);
-    put(&mut text, "tag of lobby", &open.tag().0);
+    put(text, "tag of lobby", &open.tag().0);
+    room
+}
 
+/// Two people, and when their processes started.
+fn people(text: &mut String) -> [(Identity, u64); 2] {
     let (alice, bob) = (Identity::new(&[1; 32]), Identity::new(&[2; 32]));
     let (alice_started, bob_started) = (1_760_000_000_001_u64, 1_760_000_000_002_u64);
     for (name, who, started) in [("alice", &alice, alice_started), ("bob", &bob, bob_started)] {
         let id = who.public().process(started);
-        put(&mut text, &format!("key of {name}"), &who.public().0);
-        put(&mut text, "its image", &who.public().image().expect("a good key"));
+        put(text, &format!("key of {name}"), &who.public().0);
+        put(text, "its image", &who.public().image().expect("a good key"));
         writeln!(text, "{:16} {started}", "incarnation").expect("a string");
         writeln!(text, "{:16} {id}", "id").expect("a string");
     }
+    [(alice, alice_started), (bob, bob_started)]
+}
 
+/// What one of them says of herself, signed and sealed.
+fn beacon(text: &mut String, room: &Room, (alice, started): &(Identity, u64)) {
+    let alice_started = *started;
     let beacon = Beacon {
         id: alice.public().process(alice_started),
         key: alice.public(),
@@ -58,13 +76,18 @@ fn vectors() -> String {
         addrs: vec!["10.0.0.9:40112".parse().expect("an address")],
     };
     let farewell = Farewell(core::array::from_fn(|n| n as u8));
-    put(&mut text, "farewell", &farewell.0);
-    put(&mut text, "its token", &farewell.token().to_be_bytes());
-    put(&mut text, "handle of token 7", &Handle::of(7).0.to_be_bytes());
-    let signed = Signed::new(&Noise, &alice, &room, beacon);
-    put(&mut text, "signature", &signed.signature);
-    put(&mut text, "sealed beacon", &*signed.seal(&Noise, &room).0);
+    put(text, "farewell", &farewell.0);
+    put(text, "its token", &farewell.token().to_be_bytes());
+    put(text, "handle of token 7", &Handle::of(7).0.to_be_bytes());
+    let signed = Signed::new(&Noise, alice, room, beacon);
+    put(text, "signature", &signed.signature);
+    put(text, "sealed beacon", &*signed.seal(&Noise, room).0);
+}
 
+/// A handshake, a datagram under the session that it makes, and a lease.
+fn handshake(text: &mut String, room: &Room, [alice, bob]: &[(Identity, u64); 2]) {
+    let ((alice, alice_started), (bob, bob_started)) = (alice, bob);
+    let (alice_started, bob_started) = (*alice_started, *bob_started);
     let hand = |identity, luck| Hand { identity, psk: room.psk(), entropy: [luck; 32] };
     let mut init = vec![kind::INIT, 0, 0, 0, 1];
     let mut payload = alice.public().0.to_vec();
@@ -73,34 +96,33 @@ fn vectors() -> String {
     }
     let image = bob.public().image().expect("a good key");
     let mut initiated =
-        Noise.initiate(&hand(&alice, 3), &image, &payload, &mut init).expect("it is made");
+        Noise.initiate(&hand(alice, 3), &image, &payload, &mut init).expect("it is made");
     let started = bob_started.to_be_bytes();
     let of_bob = chatrpc::machine::keyed::hash(room.mac_key(), &[&bob.public().0, &started]);
-    put(&mut text, "mac1 key of bob", &of_bob);
+    put(text, "mac1 key of bob", &of_bob);
     init.extend_from_slice(&chatrpc::machine::keyed::mac(&of_bob, &[&init]));
     init.extend_from_slice(&[0; 16]);
-    put(&mut text, "init", &init);
+    put(text, "init", &init);
     let mut resp = vec![kind::RESP, 0, 0, 0, 2, 0, 0, 0, 1];
     let mut said = Vec::new();
     let first = &init[5..5 + FIRST + payload.len()];
-    let responding = Noise.respond(&hand(&bob, 4), first, &mut said).expect("it is genuine");
+    let responding = Noise.respond(&hand(bob, 4), first, &mut said).expect("it is genuine");
     assert_eq!(said, payload);
     responding.finish(&mut resp).expect("an answer");
     resp.extend_from_slice(&chatrpc::machine::keyed::mac(room.mac_key(), &[&resp]));
-    put(&mut text, "resp", &resp);
-
+    put(text, "resp", &resp);
     let transport = initiated.finish(&resp[9..resp.len() - 16]).expect("a session");
     let mut inner = Vec::new();
     put_inner_header(&mut inner, 5, 6);
     put_request(&mut inner, 7, &Request::Ping);
     inner.resize(inner.len().next_multiple_of(16), 0);
-    put(&mut text, "ping, unsealed", &inner);
+    put(text, "ping, unsealed", &inner);
     let mut data = vec![kind::DATA, 0, 0, 0, 2];
     data.extend_from_slice(&0_u64.to_be_bytes());
     let start = data.len();
     data.resize(start + inner.len() + 16, 0);
     transport.seal(0, &inner, &mut data[start..]);
-    put(&mut text, "data", &data);
+    put(text, "data", &data);
     let lease = Response::Lease {
         node: 5,
         elsewhere: 2,
@@ -109,8 +131,7 @@ fn vectors() -> String {
     };
     let mut granted = Vec::new();
     lease.encode(&mut granted);
-    put(&mut text, "a lease", &granted);
-    text
+    put(text, "a lease", &granted);
 }
 
 #[test]

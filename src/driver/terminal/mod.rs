@@ -23,6 +23,7 @@ mod canvas;
 mod commands;
 mod complete;
 pub(super) mod decoder;
+mod detail;
 mod draw;
 mod editor;
 mod invite;

@@ -16,12 +16,13 @@ use super::super::wording;
 use super::alert::Notify;
 use super::commands::Order;
 use super::complete::Completion;
+use super::detail;
 use super::editor::Editor;
 use super::invite::Invite;
 use super::page::{Page, Unread};
 use super::recall::Recall;
 use super::resend::To;
-use super::scrollback::{Entry, Fate, Item, Said};
+use super::scrollback::{Fate, Said};
 use super::theme::Signs;
 use super::viewport::Viewport;
 use crate::machine::{
@@ -533,7 +534,7 @@ impl View {
         let Some(entry) = self.page.scrollback.get(entry) else { return };
         self.sheet = Some(Sheet {
             title: "Details".to_owned(),
-            lines: detail_lines(entry, &self.page),
+            lines: detail::lines(entry, &self.page),
             ..Sheet::default()
         });
     }
@@ -581,35 +582,4 @@ impl View {
         let bytes = self.editor.text().len();
         (bytes > TEXT_MAX).then(|| format!("{} of {} bytes", grouped(bytes), grouped(TEXT_MAX)))
     }
-}
-
-fn detail_lines(entry: &Entry, page: &Page) -> Vec<String> {
-    let when = format!("{} {}", page.zone.date(entry.at), page.zone.time(entry.at, true));
-    let Item::Said(said) = &entry.item else { return vec![when] };
-    let mut lines = vec![when, format!("from {} ({})", page.label(&said.from), said.from.id)];
-    if let Some(to) = &said.private {
-        lines.push(format!("private, with {}", page.label(to)));
-    }
-    lines.push(format!("message {}", said.id));
-    let Some(fate) = &said.fate else { return lines };
-    let signs = page.signs;
-    if fate.readers == 0 {
-        lines.push("nobody was here".to_owned());
-    }
-    for (who, after) in &fate.acked {
-        let after = wording::milliseconds(*after);
-        lines.push(format!("{} {} {after}", signs.delivered, page.label(who)));
-    }
-    for (who, why) in &fate.failed {
-        let why = if *why == Why::Quit { "left".to_owned() } else { why.to_string() };
-        lines.push(format!("{} {}: {why}", signs.failed, page.label(who)));
-    }
-    let waiting = fate.readers.saturating_sub(fate.acked.len() + fate.failed.len());
-    if waiting > 0 && !fate.done {
-        lines.push(format!("{} waiting for {waiting}", signs.pending));
-    }
-    if fate.resent {
-        lines.push("said again".to_owned());
-    }
-    lines
 }

@@ -198,12 +198,12 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Seeds(300),
     },
     Tooth {
-        name: "authors_share_one_pace",
-        file: "member/reading.rs",
-        needle: "let Some(member) = self.get_mut(key) else { return Taken::Unknown };\n        let news",
-        replacement: "let first = self.slab.iter().next().map(|(first, _)| first);\n        let first = first.and_then(|first| self.slab.get_mut(first));\n        let full = full || first.is_some_and(|first| !first.said.take(now, SAID));\n        let Some(member) = self.get_mut(key) else { return Taken::Unknown };\n        let news",
-        oracles: &["prompt", "once"],
-        hunt: Hunt::Seeds(500),
+        name: "a_session_in_use_is_let_go_of",
+        file: "session/places.rs",
+        needle: "if stale.is_some() && stale == remote.heard {",
+        replacement: "if stale.is_some() && false {",
+        oracles: &["prompt"],
+        hunt: Hunt::Seeds(1_600),
     },
     Tooth {
         name: "anybody_is_greeted_anywhere",

@@ -66,7 +66,7 @@ pub const TEETH: &[Tooth] = &[
         file: "call.rs",
         needle: "self.next_seq = numbering.next;",
         replacement: "self.next_seq = self.next_seq.max(0);",
-        oracles: &["once"],
+        oracles: &["once", "prompt"],
         hunt: Hunt::Seeds(400),
     },
     Tooth {
@@ -217,9 +217,9 @@ pub const TEETH: &[Tooth] = &[
         name: "who_takes_nothing_is_called_all_the_time",
         file: "speech/stream.rs",
         needle: "self.pause = self.pause.max(now + pause);",
-        replacement: "self.pause = self.pause.max(now + pause / 64);",
+        replacement: "self.pause = now + pause / 256;",
         oracles: &["price"],
-        hunt: Hunt::Seeds(500),
+        hunt: Hunt::Seeds(2_000),
     },
     Tooth {
         name: "a_nodeset_replaces_anybody",

@@ -12,8 +12,9 @@ use crate::world::SECOND;
 /// How long a window is, in seconds.
 const WINDOW: usize = 30;
 
-/// For so many seconds what was said is being called again.
-const SAYING: usize = 90;
+/// For so many seconds what was said may be called again: all that waits for somebody is, once they are
+/// back from a silence, and nobody waits longer than a run lasts.
+const SAYING: usize = 600;
 
 /// Bytes out for each byte of an attacker's.
 const AMPLIFICATION: u64 = 3;
@@ -30,7 +31,7 @@ const COURTESY: u64 = 5_000 + 3 * 7 * 1_200;
 /// Bytes for each byte of what is said to a face of attackers', with what seals it. One that answers pings
 /// and takes nothing is called seven times in a call, whole for five seconds, with pauses that grow by
 /// a quarter of that time, and then a piece at a time.
-const RETRIES: u64 = 40;
+const RETRIES: u64 = 20;
 
 /// How much went by in the last seconds, second by second.
 #[derive(Clone, Debug)]

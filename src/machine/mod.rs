@@ -121,6 +121,7 @@ pub use who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
 pub use who::noise::Noise;
 pub use who::room::{Room, SECRET, Secret, SecretError};
 pub use who::suite;
+#[cfg(feature = "driver")]
 pub(crate) use whom::Known;
 pub use whom::Whom;
 

@@ -489,10 +489,33 @@ impl Machine for Peer {
     }
 
     fn digest(&self) -> u64 {
-        let Self { me, card, stage, client, calls, members, pins, speech, .. } = self;
-        let Self { exit, full, seen, client_rng, rng, .. } = self;
+        let Self {
+            me,
+            card,
+            stage,
+            client,
+            calls,
+            members,
+            pins,
+            speech,
+            exit,
+            full,
+            seen,
+            elsewhere,
+            client_rng,
+            rng,
+            // The clock; what never changes; what ends with an input, or is used again.
+            now: _,
+            tag: _,
+            open: _,
+            nodeset: _,
+            drain: _,
+            text: _,
+            scratch: _,
+            out: _,
+        } = self;
         let children = (stage, client, calls, members, pins, speech);
-        digest(&(me, card, children, exit, full, seen, client_rng, rng))
+        digest(&(me, card, children, exit, full, seen, elsewhere, client_rng, rng))
     }
 
     fn check(&self) {

@@ -215,11 +215,34 @@ impl Hash for Sessions {
 
 impl Hash for Remote {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { id, links, at, verified, source, greatest, cookie, stamps, .. } = self;
-        let Self { previous, current, next, passed, unheard, unanswered, until, .. } = self;
+        let Self {
+            id,
+            links,
+            at,
+            verified,
+            source,
+            greatest,
+            previous,
+            current,
+            next,
+            passed,
+            heard,
+            initiating,
+            answer,
+            cookie,
+            stamps,
+            unheard,
+            unanswered,
+            until,
+            // Which process it is follows from the id; when it was seen first only tells who is forgotten.
+            key: _,
+            image: _,
+            incarnation: _,
+            since: _,
+        } = self;
         (id, links, at, verified, source, greatest, cookie, stamps).hash(state);
-        (previous, current, next, passed, unheard, unanswered, until).hash(state);
-        (&self.initiating, &self.answer).hash(state);
+        (previous, current, next, passed, heard, unheard, unanswered, until).hash(state);
+        (initiating, answer).hash(state);
     }
 }
 

@@ -336,14 +336,10 @@ impl Client {
                     self.ask(now, calls);
                 }
             }
-            Phase::Holding { renew, .. } if renew.is_some_and(|at| at <= now) => {
-                *renew = None;
-                if let Some(card) = card {
-                    self.register(now, card, calls);
-                }
-            }
-            Phase::Entering { again } if again.is_some_and(|at| at <= now) => {
-                *again = None;
+            Phase::Holding { renew: due, .. } | Phase::Entering { again: due }
+                if due.is_some_and(|at| at <= now) =>
+            {
+                *due = None;
                 if let Some(card) = card {
                     self.register(now, card, calls);
                 }
@@ -355,8 +351,7 @@ impl Client {
     pub(crate) const fn next_wake(&self) -> Option<Time> {
         match self.phase {
             Phase::Reading { twin, .. } => twin,
-            Phase::Holding { renew, .. } => renew,
-            Phase::Entering { again } => again,
+            Phase::Holding { renew: due, .. } | Phase::Entering { again: due } => due,
             Phase::Left => None,
         }
     }

@@ -135,7 +135,7 @@ fn nothing_is_imported_from_above() {
     }
 }
 
-/// Every source of the repository, and whether it is a test alone.
+/// Every source of the repository.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for folder in ["src", "sim/src", "tests", "benches", "examples", "fuzz/src"] {

@@ -26,7 +26,7 @@ use crate::machine::event::{Event, Why};
 use crate::machine::inward::InStream;
 use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
-use crate::machine::pace::{Pace, Rate};
+use crate::machine::pace::{Notice, Pace, Rate};
 use crate::machine::rng::Rng;
 use crate::machine::slots::Slots;
 use crate::machine::source::source;
@@ -72,8 +72,8 @@ const HELD_MAX: usize = 8 << 20;
 /// What one author says is taken at this rate; beyond it they are told to say it again.
 const SAID: Rate = Rate::new(Duration::from_millis(10), 1000);
 
-/// A change of a name is shown this often.
-const RENAMED: Rate = Rate::new(Duration::from_secs(1), 2);
+/// A change of a name is shown this often, and that something of theirs is missing.
+const TOLD: Rate = Rate::new(Duration::from_secs(1), 2);
 
 /// Beacons that one process signs are looked at this often, and those that nodesets bring. Each costs
 /// 50 us.
@@ -302,11 +302,9 @@ impl Members {
             untried: Vec::new(),
             try_at: None,
             said: Pace::default(),
-            renamed: Pace::default(),
-            rename_at: None,
+            renamed: Notice::default(),
             missing: 0,
-            told_missing: Pace::default(),
-            missing_at: None,
+            told_missing: Notice::default(),
             ping_at: ctx.now + PING_EVERY,
             pinging: None,
             rerouted: ctx.now,
@@ -340,13 +338,12 @@ impl Members {
     /// Calls somebody by the name of their beacon: now, or soon if they have changed it just now.
     fn rename(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.rename_at = None;
+        member.renamed.cancel();
         if member.name == member.beacon.name {
             return;
         }
         let shown = member.is_shown() && ctx.announce;
-        if shown && !member.renamed.take(ctx.now, RENAMED) {
-            member.rename_at = Some(member.renamed.next(RENAMED));
+        if shown && !member.renamed.may_be_told(ctx.now, TOLD) {
             return self.reschedule(key);
         }
         self.note_look(key, false);

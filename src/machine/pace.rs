@@ -70,9 +70,47 @@ impl Pace {
     }
 }
 
+/// Something that is told at a rate: now, or when its turn comes, with what has become of it by then.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Notice {
+    told: Pace,
+    due: Option<Time>,
+}
+
+impl Notice {
+    /// Whether it may be told now. Else it is due later.
+    pub(crate) fn may_be_told(&mut self, now: Time, rate: Rate) -> bool {
+        let free = self.told.take(now, rate);
+        self.due = (!free).then(|| self.told.next(rate));
+        free
+    }
+
+    /// There is nothing to tell any more.
+    pub(crate) const fn cancel(&mut self) {
+        self.due = None;
+    }
+
+    /// When it is due, if it waits.
+    pub(crate) const fn due(&self) -> Option<Time> {
+        self.due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_waits_for_its_turn_and_may_be_cancelled() {
+        let mut notice = Notice::default();
+        assert!((0..3).all(|_| notice.may_be_told(ms(0), RATE)) && notice.due().is_none());
+        assert!(!notice.may_be_told(ms(0), RATE));
+        assert_eq!(notice.due(), Some(ms(100)));
+        assert!(notice.may_be_told(ms(100), RATE) && notice.due().is_none());
+        assert!(!notice.may_be_told(ms(100), RATE));
+        notice.cancel();
+        assert_eq!(notice.due(), None);
+    }
 
     const RATE: Rate = Rate::new(Duration::from_millis(100), 3);
 

@@ -7,7 +7,7 @@ use crate::machine::call::Calls;
 use crate::machine::event::Why;
 use crate::machine::inward::InStream;
 use crate::machine::name::{Look, Name};
-use crate::machine::pace::Pace;
+use crate::machine::pace::{Notice, Pace};
 use crate::machine::speech::OutStream;
 use crate::machine::time::Time;
 use crate::machine::token::LinkKey;
@@ -49,15 +49,12 @@ pub(crate) struct Member {
     /// Addresses of their beacon that were not tried in this round, and when the next one is.
     pub(super) untried: Vec<SocketAddr>,
     pub(super) try_at: Option<Time>,
-    /// What they have said, and how often they were called otherwise.
+    /// What they have said, and that they are called otherwise by their beacon.
     pub(super) said: Pace,
-    pub(super) renamed: Pace,
-    /// When the name of their beacon is shown.
-    pub(super) rename_at: Option<Time>,
-    /// Messages of theirs that are missing, and when that is told.
+    pub(super) renamed: Notice,
+    /// Messages of theirs that are missing, and that they are.
     pub(super) missing: u64,
-    pub(super) told_missing: Pace,
-    pub(super) missing_at: Option<Time>,
+    pub(super) told_missing: Notice,
     pub(super) ping_at: Time,
     /// The link over which they are being asked whether they are there.
     pub(super) pinging: Option<LinkKey>,
@@ -208,7 +205,7 @@ impl Member {
             Standing::Hidden => Some(self.gone_at),
             Standing::Shown => {
                 let stream = [self.out.resumes_at(), self.out.unread_at()];
-                let told = [self.rename_at, self.missing_at];
+                let told = [self.renamed.due(), self.told_missing.due()];
                 stream.into_iter().chain(told).flatten().chain(ping).chain([self.gone_at]).min()
             }
             Standing::Absent { until } | Standing::Left { until } => Some(until),

@@ -332,7 +332,8 @@ impl Members {
         member.heard = false;
         member.rounds = 0;
         (member.greet_at, member.try_at) = (None, None);
-        (member.rename_at, member.missing_at) = (None, None);
+        member.renamed.cancel();
+        member.told_missing.cancel();
         member.untried.clear();
         self.held -= member.inward.held_bytes();
         member.inward.close();
@@ -405,8 +406,8 @@ impl Members {
             let (greets, tries, renames, misses, pings) = (
                 is_due(member.greet_at),
                 is_due(member.try_at),
-                is_due(member.rename_at),
-                is_due(member.missing_at),
+                is_due(member.renamed.due()),
+                is_due(member.told_missing.due()),
                 member.is_shown() && member.ping_at <= ctx.now,
             );
             if greets {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, Members, RENAMED, Receipt, SAID, Standing};
+use super::{BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, Members, Receipt, SAID, Standing, TOLD};
 use crate::machine::event::{Event, Why};
 use crate::machine::inward::Taken;
 use crate::machine::time::Time;
@@ -110,12 +110,11 @@ impl Members {
     /// after a second, with what is missing by then.
     pub(super) fn tell_missing(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.get_mut(key) else { return };
-        member.missing_at = None;
+        member.told_missing.cancel();
         if member.missing == 0 || !member.is_shown() || !ctx.announce {
             return;
         }
-        if !member.told_missing.take(ctx.now, RENAMED) {
-            member.missing_at = Some(member.told_missing.next(RENAMED));
+        if !member.told_missing.may_be_told(ctx.now, TOLD) {
             return self.reschedule(key);
         }
         let (from, count) = (member.person(), core::mem::take(&mut member.missing));

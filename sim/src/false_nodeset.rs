@@ -13,13 +13,14 @@ use chatrpc::machine::wire::{
     Response, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Blame, Event, Handle, Identity, Incarnation, Input, Machine, Name, Person, Registry,
-    RegistryConfig, SEALED, Sealed, Seed, Table, Time, Wake,
+    Action, Blame, Handle, Identity, Incarnation, Input, Machine, Registry, RegistryConfig, SEALED,
+    Sealed, Seed, Table, Time, Wake,
 };
 
 use crate::draw::{Draws, LIES};
 use crate::insider::Insider;
 use crate::liar::LiarConfig;
+use crate::outgoing::Outgoing;
 use crate::world::SECOND;
 
 /// People in league with it.
@@ -113,14 +114,7 @@ pub struct FalseNodeset {
     repeat_at: u64,
     /// Datagrams it has sent.
     sent: u64,
-    out: VecDeque<Out>,
-    last: Option<Out>,
-}
-
-#[derive(Debug)]
-enum Out {
-    Send(SocketAddr, Vec<u8>),
-    Show(Person),
+    out: Outgoing,
 }
 
 impl FalseNodeset {
@@ -130,16 +124,11 @@ impl FalseNodeset {
         let (seed, incarnation) = (Seed(words(&mut d)), Incarnation::at(config.incarnation));
         let honest = RegistryConfig::new(seed, incarnation, 4096);
         let mut league = Vec::new();
-        let mut out = VecDeque::new();
+        let mut out = Outgoing::default();
         for n in 0..LEAGUE {
             let insider = Insider::with(Identity::new(&words(&mut d)), config.incarnation + n);
             let insider = insider.sealing(config.suite).of(config.room.clone());
-            let name = Name::parse(&name(n)).expect("a name");
-            out.push_back(Out::Show(Person {
-                id: insider.id(),
-                key: insider.identity.public(),
-                name,
-            }));
+            out.unmask(&insider, &name(n));
             league.push(insider);
         }
         Self {
@@ -152,7 +141,6 @@ impl FalseNodeset {
             repeat_at: 0,
             sent: 0,
             out,
-            last: None,
         }
     }
 
@@ -202,7 +190,7 @@ impl FalseNodeset {
             }
         }
         self.remember(to, &told, now);
-        self.out.push_back(Out::Send(to, told));
+        self.out.send(to, told);
     }
 
     fn remember(&mut self, to: SocketAddr, told: &[u8], now: Time) {
@@ -368,7 +356,7 @@ impl FalseNodeset {
                 put_request(&mut again, seq.wrapping_add(ahead), &request);
             }
         }
-        self.out.push_back(Out::Send(*to, again));
+        self.out.send(*to, again);
     }
 }
 
@@ -417,11 +405,7 @@ impl Machine for FalseNodeset {
     }
 
     fn poll(&mut self) -> Option<Action<'_>> {
-        self.last = self.out.pop_front();
-        Some(match self.last.as_ref()? {
-            Out::Send(to, bytes) => Action::Send { to: *to, bytes },
-            Out::Show(face) => Action::Show(Event::Joined(face.clone())),
-        })
+        self.out.poll()
     }
 
     fn next_wake(&self) -> Option<Wake> {

@@ -16,12 +16,12 @@ use chatrpc::machine::wire::{
     kind, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Blame, Event, Identity, Input, Machine, Name, PeerId, Person, PublicKey, Room, Sealed,
-    Table, Time, Wake,
+    Action, Blame, Identity, Input, Machine, PeerId, PublicKey, Room, Sealed, Table, Time, Wake,
 };
 
 pub use self::tricks::{TRICKS, Trick, Tricks};
 use crate::insider::{Insider, Pending, Session, index_of, with_cookie};
+use crate::outgoing::Outgoing;
 use crate::world::SECOND;
 
 /// How often it thinks of something.
@@ -125,14 +125,7 @@ pub struct Liar {
     credit: u64,
     /// Responses to what it is asked, collected while a datagram is handled.
     replies: Vec<u8>,
-    out: VecDeque<Out>,
-    last: Option<Out>,
-}
-
-#[derive(Debug)]
-enum Out {
-    Send(SocketAddr, Vec<u8>),
-    Show(Person),
+    out: Outgoing,
 }
 
 /// Somebody it claims to be.
@@ -202,8 +195,7 @@ impl Liar {
             asked_often: 0,
             credit: zeal.burst * SECOND,
             replies: Vec::new(),
-            out: VecDeque::new(),
-            last: None,
+            out: Outgoing::default(),
             config,
         };
         let (identity, incarnation) = (liar.config.identity.clone(), liar.config.incarnation);
@@ -231,12 +223,7 @@ impl Liar {
     /// Tells its owner whom it claims to be.
     fn unmask(&mut self, face: usize) {
         let Face { insider, name, .. } = &self.faces[face];
-        let name = Name::parse(name).expect("attackers use valid names");
-        self.out.push_back(Out::Show(Person {
-            id: insider.id(),
-            key: insider.identity.public(),
-            name,
-        }));
+        self.out.unmask(insider, name);
     }
 
     const fn us(&self) -> u64 {
@@ -254,7 +241,7 @@ impl Liar {
     }
 
     fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        self.out.push_back(Out::Send(to, bytes));
+        self.out.send(to, bytes);
     }
 
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
@@ -551,11 +538,7 @@ impl Machine for Liar {
     }
 
     fn poll(&mut self) -> Option<Action<'_>> {
-        self.last = self.out.pop_front();
-        Some(match self.last.as_ref()? {
-            Out::Send(to, bytes) => Action::Send { to: *to, bytes },
-            Out::Show(face) => Action::Show(Event::Joined(face.clone())),
-        })
+        self.out.poll()
     }
 
     fn next_wake(&self) -> Option<Wake> {

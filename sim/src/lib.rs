@@ -48,6 +48,7 @@ pub mod liar;
 mod liars;
 pub mod link;
 mod meddler;
+mod outgoing;
 pub mod phases;
 mod queue;
 mod said;

@@ -360,8 +360,8 @@ impl Liar {
 
     fn shake_often(&mut self, with: PeerId, d: &mut Draws) {
         self.shake(0, with);
-        if let (Some(super::Out::Send(to, init)), true) = (self.out.back(), d.chance(300_000)) {
-            let (to, init) = (*to, init.clone());
+        if let (Some((to, init)), true) = (self.out.last_datagram(), d.chance(300_000)) {
+            let init = init.to_vec();
             (0..d.range(1, 3)).for_each(|_| self.send(to, init.clone()));
         }
     }

@@ -248,7 +248,13 @@ fn lie(nodeset: &mut Attacker, listed: &[Listed], span: &Span) {
                 _ => Response::Ok,
             };
             let mut bytes = Vec::new();
-            put_header(&mut bytes, 500, datagram.sender, nodeset.stamp(), datagram.stamp);
+            put_header(
+                &mut bytes,
+                500,
+                datagram.sender.incarnation(),
+                nodeset.stamp(),
+                datagram.stamp,
+            );
             put_response(&mut bytes, seq, &answer);
             nodeset.send(from, &bytes);
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use chatrpc::machine::wire::{
-    ANYBODY, ANYWHERE, Asked, Cookie, Datagram, Departure, Gone, Packet, Request, Response,
+    ANYBODY, ANYWHERE, Asked, Cookie, Datagram, Departure, Gone, Packet, Request, Response, Sender,
     put_header, put_request, put_response,
 };
 use chatrpc::machine::{
@@ -164,7 +164,7 @@ impl Town {
             source.bytes_out += bytes.len();
             source.unheard += 1;
             let datagram = Datagram::decode(&bytes).expect("a nodeset speaks clearly");
-            assert_eq!(datagram.sender, INCARNATION);
+            assert_eq!(datagram.sender, Sender::Open(INCARNATION));
             for packet in datagram.packets() {
                 match packet {
                     Packet::Request { seq, .. } => {

@@ -165,7 +165,7 @@ impl FalseNodeset {
         self.sent += 1;
         let mut d = Draws::new(self.config.seed, LIES, self.sent, 1);
         let Ok(datagram) = Datagram::decode(bytes) else { return };
-        let mut incarnation = datagram.sender;
+        let mut incarnation = datagram.sender.incarnation();
         if self.lies.has(Lie::Restarts) {
             incarnation = incarnation.wrapping_add(d.below(1_000));
         }
@@ -349,7 +349,7 @@ impl FalseNodeset {
         let Ok(datagram) = Datagram::decode(told) else { return };
         let mut again = Vec::new();
         let stamp = (now.as_micros() as u32).max(1);
-        put_header(&mut again, datagram.sender, datagram.receiver, stamp, 0);
+        put_header(&mut again, datagram.sender.incarnation(), datagram.receiver, stamp, 0);
         for packet in datagram.packets() {
             if let Packet::Request { seq, request } = packet {
                 let ahead = d.one_of(&[0, 1, 30]);

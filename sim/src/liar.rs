@@ -472,7 +472,13 @@ impl Liar {
         if !replies.is_empty() {
             let mut bytes = Vec::new();
             let incarnation = self.faces[0].insider.incarnation;
-            put_header(&mut bytes, incarnation, datagram.sender, self.stamp(), datagram.stamp);
+            put_header(
+                &mut bytes,
+                incarnation,
+                datagram.sender.incarnation(),
+                self.stamp(),
+                datagram.stamp,
+            );
             bytes.extend_from_slice(&replies);
             self.send(self.config.nodeset, bytes);
         }

@@ -13,20 +13,21 @@
 //! This file knows nothing of what the calls are about: the machine above names each call with a
 //! token of its own and gets that token back with the answer, or with the failure.
 
+mod arrival;
 mod link;
 mod packing;
-mod receiving;
 mod replies;
 mod unproven;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use core::hash::{Hash, Hasher};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
+pub(crate) use self::arrival::{Arrival, Part, Parts, Refused};
 use self::link::Link;
-pub(crate) use self::receiving::Refused;
 use self::replies::{Replies, Seen};
 use self::unproven::{REMEMBERED_MAX, Unproven};
 use crate::machine::contract::{Blame, Table};
@@ -37,10 +38,10 @@ use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::{Key, Slots};
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::token::{ALink, LinkKey};
+use crate::machine::token::{ALink, LinkKey, Token};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{self, PACKET_HEADER, Request, Response};
+use crate::machine::wire::{self, PACKET_HEADER, Request, Response, Sender};
 
 /// Calls that may be open on one link, and replies that are remembered for it. A request older than
 /// this many newer ones is refused: its reply may have been forgotten, and to execute it again would
@@ -54,11 +55,11 @@ const RIDE_MAX: usize = 400;
 const AMPLIFICATION: usize = 3;
 
 /// Which open call.
-type CallKey = Key<OpenCall>;
+pub(crate) type CallKey = Key<OpenCall>;
 
 /// What keys of open calls are keys of, whatever the calls are about.
 #[derive(Debug)]
-enum OpenCall {}
+pub(crate) enum OpenCall {}
 
 #[derive(Debug)]
 pub(crate) struct Calls<T> {
@@ -69,8 +70,8 @@ pub(crate) struct Calls<T> {
     /// Who speaks under a seal; `None` for a machine that only deals with nodesets.
     sessions: Option<Box<Sessions>>,
     links: Slots<Link, ALink>,
-    /// Links by address and process: an incarnation in the open, an id under a seal.
-    by_peer: BTreeMap<(SocketAddr, u64), LinkKey>,
+    /// Links by address and process.
+    by_peer: BTreeMap<(SocketAddr, Sender), LinkKey>,
     /// How the requests to each process are numbered, by id and incarnation.
     numbering: BTreeMap<(PeerId, u64), Numbering>,
     pending: Slots<Pending<T>, OpenCall>,
@@ -83,14 +84,6 @@ pub(crate) struct Calls<T> {
     /// Where a new numbering begins: behind every earlier one. A process that still knows us must
     /// not take new requests for repeated ones.
     next_seq: u32,
-    /// The credit of a link that is opened because of the datagram being handled.
-    stranger: usize,
-    /// The stamp of the datagram being handled: what a link that it opens echoes.
-    stamp: u32,
-    /// The datagram being handled is the newest of its process, over whatever link.
-    newest: bool,
-    /// It was not long on its way.
-    timely: bool,
     /// First messages to where nobody has answered.
     unproven: Unproven,
     pub(crate) blame: Blame,
@@ -137,8 +130,7 @@ pub(crate) enum Admission {
     Over,
 }
 
-/// What was refused is counted for people, what is kept for reuse says nothing, and what is known of
-/// the datagram in hand ends with it.
+/// What was refused is counted for people, and what is kept for reuse says nothing.
 impl<T: Hash> Hash for Calls<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { incarnation, sessions, links, by_peer, numbering, pending, .. } = self;
@@ -148,7 +140,7 @@ impl<T: Hash> Hash for Calls<T> {
     }
 }
 
-impl<T: Copy + PartialEq> Calls<T> {
+impl<T: Token> Calls<T> {
     pub(crate) fn new(incarnation: u64, links_max: usize, mut rng: Rng) -> Self {
         let next_seq = rng.next_u32();
         Self {
@@ -166,10 +158,6 @@ impl<T: Copy + PartialEq> Calls<T> {
             strays: Vec::new(),
             rng,
             next_seq,
-            stranger: 0,
-            stamp: 0,
-            newest: true,
-            timely: true,
             unproven: Unproven::default(),
             blame: Blame::default(),
         }
@@ -192,25 +180,26 @@ impl<T: Copy + PartialEq> Calls<T> {
         addr: SocketAddr,
         (id, incarnation): (PeerId, u64),
     ) -> Option<LinkKey> {
-        let known = self.by_peer.get(&(addr, incarnation)).copied();
-        known.or_else(|| self.insert(now, addr, (incarnation, id, incarnation), None, None))
+        let who = Sender::Open(incarnation);
+        let known = self.by_peer.get(&(addr, who)).copied();
+        known.or_else(|| self.insert(now, addr, (who, id, incarnation), None, None))
     }
 
     /// The sealed link to a process, opened if there is none; `None` when there are too many, or the
     /// key is a weak one.
     ///
-    /// An `introduced` address comes from somebody we trust to introduce people. Any other one gets
-    /// at most three times the bytes it has sent until it has answered.
+    /// `credit` is how many bytes may be sent there until it has answered: three times what came from
+    /// there; no such limit for an address from somebody we trust to introduce people.
     pub(crate) fn open_sealed(
         &mut self,
         now: Time,
         addr: SocketAddr,
         beacon: &Beacon,
-        introduced: bool,
+        credit: Option<usize>,
     ) -> Option<LinkKey> {
-        let who = beacon.id.0;
+        let who = Sender::Sealed(beacon.id);
         if let Some(&key) = self.by_peer.get(&(addr, who)) {
-            if let Some(link) = self.links.get_mut(key).filter(|_| introduced) {
+            if let Some(link) = self.links.get_mut(key).filter(|_| credit.is_none()) {
                 link.credit = None;
             }
             return Some(key);
@@ -223,7 +212,6 @@ impl<T: Copy + PartialEq> Calls<T> {
             self.blame.unauthenticated += 1;
             return None;
         };
-        let credit = if introduced { None } else { Some(self.stranger) };
         let who = (who, beacon.id, beacon.incarnation);
         let key = self.insert(now, addr, who, Some(remote), credit)?;
         let proven = self.sessions.as_ref().and_then(|sessions| sessions.proven_at(remote));
@@ -237,7 +225,7 @@ impl<T: Copy + PartialEq> Calls<T> {
         &mut self,
         now: Time,
         addr: SocketAddr,
-        (who, id, incarnation): (u64, PeerId, u64),
+        (who, id, incarnation): (Sender, PeerId, u64),
         remote: Option<RemoteKey>,
         credit: Option<usize>,
     ) -> Option<LinkKey> {
@@ -252,13 +240,12 @@ impl<T: Copy + PartialEq> Calls<T> {
             remote,
             waiting: false,
             theirs: who,
-            sender: who,
             path: Path::default(),
             proven: false,
             handshakes: Pace::default(),
             credit,
             heard: now,
-            echo: self.stamp,
+            echo: 0,
             id,
             open: VecDeque::new(),
             requests: Vec::new(),
@@ -273,12 +260,12 @@ impl<T: Copy + PartialEq> Calls<T> {
     }
 
     /// Forgets a link and every call on it; none of them is reported any more.
-    pub(crate) fn close(&mut self, key: LinkKey) {
+    pub(crate) fn close(&mut self, now: Time, key: LinkKey) {
         let Some(link) = self.links.remove(key) else { return };
         self.end_numbering((link.id, link.incarnation));
         self.by_peer.remove(&(link.addr, link.who));
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
-            sessions.unlink(remote);
+            sessions.unlink(now, remote);
         }
         for &(_, pending) in &link.open {
             self.release(pending);
@@ -352,8 +339,9 @@ impl<T: Copy + PartialEq> Calls<T> {
     }
 
     /// Decides whether a request that came over a link is executed. A repeated one is answered here.
-    pub(crate) fn admit(&mut self, key: LinkKey, seq: u32) -> Admission {
-        let Some(link) = self.links.get_mut(key).filter(|link| link.sender == link.theirs) else {
+    pub(crate) fn admit(&mut self, arrival: &Arrival, key: LinkKey, seq: u32) -> Admission {
+        let theirs = |link: &&mut Link| link.theirs == arrival.sender;
+        let Some(link) = self.links.get_mut(key).filter(theirs) else {
             self.blame.unauthenticated += 1;
             return Admission::Over;
         };
@@ -363,6 +351,7 @@ impl<T: Copy + PartialEq> Calls<T> {
             Seen::Unanswered => {}
             Seen::Answered(reply) => {
                 put_raw_response(&mut link.responses, seq, reply);
+                link.echo = arrival.stamp;
                 self.touch(key);
             }
         }
@@ -370,49 +359,52 @@ impl<T: Copy + PartialEq> Calls<T> {
     }
 
     /// Answers a request that was admitted.
-    pub(crate) fn reply(&mut self, key: LinkKey, seq: u32, response: &Response) {
+    pub(crate) fn reply(&mut self, arrival: &Arrival, key: LinkKey, seq: u32, response: &Response) {
         let Some(link) = self.links.get_mut(key) else { return };
+        link.echo = arrival.stamp;
         let start = link.responses.len();
         wire::put_response(&mut link.responses, seq, response);
         link.replies.remember(seq, &link.responses[start + PACKET_HEADER..]);
         self.touch(key);
     }
 
-    /// The token of the open call that a response answers, without ending the call.
-    pub(crate) fn asked(&mut self, key: LinkKey, seq: u32) -> Option<T> {
-        let call = self.links.get(key).and_then(|link| link.find(seq));
-        let token = call.and_then(|call| self.pending.get(call)).map(|pending| pending.token);
-        if token.is_none() {
-            self.blame.unknown_call += 1;
-        }
-        token
-    }
-
-    /// Ends the call that a response answers. `echo` is the datagram's, for the round trip.
-    pub(crate) fn answer(&mut self, now: Time, key: LinkKey, seq: u32, echo: u32) {
-        let Some(link) = self.links.get_mut(key) else { return };
-        let Some(call) = link.find(seq) else { return };
-        let Some(pending) = self.pending.get(call) else { return };
+    /// Ends the call that a response answers, and says over which link it was made. `None` when it is over
+    /// already.
+    pub(crate) fn answered(
+        &mut self,
+        now: Time,
+        arrival: &Arrival,
+        call: CallKey,
+    ) -> Option<LinkKey> {
+        let Some(pending) = self.pending.get(call) else {
+            self.late(now, arrival);
+            return None;
+        };
+        let (key, late) = (pending.link, pending.late);
+        let link = self.links.get_mut(key)?;
         (link.credit, link.proven) = (None, true);
-        if link.sender != link.theirs {
-            link.theirs = link.sender;
+        if link.theirs != arrival.sender {
+            link.theirs = arrival.sender;
             link.replies = Replies::default();
         }
-        if let Some(late) = pending.late {
+        if let Some(late) = late {
             link.path.answered(now > late);
         }
-        link.sample(now, echo);
+        link.sample(now, arrival.echo);
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
-            sessions.proven(now, remote, self.stamp);
+            sessions.proven(now, remote, arrival.stamp);
         }
         self.end(key, call);
+        Some(key)
     }
 
-    /// An answer to a call that is over still tells how long the way there and back is. Without it, a
-    /// way that has become longer than a whole call takes would never be known to be that long.
-    pub(crate) fn overdue(&mut self, now: Time, key: LinkKey, echo: u32) {
-        if let Some(link) = self.links.get_mut(key) {
-            link.sample(now, echo);
+    /// An answer to a call that is over still tells how long the way there and back is, if it is genuine.
+    /// Without it, a way that has become longer than a whole call takes would never be known to be that long.
+    pub(crate) fn late(&mut self, now: Time, arrival: &Arrival) {
+        self.blame.unknown_call += 1;
+        let link = arrival.link.filter(|_| arrival.sender.is_sealed());
+        if let Some(link) = link.and_then(|key| self.links.get_mut(key)) {
+            link.sample(now, arrival.echo);
         }
     }
 
@@ -471,16 +463,6 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// The sessions of somebody who speaks under a seal.
     pub(crate) fn sessions(&self) -> Option<&Sessions> {
         self.sessions.as_deref()
-    }
-
-    /// Whether the datagram being handled is the newest of its process, over whatever link.
-    pub(crate) const fn is_newest(&self) -> bool {
-        self.newest
-    }
-
-    /// Whether the datagram being handled was not long on its way.
-    pub(crate) const fn is_timely(&self) -> bool {
-        self.timely
     }
 
     /// Whether the link has not been closed.
@@ -586,6 +568,12 @@ fn put_raw_response(out: &mut Vec<u8>, seq: u32, payload: &[u8]) {
     out.extend_from_slice(&seq.to_be_bytes());
     out.push(RESPONSE);
     out.extend_from_slice(payload);
+}
+
+/// The keys of all links to some ports of one computer.
+const fn at(ip: IpAddr, ports: RangeInclusive<u16>) -> RangeInclusive<(SocketAddr, Sender)> {
+    let (first, last) = (SocketAddr::new(ip, *ports.start()), SocketAddr::new(ip, *ports.end()));
+    (first, Sender::Open(0))..=(last, Sender::Sealed(PeerId(u64::MAX)))
 }
 
 /// A datagram's timestamp; never 0, which means that there is none.

@@ -15,7 +15,7 @@ use crate::machine::path::SENDS_MAX;
 use crate::machine::reading::{PARTS_MAX, Progress, Reading};
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
-use crate::machine::token::{Ask, LinkKey};
+use crate::machine::token::{Ask, LinkKey, Token};
 use crate::machine::who::beacon::Sealed;
 use crate::machine::who::ids::{Farewell, PeerId, Tag};
 use crate::machine::wire::{ANYBODY, ANYWHERE, Change, Cookie, Page, Request, Response};
@@ -114,7 +114,7 @@ enum Phase {
 
 impl Client {
     /// Begins to read the roster. `None` when the link to the nodeset cannot be opened.
-    pub(crate) fn start<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn start<T: Token + From<Ask>>(
         now: Time,
         nodeset: SocketAddr,
         tag: Tag,
@@ -159,7 +159,7 @@ impl Client {
     }
 
     /// Asks for a lease, or for a longer one.
-    pub(crate) fn register<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn register<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         card: &Card,
@@ -182,7 +182,7 @@ impl Client {
 
     /// Somebody does not answer any more: they may have moved, or we. A renewal tells, and lets the
     /// others know where we are; it follows the last one by five seconds at least, or by ten.
-    pub(crate) fn ask_around<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn ask_around<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         card: &Card,
@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// Gives the lease back. What the nodeset is given of us says that we have left.
-    pub(crate) fn deregister<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn deregister<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         card: &Card,
@@ -215,7 +215,7 @@ impl Client {
     }
 
     /// Gives back a lease that was granted after we had begun to leave.
-    pub(crate) fn give_back<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn give_back<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         card: &Card,
@@ -227,7 +227,7 @@ impl Client {
     }
 
     /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
-    pub(crate) fn answered<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn answered<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         ask: Ask,
@@ -281,7 +281,7 @@ impl Client {
     }
 
     /// A call failed: five sends, no answer.
-    pub(crate) fn failed<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn failed<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         ask: Ask,
@@ -323,7 +323,7 @@ impl Client {
     }
 
     /// Does what is due. `card` is who we are, once the machine above wants a lease.
-    pub(crate) fn tick<T: Copy + PartialEq + From<Ask>>(
+    pub(crate) fn tick<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         card: Option<&Card>,
@@ -366,7 +366,7 @@ impl Client {
     }
 
     /// Takes the answer to a question for part of the roster.
-    fn read<T: Copy + PartialEq + From<Ask>>(
+    fn read<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         have: u64,
@@ -406,7 +406,7 @@ impl Client {
         }
     }
 
-    fn lease<T: Copy + PartialEq + From<Ask>>(
+    fn lease<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         seen: SocketAddr,
@@ -443,7 +443,7 @@ impl Client {
     }
 
     /// Asks for as much of the roster as may be asked for at once; at first, for a page from anywhere.
-    fn ask<T: Copy + PartialEq + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
+    fn ask<T: Token + From<Ask>>(&mut self, now: Time, calls: &mut Calls<T>) {
         let Phase::Reading { reading, .. } = &mut self.phase else { return };
         let mut wanted = if reading.is_blank() { Some(ANYWHERE) } else { reading.next() };
         while let Some(have) = wanted {
@@ -456,7 +456,7 @@ impl Client {
         }
     }
 
-    fn call<T: Copy + PartialEq + From<Ask>>(
+    fn call<T: Token + From<Ask>>(
         &mut self,
         now: Time,
         ask: Ask,

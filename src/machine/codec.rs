@@ -36,23 +36,16 @@ pub(crate) fn put_addr(out: &mut Vec<u8>, addr: SocketAddr) {
 /// Takes bytes from the front; never reads past the end.
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
-    /// The same bytes were read from end to end before, and were found good.
-    checked: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, checked: false }
-    }
-
-    /// A reader of bytes that were read before: names in them are not judged again.
-    pub(crate) const fn checked(bytes: &'a [u8]) -> Self {
-        Self { bytes, checked: true }
+        Self { bytes }
     }
 
     /// A reader of the next `len` bytes alone.
     pub(crate) fn part(&mut self, len: usize) -> Result<Self, Malformed> {
-        Ok(Self { bytes: self.take(len)?, checked: self.checked })
+        Ok(Self { bytes: self.take(len)? })
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
@@ -128,10 +121,5 @@ impl<'a> Reader<'a> {
             return Err(Malformed);
         }
         Ok(SocketAddr::new(ip, port))
-    }
-
-    /// Whether the same bytes were read before, from end to end, and were found good.
-    pub(crate) const fn is_checked(&self) -> bool {
-        self.checked
     }
 }

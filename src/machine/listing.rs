@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use core::net::SocketAddr;
 
-use crate::machine::call::{Calls, Refused};
+use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::client::{Client, News};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
@@ -19,7 +19,7 @@ use crate::machine::who::ids::{Handle, Incarnation};
 use crate::machine::who::noise::Noise;
 use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
-use crate::machine::wire::{self, Change, Packet, Response};
+use crate::machine::wire::{self, Change, Sender};
 
 /// People listed at most: a nodeset that names more is not believed.
 const LISTED_MAX: usize = 4096;
@@ -69,30 +69,29 @@ impl Listing {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
-        let mut nothing = Vec::new();
-        let received = self.calls.receive(now, from, bytes, &mut nothing, &mut self.out);
+        let (mut nothing, mut parts) = (Vec::new(), Parts::default());
+        let room = (&mut nothing, &mut parts);
+        let received = self.calls.receive(now, from, bytes, room, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
             client.junk |= junk;
         }
-        let Ok((Some(key), datagram)) = received else { return };
-        for packet in datagram.packets() {
+        let Ok(arrival @ Arrival { link: Some(_), sender: Sender::Open(sender), .. }) = received
+        else {
+            return;
+        };
+        for part in parts.drain() {
             let Some(client) = &mut self.client else { return };
-            let Packet::Response { seq, payload } = packet else {
-                client.junk = true;
-                continue;
-            };
-            let Some(ask) = self.calls.asked(key, seq) else { continue };
-            let Ok(response) = Response::decode(ask.asked(), payload) else {
-                self.calls.blame.malformed += 1;
-                client.junk = true;
-                continue;
-            };
-            self.calls.answer(now, key, seq, datagram.echo);
-            let sender = datagram.sender;
-            self.calls.alive(key);
-            let news = client.answered(now, ask, sender, response, None, &mut self.calls);
-            self.take(news);
+            match part {
+                Part::Request { .. } => client.junk = true,
+                Part::Late => self.calls.late(now, &arrival),
+                Part::Answer { call, token, response } => {
+                    let Some(link) = self.calls.answered(now, &arrival, call) else { continue };
+                    self.calls.alive(link);
+                    let news = client.answered(now, token, sender, response, None, &mut self.calls);
+                    self.take(news);
+                }
+            }
         }
     }
 

@@ -62,12 +62,6 @@ impl Name {
         Ok(Self(name.into()))
     }
 
-    /// Takes a name that was parsed before.
-    pub(crate) fn trusted(text: &str) -> Self {
-        debug_assert!(Self::parse(text).is_ok_and(|name| name.as_str() == text));
-        Self(text.into())
-    }
-
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,7 +11,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use self::talking::mentions;
-use crate::machine::call::{Admission, Calls, Refused};
+use crate::machine::call::{Admission, Arrival, Calls, Part, Parts, Refused};
 use crate::machine::client::{Card, Client};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
@@ -35,7 +35,7 @@ use crate::machine::who::noise::Noise;
 use crate::machine::who::pins::{PINS_MAX, Pins};
 use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
-use crate::machine::wire::{Datagram, Flags, Packet, Request, Response};
+use crate::machine::wire::{Flags, Request, Response, Sender};
 
 /// What a [`Peer`] is made from: [`PeerConfig::new`] has what most want.
 #[derive(Clone, Debug)]
@@ -97,8 +97,9 @@ pub struct Peer {
     stage: Stage,
     client: Option<Client>,
     calls: Calls<Purpose>,
-    /// What was under the seal of the datagram being handled.
+    /// Room for a datagram: what is under its seal, and its packets.
     text: Vec<u8>,
+    parts: Parts<'static, Purpose>,
     members: Members,
     pins: Pins,
     speech: Speech,
@@ -184,6 +185,7 @@ impl Peer {
             client: None,
             calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
             text: Vec::new(),
+            parts: Parts::default(),
             members: Members::default(),
             pins: Pins::new(pins),
             speech: Speech::new(),
@@ -235,83 +237,92 @@ impl Peer {
 
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut text = core::mem::take(&mut self.text);
-        let received = self.calls.receive(self.now, from, bytes, &mut text, &mut self.out);
+        let mut parts = core::mem::take(&mut self.parts).recycle();
+        let room = (&mut text, &mut parts);
+        let received = self.calls.receive(self.now, from, bytes, room, &mut self.out);
         let asked = |client: &&mut Client| client.nodeset == from && !client.holds_lease();
         if let Some(client) = self.client.as_mut().filter(asked) {
             client.junk |= matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         }
         match received {
-            Ok((link, datagram)) => self.packets(from, link, &datagram),
+            Ok(arrival) => self.arrived(&arrival, &mut parts),
             Err(Refused::Handshake { with, answered }) => {
                 let (members, ctx) = self.parts();
                 members.shakes_hands(with, answered, ctx.now);
             }
             Err(_) => {}
         }
+        self.parts = parts.recycle();
         text.clear();
         self.text = text;
     }
 
-    fn packets(&mut self, from: SocketAddr, link: Option<LinkKey>, datagram: &Datagram<'_>) {
+    fn arrived(&mut self, arrival: &Arrival, parts: &mut Parts<'_, Purpose>) {
         let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
-        let member = members.key_of(PeerId(datagram.sender));
-        let member = member.filter(|_| datagram.sealed && !parting);
-        let link = match (member, link) {
-            (Some(member), None) => members.appeared(member, from, &mut ctx),
+        let member = match arrival.sender {
+            Sender::Sealed(id) if !parting => members.key_of(id),
+            _ => None,
+        };
+        let link = match (member, arrival.link) {
+            (Some(member), None) => members.appeared(member, arrival, &mut ctx),
             (_, link) => link,
         };
+        let arrival = &Arrival { link, ..*arrival };
         if let Some(link) = link
             && let Some(member) = members.on_link(link)
         {
-            members.heard(member, link, &mut ctx);
+            members.heard(member, link, arrival, &mut ctx);
         }
-        for packet in datagram.packets() {
-            let link = link.filter(|&link| self.calls.is_open(link));
-            match packet {
-                Packet::Request { seq, request } if datagram.sealed => {
-                    self.request(from, link, datagram.sender, seq, request);
+        for part in parts.drain() {
+            match (part, arrival.sender) {
+                (Part::Request { seq, request }, Sender::Sealed(id)) => {
+                    self.request(arrival, id, seq, request);
                 }
-                Packet::Request { seq, request } => self.announcement(link, seq, request),
-                Packet::Response { seq, payload } => self.response(link, datagram, seq, payload),
+                (Part::Request { seq, request }, Sender::Open(_)) => {
+                    self.announcement(arrival, seq, request);
+                }
+                (Part::Answer { call, token, response }, _) => {
+                    if let Some(link) = self.calls.answered(self.now, arrival, call) {
+                        self.answered(arrival, link, token, response);
+                    }
+                }
+                (Part::Late, _) => self.calls.late(self.now, arrival),
             }
         }
-        self.calls.flush_strays(self.now, from, datagram, &mut self.out);
+        self.calls.flush_strays(self.now, arrival, &mut self.out);
     }
 
     /// A member asks something: they have proven who they are.
-    fn request(
-        &mut self,
-        from: SocketAddr,
-        link: Option<LinkKey>,
-        sender: u64,
-        seq: u32,
-        request: Request<'_>,
-    ) {
+    fn request(&mut self, arrival: &Arrival, id: PeerId, seq: u32, request: Request<'_>) {
+        // A packet before may have closed it.
+        let link = arrival.link.filter(|&link| self.calls.is_open(link));
         let member = link.and_then(|link| self.members.on_link(link));
         match (request, link) {
             (Request::Hello { stream, start, given_up, beacon }, _) => {
-                let own = beacon.beacon.id.0 == sender;
-                if !own || matches!(self.stage, Stage::Parting { .. }) {
+                if beacon.beacon.id != id || matches!(self.stage, Stage::Parting { .. }) {
                     self.calls.blame.unauthenticated += 1;
                 } else {
-                    self.hello(from, seq, &beacon, (stream, start, given_up));
+                    self.hello(arrival, seq, &beacon, (stream, start, given_up));
                 }
             }
             (Request::Say { stream, position, number, flags, text }, Some(link)) => {
                 let Some(member) = member else {
                     return self.calls.reply_stray(seq, &Response::Unknown);
                 };
-                if matches!(self.calls.admit(link, seq), Admission::New) {
-                    self.said(link, member, seq, stream, position, (number, flags, text));
+                if matches!(self.calls.admit(arrival, link, seq), Admission::New) {
+                    let piece = (number, flags, text);
+                    if let Some(response) = self.said(member, stream, position, piece) {
+                        self.calls.reply(arrival, link, seq, &response);
+                    }
                 }
             }
             (Request::Ping, Some(link)) if member.is_some() => {
-                if matches!(self.calls.admit(link, seq), Admission::New) {
-                    self.calls.reply(link, seq, &Response::Ok);
+                if matches!(self.calls.admit(arrival, link, seq), Admission::New) {
+                    self.calls.reply(arrival, link, seq, &Response::Ok);
                 }
             }
-            (Request::Bye { next, beacon }, _) if beacon.beacon.id.0 == sender => {
+            (Request::Bye { next, beacon }, _) if beacon.beacon.id == id => {
                 // The answer goes out first: the link it would take is closed.
                 self.calls.reply_stray(seq, &Response::Ok);
                 if let Some(member) = member {
@@ -327,28 +338,28 @@ impl Peer {
         }
     }
 
-    fn hello(&mut self, from: SocketAddr, seq: u32, beacon: &Signed, stream: (u32, u64, u64)) {
+    fn hello(&mut self, arrival: &Arrival, seq: u32, beacon: &Signed, stream: (u32, u64, u64)) {
         let (members, mut ctx) = self.parts();
-        let Some((key, link)) = members.hello(from, beacon, stream, &mut ctx) else { return };
-        if matches!(ctx.calls.admit(link, seq), Admission::New) {
-            ctx.calls.reply(link, seq, &Response::Ok);
+        let Some((key, link)) = members.hello(arrival, beacon, stream, &mut ctx) else { return };
+        if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+            ctx.calls.reply(arrival, link, seq, &Response::Ok);
         }
         members.greet_back(key, link, &mut ctx);
     }
 
+    /// A member says something. `None` is silence: they will say it again.
     fn said(
         &mut self,
-        link: LinkKey,
         key: MemberKey,
-        seq: u32,
         stream: u32,
         position: u64,
         piece: (u64, Flags, &str),
-    ) {
+    ) -> Option<Response> {
         let in_time = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
         if !in_time {
-            // Not in yet, or on the way out: they will say it again while we are here.
-            return self.calls.blame.over_limit += 1;
+            // Not in yet, or on the way out.
+            self.calls.blame.over_limit += 1;
+            return None;
         }
         let (members, mut ctx) = self.parts();
         if members.get(key).is_some_and(|member| member.hears(stream)) {
@@ -369,11 +380,12 @@ impl Peer {
         };
         let taken = self.members.take(key, (stream, position), piece, now, show);
         match taken {
-            Taken::Next(next, held) => {
-                self.calls.reply(link, seq, &Response::Next { next, held });
+            Taken::Next(next, held) => Some(Response::Next { next, held }),
+            Taken::Unknown => Some(Response::Unknown),
+            Taken::TooFar => {
+                self.calls.blame.over_limit += 1;
+                None
             }
-            Taken::Unknown => self.calls.reply(link, seq, &Response::Unknown),
-            Taken::TooFar => self.calls.blame.over_limit += 1,
         }
     }
 
@@ -511,6 +523,7 @@ impl Machine for Peer {
             nodeset: _,
             drain: _,
             text: _,
+            parts: _,
             scratch: _,
             out: _,
         } = self;

@@ -17,7 +17,7 @@ use core::time::Duration;
 
 use self::sources::{IDLE_MAX, Sources};
 
-use crate::machine::call::Calls;
+use crate::machine::call::{Arrival, Calls, Part, Parts};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::cookie::Cookies;
 use crate::machine::digest::digest;
@@ -28,12 +28,12 @@ use crate::machine::slots::{Key, Slots};
 use crate::machine::source::{site, source};
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::token::LinkKey;
+use crate::machine::token::{LinkKey, Token};
 use crate::machine::who::beacon::Sealed;
 use crate::machine::who::ids::{Handle, Incarnation, Tag};
 use crate::machine::wire::{
-    ANYWHERE, Change, Cookie, DATAGRAM_MAX, Departure, ELSEWHERE_MAX, Gone, HEADER, PACKET_HEADER,
-    Packet, Request, Response, VERSION,
+    ANYWHERE, Asked, Change, Cookie, DATAGRAM_MAX, Departure, ELSEWHERE_MAX, Gone, HEADER,
+    PACKET_HEADER, Request, Response, Sender, VERSION,
 };
 
 /// How long a lease lasts without being renewed.
@@ -90,6 +90,8 @@ pub struct Registry {
     members_max: usize,
     cookies: Cookies,
     calls: Calls<Announced>,
+    /// Room for the packets of a datagram.
+    parts: Parts<'static, Announced>,
     leases: Slots<Lease>,
     by_member: BTreeMap<(Tag, Handle), LeaseKey>,
     by_addr: BTreeMap<SocketAddr, LeaseKey>,
@@ -119,6 +121,12 @@ type LeaseKey = Key<Lease>;
 struct Announced {
     lease: LeaseKey,
     reached: u64,
+}
+
+impl Token for Announced {
+    fn asked(self) -> Asked {
+        Asked::Other
+    }
 }
 
 #[derive(Debug, Hash)]
@@ -172,6 +180,7 @@ impl Registry {
                 config.members_max,
                 seed.stream("calls"),
             ),
+            parts: Parts::default(),
             leases: Slots::default(),
             by_member: BTreeMap::new(),
             by_addr: BTreeMap::new(),
@@ -196,32 +205,34 @@ impl Registry {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+        let (mut nothing, mut parts) = (Vec::new(), core::mem::take(&mut self.parts).recycle());
+        let room = (&mut nothing, &mut parts);
+        if let Ok(arrival) = self.calls.receive(now, from, bytes, room, &mut self.out) {
+            self.arrived(now, &arrival, &mut parts);
+        }
+        self.parts = parts.recycle();
+    }
+
+    fn arrived(&mut self, now: Time, arrival: &Arrival, parts: &mut Parts<'_, Announced>) {
         let mut drew_page = false;
-        let mut nothing = Vec::new();
-        let received = self.calls.receive(now, from, bytes, &mut nothing, &mut self.out);
-        let Ok((link, datagram)) = received else { return };
-        for packet in datagram.packets() {
-            match packet {
-                Packet::Request { request, .. } if drew_page && request.draws_page() => {
+        for part in parts.drain() {
+            match (part, arrival.sender) {
+                (Part::Request { request, .. }, _) if drew_page && request.draws_page() => {
                     // The answer has room for one.
                     self.calls.blame.over_limit += 1;
                 }
-                Packet::Request { seq, request } => {
+                (Part::Request { seq, request }, Sender::Open(incarnation)) => {
                     drew_page |= request.draws_page();
-                    let response = self.request(now, from, datagram.sender, request);
-                    if let Some(response) = response {
+                    if let Some(response) = self.request(now, arrival.from, incarnation, request) {
                         self.calls.reply_stray(seq, &response);
                     }
                 }
-                // A packet before may have ended the lease, and closed the link with it.
-                Packet::Response { seq, .. } => match link.filter(|&link| self.calls.is_open(link))
-                {
-                    Some(link) => self.announced(now, link, seq, datagram.echo),
-                    None => self.calls.blame.unknown_call += 1,
-                },
+                (Part::Answer { call, token, .. }, _) => self.announced(now, arrival, call, token),
+                (Part::Late, _) => self.calls.late(now, arrival),
+                (Part::Request { .. }, Sender::Sealed(_)) => self.calls.blame.unauthenticated += 1,
             }
         }
-        self.calls.flush_strays(now, from, &datagram, &mut self.out);
+        self.calls.flush_strays(now, arrival, &mut self.out);
     }
 
     fn request(
@@ -444,7 +455,7 @@ impl Registry {
         let seen = lease.seen;
         lease.announcing = false;
         if let Some(link) = lease.link.take() {
-            self.calls.close(link);
+            self.calls.close(now, link);
         }
         self.by_addr.remove(&seen);
         self.sources.unbind(now, seen);

@@ -89,8 +89,6 @@ pub(crate) struct Sessions {
     /// The first messages that were answered and may come again, by their `mac1`.
     answered: BTreeMap<[u8; MAC], RemoteKey>,
     timers: Timers,
-    /// The instant of the input being handled.
-    now: Time,
     load: Load,
     /// The upper half of the newest receiver index.
     issued: u16,
@@ -272,7 +270,6 @@ impl Sessions {
             slots: Slots::default(),
             answered: BTreeMap::new(),
             timers: Timers::default(),
-            now: Time::ZERO,
             load: Load::default(),
             number: 0,
             issued: seed.stream("indices").next_u32() as u16,
@@ -454,7 +451,6 @@ impl Sessions {
     }
 
     pub(crate) fn tick(&mut self, now: Time) {
-        self.now = now;
         self.load.tidy(now);
         while let Some(index) = self.timers.pop_due(now) {
             let Some(key) = self.remotes.key_at(index) else { continue };
@@ -477,12 +473,12 @@ impl Sessions {
                 self.answered.remove(&answer.mac);
             }
             stale.into_iter().for_each(|place| self.release(Some(place)));
-            self.reschedule(key);
+            self.reschedule(now, key);
         }
     }
 
     /// Sets the timer of a process to what is due next, or forgets the process.
-    fn reschedule(&mut self, key: RemoteKey) {
+    fn reschedule(&mut self, now: Time, key: RemoteKey) {
         let Some(remote) = self.remotes.get(key) else { return };
         let slots = [remote.previous, remote.current, remote.next, remote.passed];
         let sessions = slots.into_iter().filter_map(|place| self.session_at(place));
@@ -491,7 +487,7 @@ impl Sessions {
         match ends.chain(initiating).min() {
             Some(at) => self.timers.set(key.index(), at),
             None if remote.links > 0 => self.timers.cancel(key.index()),
-            None if remote.until > self.now => self.timers.set(key.index(), remote.until),
+            None if remote.until > now => self.timers.set(key.index(), remote.until),
             None => self.forget(key),
         }
     }

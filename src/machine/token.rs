@@ -4,6 +4,12 @@
 use crate::machine::slots::Key;
 use crate::machine::wire::Asked;
 
+/// What a machine names a call with, and gets back with the answer, or with the failure.
+pub(crate) trait Token: Copy + PartialEq {
+    /// What was asked, as far as reading the answer needs it.
+    fn asked(self) -> Asked;
+}
+
 /// What keys of links are keys of.
 #[derive(Debug)]
 pub(crate) enum ALink {}
@@ -29,8 +35,8 @@ pub(crate) enum Ask {
     Deregister,
 }
 
-impl Ask {
-    pub(crate) const fn asked(self) -> Asked {
+impl Token for Ask {
+    fn asked(self) -> Asked {
         match self {
             Self::Who { .. } => Asked::Who,
             Self::Register => Asked::Register,
@@ -64,8 +70,8 @@ impl From<Ask> for Purpose {
     }
 }
 
-impl Purpose {
-    pub(crate) const fn asked(self) -> Asked {
+impl Token for Purpose {
+    fn asked(self) -> Asked {
         match self {
             Self::Nodeset(ask) => ask.asked(),
             Self::Say { .. } => Asked::Say,

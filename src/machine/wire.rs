@@ -17,7 +17,9 @@ use crate::machine::who::suite::TAG;
 
 pub use roster::{Change, Departure, Gone, Listed, Page};
 
-pub use datagram::{Datagram, Packet, put_header, put_inner_header, put_request, put_response};
+pub use datagram::{
+    Datagram, Packet, Sender, put_header, put_inner_header, put_request, put_response,
+};
 
 /// No datagram is larger: it fits the smallest path of IPv6 with room for a tunnel.
 pub const DATAGRAM_MAX: usize = 1200;

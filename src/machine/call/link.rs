@@ -12,23 +12,21 @@ use crate::machine::path::Path;
 use crate::machine::session::RemoteKey;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM};
+use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM, Sender};
 
 /// One path to one process.
 #[derive(Debug, Hash)]
 pub(crate) struct Link {
     pub(super) addr: SocketAddr,
     /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
-    pub(super) who: u64,
+    pub(super) who: Sender,
     pub(super) incarnation: u64,
     /// Whose session seals it; `None` in the open.
     pub(super) remote: Option<RemoteKey>,
     /// Something waits for a session.
     pub(super) waiting: bool,
     /// On a link to [`ANYBODY`], the process that answered last; else the same as `who`.
-    pub(super) theirs: u64,
-    /// The sender of the datagram being handled.
-    pub(super) sender: u64,
+    pub(super) theirs: Sender,
     pub(super) path: Path,
     /// A call was answered over it, or a handshake of ours: somebody is there.
     pub(super) proven: bool,
@@ -38,8 +36,6 @@ pub(crate) struct Link {
     pub(super) credit: Option<usize>,
     /// When the newest datagram of the process came over it, last.
     pub(super) heard: Time,
-    /// The stamp to echo: that of the datagram being answered.
-    pub(super) echo: u32,
     pub(super) id: PeerId,
     /// The calls that are open, oldest first: their numbers and keys.
     pub(super) open: VecDeque<(u32, CallKey)>,
@@ -47,6 +43,8 @@ pub(crate) struct Link {
     pub(super) requests: Vec<CallKey>,
     /// Response packets to be sent at the next flush, each with its length in front.
     pub(super) responses: Vec<u8>,
+    /// The stamp that they echo: that of the datagram they answer.
+    pub(super) echo: u32,
     pub(super) replies: Replies,
     pub(super) dirty: bool,
 }

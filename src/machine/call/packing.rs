@@ -2,21 +2,19 @@
 
 use core::net::SocketAddr;
 
-use super::{CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, stamp};
+use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, stamp};
 use crate::machine::outbox::Outbox;
 use crate::machine::session::RemoteKey;
 use crate::machine::session::handshake::INIT;
 use crate::machine::slots::Slots;
 use crate::machine::time::Time;
-use crate::machine::token::LinkKey;
-use crate::machine::who::ids::PeerId;
+use crate::machine::token::{LinkKey, Token};
 use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
-    self, DATAGRAM_MAX, Datagram, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER,
-    SEALED_ROOM,
+    self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER, SEALED_ROOM, Sender,
 };
 
-impl<T: Copy + PartialEq> Calls<T> {
+impl<T: Token> Calls<T> {
     /// Packs everything that is to be sent into datagrams.
     pub(crate) fn flush(&mut self, now: Time, out: &mut Outbox) {
         let mut dirty = core::mem::take(&mut self.dirty);
@@ -56,7 +54,7 @@ impl<T: Copy + PartialEq> Calls<T> {
                 *credit -= size;
             }
             let (addr, echo, remote) = (link.addr, link.echo, link.remote);
-            let receiver = link.who;
+            let receiver = link.who.incarnation();
             let echo = if packing.responses.is_empty() { 0 } else { echo };
             let mut sessions = self.sessions.take();
             let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
@@ -129,10 +127,9 @@ impl<T: Copy + PartialEq> Calls<T> {
     /// Whether one more datagram may go to where nobody has answered.
     fn may_try(&mut self, now: Time, to: SocketAddr) -> bool {
         let Self { unproven, by_peer, links, .. } = self;
-        let (first, last) = (SocketAddr::new(to.ip(), 0), SocketAddr::new(to.ip(), u16::MAX));
         let answers = |key: &LinkKey| links.get(*key).is_some_and(|link| link.proven);
         unproven.may_go(now, to, || {
-            by_peer.range((first, 0)..=(last, u64::MAX)).any(|(_, key)| answers(key))
+            by_peer.range(super::at(to.ip(), 0..=u16::MAX)).any(|(_, key)| answers(key))
         })
     }
 
@@ -216,24 +213,18 @@ impl<T: Copy + PartialEq> Calls<T> {
 
     /// Sends the answers that need no link, to where a datagram came from. A link there that may send only
     /// so much has sent it.
-    pub(crate) fn flush_strays(
-        &mut self,
-        now: Time,
-        to: SocketAddr,
-        asked: &Datagram<'_>,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn flush_strays(&mut self, now: Time, asked: &Arrival, out: &mut Outbox) {
         if self.strays.is_empty() {
             return;
         }
-        let echo = asked.stamp;
+        let (to, echo) = (asked.from, asked.stamp);
         let there = self.by_peer.get(&(to, asked.sender)).and_then(|&key| self.links.get_mut(key));
         if let Some(credit) = there.and_then(|link| link.credit.as_mut()) {
             *credit = credit.saturating_sub(sealed_size(self.strays.len()));
         }
-        match &mut self.sessions {
-            Some(sessions) if asked.sealed => {
-                let remote = sessions.find(PeerId(asked.sender));
+        match (asked.sender, &mut self.sessions) {
+            (Sender::Sealed(id), Some(sessions)) => {
+                let remote = sessions.find(id);
                 let Some(remote) = remote.filter(|&remote| sessions.is_ready(now, remote)) else {
                     return self.strays.clear();
                 };
@@ -243,7 +234,8 @@ impl<T: Copy + PartialEq> Calls<T> {
                 });
             }
             _ => out.send(to, |bytes| {
-                wire::put_header(bytes, self.incarnation, asked.sender, stamp(now), echo);
+                let receiver = asked.sender.incarnation();
+                wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
                 bytes.extend_from_slice(&self.strays);
             }),
         }

@@ -5,7 +5,7 @@ use crate::machine::contract::Action;
 use crate::machine::outbox::Outbox;
 use crate::machine::rng::Seed;
 use crate::machine::token::LinkKey;
-use crate::machine::wire::{Asked, DATAGRAM_MAX, Datagram};
+use crate::machine::wire::{Asked, DATAGRAM_MAX, Datagram, HEADER};
 
 struct End {
     calls: Calls<u32>,
@@ -47,30 +47,34 @@ impl End {
 
     /// Executes requests, returns the tokens of answered calls.
     fn hear(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Vec<u32> {
-        let mut answered = Vec::new();
-        let mut text = Vec::new();
-        let received = self.calls.receive(now, from, bytes, &mut text, &mut self.out);
-        let Ok((Some(link), datagram)) = received else {
+        let (mut answered, mut text, mut parts) = (Vec::new(), Vec::new(), Parts::default());
+        let room = (&mut text, &mut parts);
+        let Ok(arrival) = self.calls.receive(now, from, bytes, room, &mut self.out) else {
             return answered;
         };
-        for packet in datagram.packets() {
-            match packet {
-                wire::Packet::Request { seq, .. } => {
-                    if matches!(self.calls.admit(link, seq), Admission::New) {
+        let Some(link) = arrival.link else { return answered };
+        for part in parts.drain() {
+            match part {
+                Part::Request { seq, .. } => {
+                    if matches!(self.calls.admit(&arrival, link, seq), Admission::New) {
                         self.executed += 1;
-                        self.calls.reply(link, seq, &Response::Ok);
+                        self.calls.reply(&arrival, link, seq, &Response::Ok);
                     }
                 }
-                wire::Packet::Response { seq, payload } => {
-                    assert_eq!(Response::decode(Asked::Other, payload), Ok(Response::Ok));
-                    if let Some(token) = self.calls.asked(link, seq) {
-                        self.calls.answer(now, link, seq, datagram.echo);
-                        answered.push(token);
-                    }
+                Part::Answer { call, token, response } => {
+                    assert_eq!(response, Response::Ok);
+                    answered.extend(self.calls.answered(now, &arrival, call).map(|_| token));
                 }
+                Part::Late => self.calls.late(now, &arrival),
             }
         }
         answered
+    }
+}
+
+impl Token for u32 {
+    fn asked(self) -> Asked {
+        Asked::Other
     }
 }
 
@@ -190,7 +194,7 @@ fn a_stranger_gets_at_most_three_times_what_they_sent() {
 fn a_closed_link_leaves_nothing_behind() {
     let (mut a, _) = ends();
     (0..10).for_each(|token| a.call(Time::ZERO, token));
-    a.calls.close(a.link);
+    a.calls.close(Time::ZERO, a.link);
     assert!(a.sent(Time::ZERO).is_empty());
     assert!(a.calls.footprint().iter().all(|table| table.len == 0));
     assert_eq!(a.calls.next_wake(), None);
@@ -234,8 +238,20 @@ fn a_way_that_grows_longer_than_a_call_is_measured() {
     let reply = b.sent(ms(1500)).remove(0);
     let late = ms(2000);
     assert!(a.hear(late, b.addr, &reply).is_empty(), "its call has failed");
-    let datagram = Datagram::decode(&reply).unwrap();
-    a.calls.overdue(late, a.link, datagram.echo);
+    let Datagram { stamp, echo, .. } = Datagram::decode(&reply).unwrap();
+    let open = Arrival {
+        from: b.addr,
+        sender: Sender::Open(2),
+        link: Some(a.link),
+        stamp,
+        echo,
+        credit: 0,
+        newest: true,
+        timely: true,
+    };
+    a.calls.late(late, &open);
+    assert_eq!(a.calls.rtt(a.link), Some(Duration::ZERO), "anybody can say so");
+    a.calls.late(late, &Arrival { sender: Sender::Sealed(PeerId(2)), ..open });
     assert!(a.calls.rtt(a.link) > Some(Duration::from_millis(100)));
 }
 
@@ -256,4 +272,26 @@ fn no_two_requests_that_draw_pages_share_a_datagram() {
         while a.calls.expired(now).is_some() {}
         assert!(a.sent(now).iter().map(packets).all(|packets| packets <= 2));
     }
+}
+
+#[test]
+fn a_datagram_counts_whole_or_not_at_all() {
+    // The request in front of an answer that cannot be read must not be executed.
+    let (mut a, b) = ends();
+    a.call(Time::ZERO, 1);
+    let asked = a.sent(Time::ZERO).remove(0);
+    let seq = u32::from_be_bytes(*asked[HEADER + 2..].first_chunk().unwrap());
+    let datagram = |answer: &[u8]| {
+        let mut bytes = Vec::new();
+        wire::put_header(&mut bytes, 2, 1, 1, 0);
+        wire::put_request(&mut bytes, 1, &Request::Ping);
+        put_raw_response(&mut bytes, seq, answer);
+        bytes
+    };
+    for spoilt in [&[9][..], &[0, 0], &[2, 1, 2, 3]] {
+        assert!(a.hear(ms(1), b.addr, &datagram(spoilt)).is_empty());
+    }
+    assert_eq!((a.executed, a.calls.blame.malformed), (0, 3));
+    assert_eq!(a.hear(ms(1), b.addr, &datagram(&[0])), [1]);
+    assert_eq!(a.executed, 1);
 }

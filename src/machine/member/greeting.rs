@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use super::presence::is_quiet;
 use super::{Ctx, Hint, Introducer, LINKS_EACH, Member, Members, Route, Standing};
+use crate::machine::call::Arrival;
 use crate::machine::speech::OutStream;
 use crate::machine::token::{LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::Signed;
@@ -69,7 +70,8 @@ impl Members {
     fn greet_at(&mut self, key: MemberKey, addr: SocketAddr, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
         let known = member.is_introduced_at(addr) || member.last == Some(addr);
-        if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, known) {
+        let credit = if known { None } else { Some(0) };
+        if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, &member.beacon, credit) {
             self.greet_on(key, link, ctx);
         }
     }
@@ -136,7 +138,7 @@ impl Members {
         if let Some(owner) = self.by_link.get_mut(link.index()) {
             *owner = owner.filter(|&(of, _)| of != link);
         }
-        ctx.calls.close(link);
+        ctx.calls.close(ctx.now, link);
     }
 
     pub(super) fn detach_all(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
@@ -146,18 +148,18 @@ impl Members {
         }
     }
 
-    /// Somebody says hello from a link's address. `None` when they are not to be answered.
+    /// Somebody says hello. `None` when they are not to be answered.
     pub(crate) fn hello(
         &mut self,
-        from: SocketAddr,
+        arrival: &Arrival,
         beacon: &Signed,
         (stream, start, given_up): (u32, u64, u64),
         ctx: &mut Ctx<'_>,
     ) -> Option<(MemberKey, LinkKey)> {
-        let key = self.introduce(beacon, Introducer::Themselves(from), ctx)?;
+        let key = self.introduce(beacon, Introducer::Themselves(arrival.from), ctx)?;
         let member = self.slab.get(key)?;
-        let introduced = member.is_introduced_at(from);
-        let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, introduced)?;
+        let credit = member.credit_at(arrival);
+        let link = ctx.calls.open_sealed(ctx.now, arrival.from, &member.beacon, credit)?;
         if !self.attach(key, link, ctx) {
             return None;
         }
@@ -168,7 +170,7 @@ impl Members {
         self.held += member.inward.held_bytes();
         member.missing = member.missing.saturating_add(missing);
         self.tell_missing(key, ctx);
-        self.heard(key, link, ctx);
+        self.heard(key, link, arrival, ctx);
         Some((key, link))
     }
 
@@ -183,7 +185,13 @@ impl Members {
     }
 
     /// Our hello was answered: there is a path, and our stream is open.
-    pub(crate) fn greeted(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(crate) fn greeted(
+        &mut self,
+        key: MemberKey,
+        link: LinkKey,
+        arrival: &Arrival,
+        ctx: &mut Ctx<'_>,
+    ) {
         let told = self.settle(key, link);
         let Some(member) = self.slab.get_mut(key) else { return };
         let works = |path: LinkKey| path != link && !ctx.calls.is_silent(path);
@@ -199,7 +207,7 @@ impl Members {
         member.out.opened();
         member.estranged = false;
         member.lives(ctx.now);
-        self.heard(key, link, ctx);
+        self.heard(key, link, arrival, ctx);
         self.show(key, ctx);
         if let Some(old) = old {
             self.move_to(key, old, link, ctx);

@@ -3,14 +3,14 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{LEASE, PING_EVERY};
-use crate::machine::call::Calls;
+use crate::machine::call::{Arrival, Calls};
 use crate::machine::event::Why;
 use crate::machine::inward::InStream;
 use crate::machine::name::{Look, Name};
 use crate::machine::pace::{Notice, Pace};
 use crate::machine::speech::OutStream;
 use crate::machine::time::Time;
-use crate::machine::token::LinkKey;
+use crate::machine::token::{LinkKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::identity::Person;
 
@@ -120,11 +120,7 @@ impl Member {
     }
 
     /// The path, when it works: it was heard lately and answers.
-    pub(super) fn working_path<T: Copy + PartialEq>(
-        &self,
-        now: Time,
-        calls: &Calls<T>,
-    ) -> Option<LinkKey> {
+    pub(super) fn working_path(&self, now: Time, calls: &Calls<Purpose>) -> Option<LinkKey> {
         let works =
             |path: &LinkKey| now.since(calls.heard(*path)) < PING_EVERY && !calls.is_silent(*path);
         self.path.filter(works)
@@ -170,6 +166,12 @@ impl Member {
     /// nothing before they have answered there: somebody on the path may send on what they say.
     pub(super) fn is_introduced_at(&self, addr: SocketAddr) -> bool {
         self.introduced && (self.seen == Some(addr) || self.vouched.contains(&addr))
+    }
+
+    /// How many bytes may be sent to where a datagram of theirs came from before they have answered there;
+    /// no limit at an address of theirs that we know.
+    pub(super) fn credit_at(&self, arrival: &Arrival) -> Option<usize> {
+        if self.is_introduced_at(arrival.from) { None } else { Some(arrival.credit) }
     }
 
     pub(super) fn is_gone(&self) -> bool {

@@ -1,13 +1,13 @@
 //! Who is still here: what is heard extends a lease, what is not heard lets it run out
 //! (docs/PROTOCOL.md, "Presence").
 
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{
     ABSENT_MAX, Ctx, Hint, Introducer, LOOK_FOR, Member, Members, PING_EVERY, REMEMBER, Route,
     Standing, VERIFY, VERIFY_TIMEOUT, unseal,
 };
+use crate::machine::call::Arrival;
 use crate::machine::event::{Event, Why};
 use crate::machine::time::Time;
 use crate::machine::token::{LinkKey, MemberKey, Purpose};
@@ -77,9 +77,15 @@ impl Members {
     /// Something was heard from a member. It extends their lease, unless it was long on its way: then
     /// they are asked. When it is the newest of all and came over another link than their path, which
     /// has been quiet, they may have moved.
-    pub(crate) fn heard(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(crate) fn heard(
+        &mut self,
+        key: MemberKey,
+        link: LinkKey,
+        arrival: &Arrival,
+        ctx: &mut Ctx<'_>,
+    ) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        if !ctx.calls.is_timely() {
+        if !arrival.timely {
             member.hints();
             if member.links.iter().all(|route| route.greeting.is_none()) {
                 self.ping(key, ctx);
@@ -89,14 +95,13 @@ impl Members {
         member.heard = true;
         member.lives(ctx.now);
         member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
-        let newest = ctx.calls.is_newest();
-        if newest {
+        if arrival.newest {
             member.newest = Some(link);
         }
         let revived = ctx.calls.alive(link);
         match member.path.filter(|&path| path != link) {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
-            Some(path) if newest && is_quiet(path, ctx) => self.challenge(key, link, ctx),
+            Some(path) if arrival.newest && is_quiet(path, ctx) => self.challenge(key, link, ctx),
             None if revived => self.kick(key, ctx),
             _ => {}
         }
@@ -174,21 +179,20 @@ impl Members {
     pub(crate) fn appeared(
         &mut self,
         key: MemberKey,
-        from: SocketAddr,
+        arrival: &Arrival,
         ctx: &mut Ctx<'_>,
     ) -> Option<LinkKey> {
         let member = self.slab.get(key)?;
-        if member.is_gone() || !ctx.calls.is_newest() {
+        if member.is_gone() || !arrival.newest {
             return None;
         }
         // At an address of theirs that we know, there is nothing to prove.
-        let known = member.is_introduced_at(from);
-        let open = member.out.open;
-        let link = ctx.calls.open_sealed(ctx.now, from, &member.beacon, known)?;
+        let (credit, open) = (member.credit_at(arrival), member.out.open);
+        let link = ctx.calls.open_sealed(ctx.now, arrival.from, &member.beacon, credit)?;
         if !self.attach(key, link, ctx) {
             return None;
         }
-        if known && !open {
+        if credit.is_none() && !open {
             self.greet_on(key, link, ctx);
         } else {
             self.challenge(key, link, ctx);

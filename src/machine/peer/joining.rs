@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Peer, Stage};
-use crate::machine::call::Admission;
+use crate::machine::call::{Admission, Arrival};
 use crate::machine::client::{Client, News};
 use crate::machine::event::{Event, Exit, Health, NameProblem};
 use crate::machine::member::Member;
@@ -56,9 +56,9 @@ impl Peer {
     }
 
     /// The nodeset says who is here and who is gone.
-    pub(super) fn announcement(&mut self, link: Option<LinkKey>, seq: u32, request: Request<'_>) {
+    pub(super) fn announcement(&mut self, arrival: &Arrival, seq: u32, request: Request<'_>) {
         let nodeset = self.client.as_ref().map(Client::link);
-        let Some(link) = link.filter(|&link| Some(link) == nodeset) else {
+        let Some(link) = arrival.link.filter(|&link| Some(link) == nodeset) else {
             self.calls.blame.unauthenticated += 1;
             return;
         };
@@ -77,8 +77,8 @@ impl Peer {
                 return;
             }
         };
-        if matches!(self.calls.admit(link, seq), Admission::New) {
-            self.calls.reply(link, seq, &Response::Ok);
+        if matches!(self.calls.admit(arrival, link, seq), Admission::New) {
+            self.calls.reply(arrival, link, seq, &Response::Ok);
             self.take(changes, false);
         }
     }
@@ -108,7 +108,7 @@ impl Peer {
         for key in keys {
             let Some(member) = self.members.get(key) else { continue };
             let Some(addr) = member.seen() else { continue };
-            let link = self.calls.open_sealed(self.now, addr, &member.beacon, true);
+            let link = self.calls.open_sealed(self.now, addr, &member.beacon, None);
             let Some(link) = link else { continue };
             if links.contains(&link) {
                 continue;
@@ -144,7 +144,7 @@ impl Peer {
         }
         // A link that has become a member's in the meantime is the member's.
         if self.members.on_link(link).is_none() {
-            self.calls.close(link);
+            self.calls.close(self.now, link);
         }
         self.probe_ended(link);
     }

@@ -1,40 +1,23 @@
 //! What comes of our calls: answers, receipts, and silence.
 
 use super::{Peer, Stage, wanted};
+use crate::machine::call::Arrival;
 use crate::machine::speech::Receipt;
 use crate::machine::token::{Ask, LinkKey, MemberKey, Purpose};
-use crate::machine::wire::{Datagram, Response};
+use crate::machine::wire::{Response, Sender};
 
 impl Peer {
-    pub(super) fn response(
+    /// A call of ours is answered.
+    pub(super) fn answered(
         &mut self,
-        link: Option<LinkKey>,
-        datagram: &Datagram<'_>,
-        seq: u32,
-        payload: &[u8],
+        arrival: &Arrival,
+        link: LinkKey,
+        purpose: Purpose,
+        response: Response,
     ) {
-        let Some(link) = link else {
-            self.calls.blame.unknown_call += 1;
-            return;
-        };
-        let Some(purpose) = self.calls.asked(link, seq) else {
-            if datagram.sealed {
-                self.calls.overdue(self.now, link, datagram.echo);
-            }
-            return;
-        };
-        let Ok(response) = Response::decode(purpose.asked(), payload) else {
-            self.calls.blame.malformed += 1;
-            return;
-        };
-        self.calls.answer(self.now, link, seq, datagram.echo);
         if let Some(member) = self.members.on_link(link) {
             self.members.answered(member, self.now);
         }
-        self.answered(link, purpose, datagram.sender, response);
-    }
-
-    fn answered(&mut self, link: LinkKey, purpose: Purpose, incarnation: u64, response: Response) {
         let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match (purpose, response) {
@@ -46,12 +29,15 @@ impl Peer {
             (Purpose::Nodeset(Ask::Who { .. }), _) if parting => {}
             (Purpose::Nodeset(ask), response) => {
                 ctx.calls.alive(link);
+                let Sender::Open(incarnation) = arrival.sender else { return };
                 let (now, card) = (self.now, wanted(&self.stage, &self.card));
                 let Some(client) = &mut self.client else { return };
                 let news = client.answered(now, ask, incarnation, response, card, &mut self.calls);
                 self.news(news);
             }
-            (Purpose::Hello { member }, Response::Ok) => members.greeted(member, link, &mut ctx),
+            (Purpose::Hello { member }, Response::Ok) => {
+                members.greeted(member, link, arrival, &mut ctx)
+            }
             (Purpose::Hello { member }, _) => members.greeting_failed(member, link, &mut ctx),
             (Purpose::Say { member, position }, Response::Next { next, held }) => {
                 let receipt = Receipt { at: self.now, next, held };

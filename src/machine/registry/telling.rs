@@ -5,9 +5,9 @@ use super::{
     ANNOUNCEMENT_ROOM, Announced, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
     room_of,
 };
+use crate::machine::call::{Arrival, CallKey};
 use crate::machine::roster::Announcement;
 use crate::machine::time::Time;
-use crate::machine::token::LinkKey;
 use crate::machine::who::ids::{PeerId, Tag};
 use crate::machine::wire::{Change, Listed, Request};
 
@@ -107,9 +107,15 @@ impl Registry {
         lease.told = Some(now);
     }
 
-    pub(super) fn announced(&mut self, now: Time, link: LinkKey, seq: u32, echo: u32) {
-        let Some(Announced { lease: key, reached }) = self.calls.asked(link, seq) else { return };
-        self.calls.answer(now, link, seq, echo);
+    /// A member knows what it was told of.
+    pub(super) fn announced(
+        &mut self,
+        now: Time,
+        arrival: &Arrival,
+        call: CallKey,
+        Announced { lease: key, reached }: Announced,
+    ) {
+        let Some(link) = self.calls.answered(now, arrival, call) else { return };
         self.calls.alive(link);
         let Some(lease) = self.leases.get_mut(key) else { return };
         lease.announcing = false;

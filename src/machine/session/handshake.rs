@@ -215,7 +215,7 @@ impl Sessions {
         if let Some(remote) = self.remotes.get_mut(key) {
             (remote.initiating, remote.until) = (first, now + REMEMBER);
         }
-        self.reschedule(key);
+        self.reschedule(now, key);
     }
 
     fn first_message(&mut self, now: Time, key: RemoteKey) -> Option<Initiating> {
@@ -403,7 +403,7 @@ impl Sessions {
         }
         self.answered.insert(mac1, key);
         self.release(stale);
-        self.reschedule(key);
+        self.reschedule(now, key);
         Ok(id)
     }
 
@@ -469,7 +469,7 @@ impl Sessions {
         let session = Session { transport, theirs, born: now, ours: true, counter: 0, window };
         self.keep(place, session);
         self.begin(key, place);
-        self.reschedule(key);
+        self.reschedule(now, key);
         Received::Up(key, id)
     }
 

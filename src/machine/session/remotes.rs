@@ -28,12 +28,12 @@ impl Sessions {
     }
 
     /// A link to a process is closed.
-    pub(crate) fn unlink(&mut self, key: RemoteKey) {
+    pub(crate) fn unlink(&mut self, now: Time, key: RemoteKey) {
         let Some(remote) = self.remotes.get_mut(key) else { return };
         remote.links -= 1;
         if remote.links == 0 {
             self.unlinked += 1;
-            self.reschedule(key);
+            self.reschedule(now, key);
         }
     }
 

@@ -92,11 +92,7 @@ impl Beacon {
         let handle = Handle(reader.u64()?);
         let len = usize::from(reader.u8()?);
         let text = core::str::from_utf8(reader.take(len)?).map_err(|_| Malformed)?;
-        let name = if reader.is_checked() {
-            Name::trusted(text)
-        } else {
-            Name::parse(text).map_err(|_| Malformed)?
-        };
+        let name = Name::parse(text).map_err(|_| Malformed)?;
         if name.as_str() != text {
             return Err(Malformed);
         }

@@ -7,20 +7,42 @@ use crate::machine::who::ids::PeerId;
 pub(super) const REQUEST: u8 = 0;
 pub(super) const RESPONSE: u8 = 1;
 
+/// Who sent a datagram, as far as that shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sender {
+    /// In the open: whoever claims to be the process of that incarnation.
+    Open(u64),
+    /// Under a seal: that process, and nobody else.
+    Sealed(PeerId),
+}
+
+impl Sender {
+    /// Whether it is who it says.
+    pub const fn is_sealed(self) -> bool {
+        matches!(self, Self::Sealed(_))
+    }
+
+    /// The incarnation it claims in the open; [`ANYBODY`] under a seal, where no receiver is named either.
+    pub const fn incarnation(self) -> u64 {
+        match self {
+            Self::Open(incarnation) => incarnation,
+            Self::Sealed(_) => ANYBODY,
+        }
+    }
+}
+
 /// A datagram, checked from end to end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    /// Who sent it: an incarnation in the open, an id under a seal.
-    pub sender: u64,
+    /// Who sent it.
+    pub sender: Sender,
     /// The process it is meant for, in the open: its incarnation, or [`ANYBODY`] when that is whoever
-    /// listens. Under a seal it is us.
+    /// listens. Under a seal it is us, and this is 0.
     pub receiver: u64,
     /// The sender's clock as it left, in microseconds, modulo 2³².
     pub stamp: u32,
     /// The stamp of the datagram it answers; 0 when it answers none.
     pub echo: u32,
-    /// It was under a seal: the sender is who it says.
-    pub sealed: bool,
     packets: &'a [u8],
 }
 
@@ -50,6 +72,24 @@ impl<'a> Datagram<'a> {
     ///
     /// [`Malformed`], for anything an honest sender would not have sent.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let datagram = Self::begin(bytes)?;
+        datagram.each(|_| Ok(()))?;
+        Ok(datagram)
+    }
+
+    /// Reads what a process sealed for us: packets, perhaps none, and zeros to the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], for anything an honest sender would not have sealed.
+    pub fn decode_sealed(sender: PeerId, text: &'a [u8]) -> Result<Self, Malformed> {
+        let datagram = Self::begin_sealed(sender, text)?;
+        datagram.each(|_| Ok(()))?;
+        Ok(datagram)
+    }
+
+    /// Reads what stands before the packets.
+    pub(crate) fn begin(bytes: &'a [u8]) -> Result<Self, Malformed> {
         if bytes.len() > DATAGRAM_MAX {
             return Err(Malformed);
         }
@@ -62,45 +102,55 @@ impl<'a> Datagram<'a> {
         if sender == ANYBODY {
             return Err(Malformed);
         }
-        let packets = reader.rest();
-        let mut check = Reader::new(packets);
-        loop {
-            decode_packet(&mut check)?;
-            if check.is_empty() {
-                return Ok(Self { sender, receiver, stamp, echo, sealed: false, packets });
-            }
-        }
+        let sender = Sender::Open(sender);
+        Ok(Self { sender, receiver, stamp, echo, packets: reader.rest() })
     }
 
-    /// Reads what a process sealed for us: packets, perhaps none, and zeros to the end.
+    /// Reads what stands before the packets under a seal.
+    pub(crate) fn begin_sealed(sender: PeerId, text: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(text);
+        let (stamp, echo) = (reader.u32()?, reader.u32()?);
+        let sender = Sender::Sealed(sender);
+        Ok(Self { sender, receiver: ANYBODY, stamp, echo, packets: reader.rest() })
+    }
+
+    /// Reads the packets, in order. In the open there is one at least and nothing behind the last; under a
+    /// seal there may be none, and zeros behind them.
     ///
     /// # Errors
     ///
-    /// [`Malformed`], for anything an honest sender would not have sealed.
-    pub fn decode_sealed(sender: PeerId, text: &'a [u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(text);
-        let (stamp, echo) = (reader.u32()?, reader.u32()?);
-        let packets = reader.rest();
-        let mut check = Reader::new(packets);
-        while check.starts_with_packet() {
-            decode_packet(&mut check)?;
+    /// [`Malformed`], for anything an honest sender would not have sent, or that `take` refuses. What was
+    /// taken before it is to be forgotten: a datagram counts whole or not at all.
+    pub(crate) fn each(
+        &self,
+        mut take: impl FnMut(Packet<'a>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        let mut reader = Reader::new(self.packets);
+        if !self.sender.is_sealed() {
+            loop {
+                take(decode_packet(&mut reader)?)?;
+                if reader.is_empty() {
+                    return Ok(());
+                }
+            }
         }
-        let padding = check.rest();
-        if padding.len() >= PADDING || padding.iter().any(|&byte| byte != 0) {
-            return Err(Malformed);
+        while reader.starts_with_packet() {
+            take(decode_packet(&mut reader)?)?;
         }
-        let packets = &packets[..packets.len() - padding.len()];
-        Ok(Self { sender: sender.0, receiver: sender.0, stamp, echo, sealed: true, packets })
+        let padding = reader.rest();
+        let good = padding.len() < PADDING && padding.iter().all(|&byte| byte == 0);
+        if good { Ok(()) } else { Err(Malformed) }
     }
 
     /// The packets, in order.
     pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
-        let mut reader = Reader::checked(self.packets);
-        core::iter::from_fn(
-            move || {
-                if reader.is_empty() { None } else { decode_packet(&mut reader).ok() }
-            },
-        )
+        let mut packets = Vec::new();
+        // It was checked, and so are these.
+        let _ = self.each(|packet| {
+            packets.push(packet);
+            Ok(())
+        });
+        packets.into_iter()
     }
 }
 

@@ -460,11 +460,6 @@ impl<T: Token> Calls<T> {
         self.sessions.as_mut().is_some_and(|sessions| sessions.may_verify(now, id, rate))
     }
 
-    /// The sessions of somebody who speaks under a seal.
-    pub(crate) fn sessions(&self) -> Option<&Sessions> {
-        self.sessions.as_deref()
-    }
-
     /// Whether the link has not been closed.
     pub(crate) fn is_open(&self, key: LinkKey) -> bool {
         self.links.contains(key)

@@ -39,6 +39,7 @@ use crate::machine::timer::Timers;
 use crate::machine::token::{AMember, LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::{Beacon, Sealed, Signed};
 use crate::machine::who::ids::{Handle, PeerId};
+use crate::machine::who::keys::Keys;
 use crate::machine::who::pins::Pins;
 use crate::machine::wire::{Listed, Request};
 
@@ -90,6 +91,7 @@ pub(crate) const LINKS_EACH: usize = 6;
 /// What the members act with.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
+    pub(crate) keys: &'a Keys,
     pub(crate) me: &'a Signed,
     /// Where the nodeset sees us.
     pub(crate) seen: Option<IpAddr>,
@@ -104,9 +106,7 @@ pub(crate) struct Ctx<'a> {
 
 /// What somebody whom a nodeset knows by that handle says of themselves.
 fn unseal(handle: Handle, sealed: &Sealed, ctx: &mut Ctx<'_>) -> Option<Signed> {
-    let sessions = ctx.calls.sessions()?;
-    let opened = sealed.open(sessions.suite(), sessions.room());
-    let signed = opened.filter(|signed| signed.beacon.handle == handle);
+    let signed = ctx.keys.open(sealed).filter(|signed| signed.beacon.handle == handle);
     ctx.calls.blame.unauthenticated += u64::from(signed.is_none());
     signed
 }
@@ -246,12 +246,8 @@ impl Members {
             ctx.calls.blame.over_limit += 1;
             return None;
         }
-        let genuine = ctx
-            .calls
-            .sessions()
-            .is_some_and(|sessions| signed.is_genuine(sessions.suite(), sessions.room()));
         match known {
-            _ if !genuine => {
+            _ if !ctx.keys.is_genuine(signed) => {
                 ctx.calls.blame.unauthenticated += 1;
                 None
             }

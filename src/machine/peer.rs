@@ -7,6 +7,8 @@ mod leaving;
 mod outcome;
 mod talking;
 
+use std::sync::Arc;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::Person;
 use crate::machine::who::identity::{Identity, Pin};
 use crate::machine::who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
+use crate::machine::who::keys::Keys;
 use crate::machine::who::noise::Noise;
 use crate::machine::who::pins::{PINS_MAX, Pins};
 use crate::machine::who::room::Room;
@@ -87,6 +90,7 @@ impl PeerConfig {
 #[derive(Debug)]
 pub struct Peer {
     now: Time,
+    keys: Arc<Keys>,
     me: Signed,
     /// What the nodeset is given of us.
     card: Card,
@@ -161,20 +165,20 @@ impl Peer {
         let mut beacon =
             Beacon { id, key, handle, incarnation, n: 0, left: false, once, name, addrs };
         beacon.fit();
-        let me = Signed::new(suite, &identity, &room, beacon);
-        let card = Card { farewell, n: 0, sealed: me.seal(suite, &room) };
-        let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let (tag, open) = (room.tag(), room.is_open());
+        let keys = Arc::new(Keys { suite, identity, room });
+        let me = keys.sign(beacon);
+        let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
+        let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let sessions = Sessions::new(SessionsConfig {
-            suite,
-            identity,
-            room,
+            keys: keys.clone(),
             incarnation,
             seed: Seed(seed.bytes("sessions", 0)),
             linked_max: MEMBERS_MAX + ABSENT_MAX,
         });
         Self {
             now: Time::ZERO,
+            keys,
             me,
             card,
             tag,
@@ -223,6 +227,7 @@ impl Peer {
         let announce = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
         let ctx = Ctx {
             now: self.now,
+            keys: &self.keys,
             me: &self.me,
             seen: self.seen.map(|seen| seen.ip()),
             pins: &self.pins,
@@ -518,6 +523,7 @@ impl Machine for Peer {
             rng,
             // The clock; what never changes; what ends with an input, or is used again.
             now: _,
+            keys: _,
             tag: _,
             open: _,
             nodeset: _,

@@ -18,6 +18,7 @@ mod stamps;
 mod window;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
@@ -38,10 +39,10 @@ use crate::machine::rng::Seed;
 use crate::machine::slots::{Key, Slots};
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::who::identity::{Identity, PublicKey};
+use crate::machine::who::identity::PublicKey;
 use crate::machine::who::ids::PeerId;
-use crate::machine::who::room::Room;
-use crate::machine::who::suite::{Hand, Suite, TAG, Transport};
+use crate::machine::who::keys::Keys;
+use crate::machine::who::suite::{TAG, Transport};
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
 
 /// A session is replaced at this age by the side that began it, and by the other one a little later.
@@ -75,9 +76,7 @@ type Place = Key<Slot>;
 /// The sessions of one process of ours.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    suite: &'static dyn Suite,
-    identity: Identity,
-    room: Room,
+    keys: Arc<Keys>,
     id: PeerId,
     incarnation: u64,
     remotes: Slots<Remote>,
@@ -193,9 +192,7 @@ pub(crate) enum Received {
 /// What [`Sessions`] are made from.
 #[derive(Debug)]
 pub(crate) struct SessionsConfig {
-    pub(crate) suite: &'static dyn Suite,
-    pub(crate) identity: Identity,
-    pub(crate) room: Room,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) incarnation: u64,
     pub(crate) seed: Seed,
     pub(crate) linked_max: usize,
@@ -255,13 +252,11 @@ impl Hash for Slot {
 
 impl Sessions {
     pub(crate) fn new(config: SessionsConfig) -> Self {
-        let SessionsConfig { suite, identity, room, incarnation, seed, linked_max } = config;
-        let mac1_key = mac1_key(&room, identity.public(), incarnation);
+        let SessionsConfig { keys, incarnation, seed, linked_max } = config;
+        let mac1_key = mac1_key(&keys.room, keys.public(), incarnation);
         Self {
-            suite,
-            id: identity.public().process(incarnation),
-            identity,
-            room,
+            id: keys.public().process(incarnation),
+            keys,
             incarnation,
             remotes: Slots::default(),
             by_id: BTreeMap::new(),
@@ -278,18 +273,6 @@ impl Sessions {
             seed: Box::new(seed),
             text: Vec::new(),
         }
-    }
-
-    pub(crate) const fn room(&self) -> &Room {
-        &self.room
-    }
-
-    pub(crate) const fn suite(&self) -> &'static dyn Suite {
-        self.suite
-    }
-
-    pub(crate) const fn identity(&self) -> &Identity {
-        &self.identity
     }
 
     /// Whether something can be sealed for that process.
@@ -532,10 +515,6 @@ impl Sessions {
         assert_eq!(held, self.slots.len(), "a slot nobody holds");
         let answers = self.remotes.iter().filter(|(_, remote)| remote.answer.is_some());
         assert_eq!(answers.count(), self.answered.len());
-    }
-
-    fn hand_of<'a>(&'a self, entropy: [u8; 32]) -> Hand<'a> {
-        Hand { identity: &self.identity, psk: self.room.psk(), entropy }
     }
 }
 

@@ -5,6 +5,7 @@ mod base32;
 pub(crate) mod beacon;
 pub(crate) mod identity;
 pub(crate) mod ids;
+pub(crate) mod keys;
 pub(crate) mod noise;
 pub(crate) mod pins;
 pub(crate) mod room;

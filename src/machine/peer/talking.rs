@@ -13,7 +13,7 @@ use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::sanitize_into;
 use crate::machine::text::{SafeText, TEXT_MAX};
 use crate::machine::token::MemberKey;
-use crate::machine::who::beacon::{Beacon, Signed};
+use crate::machine::who::beacon::Beacon;
 use crate::machine::who::identity::words;
 use crate::machine::who::ids::{MessageId, PeerId};
 use crate::machine::whom::{Known, Whom};
@@ -164,11 +164,10 @@ impl Peer {
 
     /// Says something new of ourselves.
     pub(super) fn sign(&mut self, mut beacon: Beacon) {
-        let Some(sessions) = self.calls.sessions() else { return };
         beacon.fit();
-        self.me = Signed::new(sessions.suite(), sessions.identity(), sessions.room(), beacon);
+        self.me = self.keys.sign(beacon);
         self.card.n = self.me.beacon.n;
-        self.card.sealed = self.me.seal(sessions.suite(), sessions.room());
+        self.card.sealed = self.keys.seal(&self.me);
     }
 
     fn whois(&mut self, whom: Whom<'_>) {
@@ -205,8 +204,7 @@ impl Peer {
     }
 
     fn invite(&mut self) {
-        let Some(sessions) = self.calls.sessions() else { return };
-        let room = sessions.room().name().clone();
+        let room = self.keys.room.name().clone();
         self.out.show(Event::Invite { nodeset: self.nodeset, room, open: self.open });
     }
 

@@ -224,20 +224,20 @@ impl Sessions {
         let (place, index) = self.reserve(key)?;
         self.number += 1;
         let payload = Payload {
-            key: self.identity.public(),
+            key: self.keys.identity.public(),
             incarnation: self.incarnation,
             receiver,
             number: self.number,
         };
         let mut message = vec![kind::INIT];
         message.extend_from_slice(&index.to_be_bytes());
-        let hand = self.hand_of(self.entropy());
-        let made = self.suite.initiate(&hand, &image, &payload.encode(), &mut message);
+        let hand = self.keys.hand(self.entropy());
+        let made = self.keys.suite.initiate(&hand, &image, &payload.encode(), &mut message);
         let Some(state) = made else {
             self.release(Some(place));
             return None;
         };
-        let mac = mac(&mac1_key(&self.room, key_of, receiver), &[&message]);
+        let mac = mac(&mac1_key(&self.keys.room, key_of, receiver), &[&message]);
         message.extend_from_slice(&mac);
         self.use_up_entropy();
         Some(Initiating { state, message, place, began: now, sent: Vec::new(), shown: None })
@@ -315,14 +315,14 @@ impl Sessions {
     /// What costs two agreements on a curve: who sends it, and that it is meant for us.
     fn look(&self, bytes: &[u8]) -> Result<(Payload, Box<dyn Responding>), Declined> {
         let (first, mut payload) = (&bytes[5..INIT - 2 * MAC], Vec::new());
-        let hand = self.hand_of(self.entropy());
-        let responding = self.suite.respond(&hand, first, &mut payload);
+        let hand = self.keys.hand(self.entropy());
+        let responding = self.keys.suite.respond(&hand, first, &mut payload);
         let responding = responding.ok_or(Declined::Unauthenticated)?;
         let said = Payload::decode(&payload).ok_or(Declined::Unauthenticated)?;
         let id = said.key.process(said.incarnation);
         let ours = said.receiver == self.incarnation && id != self.id && id.0 != 0;
         let ours = ours && said.number > 0;
-        let genuine = self.suite.image(said.key) == Some(responding.image());
+        let genuine = self.keys.suite.image(said.key) == Some(responding.image());
         if ours && genuine { Ok((said, responding)) } else { Err(Declined::Unauthenticated) }
     }
 
@@ -384,7 +384,7 @@ impl Sessions {
             return Err(Declined::Unauthenticated);
         };
         self.use_up_entropy();
-        let end = mac(self.room.mac_key(), &[&message]);
+        let end = mac(self.keys.room.mac_key(), &[&message]);
         message.extend_from_slice(&end);
         let window = Window::new();
         self.keep(place, Session { transport, theirs, born: now, ours: false, counter: 0, window });
@@ -415,7 +415,7 @@ impl Sessions {
         message[1..5].copy_from_slice(&init[1..5]);
         message[5..5 + MAC].copy_from_slice(&cookie);
         let answered = &init[INIT - 2 * MAC..INIT - MAC];
-        let end = mac(self.room.mac_key(), &[&message[..5 + MAC], answered]);
+        let end = mac(self.keys.room.mac_key(), &[&message[..5 + MAC], answered]);
         message[5 + MAC..].copy_from_slice(&end);
         out.send(from, |bytes| bytes.extend_from_slice(&message));
     }
@@ -449,7 +449,7 @@ impl Sessions {
             blame.unauthenticated += 1;
             return Received::Nothing;
         };
-        if !same(&mac(self.room.mac_key(), &[body]), end) {
+        if !same(&mac(self.keys.room.mac_key(), &[body]), end) {
             blame.unauthenticated += 1;
             return Received::Nothing;
         }
@@ -499,7 +499,7 @@ impl Sessions {
         let genuine = found.filter(|&(key, _)| {
             let initiating = self.remotes.get(key).and_then(|remote| remote.initiating.as_ref());
             initiating.is_some_and(|initiating| {
-                same(&mac(self.room.mac_key(), &[body, initiating.mac()]), end)
+                same(&mac(self.keys.room.mac_key(), &[body, initiating.mac()]), end)
             })
         });
         let Some((key, _)) = genuine else {

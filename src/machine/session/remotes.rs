@@ -17,7 +17,7 @@ impl Sessions {
         let key = match self.by_id.get(&beacon.id) {
             Some(&key) => key,
             None => {
-                let image = self.suite.image(beacon.key)?;
+                let image = self.keys.suite.image(beacon.key)?;
                 self.insert(now, beacon.key, image, beacon.incarnation)?
             }
         };

@@ -5,7 +5,9 @@ use super::*;
 use crate::machine::contract::Action;
 use crate::machine::name::Name;
 use crate::machine::who::beacon::Beacon;
+use crate::machine::who::identity::Identity;
 use crate::machine::who::noise::Noise;
+use crate::machine::who::room::Room;
 
 struct End {
     sessions: Sessions,
@@ -41,9 +43,11 @@ fn end_in(room: &str, luck: u8) -> End {
         addrs: Vec::new(),
     };
     let sessions = Sessions::new(SessionsConfig {
-        suite: &Noise,
-        identity,
-        room: Room::new(Name::parse(room).unwrap(), None),
+        keys: Arc::new(Keys {
+            suite: &Noise,
+            identity,
+            room: Room::new(Name::parse(room).unwrap(), None),
+        }),
         incarnation,
         seed: Seed([luck; 32]),
         linked_max: 8,
@@ -196,7 +200,8 @@ fn a_forged_answer_does_not_end_a_handshake() {
     for place in 9..RESP - MAC {
         let mut forged = resp[0].clone();
         forged[place] ^= 4;
-        let end = crate::machine::keyed::mac(b.sessions.room.mac_key(), &[&forged[..RESP - MAC]]);
+        let end =
+            crate::machine::keyed::mac(b.sessions.keys.room.mac_key(), &[&forged[..RESP - MAC]]);
         forged[RESP - MAC..].copy_from_slice(&end);
         assert_eq!(a.hear(Time::ZERO, b.addr, &forged).0, Received::Nothing);
     }
@@ -254,9 +259,9 @@ fn an_older_first_message_is_a_replay() {
 fn what_is_meant_for_a_predecessor_is_refused() {
     let (mut a, b) = ends();
     let mut successor = End { beacon: b.beacon.clone(), ..end_in("ops", 2) };
-    successor.sessions.identity = b.sessions.identity.clone();
+    successor.sessions.keys = b.sessions.keys.clone();
     successor.sessions.incarnation = b.beacon.incarnation + 1;
-    let room = successor.sessions.room.clone();
+    let room = successor.sessions.keys.room.clone();
     successor.sessions.mac1_key =
         Zeroizing::new(mac1_key(&room, b.beacon.key, successor.sessions.incarnation));
     let init = a.init(Time::ZERO, &b).unwrap();
@@ -524,9 +529,7 @@ fn who_comes_back_with_what_was_kept_before_uses_no_key_twice() {
     let mut seen = std::collections::BTreeSet::new();
     for entropy in [7, 8] {
         a.sessions = Sessions::new(SessionsConfig {
-            suite: &Noise,
-            identity: a.sessions.identity().clone(),
-            room: Room::new(Name::parse("ops").unwrap(), None),
+            keys: a.sessions.keys.clone(),
             incarnation: a.beacon.incarnation,
             seed: Seed([entropy; 32]),
             linked_max: 8,

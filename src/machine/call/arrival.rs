@@ -57,7 +57,7 @@ impl<'a, T> Parts<'a, T> {
     pub(crate) fn recycle<'b>(mut self) -> Parts<'b, T> {
         self.0.clear();
         // Nothing is mapped: this is how a vector is told to keep its place and forget a lifetime.
-        Parts(self.0.into_iter().filter_map(|_| None).collect())
+        Parts(self.0.into_iter().map_while(|_| None).collect())
     }
 
     /// The packets, in order.

@@ -9,30 +9,35 @@
 
 mod greeting;
 mod likeness;
+mod liveness;
 mod one;
 mod presence;
-mod reading;
+mod reach;
+mod readers;
+mod record;
+mod streams;
 
 use std::collections::BTreeMap;
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use self::liveness::Liveness;
 pub(crate) use self::one::Member;
-use self::one::{Hint, Route, Standing};
+use self::reach::Reach;
+use self::record::Record;
+use self::streams::Streams;
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
 use crate::machine::event::{Event, Why};
-use crate::machine::inward::InStream;
 use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
-use crate::machine::pace::{Notice, Pace, Rate};
+use crate::machine::pace::{Pace, Rate};
 use crate::machine::rng::Rng;
 use crate::machine::slots::Slots;
 use crate::machine::source::source;
 use crate::machine::speech::{
-    BACKLOG_EASY, MESSAGES_MAX, MessageKey, OutStream, PIECES_IN_FLIGHT, PIECES_MAX, Piece,
-    Receipt, Speech,
+    BACKLOG_EASY, MESSAGES_MAX, MessageKey, PIECES_IN_FLIGHT, PIECES_MAX, Piece, Receipt, Speech,
 };
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
@@ -43,20 +48,7 @@ use crate::machine::who::keys::Keys;
 use crate::machine::who::pins::Pins;
 use crate::machine::wire::{Listed, Request};
 
-/// How long somebody who is not heard counts as present.
-const LEASE: Duration = Duration::from_secs(60);
-
-/// Somebody who is quiet is pinged this often.
-const PING_EVERY: Duration = Duration::from_secs(15);
-
-/// How long somebody who is said to have left has to prove the contrary; and somebody whose lease
-/// ran out at the nodeset: theirs is a bad path, or none.
-const VERIFY: Duration = Duration::from_secs(3);
-const VERIFY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long somebody who timed out is looked for, and how long a goodbye is remembered, or one whom
-/// no nodeset has introduced.
-const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long a goodbye is remembered, or somebody whom no nodeset has introduced.
 const REMEMBER: Duration = Duration::from_secs(600);
 
 /// Members, hidden or shown.
@@ -69,9 +61,6 @@ const STRANGERS_EACH: usize = 8;
 
 /// What came early from all authors is kept up to so many bytes.
 const HELD_MAX: usize = 8 << 20;
-
-/// What one author says is taken at this rate; beyond it they are told to say it again.
-const SAID: Rate = Rate::new(Duration::from_millis(10), 1000);
 
 /// A change of a name is shown this often, and that something of theirs is missing.
 const TOLD: Rate = Rate::new(Duration::from_secs(1), 2);
@@ -147,7 +136,7 @@ impl Members {
 
     /// Everybody who is here.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (MemberKey, &Member)> {
-        self.iter().filter(|(_, member)| member.is_shown() && member.is_reader())
+        self.iter().filter(|(_, member)| member.reads_here())
     }
 
     /// The keys of everybody who is here, in the order of their ids.
@@ -190,14 +179,13 @@ impl Members {
         let new = self.key_of(signed.beacon.id).is_none();
         let Some(key) = self.introduce(&signed, by, ctx) else { return };
         let Some(member) = self.slab.get_mut(key) else { return };
-        let moved = member.seen.replace(seen) != Some(seen);
-        (member.introduced, member.vouched) = (true, signed.beacon.addrs);
-        member.found |= new && asked;
+        let moved = member.reach.listed(seen, signed.beacon.addrs, new && asked);
+        member.record.vouch();
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
         let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
-        if greet && (lost || member.links.is_empty()) {
-            member.rounds = 0;
+        if greet && (lost || member.reach.links().next().is_none()) {
+            member.reach.begin_again();
             self.greet(key, None, ctx);
         }
         self.reschedule(key);
@@ -207,7 +195,8 @@ impl Members {
     pub(crate) fn greet_all(&mut self, ctx: &mut Ctx<'_>) {
         let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();
         for key in keys {
-            let idle = |member: &Member| member.links.is_empty() && !member.is_gone();
+            let idle =
+                |member: &Member| member.reach.links().next().is_none() && !member.life.is_gone();
             if self.slab.get(key).is_some_and(idle) {
                 self.greet(key, None, ctx);
                 self.reschedule(key);
@@ -229,11 +218,12 @@ impl Members {
         }
         let known = self.key_of(beacon.id).and_then(|key| Some((key, self.slab.get(key)?)));
         if let Some((key, member)) = known {
-            if member.has_left() {
+            if member.life.has_left() {
                 ctx.calls.blame.replayed += 1;
                 return None;
             }
-            if !beacon.left && beacon.n <= member.beacon.n && beacon.is_same(&member.beacon) {
+            let known = member.record.beacon();
+            if !beacon.left && beacon.n <= known.n && beacon.is_same(known) {
                 // What is known says as much, and was verified.
                 return Some(key);
             }
@@ -253,7 +243,7 @@ impl Members {
             }
             None if beacon.left => None,
             None => self.insert(beacon.clone(), by, ctx),
-            Some((_, member)) if !member.beacon.is_same(beacon) => None,
+            Some((_, member)) if !member.record.beacon().is_same(beacon) => None,
             Some((key, _)) if beacon.left => {
                 self.lose(key, Why::Quit, ctx);
                 None
@@ -275,41 +265,12 @@ impl Members {
             ctx.calls.blame.over_limit += 1;
             return None;
         }
-        let introduced = by == Introducer::Nodeset;
         let id = beacon.id;
         let key = self.slab.insert(Member {
-            look: beacon.name.look(),
-            name: beacon.name.clone(),
-            beacon,
-            seen: None,
-            links: Vec::new(),
-            path: None,
-            newest: None,
-            last: None,
-            standing: Standing::Hidden,
-            introduced,
-            vouched: Vec::new(),
-            found: false,
-            source: from,
-            gone_at: ctx.now + LEASE,
-            why: Why::Timeout,
-            greet_at: None,
-            rounds: 0,
-            untried: Vec::new(),
-            try_at: None,
-            said: Pace::default(),
-            renamed: Notice::default(),
-            missing: 0,
-            told_missing: Notice::default(),
-            ping_at: ctx.now + PING_EVERY,
-            pinging: None,
-            rerouted: ctx.now,
-            reroutes: 0,
-            hint: Hint::None,
-            estranged: false,
-            heard: false,
-            out: OutStream::new(ctx.speech.next_position()),
-            inward: InStream::default(),
+            record: Record::new(beacon, from),
+            reach: Reach::new(ctx.now),
+            life: Liveness::new(ctx.now),
+            streams: Streams::new(ctx.speech.next_position()),
         });
         self.by_id.insert(id, key);
         Some(key)
@@ -317,63 +278,57 @@ impl Members {
 
     /// Whether those whom nobody has introduced are too many for one more, from there or in all.
     fn are_strangers_many(&self, from: IpAddr) -> bool {
-        let strange = |member: &&Member| !member.introduced && !member.is_gone();
+        let strange = |member: &&Member| !member.record.is_introduced() && !member.life.is_gone();
         let strangers = || self.slab.iter().map(|(_, member)| member).filter(strange);
-        let hidden = strangers().filter(|member| member.standing == Standing::Hidden);
-        hidden.count() >= STRANGERS_MAX
-            || strangers().filter(|member| member.source == Some(from)).count() >= STRANGERS_EACH
+        let hidden = strangers().filter(|member| member.life.is_hidden());
+        let near = strangers().filter(|member| member.record.source() == Some(from));
+        hidden.count() >= STRANGERS_MAX || near.count() >= STRANGERS_EACH
     }
 
     /// Somebody changed their beacon.
     fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.beacon = beacon;
+        member.record.renew(beacon);
         self.rename(key, ctx);
     }
 
     /// Calls somebody by the name of their beacon: now, or soon if they have changed it just now.
     fn rename(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.renamed.cancel();
-        if member.name == member.beacon.name {
+        let shown = member.life.is_shown() && ctx.announce;
+        if !member.record.may_rename(ctx.now, shown) {
+            if member.record.renames_at().is_some() {
+                self.reschedule(key);
+            }
             return;
-        }
-        let shown = member.is_shown() && ctx.announce;
-        if shown && !member.renamed.may_be_told(ctx.now, TOLD) {
-            return self.reschedule(key);
         }
         self.note_look(key, false);
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.look = member.beacon.name.look();
-        let was = core::mem::replace(&mut member.name, member.beacon.name.clone());
+        let was = member.record.rename();
         self.note_look(key, true);
-        let Some(member) = self.slab.get(key) else { return };
-        if shown && member.is_reader() {
-            ctx.out.show(Event::Renamed { who: member.person(), was });
+        let Some(member) = self.slab.get(key).filter(|_| shown) else { return };
+        if member.record.is_reader() {
+            ctx.out.show(Event::Renamed { who: member.record.person(), was });
         }
-        if shown {
-            member.warn_other_key(ctx);
-            self.warn_alike(key, ctx);
-        }
+        member.record.warn_other_key(ctx);
+        self.warn_alike(key, ctx);
     }
 
     /// Counts a member among those who are here.
     pub(crate) fn show(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        if member.is_shown() || member.has_left() {
+        let gone = member.life.is_gone();
+        if !member.life.show() {
             return;
         }
-        if member.is_gone() {
-            self.gone -= 1;
-        }
-        member.standing = Standing::Shown;
-        self.shown += usize::from(member.is_reader());
+        self.gone -= usize::from(gone);
+        self.shown += usize::from(member.record.is_reader());
         self.note_look(key, true);
-        if let Some(member) = self.slab.get(key).filter(|_| ctx.announce) {
-            if member.is_reader() {
-                ctx.out.show(Event::Joined(member.person()));
+        if let Some(Member { record, .. }) = self.slab.get(key).filter(|_| ctx.announce) {
+            if record.is_reader() {
+                ctx.out.show(Event::Joined(record.person()));
             }
-            member.warn_other_key(ctx);
+            record.warn_other_key(ctx);
             self.warn_alike(key, ctx);
             self.tell_missing(key, ctx);
         }
@@ -383,7 +338,7 @@ impl Members {
     /// by its word.
     pub(crate) fn show_listed(&mut self, ctx: &mut Ctx<'_>) {
         let hidden = |(_, member): &(MemberKey, &Member)| {
-            member.standing == Standing::Hidden && member.introduced
+            member.life.is_hidden() && member.record.is_introduced()
         };
         let keys: Vec<MemberKey> = self.iter().filter(hidden).map(|(key, _)| key).collect();
         for key in keys {
@@ -394,19 +349,21 @@ impl Members {
     /// Everybody the nodeset listed has answered, or let a first round of hellos go by.
     pub(crate) fn are_settled(&self) -> bool {
         self.iter().all(|(_, member)| {
-            !(member.standing == Standing::Hidden && member.introduced && member.rounds == 0)
+            let listed = member.life.is_hidden() && member.record.is_introduced();
+            !listed || member.reach.was_tried()
         })
     }
 
     /// Says a message to one member.
     pub(crate) fn push(&mut self, key: MemberKey, message: MessageKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        if member.out.push(ctx.now, ctx.speech, message) {
+        let out = member.streams.out_mut();
+        if out.push(ctx.now, ctx.speech, message) {
             self.kick(key, ctx);
             self.reschedule(key);
         } else {
-            let (reader, me) = (member.person(), ctx.me.beacon.id);
-            member.out.leave_out(message, reader, me, ctx.speech, ctx.out);
+            let (reader, me) = (member.record.person(), ctx.me.beacon.id);
+            out.leave_out(message, reader, me, ctx.speech, ctx.out);
         }
     }
 
@@ -414,8 +371,8 @@ impl Members {
     pub(crate) fn push_all(&mut self, message: MessageKey, ctx: &mut Ctx<'_>) {
         for place in 0..self.slab.places() {
             let key = self.slab.key_at(place);
-            let reads = |member: &Member| member.is_shown() && member.is_reader();
-            if let Some(key) = key.filter(|&key| self.slab.get(key).is_some_and(reads)) {
+            let key = key.filter(|&key| self.slab.get(key).is_some_and(Member::reads_here));
+            if let Some(key) = key {
                 self.push(key, message, ctx);
             }
         }
@@ -424,31 +381,29 @@ impl Members {
     /// Calls what a reader has not got yet: all that fits, or one piece while it does not answer.
     pub(crate) fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        let Some(path) = member.path else { return };
+        let Some(path) = member.reach.path() else { return };
+        let out = member.streams.out_mut();
         let silent = ctx.calls.is_silent(path);
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
         while ctx.calls.room(path) > reserve {
-            let stream = member.out.id;
-            let Some(piece) = member.out.next_call(ctx.now, silent, ctx.speech) else { return };
+            let stream = out.id;
+            let Some(piece) = out.next_call(ctx.now, silent, ctx.speech) else { return };
             let Piece { position, number, flags, text } = piece;
             let request = Request::Say { stream, position, number, flags, text };
             let token = Purpose::Say { member: key, position };
             let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
-            member.out.calling(position, path, seq);
+            out.calling(position, path, seq);
         }
     }
 
     fn reschedule(&mut self, key: MemberKey) {
         let Some(member) = self.slab.get(key) else { return };
-        match member.next_deadline() {
-            Some(at) => self.timers.set(key.index(), at),
-            None => self.timers.cancel(key.index()),
-        }
+        self.timers.set(key.index(), member.next_deadline());
     }
 
     pub(crate) fn footprint(&self) -> [Table; 4] {
         let members = self.slab.len() - self.gone;
-        let pieces = self.slab.iter().map(|(_, member)| member.out.pieces()).sum();
+        let pieces = self.slab.iter().map(|(_, member)| member.streams.out().pieces()).sum();
         [
             Table { name: "members", len: members, limit: MEMBERS_MAX },
             Table { name: "absent", len: self.gone, limit: ABSENT_MAX },
@@ -461,23 +416,22 @@ impl Members {
         self.timers.check();
         assert_eq!(self.by_id.len(), self.slab.len());
         for (handle, &key) in &self.by_handle {
-            let known = self.slab.get(key).map(|member| member.beacon.handle);
+            let known = self.slab.get(key).map(|member| member.record.beacon().handle);
             assert_eq!(known, Some(*handle));
         }
-        let gone = self.slab.iter().filter(|(_, member)| member.is_gone()).count();
+        let gone = self.slab.iter().filter(|(_, member)| member.life.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
-        let held = self.slab.iter().map(|(_, member)| member.inward.held_bytes());
+        let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());
         assert_eq!(self.held, held.sum::<usize>());
         self.check_looks();
         for (key, member) in self.slab.iter() {
-            assert_eq!(self.key_of(member.beacon.id), Some(key));
-            assert!(member.links.len() <= LINKS_EACH);
-            assert!(member.path.is_none_or(|path| self.on_link(path) == Some(key)));
-            assert!(member.links.iter().all(|route| self.on_link(route.link) == Some(key)));
-            member.out.check();
+            assert_eq!(self.key_of(member.record.beacon().id), Some(key));
+            assert!(member.reach.links().all(|link| self.on_link(link) == Some(key)));
+            member.reach.check();
+            member.streams.out().check();
         }
-        let links: usize = self.slab.iter().map(|(_, member)| member.links.len()).sum();
+        let links: usize = self.slab.iter().map(|(_, member)| member.reach.links().count()).sum();
         assert_eq!(links, self.by_link.iter().flatten().count(), "a link without a member");
     }
 }

@@ -60,7 +60,9 @@
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/arrival`, `call/link`, `call/packing`, `call/unproven` | what is known of a datagram, and its packets; one path to one process; datagrams filled with packets, and what rides along; few go where nobody answers |
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
-//! | `member` and its `one`, `greeting`, `presence`, `likeness`, `reading` | who is known; one of them; finding a path to them; who is still here; whom they could be taken for; who reads what we say |
+//! | `member` and its `one` | who is known; one of them, who is four things: |
+//! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are; the ways to them; whether they are here; what is said both ways |
+//! | `member/greeting`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: finding a path; who is still here; who reads what we say; whom they could be taken for |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `whom` | what a typed line means; who is meant in it |
 //! | `looks` | who here could be taken for whom |

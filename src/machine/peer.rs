@@ -367,7 +367,7 @@ impl Peer {
             return None;
         }
         let (members, mut ctx) = self.parts();
-        if members.get(key).is_some_and(|member| member.hears(stream)) {
+        if members.get(key).is_some_and(|member| member.streams.hears(stream)) {
             members.show(key, &mut ctx);
         }
         let (now, me) = ((self.now, self.full), self.me.beacon.name.as_str());

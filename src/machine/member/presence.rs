@@ -3,15 +3,14 @@
 
 use core::time::Duration;
 
-use super::{
-    ABSENT_MAX, Ctx, Hint, Introducer, LOOK_FOR, Member, Members, PING_EVERY, REMEMBER, Route,
-    Standing, VERIFY, VERIFY_TIMEOUT, unseal,
-};
-use crate::machine::call::Arrival;
+use super::liveness::Doubt;
+use super::reach::Reroute;
+use super::{ABSENT_MAX, Ctx, Introducer, Member, Members, unseal};
+use crate::machine::call::{Arrival, Calls};
 use crate::machine::event::{Event, Why};
 use crate::machine::time::Time;
 use crate::machine::token::{LinkKey, MemberKey, Purpose};
-use crate::machine::who::beacon::Signed;
+use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Departure, Gone, Request};
 
@@ -19,18 +18,12 @@ use crate::machine::wire::{Departure, Gone, Request};
 /// moved.
 const MOVED_AFTER: Duration = Duration::from_secs(1);
 
-/// Whoever notices so late that a lease has run out has not been listening.
-const OVERSLEPT: Duration = Duration::from_secs(2);
-
-/// How soon other ways to somebody who does not answer are tried again; twice as late each time.
-const REROUTE_EVERY: Duration = Duration::from_secs(1);
-
 /// Somebody who was heard so lately where they do not answer is asked there again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Whether a path has been quiet for so long that its member may have moved.
-pub(super) fn is_quiet(path: LinkKey, ctx: &Ctx<'_>) -> bool {
-    ctx.now.since(ctx.calls.heard(path)) > MOVED_AFTER
+pub(super) fn is_quiet(path: LinkKey, now: Time, calls: &Calls<Purpose>) -> bool {
+    now.since(calls.heard(path)) > MOVED_AFTER
 }
 
 impl Members {
@@ -44,8 +37,8 @@ impl Members {
                     self.says_goodbye(&signed, ctx);
                 }
             }
-            Departure::Timeout => self.doubt(key, Why::Timeout, VERIFY_TIMEOUT, ctx),
-            Departure::Replaced => self.doubt(key, Why::Replaced, VERIFY, ctx),
+            Departure::Timeout => self.doubt(key, Why::Timeout, ctx),
+            Departure::Replaced => self.doubt(key, Why::Replaced, ctx),
         }
     }
 
@@ -59,19 +52,16 @@ impl Members {
     }
 
     /// A member is said to be gone. It has a few seconds to prove the contrary.
-    fn doubt(&mut self, key: MemberKey, why: Why, verify: Duration, ctx: &mut Ctx<'_>) {
+    fn doubt(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        if member.is_gone() {
-            return;
+        match member.life.doubt(ctx.now, why) {
+            Doubt::None => {}
+            Doubt::Believe => self.lose(key, why, ctx),
+            Doubt::Ask => {
+                self.ping(key, ctx);
+                self.reschedule(key);
+            }
         }
-        if !member.heard {
-            // Nothing was ever heard of them: there is nothing to hold against it.
-            return self.lose(key, why, ctx);
-        }
-        member.why = why;
-        member.gone_at = member.gone_at.min(ctx.now + verify);
-        self.ping(key, ctx);
-        self.reschedule(key);
     }
 
     /// Something was heard from a member. It extends their lease, unless it was long on its way: then
@@ -86,22 +76,23 @@ impl Members {
     ) {
         let Some(member) = self.slab.get_mut(key) else { return };
         if !arrival.timely {
-            member.hints();
-            if member.links.iter().all(|route| route.greeting.is_none()) {
+            member.life.hints();
+            if !member.reach.is_greeting() {
                 self.ping(key, ctx);
             }
             return;
         }
-        member.heard = true;
-        member.lives(ctx.now);
-        member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
+        member.reach.heard();
+        member.life.heard(ctx.now, ctx.rng);
         if arrival.newest {
-            member.newest = Some(link);
+            member.reach.newest_on(link);
         }
         let revived = ctx.calls.alive(link);
-        match member.path.filter(|&path| path != link) {
+        match member.reach.path().filter(|&path| path != link) {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
-            Some(path) if arrival.newest && is_quiet(path, ctx) => self.challenge(key, link, ctx),
+            Some(path) if arrival.newest && is_quiet(path, ctx.now, ctx.calls) => {
+                self.challenge(key, link, ctx);
+            }
             None if revived => self.kick(key, ctx),
             _ => {}
         }
@@ -115,31 +106,25 @@ impl Members {
         }
     }
 
-    /// A call to a member has failed: another way, over which they were heard since, may do, or one
-    /// that nobody tried lately. False when they were heard nowhere else: then others have to be asked,
-    /// however long the pause before it is tried again.
+    /// A call to a member has failed: another way may do. False when they were heard nowhere else: then
+    /// others have to be asked, however long the pause before it is tried again.
     pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
-        let Some(member) = self.slab.get(key) else { return true };
-        let Some(path) = member.path.filter(|&path| ctx.calls.is_silent(path)) else { return true };
-        let links = member.links.iter().map(|route| (ctx.calls.heard(route.link), route.link));
-        let newer = links
-            .filter(|&(heard, link)| heard > ctx.calls.heard(path) && !ctx.calls.is_silent(link));
-        let other = newer.max();
-        let pause = REROUTE_EVERY * (1 << member.reroutes.min(4));
-        if ctx.now.since(member.rerouted) >= pause {
-            let Some(member) = self.slab.get_mut(key) else { return true };
-            member.rerouted = ctx.now;
-            member.reroutes += 1;
-            match other {
-                Some((_, link)) => self.greet_on(key, link, ctx),
-                None => {
-                    // There, they are asked already.
-                    self.greet(key, Some(path), ctx);
-                    self.reschedule(key);
-                }
+        let Some(member) = self.slab.get_mut(key) else { return true };
+        let calls = &*ctx.calls;
+        let (heard, silent) = (|link| calls.heard(link), |link| calls.is_silent(link));
+        match member.reach.reroute(ctx.now, heard, silent) {
+            Reroute::None => true,
+            Reroute::Later { heard } => heard,
+            Reroute::Over(link) => {
+                self.greet_on(key, link, ctx);
+                true
+            }
+            Reroute::Anywhere { but } => {
+                self.greet(key, Some(but), ctx);
+                self.reschedule(key);
+                false
             }
         }
-        other.is_some()
     }
 
     /// A member has moved. What was on its way to where it was is said anew.
@@ -150,12 +135,11 @@ impl Members {
         new: LinkKey,
         ctx: &mut Ctx<'_>,
     ) {
-        let greeting = |route: &Route| route.link == old && route.greeting.is_some();
-        let Some(member) = self.slab.get_mut(key) else { return };
-        let untold = member.links.iter().any(greeting);
+        let Some(member) = self.slab.get(key) else { return };
+        let untold = member.reach.is_greeting_on(old);
         self.detach(key, old, ctx);
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.path = Some(new);
+        member.reach.move_to(new);
         if untold {
             self.greet_on(key, new, ctx);
         }
@@ -168,8 +152,8 @@ impl Members {
     pub(crate) fn shakes_hands(&mut self, id: PeerId, answered: bool, now: Time) {
         let Some(key) = self.key_of(id) else { return };
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.hints();
-        if answered && !member.is_gone() {
+        member.life.hints();
+        if answered && !member.life.is_gone() {
             member.lives(now);
         }
     }
@@ -183,12 +167,13 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) -> Option<LinkKey> {
         let member = self.slab.get(key)?;
-        if member.is_gone() || !arrival.newest {
+        if member.life.is_gone() || !arrival.newest {
             return None;
         }
         // At an address of theirs that we know, there is nothing to prove.
-        let (credit, open) = (member.credit_at(arrival), member.out.open);
-        let link = ctx.calls.open_sealed(ctx.now, arrival.from, &member.beacon, credit)?;
+        let (credit, open) = (member.credit_at(arrival), member.streams.out().open);
+        let beacon = member.record.beacon();
+        let link = ctx.calls.open_sealed(ctx.now, arrival.from, beacon, credit)?;
         if !self.attach(key, link, ctx) {
             return None;
         }
@@ -204,10 +189,11 @@ impl Members {
     /// sent on what it said elsewhere.
     fn challenge(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        let idle = |route: &&mut Route| route.link == link && !route.challenged;
-        let Some(route) = member.links.iter_mut().find(idle) else { return };
-        let token = Purpose::Challenge { member: key };
-        route.challenged = ctx.calls.request(ctx.now, link, token, &Request::Ping).is_some();
+        if member.reach.may_challenge(link) {
+            let token = Purpose::Challenge { member: key };
+            let made = ctx.calls.request(ctx.now, link, token, &Request::Ping).is_some();
+            member.reach.challenge(link, made);
+        }
     }
 
     /// A challenge is answered, or failed. A member that answered where its newest datagram came from
@@ -220,22 +206,20 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        let of_link = |route: &&mut Route| route.link == link;
-        let Some(route) = member.links.iter_mut().find(of_link) else { return };
-        route.challenged = false;
-        let greeting = route.greeting.is_some();
-        let elsewhere = member.path.filter(|&path| path != link);
-        if answered && !member.out.open {
+        if !member.reach.challenge(link, false) {
+            return;
+        }
+        let (greeting, newest) = (member.reach.is_greeting_on(link), member.reach.is_newest(link));
+        let elsewhere = member.reach.path().filter(|&path| path != link);
+        if answered && !member.streams.out().open {
             self.greet_on(key, link, ctx);
-        } else if answered && member.newest == Some(link) {
+        } else if answered && newest {
             if let Some(old) = elsewhere {
                 self.move_to(key, old, link, ctx);
             }
         } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {
             // Their newest datagram came from there a moment ago: the question was lost, or its answer.
-            let lost =
-                member.newest == Some(link) && ctx.now.since(ctx.calls.heard(link)) < ASK_AGAIN;
-            if lost {
+            if newest && ctx.now.since(ctx.calls.heard(link)) < ASK_AGAIN {
                 self.challenge(key, link, ctx);
             } else {
                 self.detach(key, link, ctx);
@@ -246,18 +230,19 @@ impl Members {
 
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        if let Some(path) = member.path.filter(|_| member.pinging.is_none()) {
+        if let Some(path) = member.reach.path().filter(|_| member.life.may_ping()) {
             let token = Purpose::Ping { member: key };
-            let made = ctx.calls.request(ctx.now, path, token, &Request::Ping);
-            member.pinging = made.map(|_| path);
+            if ctx.calls.request(ctx.now, path, token, &Request::Ping).is_some() {
+                member.life.pings(path);
+            }
         }
-        member.ping_at = ctx.now + ctx.rng.jitter(PING_EVERY, 8);
+        member.life.ping_later(ctx.now, ctx.rng);
     }
 
     /// A ping was answered, or failed; one that failed is sent again: the probe of a silent member.
     pub(crate) fn pinged(&mut self, key: MemberKey, answered: bool, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.pinging = None;
+        member.life.pinged();
         if !answered {
             self.ping(key, ctx);
         }
@@ -265,18 +250,13 @@ impl Members {
         self.reschedule(key);
     }
 
-    /// A lease has run out. Who gave an uncertain sign of life meanwhile is asked once more; so is
-    /// everybody when it was us who slept.
+    /// A lease has run out.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        let overslept = ctx.now.since(member.gone_at) > OVERSLEPT;
-        if member.hint != Hint::Given && !overslept {
-            let why = member.why;
+        if let Some(why) = member.life.expire(ctx.now) {
             return self.lose(key, why, ctx);
         }
-        member.hint = Hint::Spent;
-        member.gone_at = ctx.now + VERIFY;
-        if member.path.is_some() {
+        if member.reach.path().is_some() {
             self.ping(key, ctx);
         } else {
             self.greet(key, None, ctx);
@@ -289,14 +269,16 @@ impl Members {
     fn is_replaced(&self, key: MemberKey, ctx: &Ctx<'_>) -> bool {
         let Some(old) = self.slab.get(key) else { return false };
         let at = |member: &Member| {
-            let path = member.path.and_then(|path| ctx.calls.addr(path));
-            [path, member.seen, member.last]
+            let path = member.reach.path().and_then(|path| ctx.calls.addr(path));
+            [path, member.reach.seen(), member.reach.last()]
         };
         let places = at(old);
-        let newer = |new: &Member| {
-            let later = new.beacon.incarnation > old.beacon.incarnation && !new.is_gone();
-            let there = at(new).into_iter().flatten().any(|addr| places.contains(&Some(addr)));
-            new.beacon.key == old.beacon.key && later && there
+        let was = old.record.beacon();
+        let newer = |member: &Member| {
+            let is = member.record.beacon();
+            let later = is.incarnation > was.incarnation && !member.life.is_gone();
+            let there = at(member).into_iter().flatten().any(|addr| places.contains(&Some(addr)));
+            is.key == was.key && later && there
         };
         self.slab.iter().any(|(_, member)| newer(member))
     }
@@ -308,40 +290,30 @@ impl Members {
             why => why,
         };
         let Some(member) = self.slab.get_mut(key) else { return };
-        if member.is_gone() {
+        if member.life.is_gone() {
             return self.look_no_further(key, why, ctx);
         }
-        let path = member.path;
-        member.last = path.and_then(|path| ctx.calls.addr(path));
+        let path = member.reach.path();
+        let last = path.and_then(|path| ctx.calls.addr(path));
         self.detach_all(key, ctx);
         self.note_look(key, false);
         let Some(member) = self.slab.get_mut(key) else { return };
-        let who = member.person();
-        if member.is_shown() && member.is_reader() {
+        let who = member.record.person();
+        if member.reads_here() {
             self.shown -= 1;
             if ctx.announce {
                 ctx.out.show(Event::Left { who: who.clone(), why });
             }
         }
         // Who never answered is not looked for at an address that somebody names.
-        let look_for = if member.introduced && path.is_some() { LOOK_FOR } else { REMEMBER };
-        member.standing = match why {
-            Why::Timeout | Why::Unread => Standing::Absent { until: ctx.now + look_for },
-            Why::Quit | Why::Replaced => Standing::Left { until: ctx.now + REMEMBER },
-        };
+        member.life.lose(ctx.now, why, member.record.is_introduced() && path.is_some());
         self.gone += 1;
-        member.pinging = None;
-        member.estranged = false;
-        member.hint = Hint::None;
-        member.heard = false;
-        member.rounds = 0;
-        (member.greet_at, member.try_at) = (None, None);
-        member.renamed.cancel();
-        member.told_missing.cancel();
-        member.untried.clear();
-        self.held -= member.inward.held_bytes();
-        member.inward.close();
-        member.out.give_up(&who, why, ctx.me.beacon.id, ctx.speech, ctx.out);
+        member.reach.lose(last);
+        member.record.keep_name();
+        self.held -= member.streams.held_bytes();
+        member.streams.close();
+        let out = member.streams.out_mut();
+        out.give_up(&who, why, ctx.me.beacon.id, ctx.speech, ctx.out);
         if why == Why::Timeout {
             self.greet_later(key, ctx);
         }
@@ -351,11 +323,11 @@ impl Members {
 
     /// Somebody who is gone has said goodbye after all: they are not looked for any more.
     fn look_no_further(&mut self, key: MemberKey, why: Why, ctx: &mut Ctx<'_>) {
-        if why == Why::Quit && self.slab.get(key).is_some_and(|member| !member.has_left()) {
+        if why == Why::Quit && self.slab.get(key).is_some_and(|member| !member.life.has_left()) {
             self.detach_all(key, ctx);
             let Some(member) = self.slab.get_mut(key) else { return };
-            member.standing = Standing::Left { until: ctx.now + REMEMBER };
-            member.greet_at = None;
+            member.life.leave(ctx.now);
+            member.reach.rest();
             self.reschedule(key);
         }
     }
@@ -366,11 +338,9 @@ impl Members {
         if self.gone <= ABSENT_MAX {
             return;
         }
-        let until = |member: &Member| match member.standing {
-            Standing::Absent { until } | Standing::Left { until } => Some(until),
-            _ => None,
-        };
-        let first = self.iter().filter_map(|(key, member)| Some((until(member)?, key))).min();
+        let until =
+            |(key, member): (MemberKey, &Member)| Some((member.life.remembered_until()?, key));
+        let first = self.iter().filter_map(until).min();
         if let Some((_, key)) = first {
             self.forget(key, ctx);
         }
@@ -380,13 +350,14 @@ impl Members {
     pub(super) fn forget(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         self.detach_all(key, ctx);
         let Some(member) = self.slab.remove(key) else { return };
-        self.held -= member.inward.held_bytes();
+        self.held -= member.streams.held_bytes();
         self.timers.cancel(key.index());
-        self.by_id.remove(&member.beacon.id);
-        if self.by_handle.get(&member.beacon.handle) == Some(&key) {
-            self.by_handle.remove(&member.beacon.handle);
+        let Beacon { id, handle, .. } = member.record.beacon();
+        self.by_id.remove(id);
+        if self.by_handle.get(handle) == Some(&key) {
+            self.by_handle.remove(handle);
         }
-        self.gone -= usize::from(member.is_gone());
+        self.gone -= usize::from(member.life.is_gone());
     }
 
     /// Does what is due for every member whose deadline has come.
@@ -394,26 +365,19 @@ impl Members {
         while let Some(index) = self.timers.pop_due(ctx.now) {
             let Some(key) = self.slab.key_at(index) else { continue };
             let Some(member) = self.slab.get(key) else { continue };
-            let over = match member.standing {
-                Standing::Absent { until } | Standing::Left { until } => until <= ctx.now,
-                Standing::Hidden | Standing::Shown => false,
-            };
-            if over {
+            if member.life.remembered_until().is_some_and(|until| until <= ctx.now) {
                 self.forget(key, ctx);
                 continue;
             }
-            if !member.is_gone() && member.gone_at <= ctx.now {
+            if member.life.is_over(ctx.now) {
                 self.give_up(key, ctx);
                 continue;
             }
             let is_due = |at: Option<Time>| at.is_some_and(|at| at <= ctx.now);
-            let (greets, tries, renames, misses, pings) = (
-                is_due(member.greet_at),
-                is_due(member.try_at),
-                is_due(member.renamed.due()),
-                is_due(member.told_missing.due()),
-                member.is_shown() && member.ping_at <= ctx.now,
-            );
+            let (greets, tries) = member.reach.is_due(ctx.now);
+            let renames = is_due(member.record.renames_at());
+            let misses = is_due(member.streams.tells_missing_at());
+            let pings = member.life.ping_is_due(ctx.now);
             if greets {
                 self.greet(key, None, ctx);
             } else if tries {

@@ -107,8 +107,8 @@ impl Peer {
         let mut links = Vec::new();
         for key in keys {
             let Some(member) = self.members.get(key) else { continue };
-            let Some(addr) = member.seen() else { continue };
-            let link = self.calls.open_sealed(self.now, addr, &member.beacon, None);
+            let Some(addr) = member.reach.seen() else { continue };
+            let link = self.calls.open_sealed(self.now, addr, member.record.beacon(), None);
             let Some(link) = link else { continue };
             if links.contains(&link) {
                 continue;
@@ -127,8 +127,8 @@ impl Peer {
     pub(super) fn name_problem(&self) -> Option<(NameProblem, Vec<MemberKey>)> {
         let Beacon { name, key: me, .. } = &self.me.beacon;
         let look = name.look();
-        let clash = |(key, member): (MemberKey, &Member)| {
-            Some((member.clash(name, &look, *me).filter(|_| member.is_reader())?, key))
+        let clash = |(key, Member { record, .. }): (MemberKey, &Member)| {
+            Some((record.clash(name, &look, *me).filter(|_| record.is_reader())?, key))
         };
         let (mut problems, keys): (Vec<NameProblem>, _) =
             self.members.iter().filter_map(clash).unzip();
@@ -167,7 +167,7 @@ impl Peer {
         let keys = self.name_problem().map(|(_, keys)| keys);
         for key in keys.into_iter().flatten() {
             if let Some(member) = self.members.get_mut(key) {
-                member.did_not_answer();
+                member.record.did_not_answer();
             }
         }
         self.enter();
@@ -188,7 +188,7 @@ impl Peer {
         }
         let (members, mut ctx) = self.parts();
         members.show_listed(&mut ctx);
-        let people = self.members.shown().map(|(_, member)| member.person()).collect();
+        let people = self.members.shown().map(|(_, member)| member.record.person()).collect();
         self.stage = Stage::Ready;
         let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
         let (nodeset, open) = (self.nodeset, self.open);

@@ -45,14 +45,15 @@ impl Peer {
         let (members, ctx) = self.parts();
         for &key in &keys {
             let Some(member) = members.get_mut(key) else { continue };
-            let reader = member.person();
-            member.out().give_up(&reader, Why::Timeout, ctx.me.beacon.id, ctx.speech, ctx.out);
+            let reader = member.record.person();
+            let out = member.streams.out_mut();
+            out.give_up(&reader, Why::Timeout, ctx.me.beacon.id, ctx.speech, ctx.out);
         }
         let mut open = 0;
         for key in keys {
-            let Some(member) = members.get_mut(key) else { continue };
-            let Some(path) = member.path() else { continue };
-            let next = member.inward().next();
+            let Some(member) = members.get(key) else { continue };
+            let Some(path) = member.reach.path() else { continue };
+            let next = member.streams.next();
             let request = Request::Bye { next, beacon: ctx.me.clone() };
             open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
         }

@@ -76,7 +76,7 @@ impl Peer {
     fn say_again(&mut self, text: &str, action: bool, readers: &[PeerId]) {
         let here = |id: &PeerId| {
             let key = self.members.key_of(*id)?;
-            self.members.get(key)?.is_shown().then_some(key)
+            self.members.get(key)?.life.is_shown().then_some(key)
         };
         let keys: BTreeSet<MemberKey> = readers.iter().filter_map(here).collect();
         match readers.first().filter(|_| keys.is_empty()) {
@@ -102,7 +102,7 @@ impl Peer {
         let (readers, one) = match &audience {
             Audience::Everybody => (self.members.shown_count(), None),
             Audience::Some(keys) => (keys.len(), None),
-            Audience::One(key) => (1, self.members.get(*key).map(Member::person)),
+            Audience::One(key) => (1, self.members.get(*key).map(|member| member.record.person())),
         };
         let private = matches!(audience, Audience::One(_));
         let flags = Flags { action, private, more: false };
@@ -157,7 +157,8 @@ impl Peer {
     /// What stands against a name while those are here who are.
     fn clash(&self, name: &Name) -> Option<NameProblem> {
         let (look, me) = (name.look(), self.me.beacon.key);
-        let mut clashes = self.members.shown().filter_map(|(_, who)| who.clash(name, &look, me));
+        let mut clashes =
+            self.members.shown().filter_map(|(_, who)| who.record.clash(name, &look, me));
         let id = || look.is_id().then(|| NameProblem::ReadsAsId { wanted: name.clone(), of: None });
         clashes.next().or_else(id)
     }
@@ -176,8 +177,8 @@ impl Peer {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some(member) = member else { return };
-        let addr = member.path().and_then(|link| self.calls.addr(link));
-        let (who, key) = (member.person(), member.beacon.key);
+        let addr = member.reach.path().and_then(|link| self.calls.addr(link));
+        let (who, key) = (member.record.person(), member.record.beacon().key);
         let trusted = self.pins.holds(&who.name, key);
         self.out.show(Event::Whois { who, key, addr, trusted });
     }
@@ -188,7 +189,7 @@ impl Peer {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some(member) = member else { return };
-        let (who, key) = (member.person(), member.beacon.key);
+        let (who, key) = (member.record.person(), member.record.beacon().key);
         self.pins.insert(who.name.clone(), key);
         self.out.show(Event::Trusted { who, key });
     }
@@ -199,8 +200,8 @@ impl Peer {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some(member) = member else { return };
-        let words = words(self.me.beacon.key, member.beacon.key);
-        self.out.show(Event::Words { who: member.person(), words });
+        let words = words(self.me.beacon.key, member.record.beacon().key);
+        self.out.show(Event::Words { who: member.record.person(), words });
     }
 
     fn invite(&mut self) {
@@ -215,16 +216,18 @@ impl Peer {
 
     /// Who is here, and how far away.
     pub fn presence(&self) -> impl Iterator<Item = Presence> {
-        self.members.shown().map(|(_, member)| Presence {
-            who: member.person(),
-            addr: member.path().and_then(|link| self.calls.addr(link)),
-            rtt: member.path().and_then(|link| self.calls.rtt(link)),
-            unacked: member.unacked() as u64,
-            reads: member.reads(),
-            silent: member
-                .path()
-                .map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
-            trusted: self.pins.holds(&member.beacon.name, member.beacon.key),
+        self.members.shown().map(|(_, Member { record, reach, streams, .. })| {
+            let path = reach.path();
+            let beacon = record.beacon();
+            Presence {
+                who: record.person(),
+                addr: path.and_then(|link| self.calls.addr(link)),
+                rtt: path.and_then(|link| self.calls.rtt(link)),
+                unacked: streams.out().unacked() as u64,
+                reads: !streams.out().told_unread,
+                silent: path.map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
+                trusted: self.pins.holds(&beacon.name, beacon.key),
+            }
         })
     }
 }

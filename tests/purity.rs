@@ -37,7 +37,7 @@ const FLOORS: [&[&str]; 12] = [
     &["codec", "keyed", "path", "slots", "source", "text", "time"],
     &["guarded", "name", "pace", "rng", "timer"],
     &["digest", "who"],
-    &["event", "looks", "wire"],
+    &["event", "looks", "mention", "wire"],
     &["cookie", "inward", "reading", "roster", "token", "whom"],
     &["command"],
     &["contract"],

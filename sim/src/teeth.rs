@@ -103,7 +103,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "a_late_lease_brings_us_back",
-        file: "peer/outcome.rs",
+        file: "peer/answers.rs",
         needle: "(Purpose::Nodeset(Ask::Register), response) if parting => {",
         replacement: "(Purpose::Nodeset(Ask::Register), response) if parting && false => {",
         oracles: &["S7", "exit", "L2"],
@@ -159,9 +159,9 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "who_has_moved_is_not_asked_for",
-        file: "peer/outcome.rs",
-        needle: "let known = members.reroute(member, &mut ctx);",
-        replacement: "let known = members.reroute(member, &mut ctx) || true;",
+        file: "peer/answers.rs",
+        needle: "let known = members.failed(link, (member, matter), &mut ctx);",
+        replacement: "let known = members.failed(link, (member, matter), &mut ctx) || true;",
         oracles: &["L7"],
         hunt: Hunt::Scenario("rebind_together"),
     },

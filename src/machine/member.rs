@@ -7,6 +7,7 @@
 //! believed. Whoever timed out is greeted again, ever more rarely, for a day: a healed partition
 //! re-merges by itself, with or without a nodeset.
 
+mod answers;
 mod greeting;
 mod likeness;
 mod liveness;
@@ -41,7 +42,7 @@ use crate::machine::speech::{
 };
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::token::{AMember, LinkKey, MemberKey, Purpose};
+use crate::machine::token::{AMember, LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::who::beacon::{Beacon, Sealed, Signed};
 use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::keys::Keys;
@@ -89,8 +90,12 @@ pub(crate) struct Ctx<'a> {
     pub(crate) speech: &'a mut Speech,
     pub(crate) rng: &'a mut Rng,
     pub(crate) out: &'a mut Outbox,
-    /// Arrivals and departures are shown: we are in.
+    /// We are in: arrivals and departures are shown, and what is said is taken.
     pub(crate) announce: bool,
+    /// We are saying goodbye: nobody is met any more.
+    pub(crate) parting: bool,
+    /// Whoever is in front of us can be shown no more.
+    pub(crate) full: bool,
 }
 
 /// What somebody whom a nodeset knows by that handle says of themselves.
@@ -379,7 +384,7 @@ impl Members {
     }
 
     /// Calls what a reader has not got yet: all that fits, or one piece while it does not answer.
-    pub(crate) fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+    fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let Some(path) = member.reach.path() else { return };
         let out = member.streams.out_mut();
@@ -390,7 +395,7 @@ impl Members {
             let Some(piece) = out.next_call(ctx.now, silent, ctx.speech) else { return };
             let Piece { position, number, flags, text } = piece;
             let request = Request::Say { stream, position, number, flags, text };
-            let token = Purpose::Say { member: key, position };
+            let token = Purpose::Member(key, Matter::Say { position });
             let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
             out.calling(position, path, seq);
         }

@@ -62,11 +62,11 @@
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
 //! | `member` and its `one` | who is known; one of them, who is four things: |
 //! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are; the ways to them; whether they are here; what is said both ways |
-//! | `member/greeting`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: finding a path; who is still here; who reads what we say; whom they could be taken for |
+//! | `member/answers`, `member/greeting`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; who is still here; who reads what we say; whom they could be taken for |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `whom` | what a typed line means; who is meant in it |
-//! | `looks` | who here could be taken for whom |
-//! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
+//! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
+//! | `peer` and its `joining`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
 //! | `roster`, `cookie`, `registry` and its `sources`, `telling` | the nodeset machine; where leases come from; what a room is told |
 //! | `listing` | the machine behind `chatrpc who` |
 
@@ -84,6 +84,7 @@ pub mod keyed;
 mod listing;
 mod looks;
 mod member;
+mod mention;
 mod name;
 mod outbox;
 mod pace;

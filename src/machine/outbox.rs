@@ -11,7 +11,7 @@ use core::ops::Range;
 
 use crate::machine::contract::Action;
 use crate::machine::event::{Event, Exit};
-use crate::machine::text::SafeText;
+use crate::machine::text::{SafeText, sanitize_into};
 use crate::machine::who::identity::Person;
 use crate::machine::who::ids::MessageId;
 
@@ -30,6 +30,10 @@ enum Queued {
     Sent { id: MessageId, text: Range<usize>, action: bool, to: Option<Person>, readers: usize },
     Exit(Exit),
 }
+
+/// Text that passed the sanitiser, until the queue is empty.
+#[derive(Debug)]
+pub(crate) struct Kept(Range<usize>);
 
 /// What is to be known of a message besides its text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,22 +56,36 @@ impl Outbox {
         self.queue.push_back(Queued::Show(event));
     }
 
-    /// Queues a message whose text passed the sanitiser.
-    pub(crate) fn message(&mut self, id: MessageId, from: Person, safe: &str, marks: Marks) {
-        let text = self.keep(safe);
+    /// Keeps what may be shown of a text; `None` when nothing is left of it.
+    pub(crate) fn keep(&mut self, raw: &str) -> Option<Kept> {
+        let start = self.text.len();
+        sanitize_into(raw, &mut self.text);
+        if SafeText::trusted(&self.text[start..]).is_blank() {
+            self.text.truncate(start);
+            return None;
+        }
+        Some(Kept(start..self.text.len()))
+    }
+
+    /// What was kept.
+    pub(crate) fn text(&self, Kept(range): &Kept) -> &str {
+        &self.text[range.clone()]
+    }
+
+    /// Queues a message.
+    pub(crate) fn message(&mut self, id: MessageId, from: Person, Kept(text): Kept, marks: Marks) {
         self.queue.push_back(Queued::Message { id, from, text, marks });
     }
 
-    /// Queues the echo of a line of ours whose text passed the sanitiser.
+    /// Queues the echo of a line of ours.
     pub(crate) fn sent(
         &mut self,
         id: MessageId,
-        safe: &str,
+        Kept(text): Kept,
         action: bool,
         to: Option<Person>,
         readers: usize,
     ) {
-        let text = self.keep(safe);
         self.queue.push_back(Queued::Sent { id, text, action, to, readers });
     }
 
@@ -99,11 +117,5 @@ impl Outbox {
             }
             Queued::Exit(exit) => Action::Exit(exit),
         })
-    }
-
-    fn keep(&mut self, safe: &str) -> Range<usize> {
-        let start = self.text.len();
-        self.text.push_str(safe);
-        start..self.text.len()
     }
 }

@@ -2,9 +2,9 @@
 //! children. The nodeset is the [`Client`]'s concern, people are the [`Members`]', what was said is
 //! the streams'; this file decides only who gets what.
 
+mod answers;
 mod joining;
 mod leaving;
-mod outcome;
 mod talking;
 
 use std::sync::Arc;
@@ -12,33 +12,29 @@ use std::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use self::talking::mentions;
-use crate::machine::call::{Admission, Arrival, Calls, Part, Parts, Refused};
+use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::client::{Card, Client};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::{Exit, NameProblem};
-use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::name::Name;
-use crate::machine::outbox::{Marks, Outbox};
+use crate::machine::outbox::Outbox;
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};
-use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Receipt, Speech};
-use crate::machine::text::SafeText;
-use crate::machine::text::sanitize_into;
+use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Speech};
 use crate::machine::time::Time;
-use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::token::{LinkKey, Purpose};
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::Person;
 use crate::machine::who::identity::{Identity, Pin};
-use crate::machine::who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
+use crate::machine::who::ids::{Farewell, Handle, Incarnation, Tag};
 use crate::machine::who::keys::Keys;
 use crate::machine::who::noise::Noise;
 use crate::machine::who::pins::{PINS_MAX, Pins};
 use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
-use crate::machine::wire::{Flags, Request, Response, Sender};
+use crate::machine::wire::Sender;
 
 /// What a [`Peer`] is made from: [`PeerConfig::new`] has what most want.
 #[derive(Clone, Debug)]
@@ -115,7 +111,6 @@ pub struct Peer {
     seen: Option<SocketAddr>,
     /// The most people in other rooms that were told of.
     elsewhere: u8,
-    scratch: String,
     client_rng: Rng,
     rng: Rng,
     out: Outbox,
@@ -197,7 +192,6 @@ impl Peer {
             full: false,
             seen: None,
             elsewhere: 0,
-            scratch: String::new(),
             client_rng: seed.stream("client"),
             rng: seed.stream("peer"),
             out: Outbox::default(),
@@ -225,6 +219,7 @@ impl Peer {
     /// The children, and what they act with.
     fn parts(&mut self) -> (&mut Members, Ctx<'_>) {
         let announce = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
+        let parting = matches!(self.stage, Stage::Parting { .. });
         let ctx = Ctx {
             now: self.now,
             keys: &self.keys,
@@ -236,6 +231,8 @@ impl Peer {
             rng: &mut self.rng,
             out: &mut self.out,
             announce,
+            parting,
+            full: self.full,
         };
         (&mut self.members, ctx)
     }
@@ -263,10 +260,9 @@ impl Peer {
     }
 
     fn arrived(&mut self, arrival: &Arrival, parts: &mut Parts<'_, Purpose>) {
-        let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         let member = match arrival.sender {
-            Sender::Sealed(id) if !parting => members.key_of(id),
+            Sender::Sealed(id) if !ctx.parting => members.key_of(id),
             _ => None,
         };
         let link = match (member, arrival.link) {
@@ -282,7 +278,8 @@ impl Peer {
         for part in parts.drain() {
             match (part, arrival.sender) {
                 (Part::Request { seq, request }, Sender::Sealed(id)) => {
-                    self.request(arrival, id, seq, request);
+                    let (members, mut ctx) = self.parts();
+                    members.request(arrival, id, (seq, request), &mut ctx);
                 }
                 (Part::Request { seq, request }, Sender::Open(_)) => {
                     self.announcement(arrival, seq, request);
@@ -296,102 +293,6 @@ impl Peer {
             }
         }
         self.calls.flush_strays(self.now, arrival, &mut self.out);
-    }
-
-    /// A member asks something: they have proven who they are.
-    fn request(&mut self, arrival: &Arrival, id: PeerId, seq: u32, request: Request<'_>) {
-        // A packet before may have closed it.
-        let link = arrival.link.filter(|&link| self.calls.is_open(link));
-        let member = link.and_then(|link| self.members.on_link(link));
-        match (request, link) {
-            (Request::Hello { stream, start, given_up, beacon }, _) => {
-                if beacon.beacon.id != id || matches!(self.stage, Stage::Parting { .. }) {
-                    self.calls.blame.unauthenticated += 1;
-                } else {
-                    self.hello(arrival, seq, &beacon, (stream, start, given_up));
-                }
-            }
-            (Request::Say { stream, position, number, flags, text }, Some(link)) => {
-                let Some(member) = member else {
-                    return self.calls.reply_stray(seq, &Response::Unknown);
-                };
-                if matches!(self.calls.admit(arrival, link, seq), Admission::New) {
-                    let piece = (number, flags, text);
-                    if let Some(response) = self.said(member, stream, position, piece) {
-                        self.calls.reply(arrival, link, seq, &response);
-                    }
-                }
-            }
-            (Request::Ping, Some(link)) if member.is_some() => {
-                if matches!(self.calls.admit(arrival, link, seq), Admission::New) {
-                    self.calls.reply(arrival, link, seq, &Response::Ok);
-                }
-            }
-            (Request::Bye { next, beacon }, _) if beacon.beacon.id == id => {
-                // The answer goes out first: the link it would take is closed.
-                self.calls.reply_stray(seq, &Response::Ok);
-                if let Some(member) = member {
-                    self.receipt(member, Receipt { at: self.now, next, held: 0 }, None);
-                }
-                let (members, mut ctx) = self.parts();
-                members.says_goodbye(&beacon, &mut ctx);
-            }
-            (Request::Say { .. } | Request::Ping, _) => {
-                self.calls.reply_stray(seq, &Response::Unknown);
-            }
-            _ => self.calls.blame.unauthenticated += 1,
-        }
-    }
-
-    fn hello(&mut self, arrival: &Arrival, seq: u32, beacon: &Signed, stream: (u32, u64, u64)) {
-        let (members, mut ctx) = self.parts();
-        let Some((key, link)) = members.hello(arrival, beacon, stream, &mut ctx) else { return };
-        if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-            ctx.calls.reply(arrival, link, seq, &Response::Ok);
-        }
-        members.greet_back(key, link, &mut ctx);
-    }
-
-    /// A member says something. `None` is silence: they will say it again.
-    fn said(
-        &mut self,
-        key: MemberKey,
-        stream: u32,
-        position: u64,
-        piece: (u64, Flags, &str),
-    ) -> Option<Response> {
-        let in_time = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
-        if !in_time {
-            // Not in yet, or on the way out.
-            self.calls.blame.over_limit += 1;
-            return None;
-        }
-        let (members, mut ctx) = self.parts();
-        if members.get(key).is_some_and(|member| member.streams.hears(stream)) {
-            members.show(key, &mut ctx);
-        }
-        let (now, me) = ((self.now, self.full), self.me.beacon.name.as_str());
-        let (scratch, out) = (&mut self.scratch, &mut self.out);
-        let show = |from: &Person, number, flags: Flags, text: &str| {
-            scratch.clear();
-            sanitize_into(text, scratch);
-            if SafeText::trusted(scratch).is_blank() {
-                return;
-            }
-            let id = MessageId { author: from.id, number };
-            let mention = mentions(scratch, me);
-            let marks = Marks { action: flags.action, private: flags.private, mention };
-            out.message(id, from.clone(), scratch, marks);
-        };
-        let taken = self.members.take(key, (stream, position), piece, now, show);
-        match taken {
-            Taken::Next(next, held) => Some(Response::Next { next, held }),
-            Taken::Unknown => Some(Response::Unknown),
-            Taken::TooFar => {
-                self.calls.blame.over_limit += 1;
-                None
-            }
-        }
     }
 
     fn over(&mut self, exit: Exit) {
@@ -530,7 +431,6 @@ impl Machine for Peer {
             drain: _,
             text: _,
             parts: _,
-            scratch: _,
             out: _,
         } = self;
         let children = (stage, client, calls, members, pins, speech);

@@ -45,19 +45,26 @@ impl Token for Ask {
     }
 }
 
-/// What a call was about.
+/// What a call to a member was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Matter {
+    /// Saying hello.
+    Hello,
+    /// A piece of what we say.
+    Say { position: u64 },
+    /// Are they still there?
+    Ping,
+    /// Do they receive what is sent to that address?
+    Challenge,
+}
+
+/// What a call of a peer was about, by who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     /// Something asked of the nodeset.
     Nodeset(Ask),
-    /// Saying hello to a member.
-    Hello { member: MemberKey },
-    /// A piece of what we say to a member.
-    Say { member: MemberKey, position: u64 },
-    /// Is a member still there?
-    Ping { member: MemberKey },
-    /// Does a member receive what is sent to that address?
-    Challenge { member: MemberKey },
+    /// Something asked of a member.
+    Member(MemberKey, Matter),
     /// Is somebody there who has the name we want?
     Probe,
     /// Goodbye to a member.
@@ -74,12 +81,8 @@ impl Token for Purpose {
     fn asked(self) -> Asked {
         match self {
             Self::Nodeset(ask) => ask.asked(),
-            Self::Say { .. } => Asked::Say,
-            Self::Hello { .. }
-            | Self::Ping { .. }
-            | Self::Challenge { .. }
-            | Self::Probe
-            | Self::Bye => Asked::Other,
+            Self::Member(_, Matter::Say { .. }) => Asked::Say,
+            Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
         }
     }
 }

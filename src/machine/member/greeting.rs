@@ -10,7 +10,7 @@ use super::presence::is_quiet;
 use super::{Ctx, Introducer, Member, Members};
 use crate::machine::call::Arrival;
 use crate::machine::speech::OutStream;
-use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::token::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::who::beacon::Signed;
 use crate::machine::wire::Request;
 
@@ -70,7 +70,7 @@ impl Members {
             out.id = ctx.rng.next_u32().max(1);
         }
         let request = hello(ctx, out);
-        let token = Purpose::Hello { member: key };
+        let token = Purpose::Member(key, Matter::Hello);
         if ctx.calls.request(ctx.now, link, token, &request).is_some() {
             member.reach.greets(link, ctx.me.beacon.n);
         }
@@ -115,7 +115,7 @@ impl Members {
     }
 
     /// Somebody says hello. `None` when they are not to be answered.
-    pub(crate) fn hello(
+    pub(super) fn hello(
         &mut self,
         arrival: &Arrival,
         beacon: &Signed,
@@ -141,7 +141,7 @@ impl Members {
     }
 
     /// After a hello was answered: greet back, unless a path to them works.
-    pub(crate) fn greet_back(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(super) fn greet_back(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
         let works = member.working_path(ctx.now, ctx.calls).is_some();
         if !works || !member.streams.out().open || member.life.is_gone() {
@@ -151,7 +151,7 @@ impl Members {
     }
 
     /// Our hello was answered: there is a path, and our stream is open.
-    pub(crate) fn greeted(
+    pub(super) fn greeted(
         &mut self,
         key: MemberKey,
         link: LinkKey,
@@ -179,7 +179,7 @@ impl Members {
     }
 
     /// Nobody, or somebody else, answers at that address.
-    pub(crate) fn greeting_failed(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(super) fn greeting_failed(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.settle(link);
         if member.reach.path() != Some(link) {
@@ -206,14 +206,14 @@ impl Members {
 
     /// The reader does not know our stream: it has restarted, or given us up. Say hello anew, with
     /// everything that is not delivered to follow.
-    pub(crate) fn unknown(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+    pub(super) fn unknown(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         member.life.estrange();
         let out = member.streams.out_mut();
         if out.open {
             let (now, calls) = (ctx.now, &mut *ctx.calls);
             out.shut(|position, link, seq| {
-                calls.finish(now, link, seq, Purpose::Say { member: key, position });
+                calls.finish(now, link, seq, Purpose::Member(key, Matter::Say { position }));
             });
             if !member.reach.is_greeting() {
                 out.id = ctx.rng.next_u32().max(1);

@@ -9,7 +9,7 @@ use super::{ABSENT_MAX, Ctx, Introducer, Member, Members, unseal};
 use crate::machine::call::{Arrival, Calls};
 use crate::machine::event::{Event, Why};
 use crate::machine::time::Time;
-use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::token::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Departure, Gone, Request};
@@ -43,7 +43,7 @@ impl Members {
     }
 
     /// Somebody's last beacon says that they have left.
-    pub(crate) fn says_goodbye(&mut self, signed: &Signed, ctx: &mut Ctx<'_>) {
+    pub(super) fn says_goodbye(&mut self, signed: &Signed, ctx: &mut Ctx<'_>) {
         if signed.beacon.left {
             self.introduce(signed, Introducer::Anybody, ctx);
         } else {
@@ -98,17 +98,19 @@ impl Members {
         }
     }
 
-    /// A member answered a call of ours: they are alive, however many newer datagrams overtook that.
-    /// The deadline only moves away: its timer finds out when it comes, not with every answer.
-    pub(crate) fn answered(&mut self, key: MemberKey, now: Time) {
-        if let Some(member) = self.slab.get_mut(key) {
+    /// Whoever is behind a link answered a call of ours: they are alive, however many newer datagrams
+    /// overtook that. The deadline only moves away: its timer finds out when it comes, not with every
+    /// answer.
+    pub(crate) fn lives_on(&mut self, link: LinkKey, now: Time) {
+        let member = self.on_link(link).and_then(|key| self.slab.get_mut(key));
+        if let Some(member) = member {
             member.lives(now);
         }
     }
 
     /// A call to a member has failed: another way may do. False when they were heard nowhere else: then
     /// others have to be asked, however long the pause before it is tried again.
-    pub(crate) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
+    pub(super) fn reroute(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
         let Some(member) = self.slab.get_mut(key) else { return true };
         let calls = &*ctx.calls;
         let (heard, silent) = (|link| calls.heard(link), |link| calls.is_silent(link));
@@ -190,7 +192,7 @@ impl Members {
     fn challenge(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         if member.reach.may_challenge(link) {
-            let token = Purpose::Challenge { member: key };
+            let token = Purpose::Member(key, Matter::Challenge);
             let made = ctx.calls.request(ctx.now, link, token, &Request::Ping).is_some();
             member.reach.challenge(link, made);
         }
@@ -198,7 +200,7 @@ impl Members {
 
     /// A challenge is answered, or failed. A member that answered where its newest datagram came from
     /// has moved there.
-    pub(crate) fn challenged(
+    pub(super) fn challenged(
         &mut self,
         key: MemberKey,
         link: LinkKey,
@@ -231,7 +233,7 @@ impl Members {
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         if let Some(path) = member.reach.path().filter(|_| member.life.may_ping()) {
-            let token = Purpose::Ping { member: key };
+            let token = Purpose::Member(key, Matter::Ping);
             if ctx.calls.request(ctx.now, path, token, &Request::Ping).is_some() {
                 member.life.pings(path);
             }
@@ -240,7 +242,7 @@ impl Members {
     }
 
     /// A ping was answered, or failed; one that failed is sent again: the probe of a silent member.
-    pub(crate) fn pinged(&mut self, key: MemberKey, answered: bool, ctx: &mut Ctx<'_>) {
+    pub(super) fn pinged(&mut self, key: MemberKey, answered: bool, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         member.life.pinged();
         if !answered {

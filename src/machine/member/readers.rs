@@ -6,7 +6,7 @@ use super::{BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, Members, Receipt};
 use crate::machine::event::{Event, Why};
 use crate::machine::inward::Taken;
 use crate::machine::time::Time;
-use crate::machine::token::{MemberKey, Purpose};
+use crate::machine::token::{Matter, MemberKey, Purpose};
 use crate::machine::who::identity::Person;
 use crate::machine::wire::Flags;
 
@@ -41,7 +41,7 @@ impl Members {
         let (now, calls) = (ctx.now, &mut *ctx.calls);
         let out = member.streams.out_mut();
         out.shut(|position, link, seq| {
-            calls.finish(now, link, seq, Purpose::Say { member: key, position });
+            calls.finish(now, link, seq, Purpose::Member(key, Matter::Say { position }));
         });
         out.give_up(&reader, Why::Unread, me, ctx.speech, ctx.out);
         if let Some(path) = path {
@@ -50,16 +50,15 @@ impl Members {
         self.reschedule(key);
     }
 
-    /// A reader says what it has. `asked` is the piece whose call that answers, if it answers one. False
-    /// when it says what cannot be.
-    pub(crate) fn receipt(
+    /// A reader says what it has. `asked` is the piece whose call that answers, if it answers one.
+    pub(super) fn receipt(
         &mut self,
         key: MemberKey,
         receipt: Receipt,
         asked: Option<u64>,
         ctx: &mut Ctx<'_>,
-    ) -> bool {
-        let Some(member) = self.get_mut(key) else { return true };
+    ) {
+        let Some(member) = self.get_mut(key) else { return };
         let (reader, me) = (member.record.person(), ctx.me.beacon.id);
         let out = member.streams.out_mut();
         let unread = out.told_unread;
@@ -68,7 +67,7 @@ impl Members {
         }
         let (now, calls) = (ctx.now, &mut *ctx.calls);
         let over = |position, link, seq| {
-            calls.finish(now, link, seq, Purpose::Say { member: key, position });
+            calls.finish(now, link, seq, Purpose::Member(key, Matter::Say { position }));
         };
         let possible = out.delivered(receipt, &reader, me, ctx.speech, ctx.out, over);
         let waiting = out.unacked();
@@ -76,11 +75,12 @@ impl Members {
             ctx.out.show(Event::Reads { who: reader, reads: true, waiting });
         }
         self.reschedule(key);
-        possible
+        // Nobody has what was not said yet.
+        ctx.calls.blame.malformed += u64::from(!possible);
     }
 
     /// The call of a piece failed, or was answered by somebody who does not know the stream.
-    pub(crate) fn say_failed(&mut self, key: MemberKey, position: u64, ctx: &mut Ctx<'_>) {
+    pub(super) fn say_failed(&mut self, key: MemberKey, position: u64, ctx: &mut Ctx<'_>) {
         let Some(member) = self.get_mut(key) else { return };
         let heard = member.reach.path().map(|path| ctx.calls.heard(path));
         let there = heard.is_some_and(|heard| ctx.now.since(heard) < THERE);
@@ -126,7 +126,7 @@ impl Members {
     }
 
     /// Somebody says a piece; `show` gets every message that is complete now, with its author.
-    pub(crate) fn take(
+    pub(super) fn take(
         &mut self,
         key: MemberKey,
         at: (u32, u64),

@@ -10,8 +10,7 @@ use crate::machine::event::{Event, NameProblem, Presence, Refusal};
 use crate::machine::member::Member;
 use crate::machine::name::Name;
 use crate::machine::speech::MESSAGES_MAX;
-use crate::machine::text::sanitize_into;
-use crate::machine::text::{SafeText, TEXT_MAX};
+use crate::machine::text::TEXT_MAX;
 use crate::machine::token::MemberKey;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::identity::words;
@@ -89,11 +88,7 @@ impl Peer {
         if text.len() > TEXT_MAX {
             return self.refuse(Refusal::TooLong { bytes: text.len() });
         }
-        self.scratch.clear();
-        sanitize_into(text, &mut self.scratch);
-        if SafeText::trusted(&self.scratch).is_blank() {
-            return self.refuse(Refusal::Empty);
-        }
+        let Some(kept) = self.out.keep(text) else { return self.refuse(Refusal::Empty) };
         let (members, mut ctx) = self.parts();
         members.make_room(&mut ctx);
         if self.speech.backlog() >= MESSAGES_MAX {
@@ -108,7 +103,7 @@ impl Peer {
         let flags = Flags { action, private, more: false };
         let (message, number) = self.speech.say(self.now, text, flags, readers);
         let id = MessageId { author: self.me.beacon.id, number };
-        self.out.sent(id, &self.scratch, action, one, readers);
+        self.out.sent(id, kept, action, one, readers);
         let (members, mut ctx) = self.parts();
         match audience {
             Audience::Everybody => members.push_all(message, &mut ctx),
@@ -229,41 +224,5 @@ impl Peer {
                 trusted: self.pins.holds(&beacon.name, beacon.key),
             }
         })
-    }
-}
-
-/// Whether a text has a name in it, as a word, in upper or lower case.
-pub(super) fn mentions(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let is_same = |a: char, b: char| match a.is_ascii() && b.is_ascii() {
-        true => a.eq_ignore_ascii_case(&b),
-        false => a == b || a.to_lowercase().eq(b.to_lowercase()),
-    };
-    let mut before = None;
-    for (start, c) in text.char_indices() {
-        let free = !before.is_some_and(is_word);
-        before = Some(c);
-        if !free {
-            continue;
-        }
-        let mut rest = text[start..].chars();
-        let begins = name.chars().all(|n| rest.next().is_some_and(|c| is_same(c, n)));
-        if begins && !rest.next().is_some_and(is_word) {
-            return true;
-        }
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mentions;
-
-    #[test]
-    fn a_mention_is_a_word() {
-        assert!(mentions("alice: hi", "alice") && mentions("hi ALICE!", "alice"));
-        assert!(mentions("привет, Борис", "борис"));
-        assert!(!mentions("malice", "alice") && !mentions("alices", "alice"));
-        assert!(mentions("malice, alice", "alice") && !mentions("", "alice"));
     }
 }

@@ -1,0 +1,163 @@
+//! What a member asks of us, and what comes of what we ask of them: answers, receipts, silence.
+
+use super::{Ctx, MemberKey, Members};
+use crate::machine::call::{Admission, Arrival};
+use crate::machine::inward::Taken;
+use crate::machine::mention::mentions;
+use crate::machine::outbox::Marks;
+use crate::machine::speech::Receipt;
+use crate::machine::token::{LinkKey, Matter};
+use crate::machine::who::beacon::Signed;
+use crate::machine::who::identity::Person;
+use crate::machine::who::ids::{MessageId, PeerId};
+use crate::machine::wire::{Flags, Request, Response};
+
+impl Members {
+    /// The process of that id asks something, under a seal: it has proven who it is.
+    pub(crate) fn request(
+        &mut self,
+        arrival: &Arrival,
+        id: PeerId,
+        (seq, request): (u32, Request<'_>),
+        ctx: &mut Ctx<'_>,
+    ) {
+        // A packet before may have closed the link.
+        let link = arrival.link.filter(|&link| ctx.calls.is_open(link));
+        let member = link.and_then(|link| Some((link, self.on_link(link)?)));
+        match (request, member) {
+            (Request::Hello { stream, start, given_up, beacon }, _)
+                if beacon.beacon.id == id && !ctx.parting =>
+            {
+                self.says_hello(arrival, seq, &beacon, (stream, start, given_up), ctx);
+            }
+            (Request::Say { stream, position, number, flags, text }, Some((link, key))) => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
+                    && let Some(response) =
+                        self.said(key, (stream, position), (number, flags, text), ctx)
+                {
+                    ctx.calls.reply(arrival, link, seq, &response);
+                }
+            }
+            (Request::Ping, Some((link, _))) => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
+                }
+            }
+            (Request::Bye { next, beacon }, member) if beacon.beacon.id == id => {
+                // The answer goes out first: the link it would take is closed.
+                ctx.calls.reply_stray(seq, &Response::Ok);
+                if let Some((_, key)) = member {
+                    self.receipt(key, Receipt { at: ctx.now, next, held: 0 }, None, ctx);
+                }
+                self.says_goodbye(&beacon, ctx);
+            }
+            (Request::Say { .. } | Request::Ping, None) => {
+                ctx.calls.reply_stray(seq, &Response::Unknown);
+            }
+            _ => ctx.calls.blame.unauthenticated += 1,
+        }
+    }
+
+    fn says_hello(
+        &mut self,
+        arrival: &Arrival,
+        seq: u32,
+        beacon: &Signed,
+        stream: (u32, u64, u64),
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some((key, link)) = self.hello(arrival, beacon, stream, ctx) else { return };
+        if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+            ctx.calls.reply(arrival, link, seq, &Response::Ok);
+        }
+        self.greet_back(key, link, ctx);
+    }
+
+    /// Somebody says a piece. `None` is silence: they will say it again.
+    fn said(
+        &mut self,
+        key: MemberKey,
+        at: (u32, u64),
+        piece: (u64, Flags, &str),
+        ctx: &mut Ctx<'_>,
+    ) -> Option<Response> {
+        if !ctx.announce {
+            // Not in yet, or on the way out.
+            ctx.calls.blame.over_limit += 1;
+            return None;
+        }
+        if self.get(key).is_some_and(|member| member.streams.hears(at.0)) {
+            self.show(key, ctx);
+        }
+        let (me, out) = (ctx.me.beacon.name.as_str(), &mut *ctx.out);
+        let show = |from: &Person, number, flags: Flags, text: &str| {
+            let Some(kept) = out.keep(text) else { return };
+            let id = MessageId { author: from.id, number };
+            let mention = mentions(out.text(&kept), me);
+            let marks = Marks { action: flags.action, private: flags.private, mention };
+            out.message(id, from.clone(), kept, marks);
+        };
+        match self.take(key, at, piece, (ctx.now, ctx.full), show) {
+            Taken::Next(next, held) => Some(Response::Next { next, held }),
+            Taken::Unknown => Some(Response::Unknown),
+            Taken::TooFar => {
+                ctx.calls.blame.over_limit += 1;
+                None
+            }
+        }
+    }
+
+    /// A call to a member is answered.
+    pub(crate) fn answered(
+        &mut self,
+        arrival: &Arrival,
+        link: LinkKey,
+        (key, matter): (MemberKey, Matter),
+        response: &Response,
+        ctx: &mut Ctx<'_>,
+    ) {
+        match (matter, response) {
+            (Matter::Hello, Response::Ok) => self.greeted(key, link, arrival, ctx),
+            (Matter::Hello, _) => self.greeting_failed(key, link, ctx),
+            (Matter::Say { position }, &Response::Next { next, held }) => {
+                let receipt = Receipt { at: ctx.now, next, held };
+                self.receipt(key, receipt, Some(position), ctx);
+                self.kick(key, ctx);
+            }
+            (Matter::Say { position }, _) => {
+                self.say_failed(key, position, ctx);
+                self.unknown(key, link, ctx);
+            }
+            (Matter::Ping, response) => {
+                self.pinged(key, true, ctx);
+                if *response == Response::Unknown {
+                    self.unknown(key, link, ctx);
+                }
+            }
+            (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
+        }
+    }
+
+    /// A call to a member has failed. False when they do not answer where they were, and were heard
+    /// nowhere else: a nodeset may know where.
+    pub(crate) fn failed(
+        &mut self,
+        link: LinkKey,
+        (key, matter): (MemberKey, Matter),
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        match matter {
+            Matter::Hello => self.greeting_failed(key, link, ctx),
+            Matter::Challenge => self.challenged(key, link, false, ctx),
+            Matter::Say { position } => {
+                self.say_failed(key, position, ctx);
+                return self.reroute(key, ctx);
+            }
+            Matter::Ping => {
+                self.pinged(key, false, ctx);
+                return self.reroute(key, ctx);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,65 @@
+//! What comes of our calls, by who made them.
+
+use super::{Peer, Stage, wanted};
+use crate::machine::call::Arrival;
+use crate::machine::token::{Ask, LinkKey, Purpose};
+use crate::machine::wire::{Response, Sender};
+
+impl Peer {
+    /// A call of ours is answered.
+    pub(super) fn answered(
+        &mut self,
+        arrival: &Arrival,
+        link: LinkKey,
+        purpose: Purpose,
+        response: Response,
+    ) {
+        self.members.lives_on(link, self.now);
+        let parting = matches!(self.stage, Stage::Parting { .. });
+        let (members, mut ctx) = self.parts();
+        match (purpose, response) {
+            (Purpose::Nodeset(Ask::Deregister) | Purpose::Bye, _) => self.parted(),
+            // Leaving: a lease that comes late must not bring us back in.
+            (Purpose::Nodeset(Ask::Register), response) if parting => {
+                self.late_lease(Some(response));
+            }
+            (Purpose::Nodeset(Ask::Who { .. }), _) if parting => {}
+            (Purpose::Nodeset(ask), response) => {
+                ctx.calls.alive(link);
+                let Sender::Open(incarnation) = arrival.sender else { return };
+                let (now, card) = (self.now, wanted(&self.stage, &self.card));
+                let Some(client) = &mut self.client else { return };
+                let news = client.answered(now, ask, incarnation, response, card, &mut self.calls);
+                self.news(news);
+            }
+            (Purpose::Member(member, matter), response) => {
+                members.answered(arrival, link, (member, matter), &response, &mut ctx);
+            }
+            (Purpose::Probe, _) => self.probed(link, true),
+        }
+    }
+
+    pub(super) fn failed(&mut self, link: LinkKey, purpose: Purpose) {
+        let parting = matches!(self.stage, Stage::Parting { .. });
+        let (members, mut ctx) = self.parts();
+        match purpose {
+            Purpose::Nodeset(Ask::Deregister) | Purpose::Bye => self.parted(),
+            Purpose::Nodeset(Ask::Register) if parting => self.late_lease(None),
+            Purpose::Nodeset(Ask::Who { .. }) if parting => {}
+            Purpose::Nodeset(ask) => {
+                let card = wanted(&self.stage, &self.card);
+                let Some(client) = &mut self.client else { return };
+                let news = client.failed(self.now, ask, card, &mut self.calls);
+                self.news(news);
+            }
+            Purpose::Member(member, matter) => {
+                let known = members.failed(link, (member, matter), &mut ctx);
+                let card = wanted(&self.stage, &self.card).filter(|_| !known);
+                if let (Some(client), Some(card)) = (&mut self.client, card) {
+                    client.ask_around(self.now, card, &mut self.calls);
+                }
+            }
+            Purpose::Probe => self.probed(link, false),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! contract and its laws.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::machine::command::Command;
 use crate::machine::event::{Event, Exit};
@@ -105,22 +106,61 @@ pub trait Machine {
     fn check(&self);
 }
 
+/// What a machine wants next, once it is drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// When it is to be woken; `None` for a machine that only waits for others, or is done.
+    pub wake: Option<Wake>,
+    /// The machine kept the law of wakes. One that wanted to be woken at once, as it would for ever, is
+    /// woken [`WAKE_MIN`] later: its owner goes on, and counts.
+    pub lawful: bool,
+}
+
+/// How soon a machine is woken that breaks the law of wakes.
+pub const WAKE_MIN: Duration = Duration::from_millis(1);
+
 /// Steps 2 and 3 of the contract: one input, then every action it leads to.
 ///
 /// # Panics
 ///
-/// When the machine breaks the law of wakes: a bug in the machine, never an effect of the input.
+/// With debug assertions, when the machine breaks the law of wakes: a bug in the machine, never an effect
+/// of the input.
 pub fn drain<M: Machine + ?Sized>(
     machine: &mut M,
     now: Time,
     input: Input<'_>,
     mut act: impl FnMut(Action<'_>),
-) {
+) -> Drained {
     machine.handle(now, input);
     while let Some(action) = machine.poll() {
         act(action);
     }
-    if let Some(wake) = machine.next_wake() {
-        assert!(wake.at > now, "the wake for {} at {} is not after {now}", wake.why, wake.at);
+    let wake = machine.next_wake();
+    let drained = Drained::of(now, wake);
+    debug_assert!(drained.lawful, "the wake for {wake:?} is not after {now}");
+    drained
+}
+
+impl Drained {
+    fn of(now: Time, wake: Option<Wake>) -> Self {
+        let lawful = wake.is_none_or(|wake| wake.at > now);
+        let later = |wake| if lawful { wake } else { Wake { at: now + WAKE_MIN, ..wake } };
+        Self { wake: wake.map(later), lawful }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_that_is_over_is_put_off_and_told_of() {
+        let (now, why) = (Time::from_micros(5_000), "a test");
+        let wake = |at| Some(Wake { at: Time::from_micros(at), why });
+        assert_eq!(Drained::of(now, None), Drained { wake: None, lawful: true });
+        assert_eq!(Drained::of(now, wake(5_001)), Drained { wake: wake(5_001), lawful: true });
+        for over in [0, 4_999, 5_000] {
+            assert_eq!(Drained::of(now, wake(over)), Drained { wake: wake(6_000), lawful: false });
+        }
     }
 }

@@ -8,19 +8,18 @@
 //!    come ([`Input::Tick`]).
 //! 2. Read the clock *after* taking it and call [`Machine::handle`] with that [`Time`].
 //! 3. Call [`Machine::poll`] until it returns `None`, and carry out each [`Action`].
-//! 4. Sleep until [`Machine::next_wake`], or until the next input, whichever comes first.
+//! 4. Sleep until the wake that [`drain`] returns, or until the next input, whichever comes first.
 //!
 //! ```
 //! # use std::net::SocketAddr;
-//! # use chatrpc::machine::{Action, Event, Exit, Input, Machine, Time, Wake, drain};
+//! # use chatrpc::machine::{Action, Drained, Event, Exit, Input, Machine, Time, drain};
 //! # trait World { fn send(&mut self, to: SocketAddr, bytes: &[u8]); fn show(&mut self, event: Event<'_>); fn leave(&mut self, exit: Exit); }
-//! # fn step(machine: &mut dyn Machine, now: Time, input: Input<'_>, world: &mut impl World) -> Option<Wake> {
+//! # fn step(machine: &mut dyn Machine, now: Time, input: Input<'_>, world: &mut impl World) -> Drained {
 //! drain(machine, now, input, |action| match action {
 //!     Action::Send { to, bytes } => world.send(to, bytes),
 //!     Action::Show(event) => world.show(event),
 //!     Action::Exit(exit) => world.leave(exit),
-//! });
-//! machine.next_wake() // to sleep until then, or until the next input
+//! })
 //! # }
 //! ```
 //!
@@ -29,8 +28,8 @@
 //! # The laws
 //!
 //! - Once drained, `next_wake` is `None` or later than the `now` that was handed in. A deadline
-//!   that stays in the past would keep a processor busy for ever; [`drain`] asserts that it never
-//!   does.
+//!   that stays in the past would keep a processor busy for ever; [`drain`] asserts that none does
+//!   in debug builds, and puts it off and says so in others.
 //! - An early, late or repeated `Tick` is harmless. A `now` before the last one counts as the last
 //!   one; a `now` hours later (a closed lid) is an ordinary input.
 //! - Same seed, same inputs: the same actions, byte for byte, on every platform.
@@ -107,7 +106,7 @@ mod whom;
 pub mod wire;
 
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
-pub use contract::{Action, Blame, Input, Machine, Table, Wake, drain};
+pub use contract::{Action, Blame, Drained, Input, Machine, Table, WAKE_MIN, Wake, drain};
 pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Why};
 pub use guarded::{Guarded, wipe, wiped};
 pub use listing::{Listing, ListingConfig};

@@ -16,8 +16,11 @@ impl World {
         let now = self.procs[proc].local(self.now);
         let mut exited = false;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            drain(&mut *machine, now, input, |action| exited |= self.act(proc, action));
-            machine.next_wake()
+            let drained =
+                drain(&mut *machine, now, input, |action| exited |= self.act(proc, action));
+            // With debug assertions it has panicked, with the reason.
+            assert!(drained.lawful, "the wake for {:?} is over", drained.wake);
+            drained.wake
         }));
         let wake = match result {
             Ok(wake) => wake,

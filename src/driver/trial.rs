@@ -3,20 +3,21 @@
 
 use std::ops::Range;
 
-use super::clock::Zone;
-use super::escape::to_safe_json;
-use super::front::{Front, Note, Paper, Reading};
-use super::json::{INPUT_MAX, Json};
-use super::lines::{Lines, Style};
-use super::splitter::Splitter;
-use super::terminal::Picture;
-use super::terminal::alert::{Alert, Dialect};
-use super::terminal::decoder::Decoder;
-use super::terminal::theme::{ASCII, Depth, Theme};
-use super::terminal::view::Want;
-use super::terminal::{links, wrap};
-use super::typist::{BURST, Typist};
-use super::{identity, known};
+use crate::driver::front::escape::to_safe_json;
+use crate::driver::front::format::{Format, Note, Paper, Reading};
+use crate::driver::front::json::{INPUT_MAX, Json};
+use crate::driver::front::lines::{Lines, Style};
+use crate::driver::front::typist::{BURST, Typist};
+use crate::driver::os::clock::Zone;
+use crate::driver::os::identity;
+use crate::driver::os::splitter::Splitter;
+use crate::driver::os::trusted;
+use crate::driver::terminal::Picture;
+use crate::driver::terminal::alert::{Alert, Dialect};
+use crate::driver::terminal::decoder::Decoder;
+use crate::driver::terminal::theme::{ASCII, Depth, Theme};
+use crate::driver::terminal::view::Want;
+use crate::driver::terminal::{links, wrap};
 use crate::machine::{Event, SafeText, TEXT_MAX, Time};
 
 /// What was typed, for bytes that came in these reads at these instants, a tick before each.
@@ -111,7 +112,7 @@ pub fn printed(json: bool, events: &[Event<'_>]) -> (String, String) {
     (paper.out, paper.err)
 }
 
-fn front(json: bool, literal: bool) -> Box<dyn Front> {
+fn front(json: bool, literal: bool) -> Box<dyn Format> {
     if json {
         Box::new(Json::default())
     } else {
@@ -137,7 +138,7 @@ pub fn rung(text: &SafeText<'_>) -> Vec<Vec<u8>> {
 
 /// The file of trusted names, read and written again.
 pub fn known(text: &str) -> String {
-    known::written(&known::parse(text))
+    trusted::written(&trusted::parse(text))
 }
 
 /// What becomes of lines that somebody types, or pastes, where nothing marks a paste.

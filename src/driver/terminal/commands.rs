@@ -1,6 +1,6 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
-use super::alert::Notify;
+use crate::driver::terminal::alert::Notify;
 use crate::machine::{COMMANDS, CommandHelp, Opening, Refusal};
 
 /// The screen's own commands, in the order of the alphabet.

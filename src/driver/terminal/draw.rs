@@ -11,13 +11,13 @@
 
 use ratatui::layout::Rect;
 
-use super::canvas::Canvas;
-use super::editor::Editor;
-use super::keys::without_last_feed;
-use super::page::Row;
-use super::theme::Role;
-use super::view::{Focus, Prompt, Sheet, View};
-use super::wrap::{columns, cut, fitting, wrap};
+use crate::driver::terminal::canvas::Canvas;
+use crate::driver::terminal::editor::Editor;
+use crate::driver::terminal::keys::without_last_feed;
+use crate::driver::terminal::page::Row;
+use crate::driver::terminal::theme::Role;
+use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
+use crate::driver::terminal::wrap::{columns, cut, fitting, wrap};
 use crate::machine::Health;
 
 /// Rows of the draft, at most; it scrolls beyond.
@@ -186,8 +186,8 @@ fn states(view: &View) -> Vec<String> {
         brief = vec![format!("{sign} {people}")];
     }
     if let Some(rtt) = view.round_trip() {
-        parts.push(super::super::wording::milliseconds(rtt));
-        brief.push(super::super::wording::milliseconds(rtt).replace(' ', ""));
+        parts.push(crate::driver::front::wording::milliseconds(rtt));
+        brief.push(crate::driver::front::wording::milliseconds(rtt).replace(' ', ""));
     }
     let unsent = view.page.scrollback.unsent();
     if unsent > 0 {
@@ -357,7 +357,7 @@ impl Line {
             Prompt::Paste(text) => {
                 let text = without_last_feed(text);
                 let lines = text.split('\n').count();
-                let bytes = super::super::front::grouped(text.len());
+                let bytes = crate::driver::front::format::grouped(text.len());
                 let s = if lines == 1 { "" } else { "s" };
                 let ask =
                     format!("Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no");

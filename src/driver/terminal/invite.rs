@@ -5,10 +5,10 @@
 
 use zeroize::Zeroizing;
 
-use super::super::invitation::{Invitation, rows};
-use super::decoder::{Key, Stroke};
-use super::view::{Sheet, View, Want};
-use super::wrap::wrap;
+use crate::driver::front::invitation::{Invitation, rows};
+use crate::driver::terminal::decoder::{Key, Stroke};
+use crate::driver::terminal::view::{Sheet, View, Want};
+use crate::driver::terminal::wrap::wrap;
 
 /// How others join, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What each key does. The table in the README and the sheet behind F1 come from [`KEYS`].
 
-use super::super::table::table;
-use super::super::wording;
-use super::commands::{SCREEN, beginning};
-use super::complete::Completion;
-use super::decoder::{Key, Stroke};
-use super::editor::{DRAFT_MAX, Editor, Span, Toward};
-use super::view::{Focus, Prompt, Sheet, View, Want};
-use super::viewport::Source;
-use super::wrap::wrap;
-use crate::driver::front::grouped;
+use crate::driver::front::format::grouped;
+use crate::driver::front::table::table;
+use crate::driver::front::wording;
+use crate::driver::terminal::commands::{SCREEN, beginning};
+use crate::driver::terminal::complete::Completion;
+use crate::driver::terminal::decoder::{Key, Stroke};
+use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
+use crate::driver::terminal::view::{Focus, Prompt, Sheet, View, Want};
+use crate::driver::terminal::viewport::Source;
+use crate::driver::terminal::wrap::wrap;
 use crate::machine::{CommandHelp, Opening, Person};
 
 /// What the keys do: key, while typing, while reading back.

@@ -18,19 +18,19 @@
 //! changed, the last one is written, and 15 ms have passed; so a terminal that stands still costs
 //! one frame in a queue, and nothing waits for it.
 
-pub(super) mod alert;
+pub(crate) mod alert;
 mod canvas;
 mod commands;
 mod complete;
-pub(super) mod decoder;
+pub(crate) mod decoder;
 mod detail;
 mod draw;
 mod editor;
 mod invite;
 mod keys;
-pub(super) mod links;
+pub(crate) mod links;
 mod page;
-pub(super) mod picture;
+pub(crate) mod picture;
 mod recall;
 mod resend;
 mod scrollback;
@@ -39,9 +39,9 @@ mod search;
 mod tests;
 pub(crate) mod theme;
 pub(crate) mod tty;
-pub(super) mod view;
+pub(crate) mod view;
 mod viewport;
-pub(super) mod wrap;
+pub(crate) mod wrap;
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -59,14 +59,15 @@ use self::resend::To;
 use self::theme::Theme;
 use self::tty::Tty;
 use self::view::Want;
-use super::clock::{Clock, Zone, unix_ms};
-use super::files::open_regular;
-use super::front::{Note, Wish, counted};
-use super::report::Failure;
-use super::seat::{Heard, Seat};
-use super::signals::{self, Signal};
-use super::streams::shown;
-use super::{TTY, state};
+use crate::driver::commands::report::Failure;
+use crate::driver::front::format::{Note, Wish, counted};
+use crate::driver::front::seat::{Heard, Seat};
+use crate::driver::os::clock::{Clock, Zone, unix_ms};
+use crate::driver::os::event_loop::TTY;
+use crate::driver::os::files::open_regular;
+use crate::driver::os::signals::{self, Signal};
+use crate::driver::os::state;
+use crate::driver::os::stdio::shown;
 use crate::machine::{Event, Machine, Peer, Time};
 
 /// Frames are no closer to each other than this.

@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::super::clock::Zone;
-use super::super::people::People;
-use super::super::wording;
-use super::commands::{ClockFace, Joins};
-use super::links::links;
-use super::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
-use super::search::hits;
-use super::theme::{Role, Signs};
-use super::viewport::{Keyed, Source};
-use super::wrap::{columns, cut, wrap};
+use crate::driver::front::people::People;
+use crate::driver::front::wording;
+use crate::driver::os::clock::Zone;
+use crate::driver::terminal::commands::{ClockFace, Joins};
+use crate::driver::terminal::links::links;
+use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
+use crate::driver::terminal::search::hits;
+use crate::driver::terminal::theme::{Role, Signs};
+use crate::driver::terminal::viewport::{Keyed, Source};
+use crate::driver::terminal::wrap::{columns, cut, wrap};
 use crate::machine::{Person, PublicKey, Refusal, Whom};
 
 /// From this width of a framed pane on there is room for a clock, columns.
@@ -380,9 +380,9 @@ fn folded(moves: &[&Move], label: impl Fn(&Person) -> String) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::scrollback::Fate;
-    use super::super::theme::{ASCII, UNICODE};
     use super::*;
+    use crate::driver::terminal::scrollback::Fate;
+    use crate::driver::terminal::theme::{ASCII, UNICODE};
     use crate::machine::{MessageId, Name, PeerId, SafeText, Why};
 
     /// 23 Oct 2026, 09:12 UTC.

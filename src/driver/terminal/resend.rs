@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::super::front::counted;
-use super::super::people::People;
-use super::page::Page;
-use super::scrollback::Fate;
-use super::view::{View, Want};
+use crate::driver::front::format::counted;
+use crate::driver::front::people::People;
+use crate::driver::terminal::page::Page;
+use crate::driver::terminal::scrollback::Fate;
+use crate::driver::terminal::view::{View, Want};
 use crate::machine::{PeerId, Person, Whom};
 
 /// How much is said again at once.

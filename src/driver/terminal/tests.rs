@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen};
 
-use super::super::clock::Zone;
-use super::super::front::Note;
-use super::super::invitation::Invitation;
-use super::picture::Picture;
-use super::resend::To;
-use super::theme::{ASCII, Depth, Theme, UNICODE};
-use super::view::Want;
+use crate::driver::front::format::Note;
+use crate::driver::front::invitation::Invitation;
+use crate::driver::os::clock::Zone;
+use crate::driver::terminal::picture::Picture;
+use crate::driver::terminal::resend::To;
+use crate::driver::terminal::theme::{ASCII, Depth, Theme, UNICODE};
+use crate::driver::terminal::view::Want;
 use crate::machine::{
     self, Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SECRET,
     SafeText, Secret, Time, Whom, Why,

@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::super::clock::Zone;
-use super::super::front::{Note, counted, grouped};
-use super::super::refusal::words;
-use super::super::streams::shown;
-use super::super::wording;
-use super::alert::Notify;
-use super::commands::Order;
-use super::complete::Completion;
-use super::detail;
-use super::editor::Editor;
-use super::invite::Invite;
-use super::page::{Page, Unread};
-use super::recall::Recall;
-use super::resend::To;
-use super::scrollback::{Fate, Said};
-use super::theme::Signs;
-use super::viewport::Viewport;
+use crate::driver::front::format::{Note, counted, grouped};
+use crate::driver::front::refusal::words;
+use crate::driver::front::wording;
+use crate::driver::os::clock::Zone;
+use crate::driver::os::stdio::shown;
+use crate::driver::terminal::alert::Notify;
+use crate::driver::terminal::commands::Order;
+use crate::driver::terminal::complete::Completion;
+use crate::driver::terminal::detail;
+use crate::driver::terminal::editor::Editor;
+use crate::driver::terminal::invite::Invite;
+use crate::driver::terminal::page::{Page, Unread};
+use crate::driver::terminal::recall::Recall;
+use crate::driver::terminal::resend::To;
+use crate::driver::terminal::scrollback::{Fate, Said};
+use crate::driver::terminal::theme::Signs;
+use crate::driver::terminal::viewport::Viewport;
 use crate::machine::{
     Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
 };

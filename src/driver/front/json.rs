@@ -8,12 +8,12 @@ use core::fmt::Display;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::clock::{rfc3339, unix_ms};
-use super::escape::to_safe_json;
-use super::front::{Front, Note, Paper, Reading, Wish};
-use super::refusal::{Words, not_utf8, too_long, words};
-use super::report::Failure;
-use super::splitter::Piece;
+use crate::driver::commands::report::Failure;
+use crate::driver::front::escape::to_safe_json;
+use crate::driver::front::format::{Format, Note, Paper, Reading, Wish};
+use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
+use crate::driver::os::clock::{rfc3339, unix_ms};
+use crate::driver::os::splitter::Piece;
 use crate::machine::{Event, Health, Listed, PeerId, Person, Presence, TEXT_MAX, Whom};
 
 /// The longest line of input. Every byte of a text may be written as `\u0000`, near enough.
@@ -213,7 +213,7 @@ impl Json {
     }
 }
 
-impl Front for Json {
+impl Format for Json {
     fn show(&mut self, event: &Event<'_>, paper: &mut Paper) {
         match event {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {

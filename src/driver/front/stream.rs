@@ -7,22 +7,23 @@ use std::os::fd::AsFd;
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
-use super::chat::Words;
-use super::clock::Clock;
-use super::front::{Front, Note, Paper, Reading, Wish};
-use super::output::Output;
-use super::report::Failure;
-use super::seat::{Heard, Seat};
-use super::signals::Signal;
-use super::splitter::Piece;
-use super::stdin::Stdin;
-use super::typist::{Row, Typist};
-use super::{STDERR, STDIN, STDOUT, World, wording};
+use crate::driver::commands::chat::Words;
+use crate::driver::commands::report::Failure;
+use crate::driver::front::format::{Format, Note, Paper, Reading, Wish};
+use crate::driver::front::seat::{Heard, Seat};
+use crate::driver::front::typist::{Row, Typist};
+use crate::driver::front::wording;
+use crate::driver::os::clock::Clock;
+use crate::driver::os::event_loop::{STDERR, STDIN, STDOUT, World};
+use crate::driver::os::output::Output;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::splitter::Piece;
+use crate::driver::os::stdin::Stdin;
 use crate::machine::{Event, Peer, Time};
 
 /// A front end, its input and its two outputs.
 pub(crate) struct Stream {
-    front: Box<dyn Front>,
+    format: Box<dyn Format>,
     paper: Paper,
     out: Output,
     err: Output,
@@ -40,7 +41,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// Lines of standard input have at most `line_max` bytes; `typed` says that a person types them.
     pub(crate) fn new(
-        front: Box<dyn Front>,
+        format: Box<dyn Format>,
         words: Words,
         line_max: usize,
         typed: bool,
@@ -55,7 +56,7 @@ impl Stream {
             _ => None,
         };
         Ok(Self {
-            front,
+            format,
             paper: Paper::default(),
             out: Output::new(rustix::stdio::stdout(), registry, STDOUT)?,
             err: Output::new(rustix::stdio::stderr(), registry, STDERR)?,
@@ -89,7 +90,7 @@ impl Stream {
                 return refused.then_some(Heard::Refused);
             }
         };
-        let reading = self.front.read(Piece::Line(&line), &mut self.paper);
+        let reading = self.format.read(Piece::Line(&line), &mut self.paper);
         self.read(reading)
     }
 
@@ -127,22 +128,22 @@ impl Stream {
 
 impl Seat for Stream {
     fn show(&mut self, event: &Event<'_>) {
-        self.front.show(event, &mut self.paper);
+        self.format.show(event, &mut self.paper);
         self.queue();
     }
 
     fn note(&mut self, note: &Note) {
-        self.front.note(note, &mut self.paper);
+        self.format.note(note, &mut self.paper);
         self.queue();
     }
 
     fn fail(&mut self, failure: &Failure) {
-        self.front.fail(failure, &mut self.paper);
+        self.format.fail(failure, &mut self.paper);
         self.queue();
     }
 
     fn bye(&mut self, status: u8) {
-        self.front.bye(status, &mut self.paper);
+        self.format.bye(status, &mut self.paper);
         self.queue();
     }
 
@@ -167,7 +168,7 @@ impl Seat for Stream {
                     typist.line(line, self.clock.now());
                     continue;
                 }
-                let reading = self.front.read(piece, &mut self.paper);
+                let reading = self.format.read(piece, &mut self.paper);
                 if let Some(heard) = self.read(reading) {
                     return Some(heard);
                 }
@@ -196,7 +197,7 @@ impl Seat for Stream {
     }
 
     fn settle(&mut self) {
-        self.front.settle();
+        self.format.settle();
     }
 
     fn note_ready(&mut self, event: &Ready) {

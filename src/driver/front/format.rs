@@ -2,14 +2,14 @@
 //!
 //! A front end is pure: it turns events into text and lines into inputs, and the loop carries both.
 
-use super::invitation::Invitation;
-use super::report::Failure;
-use super::splitter::Piece;
+use crate::driver::commands::report::Failure;
+use crate::driver::front::invitation::Invitation;
+use crate::driver::os::splitter::Piece;
 use crate::machine::{Command, Event, Input, PeerId, Whom};
 use core::fmt::Write;
 
 /// Turns events into text for standard output and standard error, and lines into inputs.
-pub(crate) trait Front {
+pub(crate) trait Format {
     /// Something happened.
     fn show(&mut self, event: &Event<'_>, paper: &mut Paper);
 

@@ -3,18 +3,18 @@
 
 use log::{Level, log};
 
-use super::chatlog::{ChatLog, Trouble};
-use super::front::{Note, counted};
-use super::invitation::Invitation;
-use super::known::{Known, NotKept};
-use super::logged::Logged;
-use super::node::Told;
-use super::people::People;
-use super::seat::{Heard, Seat};
+use crate::driver::front::chatlog::{ChatLog, Trouble};
+use crate::driver::front::format::{Note, counted};
+use crate::driver::front::invitation::Invitation;
+use crate::driver::front::people::People;
+use crate::driver::front::seat::{Heard, Seat};
+use crate::driver::net::node::Told;
+use crate::driver::os::logged::Logged;
+use crate::driver::os::trusted::{NotKept, Trusted};
 use crate::machine::{Event, Exit, Person, Pin, Refusal, Room, Secret};
 
 /// A seat, and what it takes to say how the stay ended.
-pub(crate) struct Desk {
+pub(crate) struct Presenter {
     pub(crate) seat: Box<dyn Seat>,
     chatlog: Option<ChatLog>,
     /// Who is here, and who we are: a file that is opened late wants to know as well.
@@ -37,15 +37,15 @@ pub(crate) struct Desk {
     /// The room, and its secret for those who are to be invited.
     room: Room,
     secret: Option<Secret>,
-    known: Known,
+    trusted: Trusted,
 }
 
-impl Desk {
+impl Presenter {
     pub(crate) fn new(
         seat: Box<dyn Seat>,
         chatlog: Option<ChatLog>,
         (room, secret): (Room, Option<Secret>),
-        known: Known,
+        trusted: Trusted,
     ) -> Self {
         Self {
             seat,
@@ -61,7 +61,7 @@ impl Desk {
             exit: None,
             room,
             secret,
-            known,
+            trusted,
         }
     }
 
@@ -94,7 +94,7 @@ impl Desk {
             _ => {}
         }
         if let Event::Trusted { who, key } = event
-            && let Err(why) = self.known.add(Pin { name: who.name.clone(), key: *key })
+            && let Err(why) = self.trusted.add(Pin { name: who.name.clone(), key: *key })
         {
             return self.trust_for_now(event, &self.people.label(who), &why);
         }

@@ -4,20 +4,22 @@ use std::net::SocketAddr;
 
 use mio::event::Event;
 
-use super::address::Address;
-use super::clock::started;
-use super::front::Paper;
-use super::identity::leave_no_core;
-use super::json;
-use super::node::{Node, Told};
-use super::probe::Probe;
-use super::report::{Asked, Failure, failed, resolved, status};
-use super::room::Door;
-use super::signals::Signal;
-use super::socket::Socket;
-use super::table::table;
-use super::wording;
-use super::{PEER, PROBE, Program, World, run, seed, signals, streams};
+use crate::driver::commands::door::Door;
+use crate::driver::commands::report::{Asked, Failure, failed, resolved, status};
+use crate::driver::front::format::Paper;
+use crate::driver::front::json;
+use crate::driver::front::table::table;
+use crate::driver::front::wording;
+use crate::driver::net::address::Address;
+use crate::driver::net::node::{Node, Told, seed};
+use crate::driver::net::probe::Probe;
+use crate::driver::net::socket::Socket;
+use crate::driver::os::clock::started;
+use crate::driver::os::event_loop::{PEER, PROBE, Program, World, run};
+use crate::driver::os::identity::leave_no_core;
+use crate::driver::os::signals;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::stdio;
 use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Time};
 
 /// What `chatrpc who` is asked for.
@@ -41,13 +43,13 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
     if !options.json {
         let (people, open) = asked?;
         if people.is_empty() {
-            streams::tell(&format!("{}\n", wording::nobody(open)))?;
+            stdio::tell(&format!("{}\n", wording::nobody(open)))?;
         }
         let rows = people
             .iter()
             .map(|one| [one.who.name.to_string(), one.who.id.short(), one.addr.to_string()]);
         let text = table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n");
-        return streams::print(&text).map(|()| status::OK);
+        return stdio::print(&text).map(|()| status::OK);
     }
     let mut paper = Paper::default();
     let status = match asked {
@@ -61,7 +63,7 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
             failure.status
         }
     };
-    match streams::print(&paper.out) {
+    match stdio::print(&paper.out) {
         Err(failure) if status == status::OK => Err(failure),
         _ => Ok(status),
     }

@@ -9,20 +9,20 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, about, check_ours, open_regular, text_of};
-use super::identity::unreadable;
-use super::report::Failure;
+use crate::driver::commands::report::Failure;
+use crate::driver::os::files::{self, about, check_ours, open_regular, text_of};
+use crate::driver::os::identity::unreadable;
 use crate::machine::{Name, Pin, PublicKey};
 
 /// Names that are kept, as many as the machine holds. A name that does not fit is refused: none that
 /// is trusted is ever dropped for it.
 const KNOWN_MAX: usize = 1024;
 
-pub(super) type Pins = BTreeMap<Name, PublicKey>;
+pub(crate) type Pins = BTreeMap<Name, PublicKey>;
 
 /// The names we know, and the keys behind them.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct Trusted {
     /// `None` when nothing is to be kept.
     path: Option<PathBuf>,
     pins: Pins,
@@ -37,7 +37,7 @@ pub(crate) enum NotKept {
     File(io::Error),
 }
 
-impl Known {
+impl Trusted {
     /// Reads the file in that folder; without one, nobody is known.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ fn read(path: &Path) -> io::Result<Pins> {
 }
 
 /// The names in a file.
-pub(super) fn parse(text: &str) -> Pins {
+pub(crate) fn parse(text: &str) -> Pins {
     // A line that is none was not written here; it is left out with the next that is.
     let pins = text.lines().filter_map(|line| {
         let (key, name) = line.split_once(' ')?;
@@ -96,7 +96,7 @@ pub(super) fn parse(text: &str) -> Pins {
 }
 
 /// The same as a file.
-pub(super) fn written(pins: &Pins) -> String {
+pub(crate) fn written(pins: &Pins) -> String {
     pins.iter().map(|(name, key)| format!("{key} {name}\n")).collect()
 }
 
@@ -137,36 +137,36 @@ mod tests {
     #[test]
     fn who_is_trusted_is_kept_under_one_key() {
         let folder = fresh("known");
-        let mut known = Known::load(Some(&folder)).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
         for pin in [pin("bob", 1), pin("two words", 2), pin("bob", 3)] {
             known.add(pin).unwrap();
         }
-        let again = Known::load(Some(&folder)).unwrap();
+        let again = Trusted::load(Some(&folder)).unwrap();
         assert_eq!(again.pins(), [pin("bob", 3), pin("two words", 2)]);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "the file and its lock");
         fs::write(folder.join("known"), "junk\nff bob\n").unwrap();
-        assert!(Known::load(Some(&folder)).unwrap().pins().is_empty());
+        assert!(Trusted::load(Some(&folder)).unwrap().pins().is_empty());
         fs::remove_dir_all(&folder).unwrap();
-        assert!(Known::load(None).unwrap().pins().is_empty());
+        assert!(Trusted::load(None).unwrap().pins().is_empty());
     }
 
     #[test]
     fn two_processes_lose_nothing_of_each_other() {
         let folder = fresh("known-twins");
-        let [mut one, mut other] = [(); 2].map(|()| Known::load(Some(&folder)).unwrap());
+        let [mut one, mut other] = [(); 2].map(|()| Trusted::load(Some(&folder)).unwrap());
         one.add(pin("bob", 1)).unwrap();
         other.add(pin("carol", 2)).unwrap();
         one.add(pin("dave", 3)).unwrap();
         other.add(pin("bob", 4)).unwrap();
         let all = [pin("bob", 4), pin("carol", 2), pin("dave", 3)];
-        assert_eq!(Known::load(Some(&folder)).unwrap().pins(), all);
+        assert_eq!(Trusted::load(Some(&folder)).unwrap().pins(), all);
         fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_file_in_use_is_said_to_be_and_what_a_crash_left_is_not_in_the_way() {
         let folder = fresh("known-busy");
-        let mut known = Known::load(Some(&folder)).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
         let held = lock(&folder.join("known.lock")).unwrap();
         let Err(NotKept::File(error)) = known.add(pin("bob", 1)) else { panic!("written") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
@@ -175,7 +175,7 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, folder.join("known.new")).unwrap();
         known.add(pin("bob", 1)).unwrap();
         assert!(!elsewhere.exists(), "no link is followed");
-        assert_eq!(Known::load(Some(&folder)).unwrap().pins(), [pin("bob", 1)]);
+        assert_eq!(Trusted::load(Some(&folder)).unwrap().pins(), [pin("bob", 1)]);
         fs::remove_dir_all(&folder).unwrap();
     }
 
@@ -183,12 +183,12 @@ mod tests {
     fn what_others_could_have_written_is_not_trusted() {
         use std::os::unix::fs::PermissionsExt;
         let folder = fresh("known-open");
-        let mut known = Known::load(Some(&folder)).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
         known.add(pin("bob", 1)).unwrap();
         for (mode, fine) in [(0o600, true), (0o644, true), (0o664, false), (0o602, false)] {
             let file = folder.join("known");
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(Known::load(Some(&folder)).is_ok(), fine, "{mode:o}");
+            assert_eq!(Trusted::load(Some(&folder)).is_ok(), fine, "{mode:o}");
         }
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -201,11 +201,11 @@ mod tests {
             text += &format!("{} n{number}\n", PublicKey([1; 32]));
         }
         fs::write(folder.join("known"), &text).unwrap();
-        let mut known = Known::load(Some(&folder)).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
         assert!(matches!(known.add(pin("bob", 1)), Err(NotKept::Full)));
         assert_eq!(fs::read_to_string(folder.join("known")).unwrap(), text);
         known.add(pin("n7", 2)).unwrap();
-        let pins = Known::load(Some(&folder)).unwrap().pins();
+        let pins = Trusted::load(Some(&folder)).unwrap().pins();
         assert!(pins.len() == KNOWN_MAX && pins.contains(&pin("n7", 2)));
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -4,27 +4,30 @@ use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::address::Address;
-use super::chatlog::ChatLog;
-use super::front::{Front, Paper};
-use super::identity::{Keeper, leave_no_core};
-use super::json::{self, Json};
-use super::lines::{Lines, Style};
-use super::names;
-use super::nodeset::EVERYWHERE;
-use super::refusal::too_long;
-use super::report::{
+use crate::driver::commands::ask_name;
+use crate::driver::commands::door::Door;
+use crate::driver::commands::nodeset::EVERYWHERE;
+use crate::driver::commands::report::{
     Asked, Failure, cannot_bind, name_refused, status, stderr_has_colour, unreadable,
 };
-use super::room::Door;
-use super::seat::Seat;
-use super::session::Session;
-use super::signals::Signal;
-use super::socket::Socket;
-use super::stream::Stream;
-use super::terminal::theme::{ColorWhen, Theme};
-use super::terminal::{Look, Screen, tty};
-use super::{PORT, World, run, shell, stdin, streams};
+use crate::driver::commands::stay::Stay;
+use crate::driver::front::chatlog::ChatLog;
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::json::{self, Json};
+use crate::driver::front::lines::{Lines, Style};
+use crate::driver::front::refusal::too_long;
+use crate::driver::front::seat::Seat;
+use crate::driver::front::stream::Stream;
+use crate::driver::net::address::{Address, PORT};
+use crate::driver::net::socket::Socket;
+use crate::driver::os::event_loop::{World, run};
+use crate::driver::os::identity::{Keeper, leave_no_core};
+use crate::driver::os::shell;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::stdin;
+use crate::driver::os::stdio;
+use crate::driver::terminal::theme::{ColorWhen, Theme};
+use crate::driver::terminal::{Look, Screen, tty};
 use crate::machine::{Name, NameProblem, Room, SafeText, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
@@ -217,7 +220,7 @@ impl Plan {
                 json::fail(&failure, &mut paper);
                 json::bye(failure.status, &mut paper);
                 // The status is that of the first thing that failed.
-                if let Err(second) = streams::print(&paper.out) {
+                if let Err(second) = stdio::print(&paper.out) {
                     failure.print();
                     second.print();
                 }
@@ -241,13 +244,13 @@ impl Plan {
         let door = self.door.open(&mut world)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
-            let mut session = wiped(|| Session::open(self, name, &door, &keeper, &world))?;
-            let status = run(&mut world, &mut session)?;
-            if !session.asks_again() {
+            let mut stay = wiped(|| Stay::open(self, name, &door, &keeper, &world))?;
+            let status = run(&mut world, &mut stay)?;
+            if !stay.asks_again() {
                 return Ok(status);
             }
-            drop(session);
-            match world.signals.by_default(|| names::ask(None))? {
+            drop(stay);
+            match world.signals.by_default(|| ask_name::ask(None))? {
                 Some(another) => name = another,
                 None => return Ok(status),
             }
@@ -258,7 +261,7 @@ impl Plan {
     fn check_input(&self) -> Result<(), Failure> {
         stdin::check().map_err(|error| unreadable(&error))?;
         let stays = matches!(self.words, Words::Stdin { stay: true });
-        if !stays && streams::is_closed(rustix::stdio::stdin()) {
+        if !stays && stdio::is_closed(rustix::stdio::stdin()) {
             let failure = Failure::new(status::INTERNAL, "input", "standard input is closed");
             return Err(failure.hint("--no-input and --stay do without"));
         }
@@ -277,10 +280,10 @@ impl Plan {
             if let Some(Err(error)) = given {
                 writeln!(tell, "{}", name_refused(&NameProblem::Invalid(error)).what)?;
             }
-            let default = names::default_name();
-            return Ok(world.signals.by_default(|| names::ask(default.as_ref()))?);
+            let default = ask_name::default_name();
+            return Ok(world.signals.by_default(|| ask_name::ask(default.as_ref()))?);
         }
-        let default = || names::default_name().filter(|_| self.asked == Asked::Send);
+        let default = || ask_name::default_name().filter(|_| self.asked == Asked::Send);
         match given {
             Some(Ok(name)) => Ok(Some(name)),
             Some(Err(error)) => Err(name_refused(&NameProblem::Invalid(error))),
@@ -310,7 +313,7 @@ impl Plan {
                 Err(error) => log::info!("no screen on this terminal: {error}"),
             }
         }
-        let front: Box<dyn Front> =
+        let front: Box<dyn Format> =
             if self.json { Box::new(Json::default()) } else { Box::new(Lines::new(self.style)) };
         let line_max = if self.json { json::INPUT_MAX } else { TEXT_MAX };
         let stream = Stream::new(front, self.words.clone(), line_max, self.interactive, world);

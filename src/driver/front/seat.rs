@@ -5,9 +5,9 @@
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
-use super::front::{Note, Wish};
-use super::report::Failure;
-use super::signals::Signal;
+use crate::driver::commands::report::Failure;
+use crate::driver::front::format::{Note, Wish};
+use crate::driver::os::signals::Signal;
 use crate::machine::{Event, Peer, Time};
 
 /// Input and output of one stay in a room.

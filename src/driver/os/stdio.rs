@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
-use super::report::{Failure, status, unwritable};
+use crate::driver::commands::report::{Failure, status, unwritable};
 use crate::machine::sanitize;
 
 /// Prints to standard output.

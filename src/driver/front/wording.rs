@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::front::{counted, grouped};
-use super::invitation::Invitation;
-use super::people::People;
-use super::table::table;
-use super::typist::Row;
+use crate::driver::front::format::{counted, grouped};
+use crate::driver::front::invitation::Invitation;
+use crate::driver::front::people::People;
+use crate::driver::front::table::table;
+use crate::driver::front::typist::Row;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, TEXT_MAX, Why};
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use zeroize::Zeroizing;
 
-use super::shell;
+use crate::driver::os::shell;
 use crate::machine::{Name, Room, Secret};
 
 /// How a room is joined.

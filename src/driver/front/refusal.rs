@@ -1,7 +1,7 @@
 //! Why a line was not carried out, in words.
 
-use super::front::grouped;
-use super::report::name_refused;
+use crate::driver::commands::report::name_refused;
+use crate::driver::front::format::grouped;
 use crate::machine::{Refusal, TEXT_MAX};
 
 /// A refusal for people and for programs.

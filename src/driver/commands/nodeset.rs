@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use mio::event::Event;
 
-use super::advertise::advertised;
-use super::clock::{Clock, started};
-use super::front::counted;
-use super::node::Node;
-use super::notify::Notify;
-use super::report::{Failure, cannot_bind, status};
-use super::signals::Signal;
-use super::socket::Socket;
-use super::{NODESET, PORT, Program, World, run, seed, shell, signals, streams};
+use crate::driver::commands::report::{Failure, cannot_bind, status};
+use crate::driver::front::format::counted;
+use crate::driver::net::address::PORT;
+use crate::driver::net::advertise::advertised;
+use crate::driver::net::node::{Node, seed};
+use crate::driver::net::socket::Socket;
+use crate::driver::os::clock::{Clock, started};
+use crate::driver::os::event_loop::{NODESET, Program, World, run};
+use crate::driver::os::notify::Notify;
+use crate::driver::os::shell;
+use crate::driver::os::signals;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::stdio;
 use crate::machine::{Registry, RegistryConfig, Time};
 
 /// What `chatrpc nodeset` is asked for.
@@ -85,7 +89,7 @@ pub(crate) fn registry_node(
 
 /// The first line is for programs, so it is written at once and whole; the rest is for people.
 fn announce(addr: SocketAddr, quiet: bool) -> Result<(), Failure> {
-    streams::print(&format!("Listening on: {addr}\n"))?;
+    stdio::print(&format!("Listening on: {addr}\n"))?;
     let mut err = io::stderr();
     if err.is_terminal() && !quiet {
         let port = addr.port();

@@ -10,12 +10,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::clock::{Zone, unix_ms};
-use super::files::{about, open_regular};
-use super::front::counted;
-use super::people::People;
-use super::state;
-use super::wording;
+use crate::driver::front::format::counted;
+use crate::driver::front::people::People;
+use crate::driver::front::wording;
+use crate::driver::os::clock::{Zone, unix_ms};
+use crate::driver::os::files::{about, open_regular};
+use crate::driver::os::state;
 use crate::machine::{Event, Person, Room};
 
 /// The file where nobody names another, in the folder for state: named like the room, with what no

@@ -7,11 +7,11 @@ use std::time::Duration;
 use log::{Level, debug, log_enabled};
 use mio::{Registry, Token};
 
-use super::clock::Clock;
-use super::logged::Logged;
-use super::socket::{Buffer, Socket, Trouble};
+use crate::driver::net::socket::{Buffer, Socket, Trouble};
+use crate::driver::os::clock::Clock;
+use crate::driver::os::logged::Logged;
 use crate::machine::wire::DATAGRAM_MAX;
-use crate::machine::{Action, Blame, Event, Exit, Input, Machine, Time, drain};
+use crate::machine::{Action, Blame, Event, Exit, Input, Machine, Seed, Time, drain};
 
 /// The log says no more often than this what was refused: whoever sends junk does not fill it.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -190,4 +190,11 @@ fn turn<M: Machine>(
         }
     });
     full
+}
+
+/// Entropy for one machine.
+pub(crate) fn seed() -> io::Result<Seed> {
+    let mut seed = Seed([0; 32]);
+    getrandom::fill(&mut seed.0)?;
+    Ok(seed)
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use super::files::check_ours;
+use crate::driver::os::files::check_ours;
 
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {

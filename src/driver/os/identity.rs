@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::clock::{started, unix_ms};
-use super::files::{check_ours, lock, open_regular, read_whole};
-use super::report::{Failure, status};
-use super::shell::quote;
+use crate::driver::commands::report::{Failure, status};
+use crate::driver::os::clock::{started, unix_ms};
+use crate::driver::os::files::{check_ours, lock, open_regular, read_whole};
+use crate::driver::os::shell::quote;
 use crate::machine::{Guarded, Identity, Incarnation};
 
 /// What others may not do with a file of ours.
@@ -176,7 +176,7 @@ fn next_incarnation(path: &Path, now: u64) -> io::Result<u64> {
 }
 
 /// What comes after the number that is kept; `None` when nothing can.
-pub(super) fn incarnation_after(kept: &str, now: u64) -> Option<u64> {
+pub(crate) fn incarnation_after(kept: &str, now: u64) -> Option<u64> {
     let last: u64 = kept.trim().parse().unwrap_or(0);
     last.checked_add(1).map(|next| now.max(next))
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use log::{LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
-use super::clock::{rfc3339, unix_ms};
-use super::streams::shown;
+use crate::driver::os::clock::{rfc3339, unix_ms};
+use crate::driver::os::stdio::shown;
 
 /// Turns the log on: 1 is the story of a run, 2 and more every datagram.
 ///

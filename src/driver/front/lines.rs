@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::clock::{Zone, unix_ms};
-use super::front::{Front, Note, Paper, Reading, Wish, counted};
-use super::people::People;
-use super::refusal::{not_utf8, too_long, words};
-use super::report::Failure;
-use super::splitter::Piece;
-use super::streams::shown;
-use super::wording;
+use crate::driver::commands::report::Failure;
+use crate::driver::front::format::{Format, Note, Paper, Reading, Wish, counted};
+use crate::driver::front::people::People;
+use crate::driver::front::refusal::{not_utf8, too_long, words};
+use crate::driver::front::wording;
+use crate::driver::os::clock::{Zone, unix_ms};
+use crate::driver::os::splitter::Piece;
+use crate::driver::os::stdio::shown;
 use crate::machine::{Event, PeerId, Person, Why};
 
 /// How much of an undelivered message is shown, in columns.
@@ -106,7 +106,7 @@ impl Lines {
     }
 }
 
-impl Front for Lines {
+impl Format for Lines {
     fn show(&mut self, event: &Event<'_>, paper: &mut Paper) {
         self.people.note(event);
         match event {

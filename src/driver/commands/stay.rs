@@ -6,23 +6,24 @@ use std::time::Duration;
 use mio::event::Event;
 use rustix::io::Errno;
 
-use super::advertise;
-use super::chat::Plan;
-use super::clock::Clock;
-use super::desk::Desk;
-use super::front::{Note, Wish, counted};
-use super::identity::Keeper;
-use super::invitation::Invitation;
-use super::known::Known;
-use super::node::Node;
-use super::nodeset::{EVERYWHERE, registry_node};
-use super::probe::Probe;
-use super::report::{
+use crate::driver::commands::chat::Plan;
+use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
+use crate::driver::commands::presenter::Presenter;
+use crate::driver::commands::report::{
     Asked, Failure, failed, name_refused, resolved, status, unreadable, unwritable,
 };
-use super::seat::Heard;
-use super::signals::Signal;
-use super::{NODESET, PEER, PROBE, Program, World, seed, wording};
+use crate::driver::front::format::{Note, Wish, counted};
+use crate::driver::front::invitation::Invitation;
+use crate::driver::front::seat::Heard;
+use crate::driver::front::wording;
+use crate::driver::net::advertise;
+use crate::driver::net::node::{Node, seed};
+use crate::driver::net::probe::Probe;
+use crate::driver::os::clock::Clock;
+use crate::driver::os::event_loop::{NODESET, PEER, PROBE, Program, World};
+use crate::driver::os::identity::Keeper;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::trusted::Trusted;
 use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
 
 /// How many members a nodeset serves that was opened by a chat.
@@ -31,7 +32,7 @@ const MEMBERS_MAX: usize = 1024;
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// One stay in a room.
-pub(crate) struct Session<'a> {
+pub(crate) struct Stay<'a> {
     plan: &'a Plan,
     clock: Clock,
     nodeset: SocketAddr,
@@ -39,7 +40,7 @@ pub(crate) struct Session<'a> {
     /// The nodeset of a room that this process opened.
     registry: Option<Node<Registry>>,
     probe: Option<Probe>,
-    desk: Desk,
+    presenter: Presenter,
     /// There was a terminal to lose when we started.
     has_terminal: bool,
     /// It was said who still needs the nodeset.
@@ -58,7 +59,7 @@ struct End {
     by: Option<Time>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Stay<'a> {
     /// Binds, registers, and makes the first move.
     pub(crate) fn open(
         plan: &'a Plan,
@@ -78,22 +79,23 @@ impl<'a> Session<'a> {
         }
         // Through the address that others use, so that the nodeset sees us where others reach us.
         let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
-        let known = Known::load(keeper.folder())?;
+        let trusted = Trusted::load(keeper.folder())?;
         let (identity, incarnation) = (keeper.identity().clone(), keeper.next_incarnation()?);
         let config = PeerConfig {
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
             once: plan.asked == Asked::Send,
-            pins: known.pins(),
+            pins: trusted.pins(),
             ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, nodeset)
         };
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
         let chatlog = plan.chatlog(room)?;
-        let mut desk = Desk::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), known);
+        let mut presenter =
+            Presenter::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), trusted);
         if let Some(addr) = opened {
             let invitation = Invitation::new(addr, room, secret.as_ref());
-            desk.seat.note(&Note::Opened(invitation));
+            presenter.seat.note(&Note::Opened(invitation));
         }
         let probe = match opened {
             Some(_) => None,
@@ -102,35 +104,35 @@ impl<'a> Session<'a> {
         let clock = world.clock;
         let has_terminal = world.has_terminal;
         let (signal, broken, end) = (None, None, None);
-        let mut session = Session {
+        let mut stay = Stay {
             plan,
             clock,
             nodeset,
             peer,
             registry,
             probe,
-            desk,
+            presenter,
             has_terminal,
             warned: false,
             signal,
             broken,
             end,
         };
-        session.feed(Input::Tick);
-        Ok(session)
+        stay.feed(Input::Tick);
+        Ok(stay)
     }
 
     fn feed(&mut self, input: Input<'_>) {
-        let Self { peer, desk, .. } = self;
-        peer.feed(input, |told| desk.told(told));
+        let Self { peer, presenter, .. } = self;
+        peer.feed(input, |told| presenter.told(told));
     }
 
     /// Whoever keeps the door open for others is asked whether they mean it, once.
     fn asked_to_quit(&mut self) {
-        match self.needed().filter(|_| !self.warned && self.desk.seat.can_ask()) {
+        match self.needed().filter(|_| !self.warned && self.presenter.seat.can_ask()) {
             Some(what) => {
                 self.warned = true;
-                self.desk.seat.note(&Note::Needed(what));
+                self.presenter.seat.note(&Note::Needed(what));
             }
             None => self.quit(),
         }
@@ -139,8 +141,8 @@ impl<'a> Session<'a> {
     /// Who joined through the nodeset of this process, and is still there.
     fn needed(&self) -> Option<String> {
         let members = self.registry.as_ref()?.machine().members();
-        let others = members.saturating_sub(usize::from(self.desk.ready));
-        let (people, here) = self.desk.here();
+        let others = members.saturating_sub(usize::from(self.presenter.ready));
+        let (people, here) = self.presenter.here();
         (others > 0).then(|| wording::needed(&here, others.saturating_sub(people)))
     }
 
@@ -148,38 +150,38 @@ impl<'a> Session<'a> {
     fn say_who_needs_us(&mut self) {
         if let Some(what) = self.needed().filter(|_| !self.warned) {
             self.warned = true;
-            self.desk.seat.last_word(&what);
+            self.presenter.seat.last_word(&what);
         }
     }
 
     fn quit(&mut self) {
         self.say_who_needs_us();
-        self.desk.leaving = true;
+        self.presenter.leaving = true;
         self.feed(Input::Command(Command::Quit));
         let impatient = self.plan.interactive || self.signal.is_some();
-        if self.desk.unacked > 0 && impatient && self.desk.exit.is_none() {
-            self.desk.seat.note(&Note::Waiting(self.desk.unacked));
+        if self.presenter.unacked > 0 && impatient && self.presenter.exit.is_none() {
+            self.presenter.seat.note(&Note::Waiting(self.presenter.unacked));
         }
     }
 
     fn carry_out(&mut self, wish: &Wish) {
         self.feed(wish.input());
-        self.desk.seat.settle();
-        if self.desk.leaving {
+        self.presenter.seat.settle();
+        if self.presenter.leaving {
             self.say_who_needs_us();
         }
     }
 
     /// Whether another line may be read: what was said before has to go somewhere first.
     fn accepts_lines(&self) -> bool {
-        let desk = &self.desk;
-        let open = desk.ready && !desk.leaving && desk.exit.is_none();
+        let presenter = &self.presenter;
+        let open = presenter.ready && !presenter.leaving && presenter.exit.is_none();
         open && self.peer.machine().accepts_lines()
     }
 
     /// Carries out what is asked for.
     fn listen(&mut self) {
-        while let Some(heard) = self.desk.hear(self.accepts_lines()) {
+        while let Some(heard) = self.presenter.hear(self.accepts_lines()) {
             match heard {
                 Heard::Wish(wish) => self.carry_out(&wish),
                 Heard::Refused => {}
@@ -187,7 +189,7 @@ impl<'a> Session<'a> {
                     self.broken = Some(error);
                     self.quit();
                 }
-                Heard::Log(what) => self.desk.set_chatlog(&what),
+                Heard::Log(what) => self.presenter.set_chatlog(&what),
                 Heard::Quit => self.asked_to_quit(),
                 Heard::QuitNow => self.quit_now(),
                 Heard::Hangup => self.signal(Signal::Hangup),
@@ -198,14 +200,17 @@ impl<'a> Session<'a> {
     /// Leaves without waiting for anything.
     fn quit_now(&mut self) {
         let now = Some(self.clock.now());
-        self.desk.exit.get_or_insert(Exit::Left { undelivered: 0 });
+        self.presenter.exit.get_or_insert(Exit::Left { undelivered: 0 });
         self.notice_exit();
         self.end = self.end.take().map(|end| End { by: now, ..end });
     }
 
     /// Leaves when there is nobody to show anything to.
     fn notice_gone(&mut self) {
-        if self.desk.seat.gone().is_some() && !self.desk.leaving && self.desk.exit.is_none() {
+        if self.presenter.seat.gone().is_some()
+            && !self.presenter.leaving
+            && self.presenter.exit.is_none()
+        {
             log::debug!("standard output is gone: leaving");
             self.quit();
         }
@@ -216,7 +221,7 @@ impl<'a> Session<'a> {
         if self.end.is_some() {
             return;
         }
-        let Some(exit) = self.desk.exit.clone() else { return };
+        let Some(exit) = self.presenter.exit.clone() else { return };
         let failure = self.failure(&exit);
         let signalled = match self.signal {
             Some(Signal::Terminate) => Some(status::TERMINATED),
@@ -224,25 +229,25 @@ impl<'a> Session<'a> {
             _ => None,
         };
         let failed = failure.as_ref().map(|failure| failure.status);
-        let silenced = self.desk.seat.lost_notices().then_some(status::INTERNAL);
+        let silenced = self.presenter.seat.lost_notices().then_some(status::INTERNAL);
         let status = signalled.or(failed).or(silenced).unwrap_or(status::OK);
-        if let Some(what) = self.desk.finish_chatlog() {
-            self.desk.seat.last_word(&what);
+        if let Some(what) = self.presenter.finish_chatlog() {
+            self.presenter.seat.last_word(&what);
         }
         match &failure {
             // Where the seat prints, nobody reads it.
-            Some(failure) if self.desk.seat.gone().is_some() => failure.print(),
-            Some(failure) => self.desk.seat.fail(failure),
+            Some(failure) if self.presenter.seat.gone().is_some() => failure.print(),
+            Some(failure) => self.presenter.seat.fail(failure),
             None => {}
         }
-        self.desk.seat.bye(status);
+        self.presenter.seat.bye(status);
         let by = self.signal.map(|_| self.clock.now() + FLUSH_MAX);
         self.end = Some(End { status, by });
     }
 
     fn failure(&self, exit: &Exit) -> Option<Failure> {
-        let desk = &self.desk;
-        match desk.seat.gone() {
+        let presenter = &self.presenter;
+        match presenter.seat.gone() {
             // Whoever read it has seen enough: `chatrpc chat … | head -1`.
             Some(Errno::PIPE | Errno::IO) => return None,
             Some(error) => return Some(unwritable(&error.into())),
@@ -261,13 +266,13 @@ impl<'a> Session<'a> {
         if !self.plan.strict {
             return None;
         }
-        let silent = desk.said == 0 && desk.refused == 0 && self.signal.is_none();
+        let silent = presenter.said == 0 && presenter.refused == 0 && self.signal.is_none();
         if self.plan.asked == Asked::Send && silent {
             let what = "there was nothing to say: standard input held no text";
             return Some(Failure::new(status::USAGE, "empty", what));
         }
-        let refused = if self.plan.json { 0 } else { desk.refused };
-        let unheard = if self.plan.asked == Asked::Send { desk.unheard } else { 0 };
+        let refused = if self.plan.json { 0 } else { presenter.refused };
+        let unheard = if self.plan.asked == Asked::Send { presenter.unheard } else { 0 };
         let undelivered = undelivered.max(&unheard);
         let what = match (*undelivered, refused) {
             (0, 0) => return None,
@@ -288,11 +293,11 @@ impl<'a> Session<'a> {
     pub(crate) fn asks_again(&self) -> bool {
         self.plan.interactive
             && self.signal.is_none()
-            && matches!(self.desk.exit, Some(Exit::Name(_)))
+            && matches!(self.presenter.exit, Some(Exit::Name(_)))
     }
 }
 
-impl Program for Session<'_> {
+impl Program for Stay<'_> {
     fn note_ready(&mut self, event: &Event) {
         match event.token() {
             PEER => self.peer.note_readable(),
@@ -306,19 +311,19 @@ impl Program for Session<'_> {
                     self.feed(Input::Unreachable(addr));
                 }
             }
-            _ => self.desk.seat.note_ready(event),
+            _ => self.presenter.seat.note_ready(event),
         }
     }
 
     fn signal(&mut self, signal: Signal) {
         match signal {
             Signal::Resize | Signal::Suspend | Signal::Continue => {
-                return self.desk.seat.signal(signal);
+                return self.presenter.seat.signal(signal);
             }
             // A terminal that is gone is seen to be gone, and a signal says so as well.
             Signal::Hangup if self.signal == Some(signal) => return,
             // To who has none it says that a file was put in the place of another.
-            Signal::Hangup if !self.has_terminal => return self.desk.follow_chatlog(),
+            Signal::Hangup if !self.has_terminal => return self.presenter.follow_chatlog(),
             Signal::Interrupt | Signal::Terminate | Signal::Hangup => {}
         }
         match &mut self.end {
@@ -335,42 +340,42 @@ impl Program for Session<'_> {
     }
 
     fn turn(&mut self) {
-        let Self { peer, desk, .. } = self;
-        peer.turn(|told| desk.told(told));
+        let Self { peer, presenter, .. } = self;
+        peer.turn(|told| presenter.told(told));
         if let Some(registry) = &mut self.registry {
             registry.turn(|told| {
                 log::debug!("nodeset: {}", told.logged());
                 false
             });
         }
-        if self.desk.ready {
+        if self.presenter.ready {
             self.probe = None;
         }
-        self.desk.seat.turn(self.peer.machine());
+        self.presenter.seat.turn(self.peer.machine());
         self.listen();
-        self.desk.seat.flush();
-        if self.peer.is_full() && self.desk.seat.has_room() {
+        self.presenter.seat.flush();
+        if self.peer.is_full() && self.presenter.seat.has_room() {
             self.feed(Input::Full(false));
         }
         self.notice_gone();
         self.notice_exit();
-        self.desk.seat.flush();
+        self.presenter.seat.flush();
     }
 
     fn has_work(&self) -> bool {
         let registry = self.registry.as_ref().is_some_and(Node::has_work);
-        self.peer.has_work() || registry || self.desk.seat.has_work(self.accepts_lines())
+        self.peer.has_work() || registry || self.presenter.seat.has_work(self.accepts_lines())
     }
 
     fn wake(&self) -> Option<Time> {
         let registry = self.registry.as_ref().and_then(Node::wake);
         let end = self.end.as_ref().and_then(|end| end.by);
-        [self.peer.wake(), registry, end, self.desk.seat.wake()].into_iter().flatten().min()
+        [self.peer.wake(), registry, end, self.presenter.seat.wake()].into_iter().flatten().min()
     }
 
     fn status(&self) -> Option<u8> {
         let end = self.end.as_ref()?;
         let late = end.by.is_some_and(|by| by <= self.clock.now());
-        (late || self.desk.seat.drained()).then_some(end.status)
+        (late || self.presenter.seat.drained()).then_some(end.status)
     }
 }

@@ -12,7 +12,7 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::splitter::{Piece, Splitter};
+use crate::driver::os::splitter::{Piece, Splitter};
 
 /// How much is read in one turn of the loop.
 const READ_MAX: usize = 4096;

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::address::Address;
-use super::room::Door;
-use super::shell::command;
-use super::streams::{has_colour, shown};
+use crate::driver::commands::door::Door;
+use crate::driver::net::address::Address;
+use crate::driver::os::shell::command;
+use crate::driver::os::stdio::{has_colour, shown};
 use crate::machine::wire::VERSION;
 use crate::machine::{Exit, NameProblem};
 

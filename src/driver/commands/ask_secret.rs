@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::signals::{self, Signal};
-use super::{STDIN, World};
+use crate::driver::os::event_loop::{STDIN, World};
+use crate::driver::os::signals::{self, Signal};
 
 /// The longest answer that is listened to, bytes. A secret is far shorter.
 const LINE_MAX: usize = 256;

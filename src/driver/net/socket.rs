@@ -12,7 +12,7 @@ use log::{debug, trace};
 use mio::{Interest, Registry, Token};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
-use super::address::{canonical, mapped};
+use crate::driver::net::address::{canonical, mapped};
 use crate::machine::wire::DATAGRAM_MAX;
 
 /// The size of the socket's buffers. The usual default holds 166 datagrams of 200 bytes: a room of

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::files::{open_regular, read_whole};
-use super::identity::leave_no_core;
-use super::names::read_line;
-use super::report::{Failure, status};
-use super::streams::deliver;
-use super::{World, prompt, shell};
+use crate::driver::commands::ask_name::read_line;
+use crate::driver::commands::ask_secret;
+use crate::driver::commands::report::{Failure, status};
+use crate::driver::os::event_loop::World;
+use crate::driver::os::files::{open_regular, read_whole};
+use crate::driver::os::identity::leave_no_core;
+use crate::driver::os::shell;
+use crate::driver::os::stdio::deliver;
 use crate::machine::{Name, Room, Secret};
 
 /// The variable that may hold the secret.
@@ -54,7 +56,7 @@ impl Door {
 
     /// The room, with its keys, and the secret, for those who are to be invited. A person at a terminal
     /// is asked for it, and nobody sees what they type.
-    pub(super) fn open(&self, world: &mut World) -> Result<(Room, Option<Secret>), Failure> {
+    pub(crate) fn open(&self, world: &mut World) -> Result<(Room, Option<Secret>), Failure> {
         let wrong = |what: String| Failure::new(status::USAGE, "room", what);
         let name = self.room.as_deref().unwrap_or(Room::LOBBY);
         let name = Name::parse(name).map_err(|error| wrong(format!("--room: {error}")))?;
@@ -109,7 +111,7 @@ impl Door {
 fn ask(name: &Name, world: &mut World) -> Result<Secret, Failure> {
     let label = format!("Secret of the room {name} (it is not shown): ");
     let read = |line: &[u8]| core::str::from_utf8(line).unwrap_or_default().parse::<Secret>();
-    prompt::secret(world, &label, read)?
+    ask_secret::secret(world, &label, read)?
         .ok_or_else(|| Failure::new(status::USAGE, "secret", "no secret was given"))
 }
 

@@ -1,0 +1,15 @@
+//! Whoever is in front of the machine, and what they are shown: in words, in lines, in JSON.
+
+pub(crate) mod chatlog;
+pub(crate) mod escape;
+pub(crate) mod format;
+pub(crate) mod invitation;
+pub(crate) mod json;
+pub(crate) mod lines;
+pub(crate) mod people;
+pub(crate) mod refusal;
+pub(crate) mod seat;
+pub(crate) mod stream;
+pub(crate) mod table;
+pub(crate) mod typist;
+pub(crate) mod wording;

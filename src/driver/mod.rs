@@ -8,28 +8,32 @@
 //! | `terminal` | the screen, which is one such seat |
 //! | `commands` | what is asked for on the command line |
 //!
+//! A folder imports from those above it in this table, and no file from one that imports from it:
+//! tests/purity.rs holds them to that.
+//!
 //! | file | idea |
 //! |---|---|
+//! | `os/event_loop` | the loop that every command runs in |
 //! | `os/clock`, `signals`, `logging`, `logged`, `notify` | time, signals, the log and what it says of events, systemd |
 //! | `os/splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `os/stdio` | the standard streams where nothing stands in front of them |
 //! | `os/files`, `state` | opening files; what is kept between runs |
 //! | `os/identity`, `trusted` | who we are, and whom we trust, in files |
-//! | `os/shell` | commands to copy |
+//! | `os/failure`, `shown`, `shell` | why a run failed, and its exit status; what is safe to show; commands to copy |
 //! | `net/address`, `advertise` | where a nodeset is; where others find us |
 //! | `net/socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
 //! | `front/typist` | lines of a hand, told from those of a clipboard |
 //! | `front/format`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
 //! | `front/people`, `wording` | who is called what, and what happened in words, on every seat |
-//! | `front/refusal` | refusals in words |
+//! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
 //! | `commands/options` | a configuration file as arguments |
 //! | `commands/chat`, `nodeset`, `who` | the commands |
 //! | `commands/door` | which room, and its secret |
 //! | `commands/ask_name`, `ask_secret` | what a person is asked for before there is a seat |
-//! | `commands/stay`, `presenter` | one stay in a room; between its machine and its seat |
-//! | `commands/report` | failures in words, and the exit statuses |
+//! | `commands/plan`, `stay`, `presenter` | what a stay in a room needs; the stay; between its machine and its seat |
+//! | `commands/report` | what the exit of a machine means, in words |
 //! | `trial` | the pure parts of the above in plain types, for fuzz targets |
 
 mod commands;
@@ -44,13 +48,14 @@ pub use commands::chat::{Chat, Say, chat, send};
 pub use commands::door::{Door, SecretSource, secret};
 pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::options;
-pub use commands::report::{Failure, status};
 pub use commands::who::{Who, who};
 pub use net::address::{Address, PORT};
+pub use os::failure::{Failure, status};
 pub use os::files::read_text;
 pub use os::logging::log_to_stderr;
 pub use os::shell::command;
+pub use os::shown::{shown, stdout_has_colour};
 pub use os::signals::outlive_file_limits;
-pub use os::stdio::{deliver, print, shown, stdout_has_colour, tell};
-pub use terminal::Picture;
+pub use os::stdio::{deliver, print, tell};
+pub use terminal::picture::Picture;
 pub use terminal::theme::ColorWhen;

@@ -4,19 +4,20 @@
 use std::ops::Range;
 
 use crate::driver::front::escape::to_safe_json;
-use crate::driver::front::format::{Format, Note, Paper, Reading};
+use crate::driver::front::format::{Format, Paper, Reading};
 use crate::driver::front::json::{INPUT_MAX, Json};
 use crate::driver::front::lines::{Lines, Style};
+use crate::driver::front::note::Note;
 use crate::driver::front::typist::{BURST, Typist};
 use crate::driver::os::clock::Zone;
 use crate::driver::os::identity;
 use crate::driver::os::splitter::Splitter;
 use crate::driver::os::trusted;
-use crate::driver::terminal::Picture;
 use crate::driver::terminal::alert::{Alert, Dialect};
 use crate::driver::terminal::decoder::Decoder;
+use crate::driver::terminal::picture::Picture;
 use crate::driver::terminal::theme::{ASCII, Depth, Theme};
-use crate::driver::terminal::view::Want;
+use crate::driver::terminal::want::Want;
 use crate::driver::terminal::{links, wrap};
 use crate::machine::{Event, SafeText, TEXT_MAX, Time};
 

@@ -1,34 +1,32 @@
 //! `chatrpc chat` and `chatrpc send`: join a room, talk, leave.
 
 use std::io::{self, IsTerminal, Write};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::driver::commands::ask_name;
 use crate::driver::commands::door::Door;
-use crate::driver::commands::nodeset::EVERYWHERE;
-use crate::driver::commands::report::{
-    Asked, Failure, cannot_bind, name_refused, status, stderr_has_colour, unreadable,
-};
+use crate::driver::commands::plan::Plan;
+use crate::driver::commands::report::Asked;
 use crate::driver::commands::stay::Stay;
-use crate::driver::front::chatlog::ChatLog;
-use crate::driver::front::format::{Format, Paper};
-use crate::driver::front::json::{self, Json};
-use crate::driver::front::lines::{Lines, Style};
-use crate::driver::front::refusal::too_long;
-use crate::driver::front::seat::Seat;
-use crate::driver::front::stream::Stream;
-use crate::driver::net::address::{Address, PORT};
-use crate::driver::net::socket::Socket;
+use crate::driver::front::format::Paper;
+use crate::driver::front::json;
+use crate::driver::front::lines::Style;
+use crate::driver::front::refusal::{name_refused, too_long};
+use crate::driver::front::stream::Words;
+use crate::driver::net::address::Address;
 use crate::driver::os::event_loop::{World, run};
+use crate::driver::os::failure::{Failure, status, unreadable};
 use crate::driver::os::identity::{Keeper, leave_no_core};
 use crate::driver::os::shell;
+use crate::driver::os::shown::stderr_has_colour;
 use crate::driver::os::signals::Signal;
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
+use crate::driver::terminal::screen::Look;
 use crate::driver::terminal::theme::{ColorWhen, Theme};
-use crate::driver::terminal::{Look, Screen, tty};
-use crate::machine::{Name, NameProblem, Room, SafeText, TEXT_MAX, wiped};
+use crate::driver::terminal::tty;
+use crate::machine::{Name, NameProblem, SafeText, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -84,39 +82,6 @@ pub struct Say {
     pub drain: Duration,
     /// Only failures.
     pub quiet: bool,
-}
-
-/// What both commands come down to.
-pub(crate) struct Plan {
-    pub(crate) nodeset: Option<Address>,
-    pub(crate) door: Door,
-    pub(crate) ephemeral: bool,
-    pub(crate) listen: Option<SocketAddr>,
-    pub(crate) asked: Asked,
-    pub(crate) json: bool,
-    /// A person is at a terminal that can have a screen.
-    pub(crate) screen: Option<Look>,
-    pub(crate) log: Option<String>,
-    pub(crate) style: Style,
-    pub(crate) words: Words,
-    pub(crate) drain: Duration,
-    /// A person is at the terminal and can be asked for another name.
-    pub(crate) interactive: bool,
-    /// Whoever typed is not there to see what was not delivered: the exit status says it.
-    pub(crate) strict: bool,
-}
-
-/// Where what we say comes from.
-#[derive(Clone, Debug)]
-pub(crate) enum Words {
-    /// Nowhere.
-    None,
-    /// The command line.
-    Once(String),
-    /// It was said: then we leave.
-    Said,
-    /// Standard input; after its end we leave, or stay.
-    Stdin { stay: bool },
 }
 
 /// Joins, talks, and leaves.
@@ -302,52 +267,5 @@ impl Plan {
             _ => failure("--name is required when stdin is not a terminal")
                 .hint(format!("try: echo hi | {}", shell::command(["chat", "ADDR", "-n", "bot"]))),
         }
-    }
-
-    /// Whoever is in front: a screen where there can be one, and lines everywhere else.
-    pub(crate) fn seat(&self, world: &World) -> io::Result<Box<dyn Seat>> {
-        let registry = world.poll.registry();
-        if let Some(look) = self.screen {
-            match Screen::open(look, world.clock, registry) {
-                Ok(screen) => return Ok(Box::new(screen)),
-                Err(error) => log::info!("no screen on this terminal: {error}"),
-            }
-        }
-        let front: Box<dyn Format> =
-            if self.json { Box::new(Json::default()) } else { Box::new(Lines::new(self.style)) };
-        let line_max = if self.json { json::INPUT_MAX } else { TEXT_MAX };
-        let stream = Stream::new(front, self.words.clone(), line_max, self.interactive, world);
-        Ok(Box::new(stream?))
-    }
-
-    /// The file that the chat is written to.
-    pub(crate) fn chatlog(&self, room: &Room) -> Result<Option<ChatLog>, Failure> {
-        let Some(path) = &self.log else { return Ok(None) };
-        let path = Some(path.as_str()).filter(|path| !path.is_empty());
-        ChatLog::open(path, room).map(Some).map_err(|error| {
-            Failure::new(status::USAGE, "log", format!("cannot write the chat to a file: {error}"))
-        })
-    }
-
-    /// Binds the peer's socket, and the nodeset's if this process opens a room.
-    pub(crate) fn sockets(&self) -> Result<(Socket, Option<Socket>), Failure> {
-        let bind = |listen| Socket::bind(listen);
-        let opened = if self.nodeset.is_none() {
-            let listen = match self.listen {
-                Some(listen) => SocketAddr::new(listen.ip(), PORT),
-                None => EVERYWHERE,
-            };
-            let join = shell::command(
-                ["chat", "localhost"].into_iter().map(str::to_owned).chain(self.door.options()),
-            );
-            let hint = format!("join the room that is there:  {join}");
-            Some(bind(listen).map_err(|error| cannot_bind(listen, &error, &[&hint]))?)
-        } else {
-            None
-        };
-        let listen = self.listen.unwrap_or(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0));
-        let hints = ["leave out --listen: any free port will do"];
-        let peer = bind(listen).map_err(|error| cannot_bind(listen, &error, &hints))?;
-        Ok((peer, opened))
     }
 }

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::driver::commands::ask_name::read_line;
 use crate::driver::commands::ask_secret;
-use crate::driver::commands::report::{Failure, status};
 use crate::driver::os::event_loop::World;
+use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::files::{open_regular, read_whole};
 use crate::driver::os::identity::leave_no_core;
 use crate::driver::os::shell;

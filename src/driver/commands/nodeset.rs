@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use mio::event::Event;
 
-use crate::driver::commands::report::{Failure, cannot_bind, status};
-use crate::driver::front::format::counted;
+use crate::driver::commands::report::cannot_bind;
+use crate::driver::front::numbers::counted;
 use crate::driver::net::address::PORT;
 use crate::driver::net::advertise::advertised;
 use crate::driver::net::node::{Node, seed};
 use crate::driver::net::socket::Socket;
 use crate::driver::os::clock::{Clock, started};
 use crate::driver::os::event_loop::{NODESET, Program, World, run};
+use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::notify::Notify;
 use crate::driver::os::shell;
 use crate::driver::os::signals;

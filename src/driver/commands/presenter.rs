@@ -4,8 +4,9 @@
 use log::{Level, log};
 
 use crate::driver::front::chatlog::{ChatLog, Trouble};
-use crate::driver::front::format::{Note, counted};
 use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::counted;
 use crate::driver::front::people::People;
 use crate::driver::front::seat::{Heard, Seat};
 use crate::driver::net::node::Told;

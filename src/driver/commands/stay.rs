@@ -6,14 +6,15 @@ use std::time::Duration;
 use mio::event::Event;
 use rustix::io::Errno;
 
-use crate::driver::commands::chat::Plan;
 use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
+use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
-use crate::driver::commands::report::{
-    Asked, Failure, failed, name_refused, resolved, status, unreadable, unwritable,
-};
-use crate::driver::front::format::{Note, Wish, counted};
+use crate::driver::commands::report::{Asked, failed, resolved};
+use crate::driver::front::format::Wish;
 use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::counted;
+use crate::driver::front::refusal::name_refused;
 use crate::driver::front::seat::Heard;
 use crate::driver::front::wording;
 use crate::driver::net::advertise;
@@ -21,6 +22,7 @@ use crate::driver::net::node::{Node, seed};
 use crate::driver::net::probe::Probe;
 use crate::driver::os::clock::Clock;
 use crate::driver::os::event_loop::{NODESET, PEER, PROBE, Program, World};
+use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
 use crate::driver::os::identity::Keeper;
 use crate::driver::os::signals::Signal;
 use crate::driver::os::trusted::Trusted;

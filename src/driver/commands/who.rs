@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mio::event::Event;
 
 use crate::driver::commands::door::Door;
-use crate::driver::commands::report::{Asked, Failure, failed, resolved, status};
+use crate::driver::commands::report::{Asked, failed, resolved};
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
 use crate::driver::front::table::table;
@@ -16,6 +16,7 @@ use crate::driver::net::probe::Probe;
 use crate::driver::net::socket::Socket;
 use crate::driver::os::clock::started;
 use crate::driver::os::event_loop::{PEER, PROBE, Program, World, run};
+use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::identity::leave_no_core;
 use crate::driver::os::signals;
 use crate::driver::os::signals::Signal;

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::driver::front::format::counted;
+use crate::driver::front::numbers::counted;
 use crate::driver::front::people::People;
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};

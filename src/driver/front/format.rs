@@ -2,8 +2,8 @@
 //!
 //! A front end is pure: it turns events into text and lines into inputs, and the loop carries both.
 
-use crate::driver::commands::report::Failure;
-use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Note;
+use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
 use crate::machine::{Command, Event, Input, PeerId, Whom};
 use core::fmt::Write;
@@ -49,25 +49,6 @@ impl Paper {
     }
 }
 
-/// What only the driver knows.
-#[derive(Clone, Debug)]
-pub(crate) enum Note {
-    /// This process runs the nodeset of its own room, and others join it so.
-    Opened(Invitation),
-    /// Others join the room so. It may hold the secret: that is for a person's eyes alone.
-    Invite(Invitation),
-    /// Somebody wants to leave who keeps the door open for others: to be asked again.
-    Needed(String),
-    /// Somebody asked to leave, and so many messages are still on their way.
-    Waiting(usize),
-    /// So many lines were not shown because the output was stalled.
-    Dropped(u64),
-    /// The chat is written to this file from here on, or to none.
-    Logging(Option<String>),
-    /// Anything else.
-    Remark(String),
-}
-
 /// What became of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -109,39 +90,5 @@ impl Wish {
             Self::Who => Command::Who,
             Self::Quit => Command::Quit,
         })
-    }
-}
-
-/// A number as people write it: `5,210`.
-pub(crate) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 message`, `2 messages`.
-pub(crate) fn counted(number: u64, thing: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{s}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(5210), "5,210");
-        assert_eq!(grouped(1_048_576), "1,048,576");
-        assert_eq!(counted(1, "message"), "1 message");
-        assert_eq!(counted(0, "message"), "0 messages");
     }
 }

@@ -8,11 +8,12 @@ use core::fmt::Display;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::driver::commands::report::Failure;
 use crate::driver::front::escape::to_safe_json;
-use crate::driver::front::format::{Format, Note, Paper, Reading, Wish};
+use crate::driver::front::format::{Format, Paper, Reading, Wish};
+use crate::driver::front::note::Note;
 use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
 use crate::driver::os::clock::{rfc3339, unix_ms};
+use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
 use crate::machine::{Event, Health, Listed, PeerId, Person, Presence, TEXT_MAX, Whom};
 

@@ -14,14 +14,16 @@ use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::driver::commands::report::Failure;
-use crate::driver::front::format::{Format, Note, Paper, Reading, Wish, counted};
+use crate::driver::front::format::{Format, Paper, Reading, Wish};
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::counted;
 use crate::driver::front::people::People;
 use crate::driver::front::refusal::{not_utf8, too_long, words};
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};
+use crate::driver::os::failure::Failure;
+use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::driver::os::stdio::shown;
 use crate::machine::{Event, PeerId, Person, Why};
 
 /// How much of an undelivered message is shown, in columns.

@@ -6,6 +6,8 @@ pub(crate) mod format;
 pub(crate) mod invitation;
 pub(crate) mod json;
 pub(crate) mod lines;
+pub(crate) mod note;
+pub(crate) mod numbers;
 pub(crate) mod people;
 pub(crate) mod refusal;
 pub(crate) mod seat;

@@ -1,8 +1,8 @@
 //! Why a line was not carried out, in words.
 
-use crate::driver::commands::report::name_refused;
-use crate::driver::front::format::grouped;
-use crate::machine::{Refusal, TEXT_MAX};
+use crate::driver::front::numbers::grouped;
+use crate::driver::os::failure::{Failure, status};
+use crate::machine::{NameProblem, Refusal, TEXT_MAX};
 
 /// A refusal for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,28 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
         Refusal::NotJoined => ("not_joined", "not in the room: nothing was sent".to_owned(), None),
     };
     Words { code, what, hint }
+}
+
+/// Why a name cannot be had.
+pub(crate) fn name_refused(problem: &NameProblem) -> Failure {
+    let refused = |code, what| Failure::new(status::NAME, code, what);
+    match problem {
+        NameProblem::Taken(name) => {
+            refused("name_taken", format!("the name '{name}' is in use in this room"))
+        }
+        NameProblem::LooksLike { wanted, present } => {
+            refused("name_alike", format!("'{wanted}' looks the same as '{present}', who is here"))
+                .hint("pick a name that cannot be confused")
+        }
+        NameProblem::ReadsAsId { wanted, of } => {
+            let what = match of {
+                Some(of) => format!("'{wanted}' reads as the id of '{of}', who is here"),
+                None => format!("'{wanted}' reads as an id"),
+            };
+            refused("name_alike", what).hint("pick a name that cannot be confused")
+        }
+        NameProblem::Invalid(error) => refused("bad_name", error.to_string()),
+    }
 }
 
 /// A line over a limit.

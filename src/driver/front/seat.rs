@@ -5,8 +5,9 @@
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
-use crate::driver::commands::report::Failure;
-use crate::driver::front::format::{Note, Wish};
+use crate::driver::front::format::Wish;
+use crate::driver::front::note::Note;
+use crate::driver::os::failure::Failure;
 use crate::driver::os::signals::Signal;
 use crate::machine::{Event, Peer, Time};
 

@@ -7,19 +7,32 @@ use std::os::fd::AsFd;
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
-use crate::driver::commands::chat::Words;
-use crate::driver::commands::report::Failure;
-use crate::driver::front::format::{Format, Note, Paper, Reading, Wish};
+use crate::driver::front::format::{Format, Paper, Reading, Wish};
+use crate::driver::front::note::Note;
 use crate::driver::front::seat::{Heard, Seat};
 use crate::driver::front::typist::{Row, Typist};
 use crate::driver::front::wording;
 use crate::driver::os::clock::Clock;
 use crate::driver::os::event_loop::{STDERR, STDIN, STDOUT, World};
+use crate::driver::os::failure::Failure;
 use crate::driver::os::output::Output;
 use crate::driver::os::signals::Signal;
 use crate::driver::os::splitter::Piece;
 use crate::driver::os::stdin::Stdin;
 use crate::machine::{Event, Peer, Time};
+
+/// Where what we say comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Words {
+    /// Nowhere.
+    None,
+    /// The command line.
+    Once(String),
+    /// It was said: then we leave.
+    Said,
+    /// Standard input; after its end we leave, or stay.
+    Stdin { stay: bool },
+}
 
 /// A front end, its input and its two outputs.
 pub(crate) struct Stream {

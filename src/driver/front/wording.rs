@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::driver::front::format::{counted, grouped};
 use crate::driver::front::invitation::Invitation;
+use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::people::People;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;

@@ -5,7 +5,7 @@ use core::str::FromStr;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use crate::driver::os::stdio::shown;
+use crate::driver::os::shown::shown;
 
 /// The port of a nodeset when none is named.
 pub const PORT: u16 = 7420;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::driver::commands::report::{Failure, status};
 use crate::driver::os::clock::{started, unix_ms};
+use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::files::{check_ours, lock, open_regular, read_whole};
 use crate::driver::os::shell::quote;
 use crate::machine::{Guarded, Identity, Incarnation};

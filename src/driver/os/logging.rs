@@ -6,7 +6,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
 use crate::driver::os::clock::{rfc3339, unix_ms};
-use crate::driver::os::stdio::shown;
+use crate::driver::os::shown::shown;
 
 /// Turns the log on: 1 is the story of a run, 2 and more every datagram.
 ///

@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod event_loop;
+pub(crate) mod failure;
 pub(crate) mod files;
 pub(crate) mod identity;
 pub(crate) mod logged;
@@ -9,6 +10,7 @@ pub(crate) mod logging;
 pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod shell;
+pub(crate) mod shown;
 pub(crate) mod signals;
 pub(crate) mod splitter;
 pub(crate) mod state;

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::driver::os::stdio::shown;
+use crate::driver::os::shown::shown;
 
 /// A command of this program, as somebody at this computer would type it.
 pub fn command<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> String {

@@ -4,13 +4,12 @@
 //! A stream that fails is an error with a reason: an empty file where a secret should be is none. A
 //! reader that left early has seen enough. Nothing here panics, as `println!` does on a full disk.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
-use crate::driver::commands::report::{Failure, status, unwritable};
-use crate::machine::sanitize;
+use crate::driver::os::failure::{Failure, status, unwritable};
 
 /// Prints to standard output.
 ///
@@ -58,32 +57,4 @@ pub(crate) fn is_closed(fd: BorrowedFd<'_>) -> bool {
     let null = stat("/dev/null").map(|null| null.st_rdev);
     let is_null = fstat(fd).map(|file| file.st_rdev) == null;
     is_null && fcntl_getfl(fd).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
-}
-
-/// Words that somebody typed or a file holds, safe to show, on one line.
-pub fn shown(words: &str) -> String {
-    sanitize(words).replace('\n', "␊")
-}
-
-/// Whether a stream shows colours: it is a terminal that knows them, and NO_COLOR does not forbid it.
-pub(crate) fn has_colour(stream: &impl IsTerminal) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    stream.is_terminal() && !set("NO_COLOR") && !dumb
-}
-
-/// Whether standard output shows colours.
-pub fn stdout_has_colour() -> bool {
-    has_colour(&io::stdout())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_of_words_is_one_harmless_line() {
-        assert_eq!(shown("x\x1b[31m\x07\u{9b}\u{202e}\r\ny"), "x␛[31m␇\u{FFFD}\u{FFFD}␊y");
-        assert_eq!(shown("/home/zoë/a b"), "/home/zoë/a b");
-    }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::driver::commands::report::Failure;
+use crate::driver::os::failure::Failure;
 use crate::driver::os::files::{self, about, check_ours, open_regular, text_of};
 use crate::driver::os::identity::unreadable;
 use crate::machine::{Name, Pin, PublicKey};

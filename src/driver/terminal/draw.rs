@@ -11,6 +11,8 @@
 
 use ratatui::layout::Rect;
 
+use crate::driver::front::numbers::grouped;
+use crate::driver::front::wording::milliseconds;
 use crate::driver::terminal::canvas::Canvas;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::keys::without_last_feed;
@@ -186,8 +188,8 @@ fn states(view: &View) -> Vec<String> {
         brief = vec![format!("{sign} {people}")];
     }
     if let Some(rtt) = view.round_trip() {
-        parts.push(crate::driver::front::wording::milliseconds(rtt));
-        brief.push(crate::driver::front::wording::milliseconds(rtt).replace(' ', ""));
+        parts.push(milliseconds(rtt));
+        brief.push(milliseconds(rtt).replace(' ', ""));
     }
     let unsent = view.page.scrollback.unsent();
     if unsent > 0 {
@@ -357,7 +359,7 @@ impl Line {
             Prompt::Paste(text) => {
                 let text = without_last_feed(text);
                 let lines = text.split('\n').count();
-                let bytes = crate::driver::front::format::grouped(text.len());
+                let bytes = grouped(text.len());
                 let s = if lines == 1 { "" } else { "s" };
                 let ask =
                     format!("Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no");

@@ -1,14 +1,15 @@
 //! What each key does. The table in the README and the sheet behind F1 come from [`KEYS`].
 
-use crate::driver::front::format::grouped;
+use crate::driver::front::numbers::grouped;
 use crate::driver::front::table::table;
 use crate::driver::front::wording;
 use crate::driver::terminal::commands::{SCREEN, beginning};
 use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::decoder::{Key, Stroke};
 use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
-use crate::driver::terminal::view::{Focus, Prompt, Sheet, View, Want};
+use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
 use crate::driver::terminal::viewport::Source;
+use crate::driver::terminal::want::Want;
 use crate::driver::terminal::wrap::wrap;
 use crate::machine::{CommandHelp, Opening, Person};
 
@@ -495,11 +496,13 @@ impl View {
     }
 
     fn sheet_key(&mut self, stroke: Stroke) {
-        if self.invite_key(stroke) {
-            return;
-        }
         let rows = self.height.saturating_sub(2).max(1);
         let Some(sheet) = &mut self.sheet else { return };
+        if let Some(text) = sheet.invite.as_ref().and_then(|invite| invite.copied_by(stroke)) {
+            self.want(Want::Copy(text));
+            self.hint = Some("copied, if the terminal lets programs copy".to_owned());
+            return;
+        }
         let top = sheet.top;
         sheet.top = match stroke.key {
             Key::Up | Key::Char('k' | 'K') => top.saturating_sub(1),

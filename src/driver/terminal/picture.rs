@@ -1,12 +1,13 @@
 //! The screen without its terminal: bytes that were typed and events go in, bytes to show come out.
 
-use crate::driver::front::format::Note;
+use crate::driver::front::note::Note;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::canvas::Canvas;
 use crate::driver::terminal::decoder::{Decoder, Key, Stroke, Typed};
 use crate::driver::terminal::draw::draw;
 use crate::driver::terminal::theme::Theme;
-use crate::driver::terminal::view::{View, Want};
+use crate::driver::terminal::view::View;
+use crate::driver::terminal::want::Want;
 use crate::machine::{Event, Presence, Time};
 
 /// So many equal arrow keys in one read are a notch of the wheel (mode 1007), not a finger. A guess:

@@ -5,28 +5,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::driver::front::format::counted;
+use crate::driver::front::numbers::counted;
 use crate::driver::front::people::People;
 use crate::driver::terminal::page::Page;
 use crate::driver::terminal::scrollback::Fate;
-use crate::driver::terminal::view::{View, Want};
+use crate::driver::terminal::view::View;
+use crate::driver::terminal::want::{To, Want};
 use crate::machine::{PeerId, Person, Whom};
 
 /// How much is said again at once.
 const RESEND_MAX: usize = 200;
 /// How many names stand in one line.
 const NAMES_MAX: usize = 10;
-
-/// Whom something is said to again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum To {
-    /// To whoever is here now: nobody was.
-    Everybody,
-    /// To the one it was for alone.
-    One(Whom<'static>),
-    /// To those of the room it did not reach.
-    Missed(Vec<PeerId>),
-}
 
 /// Whom a message did not reach, and where they are now.
 #[derive(Default)]

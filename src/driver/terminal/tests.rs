@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen};
 
-use crate::driver::front::format::Note;
 use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Note;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::picture::Picture;
-use crate::driver::terminal::resend::To;
 use crate::driver::terminal::theme::{ASCII, Depth, Theme, UNICODE};
-use crate::driver::terminal::view::Want;
+use crate::driver::terminal::want::{To, Want};
 use crate::machine::{
     self, Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SECRET,
     SafeText, Secret, Time, Whom, Why,

@@ -6,13 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use crate::driver::front::format::{Note, counted, grouped};
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::refusal::words;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
-use crate::driver::os::stdio::shown;
+use crate::driver::os::shown::shown;
 use crate::driver::terminal::alert::Notify;
 use crate::driver::terminal::commands::Order;
 use crate::driver::terminal::complete::Completion;
@@ -21,10 +20,10 @@ use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::invite::Invite;
 use crate::driver::terminal::page::{Page, Unread};
 use crate::driver::terminal::recall::Recall;
-use crate::driver::terminal::resend::To;
 use crate::driver::terminal::scrollback::{Fate, Said};
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
+use crate::driver::terminal::want::Want;
 use crate::machine::{
     Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
 };
@@ -33,33 +32,6 @@ use crate::machine::{
 const SILENT_MAX: Duration = Duration::from_secs(20);
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
-
-/// What is to be done that only the driver can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Want {
-    /// Give this line to the machine; and what was typed.
-    Line { line: String, typed: String },
-    /// Say this again; and which message it was.
-    Again { text: String, action: bool, to: To, number: u64 },
-    /// Leave, once everything is delivered.
-    Quit,
-    /// Leave at once.
-    QuitNow,
-    /// Stop, until somebody continues us.
-    Suspend,
-    /// Draw everything anew.
-    Redraw,
-    /// Report the mouse, or stop it.
-    Mouse,
-    /// Write the chat to a file: `on`, `off`, or its path.
-    Log(String),
-    /// Show the tables of the machine.
-    Debug,
-    /// Make a noise.
-    Ring(SafeText<'static>),
-    /// Have the terminal copy this.
-    Copy(Zeroizing<String>),
-}
 
 /// What a refusal takes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,7 +297,10 @@ impl View {
                 let opened = wording::opened(&invitation.line());
                 self.notice(&format!("{opened} (to copy: /invite)"));
             }
-            Note::Invite(invitation) => self.show_invite(invitation),
+            Note::Invite(invitation) => {
+                let invite = Some(Invite::of(invitation));
+                self.sheet = Some(Sheet { title: "Invite".to_owned(), invite, ..Sheet::default() });
+            }
             Note::Needed(what) => {
                 self.quitting = false;
                 self.notice(what);

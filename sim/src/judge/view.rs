@@ -2,7 +2,7 @@
 
 use chatrpc::machine::{Name, PeerId, Person, Why};
 
-use crate::judge::{Judge, Seat, Status};
+use super::{Judge, Seat, Status};
 
 /// Within this time of hearing from each other, two peers may not time each other out,
 /// microseconds. A lease lasts 60 s; the rest is for what was on its way.

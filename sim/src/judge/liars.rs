@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatrpc::machine::{Name, PeerId, Person};
 
-use crate::judge::Judge;
+use super::Judge;
 
 /// Messages of one process that a reader is shown at once, and in a second from then on: more than
 /// anybody can read.
@@ -97,5 +97,4 @@ impl Judge {
 }
 
 #[cfg(test)]
-#[path = "liars_tests.rs"]
 mod tests;

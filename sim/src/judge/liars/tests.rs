@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::*;
-use crate::world::SECOND;
+use crate::clock::SECOND;
 use chatrpc::machine::{Event, Exit, MessageId, PublicKey, Refusal, SafeText, Why};
 
 fn person(id: u64, name: &str) -> Person {

@@ -2,7 +2,7 @@
 
 use chatrpc::machine::{MessageId, PeerId, Person, Why};
 
-use crate::judge::{Judge, Status};
+use super::{Judge, Status};
 
 const SHOWN: u8 = 1;
 const ACKED: u8 = 2;

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
 use crate::driver::front::format::{Format, Paper, Reading};
 use crate::driver::front::json::{INPUT_MAX, Json};
@@ -108,7 +109,11 @@ pub fn read<'a>(
 /// What a front end prints of events, on standard output and standard error.
 pub fn printed(json: bool, events: &[Event<'_>]) -> (String, String) {
     let (mut front, mut paper) = (front(json, false), Paper::default());
-    events.iter().for_each(|event| front.show(event, &mut paper));
+    let mut company = Company::EMPTY;
+    for event in events {
+        company.note(event);
+        front.show(event, &company, &mut paper);
+    }
     front.bye(0, &mut paper);
     (paper.out, paper.err)
 }

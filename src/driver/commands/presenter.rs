@@ -7,20 +7,16 @@ use crate::driver::front::chatlog::{ChatLog, Trouble};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::people::People;
 use crate::driver::front::seat::{Heard, Seat};
 use crate::driver::net::node::Told;
 use crate::driver::os::logged::Logged;
 use crate::driver::os::trusted::{NotKept, Trusted};
-use crate::machine::{Event, Exit, Person, Pin, Refusal, Room, Secret};
+use crate::machine::{Event, Exit, Pin, Refusal, Room, Secret};
 
 /// A seat, and what it takes to say how the stay ended.
 pub(crate) struct Presenter {
     pub(crate) seat: Box<dyn Seat>,
     chatlog: Option<ChatLog>,
-    /// Who is here, and who we are: a file that is opened late wants to know as well.
-    people: People,
-    me: Option<Person>,
     /// The machine has joined.
     pub(crate) ready: bool,
     /// The machine is leaving.
@@ -51,8 +47,6 @@ impl Presenter {
         Self {
             seat,
             chatlog,
-            people: People::EMPTY,
-            me: None,
             ready: false,
             leaving: false,
             unacked: 0,
@@ -97,7 +91,8 @@ impl Presenter {
         if let Event::Trusted { who, key } = event
             && let Err(why) = self.trusted.add(Pin { name: who.name.clone(), key: *key })
         {
-            return self.trust_for_now(event, &self.people.label(who), &why);
+            let label = self.seat.company().label(who);
+            return self.trust_for_now(event, &label, &why);
         }
         self.show(event);
     }
@@ -125,16 +120,8 @@ impl Presenter {
         };
         log!(level, "{}", Logged::Event(event));
         self.seat.show(event);
-        self.people.note(event);
-        match (event, &self.me) {
-            (Event::Ready { me, .. }, _) => self.me = Some(me.clone()),
-            (Event::Renamed { who, .. }, Some(me)) if who.id == me.id => {
-                self.me = Some(who.clone());
-            }
-            _ => {}
-        }
         let Some(chatlog) = &mut self.chatlog else { return };
-        let what = match chatlog.show(event, &self.people, self.me.as_ref()) {
+        let what = match chatlog.show(event, self.seat.company()) {
             None => return,
             Some(Trouble::Began(error)) => {
                 format!(
@@ -171,7 +158,7 @@ impl Presenter {
 
     /// The people in this room, as they are called.
     pub(crate) fn here(&self) -> (usize, String) {
-        (self.people.len(), self.people.here())
+        (self.seat.company().len(), self.seat.company().here())
     }
 
     /// The next thing that is asked for.

@@ -10,13 +10,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::driver::front::company::Company;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::people::People;
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::files::{about, open_regular};
 use crate::driver::os::state;
-use crate::machine::{Event, Person, Room};
+use crate::machine::{Event, Room};
 
 /// The file where nobody names another, in the folder for state: named like the room, with what no
 /// name of a file may hold written as in an address of the web (RFC 3986, section 2.1). Rooms of one
@@ -100,13 +100,8 @@ impl ChatLog {
     }
 
     /// Writes what happened, if it is worth it.
-    pub(crate) fn show(
-        &mut self,
-        event: &Event<'_>,
-        people: &People,
-        me: Option<&Person>,
-    ) -> Option<Trouble> {
-        let line = record(event, people, me)?;
+    pub(crate) fn show(&mut self, event: &Event<'_>, company: &Company) -> Option<Trouble> {
+        let line = record(event, company)?;
         match self.append(&line) {
             Ok(()) => {
                 let missing = core::mem::take(&mut self.missing);
@@ -175,30 +170,30 @@ fn inode(status: &Metadata) -> (u64, u64) {
 }
 
 /// What happened, on one line; `None` where it is not worth one.
-fn record(event: &Event<'_>, people: &People, me: Option<&Person>) -> Option<String> {
+fn record(event: &Event<'_>, company: &Company) -> Option<String> {
     Some(match event {
         Event::Ready { me, .. } => format!("* Welcome to the chat room, {}!", me.name),
-        Event::Joined(who) => format!("* {}", wording::came(&people.label(who))),
-        Event::Left { who, why } => format!("* {}", wording::left(&people.label(who), *why)),
+        Event::Joined(who) => format!("* {}", wording::came(&company.label(who))),
+        Event::Left { who, why } => format!("* {}", wording::left(&company.label(who), *why)),
         Event::Renamed { who, was } => {
-            format!("* {was} is now called {}", people.label(who))
+            format!("* {was} is now called {}", company.label(who))
         }
         Event::Message { from, text, action, private, .. } => {
-            wording::message(&people.label(from), text.as_str(), *action, *private)
+            wording::message(&company.label(from), text.as_str(), *action, *private)
         }
         Event::Sent { text, action, to, .. } => {
-            let me = me.map_or("", |me| me.name.as_str());
+            let me = company.me.as_ref().map_or("", |me| me.name.as_str());
             let label = match to {
-                Some(to) => format!("{me} → {}", people.label(to)),
+                Some(to) => format!("{me} → {}", company.label(to)),
                 None => me.to_owned(),
             };
             wording::message(&label, text.as_str(), *action, to.is_some())
         }
         Event::Done { failed, .. } if !failed.is_empty() => {
-            format!("* not delivered to {}", wording::whom(people, failed))
+            format!("* not delivered to {}", wording::whom(company, failed))
         }
         Event::Missing { from, count } => {
-            format!("* {count} missing from {}", people.label(from))
+            format!("* {count} missing from {}", company.label(from))
         }
         _ => return None,
     })
@@ -207,7 +202,9 @@ fn record(event: &Event<'_>, people: &People, me: Option<&Person>) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{MessageId, Name, PeerId, PublicKey, SECRET, SafeText, Secret, Why};
+    use crate::machine::{
+        MessageId, Name, PeerId, Person, PublicKey, SECRET, SafeText, Secret, Why,
+    };
 
     fn open_room(name: &str) -> Room {
         Room::new(Name::parse(name).unwrap(), None)
@@ -228,8 +225,9 @@ mod tests {
         let mut log = ChatLog::open(Some(name), &open_room("lobby")).unwrap();
         let (action, private, mention) = (false, false, false);
         let from = bob.clone();
-        let people = People::EMPTY;
-        let mut show = |event| assert!(log.show(&event, &people, Some(&me)).is_none());
+        let mut company = Company::EMPTY;
+        company.me = Some(me);
+        let mut show = |event| assert!(log.show(&event, &company).is_none());
         show(Event::Message { id, from, text, action, private, mention });
         let (text, to) = (SafeText::new("psst"), Some(bob.clone()));
         show(Event::Sent { id, text, action, to, readers: 1 });
@@ -260,7 +258,7 @@ mod tests {
         let text = SafeText::new(text);
         let (action, private, mention) = (false, false, false);
         let event = Event::Message { id, from, text, action, private, mention };
-        log.show(&event, &People::EMPTY, None)
+        log.show(&event, &Company::EMPTY)
     }
 
     /// The records of a file, without their instants.

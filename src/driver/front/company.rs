@@ -1,4 +1,4 @@
-//! Who is here, and how they are called on paper and on the screen.
+//! Who is in the room, and how they are called on paper and on the screen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,9 +10,12 @@ const ALIKE_MAX: usize = 4096;
 /// How many people who are gone are remembered: what is meant for them reaches nobody else.
 const GONE_MAX: usize = 256;
 
-/// The people in the room besides us.
+/// The people in the room. Every seat has one, and nobody else has.
 #[derive(Debug)]
-pub(crate) struct People {
+pub(crate) struct Company {
+    /// Who we are, once we are in.
+    pub(crate) me: Option<Person>,
+    /// Everybody else.
     here: BTreeMap<PeerId, Person>,
     /// The last one who went is the last one.
     gone: VecDeque<Person>,
@@ -21,9 +24,10 @@ pub(crate) struct People {
     alike_ids: BTreeSet<PeerId>,
 }
 
-impl People {
+impl Company {
     /// Nobody.
     pub(crate) const EMPTY: Self = Self {
+        me: None,
         here: BTreeMap::new(),
         gone: VecDeque::new(),
         alike: BTreeSet::new(),
@@ -33,7 +37,8 @@ impl People {
     /// Takes note of who came, went, or is called otherwise.
     pub(crate) fn note(&mut self, event: &Event<'_>) {
         match event {
-            Event::Ready { people, .. } => {
+            Event::Ready { me, people, .. } => {
+                self.me = Some(me.clone());
                 self.here = people.iter().map(|who| (who.id, who.clone())).collect();
             }
             Event::Joined(who) => {
@@ -44,7 +49,8 @@ impl People {
                 }
             }
             Event::Renamed { who, .. } => {
-                if let Some(known) = self.here.get_mut(&who.id) {
+                let me = self.me.as_mut().filter(|me| me.id == who.id);
+                if let Some(known) = me.or_else(|| self.here.get_mut(&who.id)) {
                     *known = who.clone();
                 }
             }
@@ -77,6 +83,12 @@ impl People {
         }
     }
 
+    /// Whether that process is ours.
+    pub(crate) fn is_me(&self, id: PeerId) -> bool {
+        self.me.as_ref().is_some_and(|me| me.id == id)
+    }
+
+    /// How many there are besides us.
     pub(crate) fn len(&self) -> usize {
         self.here.len()
     }
@@ -174,45 +186,49 @@ mod tests {
 
     #[test]
     fn labels_tell_apart_whoever_is_alike() {
-        let mut people = People::EMPTY;
+        let mut company = Company::EMPTY;
         let (bob, mallory) = (who(1 << 60, 1, "bob"), who(1 << 60 | 1 << 30, 2, "Bob"));
         let alike = |one: &Person, other: &Person| Event::Alike {
             one: one.clone(),
             like: vec![other.clone()],
             others: 0,
         };
-        people.note(&Event::Joined(bob.clone()));
-        assert_eq!(people.label(&bob), "bob");
-        people.note(&alike(&mallory, &bob));
+        company.note(&Event::Joined(bob.clone()));
+        assert_eq!(company.label(&bob), "bob");
+        company.note(&alike(&mallory, &bob));
         let written = bob.id.to_string();
-        assert_eq!(people.label(&bob), format!("bob·{}", &written[..8]), "made to look the same");
-        people.note(&alike(&who(1 << 60 | 1, 3, "bob"), &bob));
-        assert_eq!(people.label(&bob), format!("bob·{written}"));
+        assert_eq!(company.label(&bob), format!("bob·{}", &written[..8]), "made to look the same");
+        company.note(&alike(&who(1 << 60 | 1, 3, "bob"), &bob));
+        assert_eq!(company.label(&bob), format!("bob·{written}"));
         let again = who(7 << 60, 1, "robert");
-        people.note(&Event::Joined(again.clone()));
-        assert_eq!(people.label(&again), format!("robert·{}", again.id.short()), "the same person");
+        company.note(&Event::Joined(again.clone()));
+        assert_eq!(
+            company.label(&again),
+            format!("robert·{}", again.id.short()),
+            "the same person"
+        );
         for dot in ["bob·abcd", "bobꞏabcd", "bob・abcd", "bobᐧabcd", "Gal·la"] {
             let forger = who(9 << 56, 9, dot);
-            assert_eq!(people.label(&forger), format!("{dot}·{}", forger.id.short()));
+            assert_eq!(company.label(&forger), format!("{dot}·{}", forger.id.short()));
         }
     }
 
     #[test]
     fn an_address_reaches_them_and_nobody_else() {
-        let mut people = People::EMPTY;
+        let mut company = Company::EMPTY;
         let bob = who(0x5555_1234_5678_9abc, 1, "bob");
         let mallory = who(77, 2, &bob.id.short());
-        people.note(&Event::Joined(bob.clone()));
-        people.note(&Event::Joined(mallory.clone()));
-        assert_eq!(people.address(&bob), "bob");
-        assert_eq!(people.address(&mallory), mallory.id.to_string());
+        company.note(&Event::Joined(bob.clone()));
+        company.note(&Event::Joined(mallory.clone()));
+        assert_eq!(company.address(&bob), "bob");
+        assert_eq!(company.address(&mallory), mallory.id.to_string());
         for who in [&bob, &mallory] {
-            assert_eq!(people.find(Whom::read(&people.address(who))).as_ref(), Ok(who));
+            assert_eq!(company.find(Whom::read(&company.address(who))).as_ref(), Ok(who));
         }
-        people.note(&Event::Left { who: bob.clone(), why: Why::Quit });
-        let both = people.find(Whom::read(&bob.id.short()));
+        company.note(&Event::Left { who: bob.clone(), why: Why::Quit });
+        let both = company.find(Whom::read(&bob.id.short()));
         assert!(matches!(both, Err(Refusal::NameOrId { .. })), "{both:?}");
-        let gone = people.find(Whom::read(&bob.id.to_string()));
+        let gone = company.find(Whom::read(&bob.id.to_string()));
         assert_eq!(gone, Err(Refusal::NobodyWithId(bob.id)));
     }
 }

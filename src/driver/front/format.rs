@@ -2,6 +2,7 @@
 //!
 //! A front end is pure: it turns events into text and lines into inputs, and the loop carries both.
 
+use crate::driver::front::company::Company;
 use crate::driver::front::note::Note;
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
@@ -10,8 +11,8 @@ use core::fmt::Write;
 
 /// Turns events into text for standard output and standard error, and lines into inputs.
 pub(crate) trait Format {
-    /// Something happened.
-    fn show(&mut self, event: &Event<'_>, paper: &mut Paper);
+    /// Something happened, which the company was told of already.
+    fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper);
 
     /// The driver itself has something to say.
     fn note(&mut self, note: &Note, paper: &mut Paper);

@@ -8,6 +8,7 @@ use core::fmt::Display;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
 use crate::driver::front::format::{Format, Paper, Reading, Wish};
 use crate::driver::front::note::Note;
@@ -15,7 +16,7 @@ use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{Event, Health, Listed, PeerId, Person, Presence, TEXT_MAX, Whom};
+use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX, Whom};
 
 /// The longest line of input. Every byte of a text may be written as `\u0000`, near enough.
 pub(crate) const INPUT_MAX: usize = 4 * TEXT_MAX + 1024;
@@ -74,7 +75,6 @@ struct Request {
 /// Events as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Json {
-    me: Option<PeerId>,
     /// The `ref` of the request that is being carried out.
     reference: Option<Value>,
 }
@@ -104,7 +104,7 @@ impl Json {
     }
 
     /// Everything that happens to what is said.
-    fn speech(&mut self, event: &Event<'_>, paper: &mut Paper) {
+    fn speech(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
             Event::Message { id, from, text, action, private, mention } => {
                 #[derive(Serialize)]
@@ -117,7 +117,8 @@ impl Json {
                     late: bool,
                     mention: bool,
                 }
-                let to = private.then_some(self.me).flatten().map(|me| me.to_string());
+                let me = company.me.as_ref().filter(|_| *private);
+                let to = me.map(|me| me.id.to_string());
                 let (text, action, mention) = (text.as_str(), *action, *mention);
                 let (id, from) = (id.to_string(), from.into());
                 write(paper, "msg", Body { id, from, text, action, to, late: false, mention });
@@ -172,7 +173,7 @@ impl Json {
     }
 
     /// Everything about who is here.
-    fn presence(&mut self, event: &Event<'_>, paper: &mut Paper) {
+    fn presence(event: &Event<'_>, paper: &mut Paper) {
         #[derive(Serialize)]
         struct Change<'a> {
             who: Who<'a>,
@@ -191,7 +192,6 @@ impl Json {
                     open: bool,
                     people: Vec<Who<'a>>,
                 }
-                self.me = Some(me.id);
                 let people = people.iter().map(Who::introduced).collect();
                 let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
                 let (me, open) = (Who::introduced(me), *open);
@@ -215,15 +215,15 @@ impl Json {
 }
 
 impl Format for Json {
-    fn show(&mut self, event: &Event<'_>, paper: &mut Paper) {
+    fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
-                self.presence(event, paper);
+                Self::presence(event, paper);
             }
             Event::Message { .. }
             | Event::Sent { .. }
             | Event::Acked { .. }
-            | Event::Done { .. } => self.speech(event, paper),
+            | Event::Done { .. } => self.speech(event, company, paper),
             Event::Refused(refusal) => self.error(&words(refusal), paper),
             Event::Missing { from, count } => {
                 status(paper, "missing", json!({ "from": Who::from(from), "count": count }));

@@ -14,17 +14,17 @@ use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::format::{Format, Paper, Reading, Wish};
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::people::People;
 use crate::driver::front::refusal::{not_utf8, too_long, words};
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{Event, PeerId, Person, Why};
+use crate::machine::{Event, Person, Why};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -50,8 +50,6 @@ pub(crate) struct Style {
 #[derive(Debug)]
 pub(crate) struct Lines {
     style: Style,
-    me: Option<PeerId>,
-    people: People,
     /// How our messages begin that are not done yet.
     pending: BTreeMap<u64, String>,
     /// It was said already that nobody is here.
@@ -60,35 +58,27 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) const fn new(style: Style) -> Self {
-        Self { style, me: None, people: People::EMPTY, pending: BTreeMap::new(), said_alone: false }
-    }
-
-    fn message(&self, from: &Person, text: &str, action: bool, private: bool, paper: &mut Paper) {
-        if self.style.deaf {
-            return;
-        }
-        paper.say(wording::message(&self.people.label(from), text, action, private));
+        Self { style, pending: BTreeMap::new(), said_alone: false }
     }
 
     /// Who comes, goes, and is called what: noise, for some.
-    fn presence(&mut self, event: &Event<'_>, paper: &mut Paper) {
+    fn presence(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         let line = match event {
             Event::Ready { me, open, .. } => {
-                self.me = Some(me.id);
-                let here = wording::here(&self.people, *open);
+                let here = wording::here(company, *open);
                 let open = if *open { " (OPEN: everybody can enter)" } else { "" };
                 format!("Welcome to the chat room, {}!{open}\n* {here}", me.name)
             }
             Event::Joined(who) => {
                 self.said_alone = false;
-                wording::came(&self.people.label(who))
+                wording::came(&company.label(who))
             }
-            Event::Left { who, why } => wording::left(&self.people.label(who), *why),
-            Event::Renamed { who, was } if Some(who.id) == self.me => {
+            Event::Left { who, why } => wording::left(&company.label(who), *why),
+            Event::Renamed { who, was } if company.is_me(who.id) => {
                 format!("you are now called {} (before: {was})", who.name)
             }
             Event::Renamed { who, was } => {
-                format!("{was} is now called {}", self.people.label(who))
+                format!("{was} is now called {}", company.label(who))
             }
             _ => return,
         };
@@ -99,31 +89,38 @@ impl Lines {
         }
     }
 
-    fn done(&mut self, number: u64, failed: &[(Person, Why)], paper: &mut Paper) {
+    fn done(
+        &mut self,
+        number: u64,
+        failed: &[(Person, Why)],
+        company: &Company,
+        paper: &mut Paper,
+    ) {
         let excerpt = self.pending.remove(&number).unwrap_or_default();
         if !failed.is_empty() {
-            let whom = wording::whom(&self.people, failed);
+            let whom = wording::whom(company, failed);
             paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
         }
     }
 }
 
 impl Format for Lines {
-    fn show(&mut self, event: &Event<'_>, paper: &mut Paper) {
-        self.people.note(event);
+    fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
-                self.presence(event, paper);
+                self.presence(event, company, paper);
             }
             Event::Alike { one, like, others } => {
-                let line = wording::alike(&self.people, one, like, *others);
+                let line = wording::alike(company, one, like, *others);
                 paper.remark(format_args!("* {line}"));
             }
             Event::Elsewhere { count } => {
                 paper.remark(format_args!("* {}", wording::elsewhere(*count)));
             }
+            Event::Message { .. } if self.style.deaf => {}
             Event::Message { from, text, action, private, .. } => {
-                self.message(from, text.as_str(), *action, *private, paper);
+                let (label, text) = (company.label(from), text.as_str());
+                paper.say(wording::message(&label, text, *action, *private));
             }
             Event::Sent { id, text, readers, to, .. } => {
                 self.pending.insert(id.number, excerpt(text.as_str()));
@@ -132,24 +129,24 @@ impl Format for Lines {
                     paper.remark("* nobody is here to hear it");
                 }
             }
-            Event::Done { id, failed, .. } => self.done(id.number, failed, paper),
+            Event::Done { id, failed, .. } => self.done(id.number, failed, company, paper),
             Event::Missing { from, count } => {
-                paper.remark(format_args!("* {count} missing from {}", self.people.label(from)));
+                paper.remark(format_args!("* {count} missing from {}", company.label(from)));
             }
             Event::Reads { who, reads, waiting } => {
-                let line = wording::reads(&self.people.label(who), *reads, *waiting);
+                let line = wording::reads(&company.label(who), *reads, *waiting);
                 paper.remark(format_args!("* {line}"));
             }
             Event::Nodeset(health) => {
                 let since = Zone::local().time(unix_ms(), false);
-                let line = wording::nodeset(*health, &self.people, &since);
+                let line = wording::nodeset(*health, company, &since);
                 paper.remark(format_args!("* {line}"));
             }
             Event::Trusted { .. }
             | Event::OtherKey { .. }
             | Event::Whois { .. }
             | Event::Words { .. } => {
-                if let Some(line) = wording::keys(event, &self.people) {
+                if let Some(line) = wording::keys(event, company) {
                     paper.remark(format_args!("* {line}"));
                 }
             }
@@ -235,7 +232,7 @@ fn remark_all(lines: Vec<String>, paper: &mut Paper) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Health, MessageId, Name, PublicKey, SafeText};
+    use crate::machine::{Health, MessageId, Name, PeerId, PublicKey, SafeText};
 
     fn who(id: u64, name: &str) -> Person {
         // Another person for each id.
@@ -259,7 +256,11 @@ mod tests {
     /// What is printed for some events: standard output and standard error.
     fn shown(style: Style, events: &[Event<'_>]) -> (String, String) {
         let (mut lines, mut paper) = (Lines::new(style), Paper::default());
-        events.iter().for_each(|event| lines.show(event, &mut paper));
+        let mut company = Company::EMPTY;
+        for event in events {
+            company.note(event);
+            lines.show(event, &company, &mut paper);
+        }
         (paper.out, paper.err)
     }
 

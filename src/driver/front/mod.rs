@@ -1,6 +1,7 @@
 //! Whoever is in front of the machine, and what they are shown: in words, in lines, in JSON.
 
 pub(crate) mod chatlog;
+pub(crate) mod company;
 pub(crate) mod escape;
 pub(crate) mod format;
 pub(crate) mod invitation;
@@ -8,7 +9,6 @@ pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod note;
 pub(crate) mod numbers;
-pub(crate) mod people;
 pub(crate) mod refusal;
 pub(crate) mod seat;
 pub(crate) mod stream;

@@ -5,6 +5,7 @@
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::format::Wish;
 use crate::driver::front::note::Note;
 use crate::driver::os::failure::Failure;
@@ -13,6 +14,9 @@ use crate::machine::{Event, Peer, Time};
 
 /// Input and output of one stay in a room.
 pub(crate) trait Seat {
+    /// Who is in the room, as far as the seat was told.
+    fn company(&self) -> &Company;
+
     /// Something happened.
     fn show(&mut self, event: &Event<'_>);
 

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::format::{Format, Paper, Reading, Wish};
 use crate::driver::front::note::Note;
 use crate::driver::front::seat::{Heard, Seat};
@@ -37,6 +38,7 @@ pub(crate) enum Words {
 /// A front end, its input and its two outputs.
 pub(crate) struct Stream {
     format: Box<dyn Format>,
+    company: Company,
     paper: Paper,
     out: Output,
     err: Output,
@@ -70,6 +72,7 @@ impl Stream {
         };
         Ok(Self {
             format,
+            company: Company::EMPTY,
             paper: Paper::default(),
             out: Output::new(rustix::stdio::stdout(), registry, STDOUT)?,
             err: Output::new(rustix::stdio::stderr(), registry, STDERR)?,
@@ -140,8 +143,13 @@ impl Stream {
 }
 
 impl Seat for Stream {
+    fn company(&self) -> &Company {
+        &self.company
+    }
+
     fn show(&mut self, event: &Event<'_>) {
-        self.format.show(event, &mut self.paper);
+        self.company.note(event);
+        self.format.show(event, &self.company, &mut self.paper);
         self.queue();
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::numbers::{counted, grouped};
-use crate::driver::front::people::People;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
 use crate::machine::wire::ELSEWHERE_MAX;
@@ -18,8 +18,8 @@ pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> S
 }
 
 /// Who is here already, for who enters. Whoever mistook the secret is alone in a room of that secret.
-pub(crate) fn here(people: &People, open: bool) -> String {
-    let here = people.here();
+pub(crate) fn here(company: &Company, open: bool) -> String {
+    let here = company.here();
     match (here.is_empty(), open) {
         (false, _) => format!("here: {here}"),
         (true, true) => "here: nobody else yet".to_owned(),
@@ -58,9 +58,9 @@ pub(crate) fn left(label: &str, why: Why) -> String {
 }
 
 /// People are easily confused.
-pub(crate) fn alike(people: &People, one: &Person, like: &[Person], others: usize) -> String {
-    let mut all = vec![people.label(one)];
-    all.extend(like.iter().map(|who| people.label(who)));
+pub(crate) fn alike(company: &Company, one: &Person, like: &[Person], others: usize) -> String {
+    let mut all = vec![company.label(one)];
+    all.extend(like.iter().map(|who| company.label(who)));
     match others {
         0 => {}
         1 => all.push("1 other".to_owned()),
@@ -75,20 +75,20 @@ pub(crate) fn alike(people: &People, one: &Person, like: &[Person], others: usiz
 }
 
 /// Whom a message did not reach, and why.
-pub(crate) fn whom(people: &People, failed: &[(Person, Why)]) -> String {
+pub(crate) fn whom(company: &Company, failed: &[(Person, Why)]) -> String {
     let whom = failed.iter().map(|(who, why)| match why {
-        Why::Quit => format!("{} (left)", people.label(who)),
-        _ => format!("{} ({why})", people.label(who)),
+        Why::Quit => format!("{} (left)", company.label(who)),
+        _ => format!("{} ({why})", company.label(who)),
     });
     whom.collect::<Vec<_>>().join(", ")
 }
 
 /// How the nodeset is, and what that means. `since` is the time of day.
-pub(crate) fn nodeset(health: Health, people: &People, since: &str) -> String {
+pub(crate) fn nodeset(health: Health, company: &Company, since: &str) -> String {
     match health {
         Health::Online => "the nodeset is back: new people can join".to_owned(),
         Health::Silent => {
-            let here = people.here();
+            let here = company.here();
             let still = if here.is_empty() {
                 String::new()
             } else {
@@ -186,24 +186,24 @@ pub(crate) fn pasted(row: &Row) -> String {
 }
 
 /// Whose key is whose.
-pub(crate) fn keys(event: &Event<'_>, people: &People) -> Option<String> {
+pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
     Some(match event {
         Event::Trusted { who, .. } => {
-            format!("{} is remembered under this key", people.label(who))
+            format!("{} is remembered under this key", company.label(who))
         }
         Event::OtherKey { who } => format!(
             "WARNING: {} has another key than the one you trust under this name, or one like it! \
              It may be somebody else: /verify {}",
-            people.label(who),
-            people.address(who)
+            company.label(who),
+            company.address(who)
         ),
         Event::Whois { who, key, addr, trusted } => {
             let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
             let trusted = if *trusted { ", trusted ✓" } else { "" };
-            format!("{}: id {}, address {at}, key {key}{trusted}", people.label(who), who.id)
+            format!("{}: id {}, address {at}, key {key}{trusted}", company.label(who), who.id)
         }
         Event::Words { who, words } => {
-            format!("compare aloud with {}; both must see:  {words}", people.label(who))
+            format!("compare aloud with {}; both must see:  {words}", company.label(who))
         }
         _ => return None,
     })

@@ -148,7 +148,7 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
         canvas.put(0, area.y, area.width, &blank, Role::Header);
         (area, Role::Header)
     };
-    let name = view.page.me.as_ref().map_or("", |me| me.name.as_str());
+    let name = view.page.company.me.as_ref().map_or("", |me| me.name.as_str());
     let width = usize::from(line.width);
     let long = format!("Welcome to the chat room, {name}!");
     let short =
@@ -173,7 +173,7 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
 fn states(view: &View) -> Vec<String> {
     let signs = view.page.signs;
     let dot = format!(" {} ", signs.dot);
-    let people = view.page.people.len() + 1;
+    let people = view.page.company.len() + 1;
     let (sign, word) = match () {
         () if view.leaving => (signs.doubt, "leaving"),
         () if view.nodeset == Health::Silent && people > 1 => (signs.doubt, "nodeset silent"),
@@ -241,10 +241,10 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
     canvas.frame(area, &view.people_title(), false);
     let area = inside(area);
     let signs = view.page.signs;
-    let others = view.page.people.sorted();
+    let others = view.page.company.sorted();
     let rows = usize::from(area.height);
     let mut y = area.y;
-    if let Some(me) = view.page.me.as_ref().filter(|_| rows > 0) {
+    if let Some(me) = view.page.company.me.as_ref().filter(|_| rows > 0) {
         let name = cut(me.name.as_str(), usize::from(area.width).saturating_sub(8), signs.ellipsis);
         let x = canvas.put(area.x, y, area.width, &format!("{} ", signs.here), Role::Delivered);
         let x = canvas.put(x, y, area.right() - x, &name, Role::Own);

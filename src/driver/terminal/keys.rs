@@ -331,7 +331,7 @@ impl View {
             completion.turn(back);
         } else {
             let people = self.by_recency();
-            let address = |who: &Person| self.page.people.address(who);
+            let address = |who: &Person| self.page.company.address(who);
             let (text, cursor) = (self.editor.text(), self.editor.cursor());
             self.completion = Completion::begin(text, cursor, &people, address);
         }

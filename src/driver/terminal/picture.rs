@@ -1,5 +1,6 @@
 //! The screen without its terminal: bytes that were typed and events go in, bytes to show come out.
 
+use crate::driver::front::company::Company;
 use crate::driver::front::note::Note;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::canvas::Canvas;
@@ -113,6 +114,11 @@ impl Picture {
         let want = self.view.next_want();
         self.dirty |= want.is_some();
         want
+    }
+
+    /// Who is in the room.
+    pub(crate) const fn company(&self) -> &Company {
+        &self.view.page.company
     }
 
     /// The model, to be changed.

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::people::People;
 use crate::driver::terminal::page::Page;
 use crate::driver::terminal::scrollback::Fate;
 use crate::driver::terminal::view::View;
@@ -30,18 +30,18 @@ struct Missed {
 }
 
 impl Missed {
-    fn of(fate: &Fate, people: &People) -> Self {
+    fn of(fate: &Fate, company: &Company) -> Self {
         let mut missed = Self::default();
         // Who has it on one device has it.
         let has = |who: &Person| fate.acked.iter().any(|(other, _)| other.key == who.key);
         for (who, _) in fate.failed.iter().filter(|(who, _)| !has(who)) {
-            let mut here: BTreeSet<PeerId> = people.processes(who.key).collect();
+            let mut here: BTreeSet<PeerId> = company.processes(who.key).collect();
             let same = here.contains(&who.id);
             if same {
                 here = BTreeSet::from([who.id]);
             }
             if here.is_empty() {
-                missed.absent.push(people.label(who));
+                missed.absent.push(company.label(who));
                 continue;
             }
             missed.one = Some(if same { Whom::Id(who.id) } else { Whom::Key(who.key) });
@@ -55,16 +55,16 @@ impl View {
     /// Says again what did not arrive: to those it did not reach, if they are here. Whoever started
     /// again has the old key and another id; somebody else with the old name is somebody else.
     pub(super) fn resend(&mut self) {
-        let Page { scrollback, people, .. } = &mut self.page;
+        let Page { scrollback, company, .. } = &mut self.page;
         let mut absent = BTreeSet::new();
         let mut left = 0;
         for said in scrollback.failed_mut() {
             let private = said.private.is_some();
             let Some(fate) = &mut said.fate else { continue };
-            let missed = Missed::of(fate, people);
+            let missed = Missed::of(fate, company);
             absent.extend(missed.absent);
             let to = match missed.one {
-                _ if fate.readers == 0 && people.len() > 0 => To::Everybody,
+                _ if fate.readers == 0 && company.len() > 0 => To::Everybody,
                 None => continue,
                 Some(one) if private => To::One(one),
                 Some(_) => To::Missed(missed.here.into_iter().collect()),

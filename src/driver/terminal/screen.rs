@@ -9,6 +9,7 @@ use mio::Registry;
 use mio::event::Event as Ready;
 use rustix::io::Errno;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::format::Wish;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
@@ -244,6 +245,10 @@ impl Screen {
 }
 
 impl Seat for Screen {
+    fn company(&self) -> &Company {
+        self.picture.company()
+    }
+
     fn show(&mut self, event: &Event<'_>) {
         self.picture.show(event, unix_ms());
         if matches!(event, Event::Ready { .. }) {

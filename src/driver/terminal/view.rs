@@ -198,13 +198,12 @@ impl View {
 
     /// Something happened.
     pub(crate) fn show(&mut self, event: &Event<'_>) {
-        self.page.people.note(event);
+        self.page.company.note(event);
         match event {
             Event::Ready { me, open, .. } => {
                 self.room_is_open = *open;
-                self.page.me = Some(me.clone());
                 self.page.scrollback.moved(self.now_ms, me.clone(), None);
-                self.remark(&wording::here(&self.page.people, *open));
+                self.remark(&wording::here(&self.page.company, *open));
             }
             Event::Joined(who) => {
                 self.said_alone = false;
@@ -228,7 +227,7 @@ impl View {
                 });
             }
             Event::Sent { id, text, action, to, readers } => {
-                let Some(from) = self.page.me.clone() else { return };
+                let Some(from) = self.page.company.me.clone() else { return };
                 self.page.unread = None;
                 let fate = Some(Fate { readers: *readers, ..Fate::default() });
                 self.page.scrollback.say(
@@ -262,7 +261,7 @@ impl View {
     fn show_state(&mut self, event: &Event<'_>) {
         match event {
             Event::Alike { one, like, others } => {
-                self.notice(&wording::alike(&self.page.people, one, like, *others));
+                self.notice(&wording::alike(&self.page.company, one, like, *others));
             }
             Event::Elsewhere { count } => self.notice(&wording::elsewhere(*count)),
             Event::Missing { from, count } => {
@@ -276,14 +275,14 @@ impl View {
             Event::Nodeset(health) => {
                 self.nodeset = *health;
                 let since = self.page.zone.time(self.now_ms, false);
-                self.notice(&wording::nodeset(*health, &self.page.people, &since));
+                self.notice(&wording::nodeset(*health, &self.page.company, &since));
             }
             Event::People(people) => {
                 self.notice(&wording::presence_in_short(people).join("\n"));
             }
             Event::Leaving { .. } => self.leaving = true,
             _ => {
-                if let Some(line) = wording::keys(event, &self.page.people) {
+                if let Some(line) = wording::keys(event, &self.page.company) {
                     self.notice(&line);
                 }
             }
@@ -322,8 +321,7 @@ impl View {
     }
 
     fn renamed(&mut self, who: &Person, was: &str) {
-        if self.page.me.as_ref().is_some_and(|me| me.id == who.id) {
-            self.page.me = Some(who.clone());
+        if self.page.company.is_me(who.id) {
             return self.remark(&format!("you are now called {} (before: {was})", who.name));
         }
         let label = self.page.label(who);
@@ -363,7 +361,7 @@ impl View {
     fn done(&mut self, number: u64, failed: &[(Person, Why)]) {
         self.page.scrollback.done(number, failed.to_vec());
         if !failed.is_empty() {
-            let whom = wording::whom(&self.page.people, failed);
+            let whom = wording::whom(&self.page.company, failed);
             self.page.scrollback.undelivered(self.now_ms, whom);
         }
     }
@@ -516,7 +514,7 @@ impl View {
 
     /// People in the order that Tab offers them: who spoke last comes first.
     pub(super) fn by_recency(&self) -> Vec<Person> {
-        let mut people = self.page.people.sorted();
+        let mut people = self.page.company.sorted();
         let rank =
             |who: &Person| self.recent.iter().position(|&id| id == who.id).unwrap_or(RECENT_MAX);
         people.sort_by_key(rank);
@@ -525,14 +523,14 @@ impl View {
 
     /// `People (4)`: we are one of them.
     pub(crate) fn people_title(&self) -> String {
-        format!("People ({})", self.page.people.len() + 1)
+        format!("People ({})", self.page.company.len() + 1)
     }
 
     /// Everybody, we first, and how far away they are.
     pub(crate) fn people_lines(&self) -> Vec<String> {
         let signs = self.page.signs;
-        let me = self.page.me.iter().map(|me| format!("{} {} (you)", signs.here, me.name));
-        let others = self.page.people.sorted().into_iter().map(|who| {
+        let me = self.page.company.me.iter().map(|me| format!("{} {} (you)", signs.here, me.name));
+        let others = self.page.company.sorted().into_iter().map(|who| {
             let (sign, far) = self.distance(&who);
             format!("{sign} {}  {far}", self.page.label(&who))
         });

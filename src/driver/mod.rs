@@ -23,6 +23,7 @@
 //! | `net/address`, `advertise` | where a nodeset is; where others find us |
 //! | `net/socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
+//! | `front/intent` | what they ask for, from the key or the line on |
 //! | `front/typist` | lines of a hand, told from those of a clipboard |
 //! | `front/format`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
-use crate::driver::front::format::{Format, Paper, Reading};
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::json::{INPUT_MAX, Json};
 use crate::driver::front::lines::{Lines, Style};
 use crate::driver::front::note::Note;
@@ -44,8 +45,12 @@ pub fn plainest(width: u16, height: u16) -> Picture {
 pub fn next_line(picture: &mut Picture) -> Option<String> {
     while let Some(want) = picture.next_want() {
         match want {
-            Want::Line { line, .. } => return Some(line),
-            Want::Again { text, .. } => return Some(text),
+            Want::Ask(Intent::Command(command), _) => {
+                return Some(match command {
+                    Command::Say { text, .. } | Command::Again { text, .. } => text,
+                    other => format!("{other:?}"),
+                });
+            }
             Want::Redraw => picture.forget(),
             _ => {}
         }
@@ -91,9 +96,8 @@ pub fn read<'a>(
     let mut splitter = Splitter::new(if json { INPUT_MAX } else { TEXT_MAX });
     let mut take = |splitter: &mut Splitter| {
         while let Some(piece) = splitter.next_piece() {
-            if let Reading::Wish(wish) = front.read(piece, &mut paper) {
-                wishes.push(format!("{wish:?}"));
-            }
+            let command = front.read(piece, &mut paper).filter(|read| *read != Intent::Refused);
+            wishes.extend(command.map(|command| format!("{command:?}")));
             front.settle();
         }
     };

@@ -4,10 +4,11 @@
 use log::{Level, log};
 
 use crate::driver::front::chatlog::{ChatLog, Trouble};
+use crate::driver::front::intent::Intent;
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::seat::{Heard, Seat};
+use crate::driver::front::seat::Seat;
 use crate::driver::net::node::Told;
 use crate::driver::os::logged::Logged;
 use crate::driver::os::trusted::{NotKept, Trusted};
@@ -156,16 +157,11 @@ impl Presenter {
         (missing > 0).then(what)
     }
 
-    /// The people in this room, as they are called.
-    pub(crate) fn here(&self) -> (usize, String) {
-        (self.seat.company().len(), self.seat.company().here())
-    }
-
     /// The next thing that is asked for.
-    pub(crate) fn hear(&mut self, open: bool) -> Option<Heard> {
-        let heard = self.seat.hear(open)?;
-        self.refused += u64::from(heard == Heard::Refused);
-        Some(heard)
+    pub(crate) fn hear(&mut self, open: bool) -> Option<Intent> {
+        let intent = self.seat.hear(open)?;
+        self.refused += u64::from(intent == Intent::Refused);
+        Some(intent)
     }
 
     /// Begins or ends writing to a file: `on`, `off`, or its path.

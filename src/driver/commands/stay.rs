@@ -10,12 +10,11 @@ use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
 use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
 use crate::driver::commands::report::{Asked, failed, resolved};
-use crate::driver::front::format::Wish;
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::name_refused;
-use crate::driver::front::seat::Heard;
 use crate::driver::front::wording;
 use crate::driver::net::advertise;
 use crate::driver::net::node::{Node, seed};
@@ -26,7 +25,7 @@ use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
 use crate::driver::os::identity::Keeper;
 use crate::driver::os::signals::Signal;
 use crate::driver::os::trusted::Trusted;
-use crate::machine::{Command, Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
+use crate::machine::{Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
 
 /// How many members a nodeset serves that was opened by a chat.
 const MEMBERS_MAX: usize = 1024;
@@ -103,22 +102,19 @@ impl<'a> Stay<'a> {
             Some(_) => None,
             None => Probe::send(nodeset, events, PROBE).ok(),
         };
-        let clock = world.clock;
-        let has_terminal = world.has_terminal;
-        let (signal, broken, end) = (None, None, None);
         let mut stay = Stay {
             plan,
-            clock,
+            clock: world.clock,
             nodeset,
             peer,
             registry,
             probe,
             presenter,
-            has_terminal,
+            has_terminal: world.has_terminal,
             warned: false,
-            signal,
-            broken,
-            end,
+            signal: None,
+            broken: None,
+            end: None,
         };
         stay.feed(Input::Tick);
         Ok(stay)
@@ -144,8 +140,8 @@ impl<'a> Stay<'a> {
     fn needed(&self) -> Option<String> {
         let members = self.registry.as_ref()?.machine().members();
         let others = members.saturating_sub(usize::from(self.presenter.ready));
-        let (people, here) = self.presenter.here();
-        (others > 0).then(|| wording::needed(&here, others.saturating_sub(people)))
+        let company = self.presenter.seat.company();
+        (others > 0).then(|| wording::needed(&company.here(), others.saturating_sub(company.len())))
     }
 
     /// Says, once, who still needs what ends with us.
@@ -159,15 +155,15 @@ impl<'a> Stay<'a> {
     fn quit(&mut self) {
         self.say_who_needs_us();
         self.presenter.leaving = true;
-        self.feed(Input::Command(Command::Quit));
+        self.feed(Input::Command(Command::Quit.borrowed()));
         let impatient = self.plan.interactive || self.signal.is_some();
         if self.presenter.unacked > 0 && impatient && self.presenter.exit.is_none() {
             self.presenter.seat.note(&Note::Waiting(self.presenter.unacked));
         }
     }
 
-    fn carry_out(&mut self, wish: &Wish) {
-        self.feed(wish.input());
+    fn carry_out(&mut self, command: &Command) {
+        self.feed(Input::Command(command.borrowed()));
         self.presenter.seat.settle();
         if self.presenter.leaving {
             self.say_who_needs_us();
@@ -183,18 +179,18 @@ impl<'a> Stay<'a> {
 
     /// Carries out what is asked for.
     fn listen(&mut self) {
-        while let Some(heard) = self.presenter.hear(self.accepts_lines()) {
-            match heard {
-                Heard::Wish(wish) => self.carry_out(&wish),
-                Heard::Refused => {}
-                Heard::Broken(error) => {
+        while let Some(intent) = self.presenter.hear(self.accepts_lines()) {
+            match intent {
+                Intent::Command(command) => self.carry_out(&command),
+                Intent::Refused => {}
+                Intent::Broken(error) => {
                     self.broken = Some(error);
                     self.quit();
                 }
-                Heard::Log(what) => self.presenter.set_chatlog(&what),
-                Heard::Quit => self.asked_to_quit(),
-                Heard::QuitNow => self.quit_now(),
-                Heard::Hangup => self.signal(Signal::Hangup),
+                Intent::Log(what) => self.presenter.set_chatlog(&what),
+                Intent::Quit => self.asked_to_quit(),
+                Intent::QuitNow => self.quit_now(),
+                Intent::Hangup => self.signal(Signal::Hangup),
             }
         }
     }

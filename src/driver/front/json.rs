@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
-use crate::driver::front::format::{Format, Paper, Reading, Wish};
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent, Meant};
 use crate::driver::front::note::Note;
 use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
 use crate::driver::os::clock::{rfc3339, unix_ms};
@@ -95,12 +96,12 @@ impl Json {
         write(paper, "error", Body { reference, code: words.code, message: &words.what, hint });
     }
 
-    fn bad_input(&mut self, what: impl Display, paper: &mut Paper) -> Reading {
+    fn bad_input(&mut self, what: impl Display, paper: &mut Paper) -> Option<Intent> {
         let hint = r#"{"t":"send","text":"hi"}, or t = nick, who, quit"#.to_owned();
         let words = Words { code: "bad_input", what: what.to_string(), hint: Some(hint) };
         self.error(&words, paper);
         self.reference = None;
-        Reading::Refused
+        Some(Intent::Refused)
     }
 
     /// Everything that happens to what is said.
@@ -295,18 +296,18 @@ impl Format for Json {
         bye(status, paper);
     }
 
-    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Reading {
+    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Option<Intent> {
         let line = match piece {
-            Piece::Line(line) if line.trim().is_empty() => return Reading::Nothing,
+            Piece::Line(line) if line.trim().is_empty() => return None,
             Piece::Line(line) => line,
             Piece::TooLong { bytes, limit } => {
                 let words = Words { code: "bad_input", ..too_long(bytes, limit) };
                 self.error(&words, paper);
-                return Reading::Refused;
+                return Some(Intent::Refused);
             }
             Piece::NotUtf8 { number } => {
                 self.error(&not_utf8(number), paper);
-                return Reading::Refused;
+                return Some(Intent::Refused);
             }
         };
         let request: Request = match serde_json::from_str(line) {
@@ -314,25 +315,25 @@ impl Format for Json {
             Err(error) => return self.bad_input(error, paper),
         };
         self.reference = request.reference;
-        let wish = match (request.t.as_deref(), request.text, request.name) {
+        let command = match (request.t.as_deref(), request.text, request.name) {
             (Some("send"), Some(text), _) => {
                 let to = match request.to.as_deref().map(Whom::exact) {
                     Some(None) => return self.bad_input(TO, paper),
-                    to => to.flatten(),
+                    to => to.flatten().map(Meant::from),
                 };
-                Wish::Say { text, action: request.action, to }
+                Command::Say { text, action: request.action, to }
             }
             (Some("send"), None, _) => return self.bad_input("send needs a text", paper),
-            (Some("nick"), _, Some(name)) => Wish::Nick(name),
+            (Some("nick"), _, Some(name)) => Command::Nick(name),
             (Some("nick"), _, None) => return self.bad_input("nick needs a name", paper),
-            (Some("who"), ..) => Wish::Who,
-            (Some("quit"), ..) => Wish::Quit,
+            (Some("who"), ..) => Command::Who,
+            (Some("quit"), ..) => Command::Quit,
             (Some(other), ..) => {
                 return self.bad_input(format_args!("unknown t '{other}'"), paper);
             }
             (None, ..) => return self.bad_input("t is missing", paper),
         };
-        Reading::Wish(wish)
+        Some(Intent::Command(command))
     }
 
     fn settle(&mut self) {

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthChar;
 
 use crate::driver::front::company::Company;
-use crate::driver::front::format::{Format, Paper, Reading, Wish};
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::{not_utf8, too_long, words};
@@ -24,7 +25,7 @@ use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{Event, Person, Why};
+use crate::machine::{self, Event};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -88,20 +89,6 @@ impl Lines {
             paper.remark("* this room is OPEN: everybody who reaches it can enter and read");
         }
     }
-
-    fn done(
-        &mut self,
-        number: u64,
-        failed: &[(Person, Why)],
-        company: &Company,
-        paper: &mut Paper,
-    ) {
-        let excerpt = self.pending.remove(&number).unwrap_or_default();
-        if !failed.is_empty() {
-            let whom = wording::whom(company, failed);
-            paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
-        }
-    }
 }
 
 impl Format for Lines {
@@ -129,7 +116,13 @@ impl Format for Lines {
                     paper.remark("* nobody is here to hear it");
                 }
             }
-            Event::Done { id, failed, .. } => self.done(id.number, failed, company, paper),
+            Event::Done { id, failed, .. } => {
+                let excerpt = self.pending.remove(&id.number).unwrap_or_default();
+                if !failed.is_empty() {
+                    let whom = wording::whom(company, failed);
+                    paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
+                }
+            }
             Event::Missing { from, count } => {
                 paper.remark(format_args!("* {count} missing from {}", company.label(from)));
             }
@@ -193,20 +186,23 @@ impl Format for Lines {
 
     fn bye(&mut self, _status: u8, _paper: &mut Paper) {}
 
-    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Reading {
+    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Option<Intent> {
         let refusal = match piece {
             // An empty line says nothing, on a terminal as well as between paragraphs of a file.
-            Piece::Line(line) if line.trim().is_empty() => return Reading::Nothing,
+            Piece::Line(line) if line.trim().is_empty() => return None,
             Piece::Line(line) if self.style.literal => {
                 let text = line.to_owned();
-                return Reading::Wish(Wish::Say { text, action: false, to: None });
+                return Some(Intent::Command(Command::Say { text, action: false, to: None }));
             }
-            Piece::Line(line) => return Reading::Wish(Wish::Line(line.to_owned())),
+            Piece::Line(line) => match machine::Command::parse(line) {
+                Ok(command) => return Some(Intent::Command(command.into())),
+                Err(refusal) => words(&refusal),
+            },
             Piece::TooLong { bytes, limit } => too_long(bytes, limit),
             Piece::NotUtf8 { number } => not_utf8(number),
         };
         paper.remark(format_args!("* {}", refusal.line()));
-        Reading::Refused
+        Some(Intent::Refused)
     }
 }
 
@@ -232,7 +228,7 @@ fn remark_all(lines: Vec<String>, paper: &mut Paper) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Health, MessageId, Name, PeerId, PublicKey, SafeText};
+    use crate::machine::{Health, MessageId, Name, PeerId, Person, PublicKey, SafeText, Why};
 
     fn who(id: u64, name: &str) -> Person {
         // Another person for each id.
@@ -375,10 +371,11 @@ mod tests {
     #[test]
     fn empty_lines_say_nothing() {
         let (mut lines, mut paper) = (Lines::new(Style::default()), Paper::default());
-        assert_eq!(lines.read(Piece::Line(" \t"), &mut paper), Reading::Nothing);
-        let wish = Reading::Wish(Wish::Line("  x".to_owned()));
+        assert_eq!(lines.read(Piece::Line(" \t"), &mut paper), None);
+        let text = "  x".to_owned();
+        let wish = Some(Intent::Command(Command::Say { text, action: false, to: None }));
         assert_eq!(lines.read(Piece::Line("  x"), &mut paper), wish);
-        assert_eq!(lines.read(Piece::NotUtf8 { number: 3 }, &mut paper), Reading::Refused);
+        assert_eq!(lines.read(Piece::NotUtf8 { number: 3 }, &mut paper), Some(Intent::Refused));
         assert_eq!(paper.err, "* line 3 is not valid UTF-8: nothing was sent\n");
     }
 }

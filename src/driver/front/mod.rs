@@ -4,6 +4,7 @@ pub(crate) mod chatlog;
 pub(crate) mod company;
 pub(crate) mod escape;
 pub(crate) mod format;
+pub(crate) mod intent;
 pub(crate) mod invitation;
 pub(crate) mod json;
 pub(crate) mod lines;

@@ -6,7 +6,7 @@ use mio::event::Event as Ready;
 use rustix::io::Errno;
 
 use crate::driver::front::company::Company;
-use crate::driver::front::format::Wish;
+use crate::driver::front::intent::Intent;
 use crate::driver::front::note::Note;
 use crate::driver::os::failure::Failure;
 use crate::driver::os::signals::Signal;
@@ -36,7 +36,7 @@ pub(crate) trait Seat {
 
     /// The next thing that is asked for. `open` says whether a line could be carried out now; until
     /// then a pipe is not read.
-    fn hear(&mut self, open: bool) -> Option<Heard>;
+    fn hear(&mut self, open: bool) -> Option<Intent>;
 
     /// What was heard last is carried out: later events do not belong to it.
     fn settle(&mut self);
@@ -85,23 +85,4 @@ pub(crate) trait Seat {
     fn lost_notices(&self) -> bool {
         false
     }
-}
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Something of the machine.
-    Wish(Wish),
-    /// A line that cannot be carried out; the seat said why.
-    Refused,
-    /// The input cannot be read any further: what was said so far is not everything.
-    Broken(Errno),
-    /// To write the chat to a file: `on`, `off`, or its path.
-    Log(String),
-    /// To leave, once what was said is delivered.
-    Quit,
-    /// To leave at once.
-    QuitNow,
-    /// The terminal is gone.
-    Hangup,
 }

@@ -8,9 +8,10 @@ use mio::event::Event as Ready;
 use rustix::io::Errno;
 
 use crate::driver::front::company::Company;
-use crate::driver::front::format::{Format, Paper, Reading, Wish};
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
-use crate::driver::front::seat::{Heard, Seat};
+use crate::driver::front::seat::Seat;
 use crate::driver::front::typist::{Row, Typist};
 use crate::driver::front::wording;
 use crate::driver::os::clock::Clock;
@@ -85,41 +86,32 @@ impl Stream {
         })
     }
 
-    /// What reading a line comes to.
-    fn read(&mut self, reading: Reading) -> Option<Heard> {
-        self.queue();
-        match reading {
-            Reading::Wish(wish) => Some(Heard::Wish(wish)),
-            Reading::Refused => Some(Heard::Refused),
-            Reading::Nothing => None,
-        }
-    }
-
     /// What somebody typed, once no more of it follows.
-    fn row(&mut self) -> Option<Heard> {
+    fn row(&mut self) -> Option<Intent> {
         let row = self.typist.as_mut()?.row(self.clock.now())?;
         let line = match row {
             Row::Line(line) => line,
             row => {
                 let refused = matches!(row, Row::Dropped | Row::TooLong { .. });
                 self.say(&wording::pasted(&row));
-                return refused.then_some(Heard::Refused);
+                return refused.then_some(Intent::Refused);
             }
         };
-        let reading = self.format.read(Piece::Line(&line), &mut self.paper);
-        self.read(reading)
+        let intent = self.format.read(Piece::Line(&line), &mut self.paper);
+        self.queue();
+        intent
     }
 
     /// What somebody typed last, now that the input has ended.
-    fn last_row(&mut self) -> Option<Heard> {
+    fn last_row(&mut self) -> Option<Intent> {
         self.typist.as_mut()?.end();
-        let heard = self.row();
-        if heard.is_none() && self.typist.as_ref().is_some_and(Typist::asks) {
+        let intent = self.row();
+        if intent.is_none() && self.typist.as_ref().is_some_and(Typist::asks) {
             self.typist = None;
             self.say("the paste was not said: nobody answered");
-            return Some(Heard::Refused);
+            return Some(Intent::Refused);
         }
-        heard
+        intent
     }
 
     fn say(&mut self, what: &str) {
@@ -168,7 +160,7 @@ impl Seat for Stream {
         self.queue();
     }
 
-    fn hear(&mut self, open: bool) -> Option<Heard> {
+    fn hear(&mut self, open: bool) -> Option<Intent> {
         if !open {
             return None;
         }
@@ -176,11 +168,12 @@ impl Seat for Stream {
             if let Words::Once(text) = &mut self.words {
                 let text = core::mem::take(text);
                 self.words = Words::Said;
-                return Some(Heard::Wish(Wish::Say { text, action: false, to: None }));
+                let say = Command::Say { text, action: false, to: None };
+                return Some(Intent::Command(say));
             }
             if matches!(self.words, Words::Said) {
                 self.words = Words::None;
-                return Some(Heard::Quit);
+                return Some(Intent::Quit);
             }
             let stdin = self.stdin.as_mut()?;
             if let Some(piece) = stdin.next_piece() {
@@ -189,22 +182,23 @@ impl Seat for Stream {
                     typist.line(line, self.clock.now());
                     continue;
                 }
-                let reading = self.format.read(piece, &mut self.paper);
-                if let Some(heard) = self.read(reading) {
-                    return Some(heard);
+                let intent = self.format.read(piece, &mut self.paper);
+                self.queue();
+                if intent.is_some() {
+                    return intent;
                 }
             } else if stdin.ended() {
                 let broken = stdin.broken();
-                if let Some(heard) = self.last_row() {
-                    return Some(heard);
+                if let Some(intent) = self.last_row() {
+                    return Some(intent);
                 }
                 self.stdin = None;
                 if let Some(error) = broken {
-                    return Some(Heard::Broken(error));
+                    return Some(Intent::Broken(error));
                 }
                 if !matches!(self.words, Words::Stdin { stay: true }) {
                     self.say_why_so_soon();
-                    return Some(Heard::Quit);
+                    return Some(Intent::Quit);
                 }
             } else if self.may_read && stdin.ready() {
                 self.may_read = false;

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use crate::driver::front::company::Company;
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::numbers::counted;
 use crate::driver::terminal::page::Page;
 use crate::driver::terminal::scrollback::Fate;
 use crate::driver::terminal::view::View;
-use crate::driver::terminal::want::{To, Want};
+use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{PeerId, Person, Whom};
 
 /// How much is said again at once.
@@ -63,20 +64,25 @@ impl View {
             let Some(fate) = &mut said.fate else { continue };
             let missed = Missed::of(fate, company);
             absent.extend(missed.absent);
-            let to = match missed.one {
-                _ if fate.readers == 0 && company.len() > 0 => To::Everybody,
+            let (text, action) = (said.text.as_str().to_owned(), said.action);
+            let command = match missed.one {
+                _ if fate.readers == 0 && company.len() > 0 => {
+                    Command::Say { text, action, to: None }
+                }
                 None => continue,
-                Some(one) if private => To::One(one),
-                Some(_) => To::Missed(missed.here.into_iter().collect()),
+                Some(one) if private => Command::Say { text, action, to: Some(one.into()) },
+                Some(_) => {
+                    let readers = missed.here.into_iter().collect();
+                    Command::Again { text, action, readers }
+                }
             };
             if self.wants.len() >= RESEND_MAX {
                 left += 1;
                 continue;
             }
             fate.resent = true;
-            let text = said.text.as_str().to_owned();
-            let number = said.id.number;
-            self.wants.push_back(Want::Again { text, action: said.action, to, number });
+            let number = Submitted::Again(said.id.number);
+            self.wants.push_back(Want::Ask(Intent::Command(command), Some(number)));
         }
         let said = !self.wants.is_empty();
         if !absent.is_empty() {

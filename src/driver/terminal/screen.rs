@@ -10,10 +10,10 @@ use mio::event::Event as Ready;
 use rustix::io::Errno;
 
 use crate::driver::front::company::Company;
-use crate::driver::front::format::Wish;
+use crate::driver::front::intent::Intent;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::seat::{Heard, Seat};
+use crate::driver::front::seat::Seat;
 use crate::driver::os::clock::{Clock, Zone, unix_ms};
 use crate::driver::os::event_loop::TTY;
 use crate::driver::os::failure::Failure;
@@ -26,7 +26,7 @@ use crate::driver::terminal::invite::copy;
 use crate::driver::terminal::picture::Picture;
 use crate::driver::terminal::theme::Theme;
 use crate::driver::terminal::tty::Tty;
-use crate::driver::terminal::want::{To, Want};
+use crate::driver::terminal::want::Want;
 use crate::machine::{Event, Machine, Peer, Time};
 
 /// Frames are no closer to each other than this.
@@ -169,20 +169,10 @@ impl Screen {
     }
 
     /// What the view wants that the loop has to do.
-    fn next_heard(&mut self) -> Option<Heard> {
+    fn next_intent(&mut self) -> Option<Intent> {
         while let Some(want) = self.picture.next_want() {
             match want {
-                Want::Line { line, .. } => return Some(Heard::Wish(Wish::Line(line))),
-                Want::Again { text, action, to, .. } => {
-                    return Some(Heard::Wish(match to {
-                        To::Everybody => Wish::Say { text, action, to: None },
-                        To::One(whom) => Wish::Say { text, action, to: Some(whom) },
-                        To::Missed(readers) => Wish::Again { text, action, readers },
-                    }));
-                }
-                Want::Quit => return Some(Heard::Quit),
-                Want::QuitNow => return Some(Heard::QuitNow),
-                Want::Log(what) => return Some(Heard::Log(what)),
+                Want::Ask(intent, _) => return Some(intent),
                 Want::Suspend => self.suspend(),
                 Want::Redraw => self.picture.forget(),
                 Want::Mouse => {
@@ -288,9 +278,9 @@ impl Seat for Screen {
         }
     }
 
-    fn hear(&mut self, _open: bool) -> Option<Heard> {
-        if let Some(heard) = self.next_heard() {
-            return Some(heard);
+    fn hear(&mut self, _open: bool) -> Option<Intent> {
+        if let Some(intent) = self.next_intent() {
+            return Some(intent);
         }
         if !self.entered || !core::mem::take(&mut self.may_read) {
             return None;
@@ -298,9 +288,9 @@ impl Seat for Screen {
         let was = self.tty.gone();
         self.read();
         if was.is_none() && self.tty.gone().is_some() {
-            return Some(Heard::Hangup);
+            return Some(Intent::Hangup);
         }
-        self.next_heard()
+        self.next_intent()
     }
 
     fn settle(&mut self) {

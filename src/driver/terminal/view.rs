@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::driver::front::intent::Intent;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::refusal::words;
@@ -23,24 +24,15 @@ use crate::driver::terminal::recall::Recall;
 use crate::driver::terminal::scrollback::{Fate, Said};
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
-use crate::driver::terminal::want::Want;
+use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
-    Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
+    Command, Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
 };
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
-
-/// What a refusal takes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Submitted {
-    /// A line: it goes back where it was typed.
-    Typed(String),
-    /// A message that was said again: it was not.
-    Again(u64),
-}
 
 /// Where keys go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,8 +157,7 @@ impl View {
     pub(crate) fn next_want(&mut self) -> Option<Want> {
         let want = self.wants.pop_front()?;
         self.submitted = match &want {
-            Want::Line { typed, .. } => Some(Submitted::Typed(typed.clone())),
-            Want::Again { number, .. } => Some(Submitted::Again(*number)),
+            Want::Ask(_, submitted) => submitted.clone(),
             _ => None,
         };
         Some(want)
@@ -174,6 +165,10 @@ impl View {
 
     pub(super) fn want(&mut self, want: Want) {
         self.wants.push_back(want);
+    }
+
+    pub(super) fn ask(&mut self, intent: Intent) {
+        self.want(Want::Ask(intent, None));
     }
 
     /// What time it is.
@@ -374,7 +369,7 @@ impl View {
             _ => {}
         }
         // One reason is enough for all that wait behind it.
-        let more = matches!(self.wants.front(), Some(Want::Again { .. }));
+        let more = matches!(self.wants.front(), Some(Want::Ask(_, Some(Submitted::Again(_)))));
         if !more {
             self.notice(&words(refusal).line());
         }
@@ -448,8 +443,11 @@ impl View {
     fn carry_out(&mut self, order: Order<'_>, typed: &str) {
         let page = &mut self.page;
         match order {
-            Order::Pass(line) if line == "/quit" => self.want(Want::Quit),
-            Order::Pass(line) => self.want(Want::Line { line, typed: typed.to_owned() }),
+            Order::Command(Command::Quit) => self.ask(Intent::Quit),
+            Order::Command(command) => {
+                let typed = Submitted::Typed(typed.to_owned());
+                self.want(Want::Ask(Intent::Command(command.into()), Some(typed)));
+            }
             Order::Help(None) => self.help(),
             Order::Help(Some(help)) => {
                 let what = help.what;
@@ -471,7 +469,7 @@ impl View {
             },
             Order::Joins(joins) => page.joins = joins,
             Order::Clock(face) => page.face = face,
-            Order::Log(path) => self.want(Want::Log(path.to_owned())),
+            Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
             Order::Mouse => self.want(Want::Mouse),
             Order::Notify(notify) => self.notify = notify,
             Order::Resend => self.resend(),

@@ -2,27 +2,20 @@
 
 use zeroize::Zeroizing;
 
-use crate::machine::{PeerId, SafeText, Whom};
+use crate::driver::front::intent::Intent;
+use crate::machine::SafeText;
 
 /// What is to be done that only the driver can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
-    /// Give this line to the machine; and what was typed.
-    Line { line: String, typed: String },
-    /// Say this again; and which message it was.
-    Again { text: String, action: bool, to: To, number: u64 },
-    /// Leave, once everything is delivered.
-    Quit,
-    /// Leave at once.
-    QuitNow,
+    /// What every seat can ask for; and what a refusal of it takes back.
+    Ask(Intent, Option<Submitted>),
     /// Stop, until somebody continues us.
     Suspend,
     /// Draw everything anew.
     Redraw,
     /// Report the mouse, or stop it.
     Mouse,
-    /// Write the chat to a file: `on`, `off`, or its path.
-    Log(String),
     /// Show the tables of the machine.
     Debug,
     /// Make a noise.
@@ -31,13 +24,11 @@ pub(crate) enum Want {
     Copy(Zeroizing<String>),
 }
 
-/// Whom something is said to again.
+/// What a refusal takes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum To {
-    /// To whoever is here now: nobody was.
-    Everybody,
-    /// To the one it was for alone.
-    One(Whom<'static>),
-    /// To those of the room it did not reach.
-    Missed(Vec<PeerId>),
+pub(crate) enum Submitted {
+    /// A line: it goes back where it was typed.
+    Typed(String),
+    /// A message that was said again: it was not.
+    Again(u64),
 }

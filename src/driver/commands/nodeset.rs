@@ -17,8 +17,7 @@ use crate::driver::os::event_loop::{NODESET, Program, World, run};
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::notify::Notify;
 use crate::driver::os::shell;
-use crate::driver::os::signals;
-use crate::driver::os::signals::Signal;
+use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::stdio;
 use crate::machine::{Registry, RegistryConfig, Time};
 

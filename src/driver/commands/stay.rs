@@ -299,11 +299,7 @@ impl Program for Stay<'_> {
     fn note_ready(&mut self, event: &Event) {
         match event.token() {
             PEER => self.peer.note_readable(),
-            NODESET => {
-                if let Some(node) = &mut self.registry {
-                    node.note_readable();
-                }
-            }
+            NODESET => self.registry.iter_mut().for_each(Node::note_readable),
             PROBE => {
                 if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
                     self.feed(Input::Unreachable(addr));

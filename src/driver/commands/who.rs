@@ -1,7 +1,5 @@
 //! `chatrpc who`: asks a nodeset who is there, without joining.
 
-use std::net::SocketAddr;
-
 use mio::event::Event;
 
 use crate::driver::commands::door::Door;
@@ -18,8 +16,7 @@ use crate::driver::os::clock::started;
 use crate::driver::os::event_loop::{PEER, PROBE, Program, World, run};
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::identity::leave_no_core;
-use crate::driver::os::signals;
-use crate::driver::os::signals::Signal;
+use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::stdio;
 use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Time};
 
@@ -111,7 +108,6 @@ impl Program for Query {
         if event.token() == PEER {
             self.node.note_readable();
         } else if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
-            let addr: SocketAddr = addr;
             let Self { node, people, exit, .. } = self;
             node.feed(Input::Unreachable(addr), |told| note(told, people, exit));
         }

@@ -217,11 +217,7 @@ impl Seat for Stream {
 
     fn note_ready(&mut self, event: &Ready) {
         match event.token() {
-            STDIN => {
-                if let Some(stdin) = &mut self.stdin {
-                    stdin.note_ready();
-                }
-            }
+            STDIN => self.stdin.iter_mut().for_each(Stdin::note_ready),
             STDOUT => self.out.note_ready(event.is_error()),
             STDERR => self.err.note_ready(event.is_error()),
             _ => {}

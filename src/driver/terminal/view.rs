@@ -450,8 +450,7 @@ impl View {
             }
             Order::Help(None) => self.help(),
             Order::Help(Some(help)) => {
-                let what = help.what;
-                self.notice(&format!("{}: {what}", help.usage));
+                self.notice(&format!("{}: {}", help.usage, help.what));
             }
             Order::Clear => page.scrollback.clear(),
             Order::Debug => self.want(Want::Debug),

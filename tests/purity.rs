@@ -3,6 +3,7 @@
 //! because clippy sees neither pointer addresses nor the names of modules. And nothing anywhere is
 //! printed in a way that may panic.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,9 @@ const FLOORS: [&[&str]; 12] = [
     &["client", "member", "registry"],
     &["listing", "peer"],
 ];
+
+/// The folders of `src/driver`, from below.
+const FOLDERS: [&str; 5] = ["os", "net", "front", "terminal", "commands"];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -133,6 +137,149 @@ fn nothing_is_imported_from_above() {
             }
         }
     }
+}
+
+#[test]
+fn no_folder_of_the_driver_imports_from_above() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/driver");
+    let rank = |name: &str| FOLDERS.iter().position(|&folder| folder == name);
+    let mut found = Vec::new();
+    FOLDERS.iter().for_each(|folder| files(&root.join(folder), &mut found));
+    for path in found.iter().filter(|path| !path.ends_with("tests.rs")) {
+        let within = path.strip_prefix(&root).expect("below it");
+        let own = within.iter().next().and_then(|part| rank(part.to_str()?)).expect("a folder");
+        let text = fs::read_to_string(path).expect("text");
+        for (n, line) in code(&text) {
+            for import in line.split("crate::driver::").skip(1) {
+                let of = import.split("::").next().unwrap_or_default();
+                let below = rank(of).is_some_and(|of| of <= own);
+                assert!(below, "{}:{n}: imports from {of}", path.display());
+            }
+        }
+    }
+}
+
+/// A module, as the words of its path below a root.
+type Module = Vec<String>;
+
+/// The modules of a folder, each with what it is besides comments and tests.
+fn modules(folder: &str) -> BTreeMap<Module, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found = Vec::new();
+    files(&root, &mut found);
+    let sources =
+        found.iter().filter(|path| !path.to_str().is_some_and(|p| p.ends_with("tests.rs")));
+    let modules = sources.map(|path| {
+        let within = path.strip_prefix(&root).expect("below it").with_extension("");
+        let words = within.iter().map(|part| part.to_str().expect("a name").to_owned());
+        let text = fs::read_to_string(path).expect("text");
+        let text = text.replace("#[cfg(test)]\nmod tests;", "");
+        let lines: Vec<&str> = code(&text).map(|(_, line)| line).collect();
+        (
+            words.filter(|word| !["mod", "lib", "main"].contains(&&word[..])).collect(),
+            lines.join("\n"),
+        )
+    });
+    modules.collect()
+}
+
+/// The paths in a text that begin at a root or at a parent.
+fn paths(text: &str, root: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for start in [root, "super::"] {
+        for (at, _) in text.match_indices(start) {
+            if text[..at].ends_with(|c: char| c == ':' || c == '_' || c.is_alphanumeric()) {
+                continue;
+            }
+            let is_word = |c: char| c == ':' || c == '_' || c.is_alphanumeric();
+            let end = text[at..].find(|c| !is_word(c)).map_or(text.len(), |end| at + end);
+            let path = &text[at..end];
+            match text[end..].strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+                Some((items, _)) => {
+                    assert!(!items.contains('{'), "{path}{{{items}: say from where");
+                    let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
+                    found.extend(items.map(|item| format!("{path}{item}")));
+                }
+                None => found.push(path.to_owned()),
+            }
+        }
+    }
+    found
+}
+
+/// The modules that a module imports from, besides its parent and its own chapters.
+fn imports(of: &Module, modules: &BTreeMap<Module, String>, root: &str) -> BTreeSet<Module> {
+    let found = paths(&modules[of], root).into_iter().map(|path| {
+        let (mut to, mut rest) = match path.strip_prefix(root) {
+            Some(rest) => (Module::new(), rest),
+            None => (of.clone(), &path[..]),
+        };
+        while let Some(up) = rest.strip_prefix("super::") {
+            to.pop();
+            rest = up;
+        }
+        to.extend(rest.split("::").map(|word| word.trim().to_owned()));
+        // What is no module is an item of one.
+        while !modules.contains_key(&to) && to.pop().is_some() {}
+        assert!(!to.is_empty(), "{of:?} imports {path}: say from where");
+        to
+    });
+    let family = |to: &Module| {
+        let parent =
+            |one: &Module, other: &Module| one.split_last().is_some_and(|(_, up)| up == other);
+        to == of || parent(to, of) || parent(of, to)
+    };
+    found.filter(|to| !family(to)).collect()
+}
+
+/// The modules that import from each other in a circle, and those between two circles.
+fn circles(modules: &BTreeMap<Module, String>, root: &str) -> BTreeMap<Module, BTreeSet<Module>> {
+    let all = modules.keys().map(|of| (of.clone(), imports(of, modules, root)));
+    let mut left: BTreeMap<Module, BTreeSet<Module>> = all.collect();
+    loop {
+        let (count, known) = (left.len(), left.clone());
+        let imported: BTreeSet<Module> = left.values().flatten().cloned().collect();
+        left.retain(|of, from| {
+            imported.contains(of) && from.iter().any(|other| known.contains_key(other))
+        });
+        if left.len() == count {
+            return left;
+        }
+    }
+}
+
+#[test]
+fn nobody_imports_in_a_circle() {
+    for (folder, root) in [
+        ("src/machine", "crate::machine::"),
+        ("src/driver", "crate::driver::"),
+        ("sim/src", "crate::"),
+    ] {
+        let modules = modules(folder);
+        assert!(modules.len() > 10, "{folder} is somewhere else");
+        let found = circles(&modules, root);
+        assert!(found.is_empty(), "{folder}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let module = |path: &str| -> Module { path.split('/').map(str::to_owned).collect() };
+    let source = |(path, text): (&str, &str)| (module(path), text.to_owned());
+    let above = [
+        ("top", "use crate::a::A;\nuse crate::c::C;"),
+        ("a", "use crate::b::{self, B};\nuse crate::a::part::Part;"),
+        ("a/part", "use super::A;\nuse std::fs;"),
+        ("c", "fn c() { crate::low::f() }"),
+        ("low", ""),
+    ];
+    let with = |b: &str| {
+        let all = above.into_iter().chain([("b", b)]).map(source).collect();
+        circles(&all, "crate::").into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(with("use crate::low::f;"), Vec::<Module>::new(), "parent and chapter are one");
+    assert_eq!(with("use crate::{\n    a,\n    low,\n};"), [module("a"), module("b")]);
+    assert_eq!(with("fn f() { super::a::g() }"), [module("a"), module("b")]);
 }
 
 /// Every source of the repository.

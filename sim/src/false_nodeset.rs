@@ -17,11 +17,11 @@ use chatrpc::machine::{
     Sealed, Seed, Table, Time, Wake,
 };
 
+use crate::clock::SECOND;
 use crate::draw::{Draws, LIES};
 use crate::insider::Insider;
 use crate::liar::LiarConfig;
 use crate::outgoing::Outgoing;
-use crate::world::SECOND;
 
 /// People in league with it.
 const LEAGUE: u64 = 4;

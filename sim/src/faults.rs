@@ -1,144 +1,12 @@
 //! The schedule of a seed: what happens to computers and links, and when.
 
 use crate::draw::{Draws, SCHED};
-use crate::false_nodeset::{FalseNodeset, Lies};
-use crate::liar::{Liar, Tricks, Zeal};
+use crate::op::{Cut, Mask, Op};
 use crate::swarm::{Nodeset, Swarm};
 use crate::workload;
-use crate::world::World;
 
 /// Who roams gets another address this often, microseconds.
 const ROAM_EVERY: u64 = 10_000_000;
-
-/// How much a malicious member sends of its own accord: little in a second, so that many seeds can be
-/// run. What a flood does is for scenarios.
-const ZEAL: Zeal = Zeal { burst: 200, per_second: 3 };
-
-/// A set of computers, one bit each; computers from 128 on are in none.
-pub type Mask = u128;
-
-/// Links that are cut: from every computer of one set to every one of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// The senders.
-    pub from: Mask,
-    /// The receivers.
-    pub to: Mask,
-    /// The way back as well.
-    pub both: bool,
-}
-
-impl Cut {
-    /// Whether it cuts that directed link.
-    pub const fn covers(&self, from: usize, to: usize) -> bool {
-        if from >= 128 || to >= 128 {
-            return false;
-        }
-        let (f, t) = (1u128 << from, 1u128 << to);
-        (self.from & f != 0 && self.to & t != 0)
-            || (self.both && self.from & t != 0 && self.to & f != 0)
-    }
-}
-
-/// One thing that happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Somebody types the `n`-th line of the workload.
-    Type(usize, u64),
-    /// A computer starts a chat, under the name that belongs to some computer.
-    Join(usize, usize),
-    /// Somebody leaves.
-    Quit(usize),
-    /// A process dies.
-    Kill(usize),
-    /// A process dies, and another starts, perhaps on another port.
-    Restart(usize, bool),
-    /// A process dies; the computer's clock and all it kept are set back; another starts on another
-    /// port.
-    RollBack(usize),
-    /// A computer gets another address.
-    Rebind(usize),
-    /// A process stops for so many microseconds; whether it ticks before it reads its socket.
-    Pause(usize, u64, bool),
-    /// Links are cut.
-    Cut(Cut),
-    /// They carry again.
-    Mend(Cut),
-    /// Links freeze until that instant.
-    Clog(Cut, u64),
-    /// The nodeset starts, empty.
-    StartNodeset,
-    /// A malicious member comes to a computer.
-    Attack(usize, Tricks),
-    /// The nodeset is replaced by one that lies.
-    Corrupt(Lies),
-}
-
-impl World {
-    /// The next operation of the schedule happens.
-    pub(crate) fn apply(&mut self, at: usize) {
-        let (_, op) = self.script[at];
-        self.perform(op);
-    }
-
-    /// Makes something happen.
-    pub fn perform(&mut self, op: Op) {
-        if !matches!(op, Op::Type(..)) {
-            self.trace_line(0, &format!("{op:?}"));
-        }
-        match op {
-            Op::Type(host, n) => {
-                let people = self.seat_on(host).map(|seat| &self.judge.seats()[seat].people[..]);
-                let line = workload::line(self.config.seed, n, people.unwrap_or_default());
-                self.say(host, &line);
-            }
-            Op::Join(host, name) => {
-                if self.hosts[host].proc.is_none() {
-                    self.join(host, &workload::name(name));
-                }
-            }
-            Op::Quit(host) => self.say(host, "/quit"),
-            Op::Kill(host) => self.kill(host),
-            Op::Restart(host, moved) => self.restart(host, moved),
-            Op::RollBack(host) => {
-                self.set_back(host);
-                self.restart(host, true);
-            }
-            Op::Rebind(host) => self.rebind(host),
-            Op::Pause(host, us, tick_first) => self.pause(host, us, tick_first),
-            Op::Cut(cut) => self.each_link(|from, to, link| {
-                link.cuts += u8::from(cut.covers(from, to));
-            }),
-            Op::Mend(cut) => self.each_link(|from, to, link| {
-                link.cuts = link.cuts.saturating_sub(u8::from(cut.covers(from, to)));
-            }),
-            Op::Clog(cut, until) => self.each_link(|from, to, link| {
-                if cut.covers(from, to) {
-                    link.clogged_until = link.clogged_until.max(until);
-                }
-            }),
-            Op::StartNodeset => self.start_registry(),
-            Op::Attack(host, tricks) => {
-                self.attack(host, |config| Box::new(Liar::new(config, tricks, ZEAL)));
-            }
-            Op::Corrupt(lies) => {
-                self.attack(0, |config| Box::new(FalseNodeset::new(config, lies)));
-            }
-        }
-    }
-
-    /// A new process under the same name; only where one runs or ran.
-    fn restart(&mut self, host: usize, moved: bool) {
-        if self.hosts[host].starts == 0 {
-            return;
-        }
-        self.kill(host);
-        if moved {
-            self.move_port(host);
-        }
-        self.join(host, &workload::name(host));
-    }
-}
 
 /// The schedule of chaos between two instants, in order.
 pub fn schedule(swarm: &Swarm, from: u64, until: u64) -> Vec<(u64, Op)> {
@@ -149,7 +17,8 @@ pub fn schedule(swarm: &Swarm, from: u64, until: u64) -> Vec<(u64, Op)> {
     plan.storms();
     plan.visitors();
     plan.attackers();
-    workload::schedule(swarm, from, until, &mut plan.ops);
+    let typed = workload::schedule(swarm, from, until).into_iter();
+    plan.ops.extend(typed.map(|(at, host, n)| (at, Op::Type(host, n))));
     plan.ops.sort_by_key(|&(at, _)| at);
     plan.ops
 }
@@ -325,14 +194,6 @@ impl Plan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cuts_cover_what_they_say() {
-        let cut = Cut { from: 0b010, to: 0b100, both: false };
-        assert!(cut.covers(1, 2) && !cut.covers(2, 1) && !cut.covers(1, 0));
-        let cut = Cut { both: true, ..cut };
-        assert!(cut.covers(1, 2) && cut.covers(2, 1) && !cut.covers(0, 1));
-    }
 
     #[test]
     fn what_is_cut_is_mended_before_chaos_ends() {

@@ -26,6 +26,10 @@
 //! Attackers have no seat. What they claim may be anything; what is claimed about everybody else, and
 //! what others do for each other meanwhile, is judged as always.
 
+mod liars;
+mod said;
+mod view;
+
 use std::collections::BTreeMap;
 
 use chatrpc::machine::{
@@ -33,8 +37,8 @@ use chatrpc::machine::{
     TEXT_MAX, Whom, Why,
 };
 
-use crate::liars::Liars;
-use crate::said::Said;
+use self::liars::Liars;
+use self::said::Said;
 
 /// What a violation is a violation of; the exit code of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -555,5 +559,4 @@ impl Judge {
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
 mod tests;

@@ -20,9 +20,9 @@ use chatrpc::machine::{
 };
 
 pub use self::tricks::{TRICKS, Trick, Tricks};
+use crate::clock::SECOND;
 use crate::insider::{Insider, Pending, Session, index_of, with_cookie};
 use crate::outgoing::Outgoing;
-use crate::world::SECOND;
 
 /// How often it thinks of something.
 const TURN_US: u64 = SECOND / 4;

@@ -11,12 +11,13 @@
 //! | [`draw`] | random choices as a function of what they are about |
 //! | [`link`] | what one directed link does to a datagram |
 //! | `queue`, [`world`], `host` | the event heap; the network and the machines on it; the computers and their processes |
-//! | [`judge`], `said`, `view` | the reference model and the safety oracles |
+//! | [`judge`] | the reference model and the safety oracles |
 //! | `guard` | the oracles about bytes, rates and tables |
 //! | [`secrecy`] | the oracle about what can be read, and keys that are used twice |
 //! | [`chain`] | the hash over a whole run, and where two runs part |
 //! | [`standin`] | a cheap suite in the place of cryptography, for most seeds |
 //! | [`swarm`], [`faults`], [`workload`] | what one seed means: network, faults, people |
+//! | [`op`], [`clock`] | the things that can happen; the unit of the instants |
 //! | [`phases`] | boot, chaos, heal, converge, idle, leave |
 //! | [`scenario`] | named, scripted situations with bounds |
 //! | [`insider`] | the handshake and the seal for somebody who says what no machine would |
@@ -36,6 +37,7 @@
 )]
 
 pub mod chain;
+pub mod clock;
 pub mod draw;
 pub mod false_nodeset;
 pub mod faults;
@@ -45,13 +47,12 @@ mod host;
 pub mod insider;
 pub mod judge;
 pub mod liar;
-mod liars;
 pub mod link;
 mod meddler;
+pub mod op;
 mod outgoing;
 pub mod phases;
 mod queue;
-mod said;
 pub mod scenario;
 pub mod secrecy;
 pub mod standin;
@@ -62,7 +63,6 @@ pub mod teeth;
 #[cfg(test)]
 mod toy;
 mod victims;
-mod view;
 pub mod workload;
 pub mod world;
 

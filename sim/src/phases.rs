@@ -6,13 +6,15 @@
 
 use chatrpc::machine::{Exit, Noise};
 
+use crate::clock::SECOND;
 use crate::false_nodeset::Lies;
 use crate::faults::schedule;
 use crate::judge::{Kind, Status, Violation};
 use crate::liar::Tricks;
 use crate::link::LinkParams;
+use crate::op::Op;
 use crate::swarm::{Nodeset, Swarm};
-use crate::world::{Counters, SECOND, TraceSink, World, WorldConfig};
+use crate::world::{Counters, TraceSink, World, WorldConfig};
 
 /// One seed in so many runs with real cryptography, the others with the stand-in.
 pub const REAL_EVERY: u64 = 8;
@@ -153,9 +155,8 @@ impl Life {
         self.world.start_registry();
         let mut d = crate::draw::Draws::new(self.swarm.seed, crate::draw::SCHED, 100, 0);
         let spread = if self.swarm.join_storm { SECOND / 10 } else { 2 * SECOND };
-        let mut joins: Vec<(u64, crate::faults::Op)> = (1..=self.swarm.people)
-            .map(|host| (d.below(spread), crate::faults::Op::Join(host, host)))
-            .collect();
+        let mut joins: Vec<(u64, Op)> =
+            (1..=self.swarm.people).map(|host| (d.below(spread), Op::Join(host, host))).collect();
         joins.sort_by_key(|&(at, _)| at);
         self.world.play(joins);
         self.world.run_until(8 * SECOND)?;

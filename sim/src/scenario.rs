@@ -6,10 +6,11 @@ mod nodeset;
 mod people;
 mod strangers;
 
+use crate::clock::SECOND;
 use crate::judge::{Kind, Seat, Violation};
 use crate::link::LinkParams;
 use crate::workload;
-use crate::world::{SECOND, TraceSink, World, WorldConfig};
+use crate::world::{TraceSink, World, WorldConfig};
 
 /// What a scenario returns.
 pub type Verdict = Result<(), Violation>;

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::clock::SECOND;
 use crate::workload;
-use crate::world::{SECOND, World, WorldConfig};
+use crate::world::{World, WorldConfig};
 
 /// Where the table is checked in.
 pub const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/delivery.txt");

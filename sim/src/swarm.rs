@@ -3,11 +3,11 @@
 //! Swarm testing (Groce and others 2012): each kind of fault is off in half of all seeds, so that
 //! every pair of kinds is also met alone. A field's value depends on the seed and the field only.
 
+use crate::clock::SECOND;
 use crate::draw::{Draws, SWARM};
 use crate::false_nodeset::{LIES_TOLD, Lies};
 use crate::liar::{TRICKS, Tricks};
 use crate::link::{BURSTS, LinkParams};
-use crate::world::SECOND;
 
 /// What may happen to the nodeset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

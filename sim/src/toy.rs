@@ -332,7 +332,8 @@ impl Machine for ToyRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{SECOND, World, WorldConfig};
+    use crate::clock::SECOND;
+    use crate::world::{World, WorldConfig};
 
     fn toy_world(seed: u64, people: usize) -> World {
         let mut config = WorldConfig::new(seed, people + 1);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::world::SECOND;
+use crate::clock::SECOND;
 
 /// How long a window is, in seconds.
 const WINDOW: usize = 30;

@@ -4,7 +4,6 @@
 use chatrpc::machine::{Person, TEXT_MAX};
 
 use crate::draw::{Draws, WORK};
-use crate::faults::Op;
 use crate::secrecy::CANARY;
 use crate::swarm::{Rate, Swarm};
 
@@ -23,8 +22,9 @@ pub fn name(host: usize) -> String {
     syllable(host / 40).into_iter().chain(syllable(host % 40)).collect()
 }
 
-/// The schedule of the lines of a seed.
-pub fn schedule(swarm: &Swarm, from: u64, until: u64, ops: &mut Vec<(u64, Op)>) {
+/// The schedule of the lines of a seed: when, on which computer, and which line it is.
+pub fn schedule(swarm: &Swarm, from: u64, until: u64) -> Vec<(u64, usize, u64)> {
+    let mut lines = Vec::new();
     let people = swarm.people as u64;
     let mut d = Draws::new(swarm.seed, WORK, u64::MAX, 0);
     let hot = 1 + d.below(people) as usize;
@@ -34,7 +34,7 @@ pub fn schedule(swarm: &Swarm, from: u64, until: u64, ops: &mut Vec<(u64, Op)>) 
         let someone = 1 + d.below(swarm.hosts() as u64 - 1) as usize;
         let anywhen = d.range(from, until - 1);
         let (when, host) = match swarm.rate {
-            Rate::Silent if n > 0 => return,
+            Rate::Silent if n > 0 => break,
             Rate::Silent | Rate::Human => (anywhen, someone),
             Rate::HotAuthor => (anywhen, hot),
             Rate::AllAtOnce => (from + (until - from) / 2, 1 + (n % people) as usize),
@@ -45,8 +45,9 @@ pub fn schedule(swarm: &Swarm, from: u64, until: u64, ops: &mut Vec<(u64, Op)>) 
                 (at, if n % 3 == 0 { someone } else { hot })
             }
         };
-        ops.push((when, Op::Type(host, n)));
+        lines.push((when, host, n));
     }
+    lines
 }
 
 /// The `n`-th line of a seed, typed in the sight of some people.

@@ -5,6 +5,7 @@
 //! are woken exactly when they asked to be, never by a chatty loop: output queued with nobody woken
 //! shows at once.
 
+mod happening;
 mod machines;
 mod network;
 
@@ -18,6 +19,7 @@ use chatrpc::machine::{
 };
 
 use crate::chain::{Chain, hash_bytes};
+use crate::clock::SECOND;
 use crate::draw::{NODE, TIE, draw};
 use crate::guard::Guard;
 use crate::host::{Host, PORT, Process, Role};
@@ -26,13 +28,12 @@ use crate::judge::{Judge, Kind, Violation};
 use crate::liar::LiarConfig;
 use crate::link::{Link, LinkParams};
 use crate::meddler::Meddler;
+use crate::op::Op;
 use crate::queue::{Endpoint, Pool, Queue, What};
 use crate::secrecy::Secrecy;
 use crate::standin::StandIn;
 use crate::victims::Victims;
 
-/// One second, in the microseconds of the world's clock.
-pub const SECOND: u64 = 1_000_000;
 /// Events one process may have at one instant (S10).
 const INSTANT_MAX: u32 = 20_000;
 /// Every how many of its own events a process is scanned: tables, invariants, digest.
@@ -122,7 +123,7 @@ pub struct World {
     pub outside: BTreeMap<(u16, SocketAddr), u64>,
     /// Datagrams that were sent are copied here, the newest last, if that is wanted.
     pub captured: Option<Vec<Vec<u8>>>,
-    pub(crate) script: Vec<(u64, crate::faults::Op)>,
+    script: Vec<(u64, Op)>,
     now: u64,
     queue: Queue,
     pool: Pool,
@@ -442,7 +443,7 @@ impl World {
     }
 
     /// Queues the operations of a schedule, given in the order of their instants.
-    pub(crate) fn play(&mut self, script: Vec<(u64, crate::faults::Op)>) {
+    pub(crate) fn play(&mut self, script: Vec<(u64, Op)>) {
         let first = self.script.len();
         for (at, op) in script {
             self.push(at, What::Script(self.script.len() as u32));

@@ -3,20 +3,24 @@
 
 use std::ops::Range;
 
-use super::clock::Zone;
-use super::escape::to_safe_json;
-use super::front::{Front, Note, Paper, Reading};
-use super::json::{INPUT_MAX, Json};
-use super::lines::{Lines, Style};
-use super::splitter::Splitter;
-use super::terminal::Picture;
-use super::terminal::alert::{Alert, Dialect};
-use super::terminal::decoder::Decoder;
-use super::terminal::theme::{ASCII, Depth, Theme};
-use super::terminal::view::Want;
-use super::terminal::{links, wrap};
-use super::typist::{BURST, Typist};
-use super::{identity, known};
+use crate::driver::front::company::Company;
+use crate::driver::front::escape::to_safe_json;
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::json::{INPUT_MAX, Json};
+use crate::driver::front::lines::{Lines, Style};
+use crate::driver::front::note::Note;
+use crate::driver::front::typist::{BURST, Typist};
+use crate::driver::os::clock::Zone;
+use crate::driver::os::identity;
+use crate::driver::os::splitter::Splitter;
+use crate::driver::os::trusted;
+use crate::driver::terminal::alert::{Alert, Dialect};
+use crate::driver::terminal::decoder::Decoder;
+use crate::driver::terminal::picture::Picture;
+use crate::driver::terminal::theme::{ASCII, Depth, Theme};
+use crate::driver::terminal::want::Want;
+use crate::driver::terminal::{links, wrap};
 use crate::machine::{Event, SafeText, TEXT_MAX, Time};
 
 /// What was typed, for bytes that came in these reads at these instants, a tick before each.
@@ -41,8 +45,12 @@ pub fn plainest(width: u16, height: u16) -> Picture {
 pub fn next_line(picture: &mut Picture) -> Option<String> {
     while let Some(want) = picture.next_want() {
         match want {
-            Want::Line { line, .. } => return Some(line),
-            Want::Again { text, .. } => return Some(text),
+            Want::Ask(Intent::Command(command), _) => {
+                return Some(match command {
+                    Command::Say { text, .. } | Command::Again { text, .. } => text,
+                    other => format!("{other:?}"),
+                });
+            }
             Want::Redraw => picture.forget(),
             _ => {}
         }
@@ -88,9 +96,8 @@ pub fn read<'a>(
     let mut splitter = Splitter::new(if json { INPUT_MAX } else { TEXT_MAX });
     let mut take = |splitter: &mut Splitter| {
         while let Some(piece) = splitter.next_piece() {
-            if let Reading::Wish(wish) = front.read(piece, &mut paper) {
-                wishes.push(format!("{wish:?}"));
-            }
+            let command = front.read(piece, &mut paper).filter(|read| *read != Intent::Refused);
+            wishes.extend(command.map(|command| format!("{command:?}")));
             front.settle();
         }
     };
@@ -106,12 +113,16 @@ pub fn read<'a>(
 /// What a front end prints of events, on standard output and standard error.
 pub fn printed(json: bool, events: &[Event<'_>]) -> (String, String) {
     let (mut front, mut paper) = (front(json, false), Paper::default());
-    events.iter().for_each(|event| front.show(event, &mut paper));
+    let mut company = Company::EMPTY;
+    for event in events {
+        company.note(event);
+        front.show(event, &company, &mut paper);
+    }
     front.bye(0, &mut paper);
     (paper.out, paper.err)
 }
 
-fn front(json: bool, literal: bool) -> Box<dyn Front> {
+fn front(json: bool, literal: bool) -> Box<dyn Format> {
     if json {
         Box::new(Json::default())
     } else {
@@ -137,7 +148,7 @@ pub fn rung(text: &SafeText<'_>) -> Vec<Vec<u8>> {
 
 /// The file of trusted names, read and written again.
 pub fn known(text: &str) -> String {
-    known::written(&known::parse(text))
+    trusted::written(&trusted::parse(text))
 }
 
 /// What becomes of lines that somebody types, or pastes, where nothing marks a paste.

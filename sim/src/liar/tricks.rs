@@ -6,8 +6,8 @@ use chatrpc::machine::wire::{
 use chatrpc::machine::{Farewell, Identity, Name, PeerId};
 
 use super::{Liar, spoof};
+use crate::clock::SECOND;
 use crate::draw::{Draws, LIES};
-use crate::world::SECOND;
 
 /// Faces it invents at most.
 const FACES_MAX: usize = 32;

@@ -1,7 +1,7 @@
 //! What the nodeset does.
 
 use super::{Stage, Verdict};
-use crate::world::SECOND;
+use crate::clock::SECOND;
 
 pub(super) fn dies_for_ever(stage: &mut Stage) -> Verdict {
     stage.room(5, 0)?;

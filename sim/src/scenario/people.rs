@@ -4,8 +4,8 @@ use chatrpc::machine::wire::kind;
 use chatrpc::machine::{Exit, NameProblem, Why};
 
 use super::{Stage, Verdict};
+use crate::clock::SECOND;
 use crate::workload;
-use crate::world::SECOND;
 
 pub(super) fn crash_author(stage: &mut Stage) -> Verdict {
     stage.room(5, 0)?;

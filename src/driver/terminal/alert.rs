@@ -3,7 +3,7 @@
 use std::env;
 use std::time::Duration;
 
-use super::wrap::fitting;
+use crate::driver::terminal::wrap::fitting;
 use crate::machine::{SafeText, Time};
 
 /// At most one in this time.

@@ -12,9 +12,9 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::links::encoded;
-use super::theme::{Role, Theme};
-use super::wrap::{drawable, fitting, grapheme_columns};
+use crate::driver::terminal::links::encoded;
+use crate::driver::terminal::theme::{Role, Theme};
+use crate::driver::terminal::wrap::{drawable, fitting, grapheme_columns};
 
 /// The largest side of a terminal that is drawn to the full.
 pub(crate) const SIDE_MAX: u16 = 1000;

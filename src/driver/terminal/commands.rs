@@ -1,7 +1,7 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
-use super::alert::Notify;
-use crate::machine::{COMMANDS, CommandHelp, Opening, Refusal};
+use crate::driver::terminal::alert::Notify;
+use crate::machine::{COMMANDS, Command, CommandHelp, Opening, Refusal};
 
 /// The screen's own commands, in the order of the alphabet.
 pub(crate) const SCREEN: &[CommandHelp] = &[
@@ -53,8 +53,8 @@ impl ClockFace {
 /// What a line asks of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order<'a> {
-    /// It is the machine's: a text, or one of its commands with its name in full.
-    Pass(String),
+    /// It is the machine's.
+    Command(Command<'a>),
     /// Explain everything, or one command.
     Help(Option<&'static CommandHelp>),
     Clear,
@@ -76,10 +76,10 @@ impl<'a> Order<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`crate::machine::Command::parse`]; the line is not to be sent.
+    /// As for [`Command::parse`]; the line is not to be sent.
     pub(crate) fn parse(line: &'a str) -> Result<Self, Refusal<'a>> {
         let Opening::Command { word, rest } = Opening::of(line)? else {
-            return Ok(Self::Pass(line.to_owned()));
+            return Command::parse(line).map(Self::Command);
         };
         let help = CommandHelp::find(word, &[COMMANDS, SCREEN])?;
         let rest = rest.trim();
@@ -109,7 +109,8 @@ impl<'a> Order<'a> {
             ("time", "hm") => Self::Clock(ClockFace::Minutes),
             ("time", "hms") => Self::Clock(ClockFace::Seconds),
             (name, _) if SCREEN.iter().any(|help| help.name == name) => return usage,
-            (name, rest) => Self::Pass(format!("/{name} {rest}").trim_end().to_owned()),
+            // What is the one that is meant here is the one that is meant there.
+            _ => Self::Command(Command::parse(line.trim_end())?),
         })
     }
 }
@@ -126,31 +127,42 @@ pub(crate) fn beginning(prefix: &str) -> Vec<&'static CommandHelp> {
 mod tests {
     use super::*;
 
-    fn pass(line: &str) -> Result<Order<'_>, Refusal<'_>> {
-        Ok(Order::Pass(line.to_owned()))
+    fn machines(line: &str) -> Result<Order<'_>, Refusal<'_>> {
+        Command::parse(line).map(Order::Command)
     }
 
     #[test]
     fn ours_and_the_machines() {
-        assert_eq!(Order::parse("hello /clear"), pass("hello /clear"));
-        assert_eq!(Order::parse("//clear"), pass("//clear"));
-        assert_eq!(Order::parse(" //clear"), pass(" //clear"), "the machine reads it again");
+        for line in ["hello /clear", "//clear", " //clear", "/me waves\nand goes", " /msg bob x"] {
+            assert_eq!(Order::parse(line), machines(line));
+        }
         assert_eq!(Order::parse(" \u{FEFF}/cl"), Ok(Order::Clear));
         assert_eq!(Order::parse("/cl"), Ok(Order::Clear));
-        assert_eq!(Order::parse("/q"), pass("/quit"));
-        assert_eq!(Order::parse("/ni al"), pass("/nick al"));
-        assert_eq!(Order::parse("/me waves\nand goes"), pass("/me waves\nand goes"));
+        assert_eq!(Order::parse("/q"), machines("/quit"));
+        assert_eq!(Order::parse("/ni al "), machines("/nick al"));
         assert_eq!(Order::parse("/time hms"), Ok(Order::Clock(ClockFace::Seconds)));
         assert_eq!(
             Order::parse("/help /resend"),
             Ok(Order::Help(beginning("res").first().copied()))
         );
-        assert_eq!(Order::parse("/me"), pass("/me"), "the machine says what is missing");
+    }
+
+    /// A beginning that is enough here is enough there, and means the same.
+    #[test]
+    fn a_beginning_of_a_command_of_the_machine_is_read_alike() {
+        for help in COMMANDS.iter().filter(|help| help.name != "help") {
+            for end in 1..=help.name.len() {
+                let line = format!("/{} x y", &help.name[..end]);
+                let read = Order::parse(&line);
+                let unknown = matches!(read, Err(Refusal::UnknownCommand { .. }));
+                assert!(unknown || read == machines(&line), "{line}");
+            }
+        }
     }
 
     #[test]
     fn what_is_not_understood_is_not_sent() {
-        for line in ["/clear all", "/time", "/joins some", "/ignore", "/log"] {
+        for line in ["/clear all", "/time", "/joins some", "/ignore", "/log", "/me", "/quit now"] {
             assert!(matches!(Order::parse(line), Err(Refusal::Usage(_))), "{line}");
         }
         for line in ["/", "/n", "/s hello", "/nikc", "/help nothing", "/Clear"] {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::commands::{SCREEN, beginning};
-use super::search::contains;
+use crate::driver::terminal::commands::{SCREEN, beginning};
+use crate::driver::terminal::search::contains;
 use crate::machine::{COMMANDS, CommandHelp, Person};
 
 /// What Tab offers, and which of it is in the draft.

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::driver::typist::BURST;
+use crate::driver::front::typist::BURST;
 use crate::machine::Time;
 
 /// How long the byte after ESC may take before ESC was a key. A guess: a link of 30 ms jitter.

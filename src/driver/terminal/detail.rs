@@ -1,8 +1,8 @@
 //! What is known of one message, for whoever looks at it closely.
 
-use super::super::wording;
-use super::page::Page;
-use super::scrollback::{Entry, Item};
+use crate::driver::front::wording;
+use crate::driver::terminal::page::Page;
+use crate::driver::terminal::scrollback::{Entry, Item};
 use crate::machine::Why;
 
 /// Its lines: when, from whom, for whom, and who has it.

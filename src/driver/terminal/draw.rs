@@ -11,13 +11,15 @@
 
 use ratatui::layout::Rect;
 
-use super::canvas::Canvas;
-use super::editor::Editor;
-use super::keys::without_last_feed;
-use super::page::Row;
-use super::theme::Role;
-use super::view::{Focus, Prompt, Sheet, View};
-use super::wrap::{columns, cut, fitting, wrap};
+use crate::driver::front::numbers::grouped;
+use crate::driver::front::wording::milliseconds;
+use crate::driver::terminal::canvas::Canvas;
+use crate::driver::terminal::editor::Editor;
+use crate::driver::terminal::keys::without_last_feed;
+use crate::driver::terminal::page::Row;
+use crate::driver::terminal::theme::Role;
+use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
+use crate::driver::terminal::wrap::{columns, cut, fitting, wrap};
 use crate::machine::Health;
 
 /// Rows of the draft, at most; it scrolls beyond.
@@ -146,7 +148,7 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
         canvas.put(0, area.y, area.width, &blank, Role::Header);
         (area, Role::Header)
     };
-    let name = view.page.me.as_ref().map_or("", |me| me.name.as_str());
+    let name = view.page.company.me.as_ref().map_or("", |me| me.name.as_str());
     let width = usize::from(line.width);
     let long = format!("Welcome to the chat room, {name}!");
     let short =
@@ -171,7 +173,7 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
 fn states(view: &View) -> Vec<String> {
     let signs = view.page.signs;
     let dot = format!(" {} ", signs.dot);
-    let people = view.page.people.len() + 1;
+    let people = view.page.company.len() + 1;
     let (sign, word) = match () {
         () if view.leaving => (signs.doubt, "leaving"),
         () if view.nodeset == Health::Silent && people > 1 => (signs.doubt, "nodeset silent"),
@@ -186,8 +188,8 @@ fn states(view: &View) -> Vec<String> {
         brief = vec![format!("{sign} {people}")];
     }
     if let Some(rtt) = view.round_trip() {
-        parts.push(super::super::wording::milliseconds(rtt));
-        brief.push(super::super::wording::milliseconds(rtt).replace(' ', ""));
+        parts.push(milliseconds(rtt));
+        brief.push(milliseconds(rtt).replace(' ', ""));
     }
     let unsent = view.page.scrollback.unsent();
     if unsent > 0 {
@@ -239,10 +241,10 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
     canvas.frame(area, &view.people_title(), false);
     let area = inside(area);
     let signs = view.page.signs;
-    let others = view.page.people.sorted();
+    let others = view.page.company.sorted();
     let rows = usize::from(area.height);
     let mut y = area.y;
-    if let Some(me) = view.page.me.as_ref().filter(|_| rows > 0) {
+    if let Some(me) = view.page.company.me.as_ref().filter(|_| rows > 0) {
         let name = cut(me.name.as_str(), usize::from(area.width).saturating_sub(8), signs.ellipsis);
         let x = canvas.put(area.x, y, area.width, &format!("{} ", signs.here), Role::Delivered);
         let x = canvas.put(x, y, area.right() - x, &name, Role::Own);
@@ -357,7 +359,7 @@ impl Line {
             Prompt::Paste(text) => {
                 let text = without_last_feed(text);
                 let lines = text.split('\n').count();
-                let bytes = super::super::front::grouped(text.len());
+                let bytes = grouped(text.len());
                 let s = if lines == 1 { "" } else { "s" };
                 let ask =
                     format!("Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no");

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use unicode_segmentation::GraphemeCursor;
 
-use super::wrap::{columns, fitting};
+use crate::driver::terminal::wrap::{columns, fitting};
 use crate::machine::sanitize;
 
 /// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and

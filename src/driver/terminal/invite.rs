@@ -5,10 +5,9 @@
 
 use zeroize::Zeroizing;
 
-use super::super::invitation::{Invitation, rows};
-use super::decoder::{Key, Stroke};
-use super::view::{Sheet, View, Want};
-use super::wrap::wrap;
+use crate::driver::front::invitation::{Invitation, rows};
+use crate::driver::terminal::decoder::{Key, Stroke};
+use crate::driver::terminal::wrap::wrap;
 
 /// How others join, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +18,19 @@ pub(crate) struct Invite {
 }
 
 impl Invite {
-    fn of(invitation: &Invitation) -> Self {
+    pub(crate) fn of(invitation: &Invitation) -> Self {
         let (line, secret) = (invitation.line(), invitation.secret());
         Self { line, secret, doubt: invitation.doubt() }
+    }
+
+    /// What a key copies; `None` for a key that is none of these.
+    pub(crate) fn copied_by(&self, stroke: Stroke) -> Option<Zeroizing<String>> {
+        match stroke.key {
+            _ if stroke != Stroke::plain(stroke.key) => None,
+            Key::Char('c') => Some(Zeroizing::new(self.line.clone())),
+            Key::Char('s') => self.secret.clone(),
+            _ => None,
+        }
     }
 
     /// The rows of so many columns.
@@ -41,34 +50,8 @@ impl Invite {
     }
 }
 
-impl View {
-    /// Shows how others join.
-    pub(super) fn show_invite(&mut self, invitation: &Invitation) {
-        let invite = Some(Invite::of(invitation));
-        self.sheet = Some(Sheet { title: "Invite".to_owned(), invite, ..Sheet::default() });
-    }
-
-    /// A key while that is shown. False if it is none of its own.
-    pub(super) fn invite_key(&mut self, stroke: Stroke) -> bool {
-        let Some(invite) = self.sheet.as_ref().and_then(|sheet| sheet.invite.as_ref()) else {
-            return false;
-        };
-        let text = match stroke.key {
-            Key::Char('c') if stroke == Stroke::plain(stroke.key) => {
-                Some(Zeroizing::new(invite.line.clone()))
-            }
-            Key::Char('s') if stroke == Stroke::plain(stroke.key) => invite.secret.clone(),
-            _ => None,
-        };
-        let Some(text) = text else { return false };
-        self.want(Want::Copy(text));
-        self.hint = Some("copied, if the terminal lets programs copy".to_owned());
-        true
-    }
-}
-
 /// Appends what has a terminal put a text into the clipboard.
-pub(super) fn copy(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn copy(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\x1b]52;c;");
     out.extend(base64(text.as_bytes()));
     out.extend_from_slice(b"\x1b\\");

@@ -1,15 +1,17 @@
 //! What each key does. The table in the README and the sheet behind F1 come from [`KEYS`].
 
-use super::super::table::table;
-use super::super::wording;
-use super::commands::{SCREEN, beginning};
-use super::complete::Completion;
-use super::decoder::{Key, Stroke};
-use super::editor::{DRAFT_MAX, Editor, Span, Toward};
-use super::view::{Focus, Prompt, Sheet, View, Want};
-use super::viewport::Source;
-use super::wrap::wrap;
-use crate::driver::front::grouped;
+use crate::driver::front::intent::Intent;
+use crate::driver::front::numbers::grouped;
+use crate::driver::front::table::table;
+use crate::driver::front::wording;
+use crate::driver::terminal::commands::{SCREEN, beginning};
+use crate::driver::terminal::complete::Completion;
+use crate::driver::terminal::decoder::{Key, Stroke};
+use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
+use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
+use crate::driver::terminal::viewport::Source;
+use crate::driver::terminal::want::Want;
+use crate::driver::terminal::wrap::wrap;
 use crate::machine::{CommandHelp, Opening, Person};
 
 /// What the keys do: key, while typing, while reading back.
@@ -169,13 +171,13 @@ impl View {
     /// Keys that do the same wherever the focus is. False if this is none of them.
     fn common_key(&mut self, stroke: Stroke) -> bool {
         let (page, rows) = (&self.page, self.height);
+        let of_terminal = of_terminal(stroke);
         match (stroke.key, stroke.ctrl, stroke.alt) {
+            _ if of_terminal.is_some() => self.wants.extend(of_terminal),
             (Key::Function(1), ..) => self.help(),
             (Key::Function(2), ..) => self.people(),
             (Key::Function(4), ..) => self.want(Want::Mouse),
             (Key::Function(6), ..) => self.switch(),
-            (Key::Char('l'), true, _) => self.want(Want::Redraw),
-            (Key::Char('z'), true, _) => self.want(Want::Suspend),
             (Key::PageUp, ..) => self.viewport.up(page, self.page_rows(), rows),
             (Key::PageDown, ..) => self.viewport.down(page, self.page_rows(), rows),
             (Key::Home, true, _) => self.viewport.go_top(page, rows),
@@ -308,7 +310,7 @@ impl View {
 
     fn leave(&mut self) {
         let again = core::mem::replace(&mut self.quitting, true);
-        self.want(if again || self.leaving { Want::QuitNow } else { Want::Quit });
+        self.ask(if again || self.leaving { Intent::QuitNow } else { Intent::Quit });
     }
 
     fn earlier(&mut self) {
@@ -330,7 +332,7 @@ impl View {
             completion.turn(back);
         } else {
             let people = self.by_recency();
-            let address = |who: &Person| self.page.people.address(who);
+            let address = |who: &Person| self.page.company.address(who);
             let (text, cursor) = (self.editor.text(), self.editor.cursor());
             self.completion = Completion::begin(text, cursor, &people, address);
         }
@@ -443,13 +445,7 @@ impl View {
         let Prompt::Recall { part, skip, before } = &mut self.prompt else { return };
         match stroke.key {
             Key::Char('r') if stroke.ctrl => *skip += 1,
-            Key::Char('c' | 'g') if stroke.ctrl => {
-                let before = core::mem::take(before);
-                self.editor.set(&before);
-                self.prompt = Prompt::Draft;
-                return;
-            }
-            Key::Escape => {
+            key if key == Key::Escape || stroke.ctrl && matches!(key, Key::Char('c' | 'g')) => {
                 let before = core::mem::take(before);
                 self.editor.set(&before);
                 self.prompt = Prompt::Draft;
@@ -495,11 +491,13 @@ impl View {
     }
 
     fn sheet_key(&mut self, stroke: Stroke) {
-        if self.invite_key(stroke) {
-            return;
-        }
         let rows = self.height.saturating_sub(2).max(1);
         let Some(sheet) = &mut self.sheet else { return };
+        if let Some(text) = sheet.invite.as_ref().and_then(|invite| invite.copied_by(stroke)) {
+            self.want(Want::Copy(text));
+            self.hint = Some("copied, if the terminal lets programs copy".to_owned());
+            return;
+        }
         let top = sheet.top;
         sheet.top = match stroke.key {
             Key::Up | Key::Char('k' | 'K') => top.saturating_sub(1),
@@ -508,8 +506,7 @@ impl View {
             Key::PageDown | Key::Char(' ') => top + rows,
             Key::Home | Key::Char('g') => 0,
             Key::End | Key::Char('G') => sheet.lines.len(),
-            Key::Char('l') if stroke.ctrl => return self.want(Want::Redraw),
-            Key::Char('z') if stroke.ctrl => return self.want(Want::Suspend),
+            _ if of_terminal(stroke).is_some() => return self.wants.extend(of_terminal(stroke)),
             key => {
                 self.sheet = None;
                 // Who goes on typing has read enough.
@@ -544,6 +541,15 @@ impl View {
         } else {
             self.show_people = !self.show_people;
         }
+    }
+}
+
+/// What a key wants of the terminal, also while there is a sheet.
+const fn of_terminal(stroke: Stroke) -> Option<Want> {
+    match stroke.key {
+        Key::Char('l') if stroke.ctrl => Some(Want::Redraw),
+        Key::Char('z') if stroke.ctrl => Some(Want::Suspend),
+        _ => None,
     }
 }
 

@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::super::clock::Zone;
-use super::super::people::People;
-use super::super::wording;
-use super::commands::{ClockFace, Joins};
-use super::links::links;
-use super::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
-use super::search::hits;
-use super::theme::{Role, Signs};
-use super::viewport::{Keyed, Source};
-use super::wrap::{columns, cut, wrap};
+use crate::driver::front::company::Company;
+use crate::driver::front::wording;
+use crate::driver::os::clock::Zone;
+use crate::driver::terminal::commands::{ClockFace, Joins};
+use crate::driver::terminal::links::links;
+use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
+use crate::driver::terminal::search::hits;
+use crate::driver::terminal::theme::{Role, Signs};
+use crate::driver::terminal::viewport::{Keyed, Source};
+use crate::driver::terminal::wrap::{columns, cut, wrap};
 use crate::machine::{Person, PublicKey, Refusal, Whom};
 
 /// From this width of a framed pane on there is room for a clock, columns.
@@ -34,8 +34,7 @@ const HIDDEN_MAX: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) scrollback: Scrollback,
-    pub(crate) people: People,
-    pub(crate) me: Option<Person>,
+    pub(crate) company: Company,
     pub(crate) zone: Zone,
     pub(crate) signs: &'static Signs,
     pub(crate) joins: Joins,
@@ -124,8 +123,7 @@ impl Page {
     pub(crate) const fn new(zone: Zone, signs: &'static Signs) -> Self {
         Self {
             scrollback: Scrollback::EMPTY,
-            people: People::EMPTY,
-            me: None,
+            company: Company::EMPTY,
             zone,
             signs,
             joins: Joins::Fold,
@@ -140,7 +138,7 @@ impl Page {
 
     /// What somebody is called, we among them.
     pub(crate) fn label(&self, who: &Person) -> String {
-        self.people.label(who)
+        self.company.label(who)
     }
 
     /// The same in so many columns. What sets somebody apart is not what is cut off.
@@ -153,15 +151,15 @@ impl Page {
 
     /// Hides what somebody says, whatever they are called and however often they start again.
     pub(crate) fn ignore(&mut self, whom: Whom<'_>) -> Result<String, Refusal<'static>> {
-        let who = self.people.find(whom)?;
-        let (label, address) = (self.label(&who), self.people.address(&who));
+        let who = self.company.find(whom)?;
+        let (label, address) = (self.label(&who), self.company.address(&who));
         self.ignored.insert(who.key, who);
         Ok(format!("what {label} says is hidden: /unignore {address}"))
     }
 
     /// Shows it again.
     pub(crate) fn unignore(&mut self, name: &str) -> Result<String, Refusal<'static>> {
-        let key = match self.people.find_among(Whom::read(name), &self.ignored) {
+        let key = match self.company.find_among(Whom::read(name), &self.ignored) {
             Ok(key) => key,
             Err(refusal @ (Refusal::NameOrId { .. } | Refusal::SeveralCalled(_))) => {
                 return Err(refusal);
@@ -380,9 +378,9 @@ fn folded(moves: &[&Move], label: impl Fn(&Person) -> String) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::scrollback::Fate;
-    use super::super::theme::{ASCII, UNICODE};
     use super::*;
+    use crate::driver::terminal::scrollback::Fate;
+    use crate::driver::terminal::theme::{ASCII, UNICODE};
     use crate::machine::{MessageId, Name, PeerId, SafeText, Why};
 
     /// 23 Oct 2026, 09:12 UTC.
@@ -512,7 +510,7 @@ mod tests {
         let mut page = page(40);
         let (one, other) = (who(1 << 60, "a rather long name"), who(2 << 60, "a rather long name"));
         let like = vec![other.clone()];
-        page.people.note(&crate::machine::Event::Alike { one: one.clone(), like, others: 0 });
+        page.company.note(&crate::machine::Event::Alike { one: one.clone(), like, others: 0 });
         for room in 6..40 {
             let label = page.label_within(&one, room);
             assert!(columns(&label) <= room, "{label}");

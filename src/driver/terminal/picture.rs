@@ -1,12 +1,14 @@
 //! The screen without its terminal: bytes that were typed and events go in, bytes to show come out.
 
-use super::super::clock::Zone;
-use super::super::front::Note;
-use super::canvas::Canvas;
-use super::decoder::{Decoder, Key, Stroke, Typed};
-use super::draw::draw;
-use super::theme::Theme;
-use super::view::{View, Want};
+use crate::driver::front::company::Company;
+use crate::driver::front::note::Note;
+use crate::driver::os::clock::Zone;
+use crate::driver::terminal::canvas::Canvas;
+use crate::driver::terminal::decoder::{Decoder, Key, Stroke, Typed};
+use crate::driver::terminal::draw::draw;
+use crate::driver::terminal::theme::Theme;
+use crate::driver::terminal::view::View;
+use crate::driver::terminal::want::Want;
 use crate::machine::{Event, Presence, Time};
 
 /// So many equal arrow keys in one read are a notch of the wheel (mode 1007), not a finger. A guess:
@@ -112,6 +114,11 @@ impl Picture {
         let want = self.view.next_want();
         self.dirty |= want.is_some();
         want
+    }
+
+    /// Who is in the room.
+    pub(crate) const fn company(&self) -> &Company {
+        &self.view.page.company
     }
 
     /// The model, to be changed.

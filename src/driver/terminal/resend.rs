@@ -5,28 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use super::super::front::counted;
-use super::super::people::People;
-use super::page::Page;
-use super::scrollback::Fate;
-use super::view::{View, Want};
+use crate::driver::front::company::Company;
+use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::numbers::counted;
+use crate::driver::terminal::page::Page;
+use crate::driver::terminal::scrollback::Fate;
+use crate::driver::terminal::view::View;
+use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{PeerId, Person, Whom};
 
 /// How much is said again at once.
 const RESEND_MAX: usize = 200;
 /// How many names stand in one line.
 const NAMES_MAX: usize = 10;
-
-/// Whom something is said to again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum To {
-    /// To whoever is here now: nobody was.
-    Everybody,
-    /// To the one it was for alone.
-    One(Whom<'static>),
-    /// To those of the room it did not reach.
-    Missed(Vec<PeerId>),
-}
 
 /// Whom a message did not reach, and where they are now.
 #[derive(Default)]
@@ -40,18 +31,18 @@ struct Missed {
 }
 
 impl Missed {
-    fn of(fate: &Fate, people: &People) -> Self {
+    fn of(fate: &Fate, company: &Company) -> Self {
         let mut missed = Self::default();
         // Who has it on one device has it.
         let has = |who: &Person| fate.acked.iter().any(|(other, _)| other.key == who.key);
         for (who, _) in fate.failed.iter().filter(|(who, _)| !has(who)) {
-            let mut here: BTreeSet<PeerId> = people.processes(who.key).collect();
+            let mut here: BTreeSet<PeerId> = company.processes(who.key).collect();
             let same = here.contains(&who.id);
             if same {
                 here = BTreeSet::from([who.id]);
             }
             if here.is_empty() {
-                missed.absent.push(people.label(who));
+                missed.absent.push(company.label(who));
                 continue;
             }
             missed.one = Some(if same { Whom::Id(who.id) } else { Whom::Key(who.key) });
@@ -65,28 +56,33 @@ impl View {
     /// Says again what did not arrive: to those it did not reach, if they are here. Whoever started
     /// again has the old key and another id; somebody else with the old name is somebody else.
     pub(super) fn resend(&mut self) {
-        let Page { scrollback, people, .. } = &mut self.page;
+        let Page { scrollback, company, .. } = &mut self.page;
         let mut absent = BTreeSet::new();
         let mut left = 0;
         for said in scrollback.failed_mut() {
             let private = said.private.is_some();
             let Some(fate) = &mut said.fate else { continue };
-            let missed = Missed::of(fate, people);
+            let missed = Missed::of(fate, company);
             absent.extend(missed.absent);
-            let to = match missed.one {
-                _ if fate.readers == 0 && people.len() > 0 => To::Everybody,
+            let (text, action) = (said.text.as_str().to_owned(), said.action);
+            let command = match missed.one {
+                _ if fate.readers == 0 && company.len() > 0 => {
+                    Command::Say { text, action, to: None }
+                }
                 None => continue,
-                Some(one) if private => To::One(one),
-                Some(_) => To::Missed(missed.here.into_iter().collect()),
+                Some(one) if private => Command::Say { text, action, to: Some(one.into()) },
+                Some(_) => {
+                    let readers = missed.here.into_iter().collect();
+                    Command::Again { text, action, readers }
+                }
             };
             if self.wants.len() >= RESEND_MAX {
                 left += 1;
                 continue;
             }
             fate.resent = true;
-            let text = said.text.as_str().to_owned();
-            let number = said.id.number;
-            self.wants.push_back(Want::Again { text, action: said.action, to, number });
+            let number = Submitted::Again(said.id.number);
+            self.wants.push_back(Want::Ask(Intent::Command(command), Some(number)));
         }
         let said = !self.wants.is_empty();
         if !absent.is_empty() {

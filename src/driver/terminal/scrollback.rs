@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::search::contains;
+use crate::driver::terminal::search::contains;
 use crate::machine::{MessageId, PeerId, Person, SafeText, Why};
 
 /// How many entries are kept, and how many bytes, about. The oldest go first.

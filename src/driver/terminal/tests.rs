@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen};
 
-use super::super::clock::Zone;
-use super::super::front::Note;
-use super::super::invitation::Invitation;
-use super::picture::Picture;
-use super::resend::To;
-use super::theme::{ASCII, Depth, Theme, UNICODE};
-use super::view::Want;
+use crate::driver::front::intent::Intent;
+use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Note;
+use crate::driver::os::clock::Zone;
+use crate::driver::terminal::picture::Picture;
+use crate::driver::terminal::theme::{ASCII, Depth, Theme, UNICODE};
+use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
     self, Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SECRET,
     SafeText, Secret, Time, Whom, Why,
@@ -147,12 +147,26 @@ impl Room {
 
 /// A line for the machine that was typed like that.
 fn line(text: &str) -> Want {
-    Want::Line { line: text.to_owned(), typed: text.to_owned() }
+    let command = machine::Command::parse(text).unwrap().into();
+    Want::Ask(Intent::Command(command), Some(Submitted::Typed(text.to_owned())))
 }
 
-/// A message said again to one, or to everybody.
-fn again(id: MessageId, text: &str, to: To) -> Want {
-    Want::Again { text: text.to_owned(), action: false, to, number: id.number }
+/// A message said again, to one or to everybody.
+fn said_again(id: MessageId, text: &str, to: Option<Whom<'_>>) -> Want {
+    asked_again(id, machine::Command::Say { text, action: false, to })
+}
+
+/// A message said again to those of the room it did not reach.
+fn again(id: MessageId, text: &str, readers: &[PeerId]) -> Want {
+    asked_again(id, machine::Command::Again { text, action: false, readers })
+}
+
+fn asked_again(id: MessageId, command: machine::Command<'_>) -> Want {
+    Want::Ask(Intent::Command(command.into()), Some(Submitted::Again(id.number)))
+}
+
+fn ask(intent: Intent) -> Want {
+    Want::Ask(intent, None)
 }
 
 fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
@@ -469,13 +483,13 @@ fn ctrl_c_clears_first_and_leaves_then() {
     room.press(b"\x1b[A");
     assert_eq!(room.draft(), "a draft", "it is not lost");
     room.press(b"\x03\x03");
-    assert_eq!(room.wants(), [Want::Quit]);
+    assert_eq!(room.wants(), [ask(Intent::Quit)]);
     room.show(&Event::Leaving { unacked: 1 });
     room.press(b"\x03");
-    assert_eq!(room.wants(), [Want::QuitNow]);
+    assert_eq!(room.wants(), [ask(Intent::QuitNow)]);
     let mut reader = Room::entered(80, 24);
     reader.press(b"draft\x1b[17~\x03");
-    assert_eq!(reader.wants(), [Want::Quit]);
+    assert_eq!(reader.wants(), [ask(Intent::Quit)]);
 }
 
 #[test]
@@ -517,7 +531,7 @@ fn what_did_not_arrive_can_be_said_again() {
     let dave2 = again_as(&dave, 9);
     room.show(&Event::Joined(dave2.clone()));
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "lost to dave", To::Missed(vec![dave2.id]))]);
+    assert_eq!(room.wants(), [again(id, "lost to dave", &[dave2.id])]);
     room.press(b"/resend\r");
     assert_eq!(room.wants(), []);
     room.shows("! there is nothing to say again");
@@ -543,8 +557,8 @@ fn nothing_is_said_again_to_somebody_else_of_that_name() {
     room.show(&Event::Joined(dave2.clone()));
     room.press(b"/resend\r");
     let wants = [
-        again(secret, "between us", To::One(Whom::Key(dave.key))),
-        again(talk, "for the room", To::Missed(vec![dave2.id])),
+        said_again(secret, "between us", Some(Whom::Key(dave.key))),
+        again(talk, "for the room", &[dave2.id]),
     ];
     assert_eq!(room.wants(), wants);
 }
@@ -566,7 +580,7 @@ fn what_the_room_missed_stays_the_rooms() {
     room.press(b"/resend\r");
     let mut missed = vec![dave.id, erin2.id];
     missed.sort_unstable();
-    assert_eq!(room.wants(), [again(id, "for the room", To::Missed(missed))], "Frank has it");
+    assert_eq!(room.wants(), [again(id, "for the room", &missed)], "Frank has it");
 }
 
 /// Whoever is ignored came back with another process, or another name, and was heard again.
@@ -636,7 +650,7 @@ fn who_is_alone_says_it_to_who_comes() {
     room.shows("nobody is here to hear it");
     room.show(&Event::Joined(bob()));
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "anybody?", To::Everybody)]);
+    assert_eq!(room.wants(), [said_again(id, "anybody?", None)]);
 }
 
 #[test]
@@ -786,8 +800,7 @@ fn each_line_that_is_refused_comes_back_and_no_other() {
     room.picture.view().settle();
     assert_eq!(room.draft(), "/msg zed psst");
     room.press(b"\x15 /msg bob psst\r");
-    let (line, typed) = ("/msg bob psst".to_owned(), " /msg bob psst".to_owned());
-    let slip = Want::Line { line, typed };
+    let slip = line(" /msg bob psst");
     assert_eq!(room.wants(), [slip], "a slip of the thumb is not said to everybody");
     room.press("\u{FF0F}msg bob psst\r".as_bytes());
     assert_eq!(room.wants(), []);
@@ -800,11 +813,11 @@ fn what_was_not_said_again_can_be_said_again() {
     let id = room.say("lost", 1);
     room.done(id, &[], &[&bob()]);
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "lost", To::Missed(vec![bob().id]))]);
+    assert_eq!(room.wants(), [again(id, "lost", &[bob().id])]);
     room.show(&Event::Refused(Refusal::Backlog { messages: 1024 }));
     room.picture.view().settle();
     room.press(b"/resend\r");
-    assert_eq!(room.wants(), [again(id, "lost", To::Missed(vec![bob().id]))]);
+    assert_eq!(room.wants(), [again(id, "lost", &[bob().id])]);
     for _ in 0..300 {
         let id = room.say("much", 1);
         room.done(id, &[], &[&bob()]);
@@ -918,7 +931,7 @@ fn a_sheet_leaves_the_draft_in_sight() {
 fn impatience_is_heard_at_once() {
     let mut room = Room::entered(80, 24);
     room.keys(b"\x03\x03");
-    assert_eq!(room.wants(), [Want::Quit, Want::QuitNow]);
+    assert_eq!(room.wants(), [ask(Intent::Quit), ask(Intent::QuitNow)]);
 }
 
 #[test]
@@ -997,12 +1010,12 @@ fn an_invitation_can_be_copied() {
 fn who_is_needed_is_asked_again() {
     let mut room = Room::entered(80, 24);
     room.press(b"\x03");
-    assert_eq!(room.wants(), [Want::Quit]);
+    assert_eq!(room.wants(), [ask(Intent::Quit)]);
     room.picture.note(&Note::Needed("bob joined through you".to_owned()), MORNING);
     room.shows("! bob joined through you");
     room.shows("the same again leaves");
     room.press(b"\x03");
-    assert_eq!(room.wants(), [Want::Quit], "properly, and not at once");
+    assert_eq!(room.wants(), [ask(Intent::Quit)], "properly, and not at once");
     room.press(b"\x03");
-    assert_eq!(room.wants(), [Want::QuitNow]);
+    assert_eq!(room.wants(), [ask(Intent::QuitNow)]);
 }

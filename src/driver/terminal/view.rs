@@ -6,69 +6,33 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use super::super::clock::Zone;
-use super::super::front::{Note, counted, grouped};
-use super::super::refusal::words;
-use super::super::streams::shown;
-use super::super::wording;
-use super::alert::Notify;
-use super::commands::Order;
-use super::complete::Completion;
-use super::detail;
-use super::editor::Editor;
-use super::invite::Invite;
-use super::page::{Page, Unread};
-use super::recall::Recall;
-use super::resend::To;
-use super::scrollback::{Fate, Said};
-use super::theme::Signs;
-use super::viewport::Viewport;
+use crate::driver::front::intent::Intent;
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::{counted, grouped};
+use crate::driver::front::refusal::words;
+use crate::driver::front::wording;
+use crate::driver::os::clock::Zone;
+use crate::driver::os::shown::shown;
+use crate::driver::terminal::alert::Notify;
+use crate::driver::terminal::commands::Order;
+use crate::driver::terminal::complete::Completion;
+use crate::driver::terminal::detail;
+use crate::driver::terminal::editor::Editor;
+use crate::driver::terminal::invite::Invite;
+use crate::driver::terminal::page::{Page, Unread};
+use crate::driver::terminal::recall::Recall;
+use crate::driver::terminal::scrollback::{Fate, Said};
+use crate::driver::terminal::theme::Signs;
+use crate::driver::terminal::viewport::Viewport;
+use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
-    Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
+    Command, Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
 };
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
-
-/// What is to be done that only the driver can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Want {
-    /// Give this line to the machine; and what was typed.
-    Line { line: String, typed: String },
-    /// Say this again; and which message it was.
-    Again { text: String, action: bool, to: To, number: u64 },
-    /// Leave, once everything is delivered.
-    Quit,
-    /// Leave at once.
-    QuitNow,
-    /// Stop, until somebody continues us.
-    Suspend,
-    /// Draw everything anew.
-    Redraw,
-    /// Report the mouse, or stop it.
-    Mouse,
-    /// Write the chat to a file: `on`, `off`, or its path.
-    Log(String),
-    /// Show the tables of the machine.
-    Debug,
-    /// Make a noise.
-    Ring(SafeText<'static>),
-    /// Have the terminal copy this.
-    Copy(Zeroizing<String>),
-}
-
-/// What a refusal takes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Submitted {
-    /// A line: it goes back where it was typed.
-    Typed(String),
-    /// A message that was said again: it was not.
-    Again(u64),
-}
 
 /// Where keys go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,8 +157,7 @@ impl View {
     pub(crate) fn next_want(&mut self) -> Option<Want> {
         let want = self.wants.pop_front()?;
         self.submitted = match &want {
-            Want::Line { typed, .. } => Some(Submitted::Typed(typed.clone())),
-            Want::Again { number, .. } => Some(Submitted::Again(*number)),
+            Want::Ask(_, submitted) => submitted.clone(),
             _ => None,
         };
         Some(want)
@@ -202,6 +165,10 @@ impl View {
 
     pub(super) fn want(&mut self, want: Want) {
         self.wants.push_back(want);
+    }
+
+    pub(super) fn ask(&mut self, intent: Intent) {
+        self.want(Want::Ask(intent, None));
     }
 
     /// What time it is.
@@ -226,13 +193,12 @@ impl View {
 
     /// Something happened.
     pub(crate) fn show(&mut self, event: &Event<'_>) {
-        self.page.people.note(event);
+        self.page.company.note(event);
         match event {
             Event::Ready { me, open, .. } => {
                 self.room_is_open = *open;
-                self.page.me = Some(me.clone());
                 self.page.scrollback.moved(self.now_ms, me.clone(), None);
-                self.remark(&wording::here(&self.page.people, *open));
+                self.remark(&wording::here(&self.page.company, *open));
             }
             Event::Joined(who) => {
                 self.said_alone = false;
@@ -256,7 +222,7 @@ impl View {
                 });
             }
             Event::Sent { id, text, action, to, readers } => {
-                let Some(from) = self.page.me.clone() else { return };
+                let Some(from) = self.page.company.me.clone() else { return };
                 self.page.unread = None;
                 let fate = Some(Fate { readers: *readers, ..Fate::default() });
                 self.page.scrollback.say(
@@ -290,7 +256,7 @@ impl View {
     fn show_state(&mut self, event: &Event<'_>) {
         match event {
             Event::Alike { one, like, others } => {
-                self.notice(&wording::alike(&self.page.people, one, like, *others));
+                self.notice(&wording::alike(&self.page.company, one, like, *others));
             }
             Event::Elsewhere { count } => self.notice(&wording::elsewhere(*count)),
             Event::Missing { from, count } => {
@@ -304,14 +270,14 @@ impl View {
             Event::Nodeset(health) => {
                 self.nodeset = *health;
                 let since = self.page.zone.time(self.now_ms, false);
-                self.notice(&wording::nodeset(*health, &self.page.people, &since));
+                self.notice(&wording::nodeset(*health, &self.page.company, &since));
             }
             Event::People(people) => {
                 self.notice(&wording::presence_in_short(people).join("\n"));
             }
             Event::Leaving { .. } => self.leaving = true,
             _ => {
-                if let Some(line) = wording::keys(event, &self.page.people) {
+                if let Some(line) = wording::keys(event, &self.page.company) {
                     self.notice(&line);
                 }
             }
@@ -325,7 +291,10 @@ impl View {
                 let opened = wording::opened(&invitation.line());
                 self.notice(&format!("{opened} (to copy: /invite)"));
             }
-            Note::Invite(invitation) => self.show_invite(invitation),
+            Note::Invite(invitation) => {
+                let invite = Some(Invite::of(invitation));
+                self.sheet = Some(Sheet { title: "Invite".to_owned(), invite, ..Sheet::default() });
+            }
             Note::Needed(what) => {
                 self.quitting = false;
                 self.notice(what);
@@ -347,8 +316,7 @@ impl View {
     }
 
     fn renamed(&mut self, who: &Person, was: &str) {
-        if self.page.me.as_ref().is_some_and(|me| me.id == who.id) {
-            self.page.me = Some(who.clone());
+        if self.page.company.is_me(who.id) {
             return self.remark(&format!("you are now called {} (before: {was})", who.name));
         }
         let label = self.page.label(who);
@@ -388,7 +356,7 @@ impl View {
     fn done(&mut self, number: u64, failed: &[(Person, Why)]) {
         self.page.scrollback.done(number, failed.to_vec());
         if !failed.is_empty() {
-            let whom = wording::whom(&self.page.people, failed);
+            let whom = wording::whom(&self.page.company, failed);
             self.page.scrollback.undelivered(self.now_ms, whom);
         }
     }
@@ -401,7 +369,7 @@ impl View {
             _ => {}
         }
         // One reason is enough for all that wait behind it.
-        let more = matches!(self.wants.front(), Some(Want::Again { .. }));
+        let more = matches!(self.wants.front(), Some(Want::Ask(_, Some(Submitted::Again(_)))));
         if !more {
             self.notice(&words(refusal).line());
         }
@@ -475,12 +443,14 @@ impl View {
     fn carry_out(&mut self, order: Order<'_>, typed: &str) {
         let page = &mut self.page;
         match order {
-            Order::Pass(line) if line == "/quit" => self.want(Want::Quit),
-            Order::Pass(line) => self.want(Want::Line { line, typed: typed.to_owned() }),
+            Order::Command(Command::Quit) => self.ask(Intent::Quit),
+            Order::Command(command) => {
+                let typed = Submitted::Typed(typed.to_owned());
+                self.want(Want::Ask(Intent::Command(command.into()), Some(typed)));
+            }
             Order::Help(None) => self.help(),
             Order::Help(Some(help)) => {
-                let what = help.what;
-                self.notice(&format!("{}: {what}", help.usage));
+                self.notice(&format!("{}: {}", help.usage, help.what));
             }
             Order::Clear => page.scrollback.clear(),
             Order::Debug => self.want(Want::Debug),
@@ -498,7 +468,7 @@ impl View {
             },
             Order::Joins(joins) => page.joins = joins,
             Order::Clock(face) => page.face = face,
-            Order::Log(path) => self.want(Want::Log(path.to_owned())),
+            Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
             Order::Mouse => self.want(Want::Mouse),
             Order::Notify(notify) => self.notify = notify,
             Order::Resend => self.resend(),
@@ -541,7 +511,7 @@ impl View {
 
     /// People in the order that Tab offers them: who spoke last comes first.
     pub(super) fn by_recency(&self) -> Vec<Person> {
-        let mut people = self.page.people.sorted();
+        let mut people = self.page.company.sorted();
         let rank =
             |who: &Person| self.recent.iter().position(|&id| id == who.id).unwrap_or(RECENT_MAX);
         people.sort_by_key(rank);
@@ -550,14 +520,14 @@ impl View {
 
     /// `People (4)`: we are one of them.
     pub(crate) fn people_title(&self) -> String {
-        format!("People ({})", self.page.people.len() + 1)
+        format!("People ({})", self.page.company.len() + 1)
     }
 
     /// Everybody, we first, and how far away they are.
     pub(crate) fn people_lines(&self) -> Vec<String> {
         let signs = self.page.signs;
-        let me = self.page.me.iter().map(|me| format!("{} {} (you)", signs.here, me.name));
-        let others = self.page.people.sorted().into_iter().map(|who| {
+        let me = self.page.company.me.iter().map(|me| format!("{} {} (you)", signs.here, me.name));
+        let others = self.page.company.sorted().into_iter().map(|who| {
             let (sign, far) = self.distance(&who);
             format!("{sign} {}  {far}", self.page.label(&who))
         });

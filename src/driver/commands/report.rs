@@ -1,0 +1,148 @@
+//! What a machine's exit means, and why a command could not begin: in words, with what to try.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::driver::commands::door::Door;
+use crate::driver::front::numbers::seconds;
+use crate::driver::front::refusal::name_refused;
+use crate::driver::net::address::Address;
+use crate::driver::os::failure::{Failure, status};
+use crate::driver::os::shell::command;
+use crate::machine::wire::VERSION;
+use crate::machine::{Exit, NameProblem};
+
+/// Which command failed, for the command that its hint suggests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Chat,
+    Send,
+    Who,
+}
+
+/// What a machine's exit means, when it is a failure.
+pub(crate) fn failed(
+    exit: &Exit,
+    nodeset: SocketAddr,
+    asked: Asked,
+    door: &Door,
+) -> Option<Failure> {
+    let serve = || command(["nodeset"]);
+    let unreachable = |what| Failure::new(status::NO_NODESET, "no_nodeset", what);
+    Some(match exit {
+        Exit::Left { .. } => return None,
+        Exit::NoNodeset { tries, waited } => unreachable(format!(
+            "no nodeset answered at {nodeset} ({tries} tries in {})",
+            seconds(*waited)
+        ))
+        .hint(format!("start one there:  {}", serve()))
+        .hint("or check the address and UDP firewall"),
+        Exit::NobodyListens => {
+            unreachable(format!("nothing is listening at {nodeset} (connection refused)"))
+                .hint(format!("try: {}", serve()))
+        }
+        Exit::Full => {
+            Failure::new(status::NO_NODESET, "full", format!("the nodeset at {nodeset} is full"))
+                .hint(format!("there:  {} --max-nodes N  with a greater N", serve()))
+        }
+        Exit::NotChatrpc => Failure::new(
+            status::PROTOCOL,
+            "not_chatrpc",
+            format!("{nodeset} answered, but it is not a chatrpc nodeset"),
+        ),
+        Exit::Version { theirs } => Failure::new(
+            status::PROTOCOL,
+            "version",
+            format!("nodeset speaks protocol {theirs}, this chatrpc speaks {VERSION}"),
+        )
+        .hint(if *theirs > VERSION {
+            concat!("upgrade this one (chatrpc ", env!("CARGO_PKG_VERSION"), ")")
+        } else {
+            "upgrade the nodeset"
+        }),
+        Exit::Name(problem) => {
+            let failure = name_refused(problem);
+            match problem {
+                NameProblem::Taken(name) => {
+                    let (task, text) = match asked {
+                        Asked::Chat | Asked::Who => ("chat", ""),
+                        Asked::Send => ("send", " …"),
+                    };
+                    let mut words = vec![task.to_owned(), nodeset.to_string()];
+                    words.extend(door.options());
+                    words.extend(["-n".to_owned(), format!("{name}2")]);
+                    failure.hint(format!("try: {}{text}", command(words)))
+                }
+                _ => failure,
+            }
+        }
+    })
+}
+
+/// The address of a nodeset, looked up.
+pub(crate) fn resolved(address: &Address) -> Result<SocketAddr, Failure> {
+    address.resolve().map_err(|error| {
+        log::debug!("{}: {error}", address.host());
+        let what = format!("cannot resolve '{}'", address.host());
+        Failure::new(status::NO_NODESET, "unresolved", what)
+    })
+}
+
+/// Why a socket could not be bound.
+pub(crate) fn cannot_bind(listen: SocketAddr, error: &io::Error, hints: &[&str]) -> Failure {
+    let port = listen.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let what = format!("UDP port {port} is in use on this computer");
+            let failure = Failure::new(status::BIND, "in_use", what);
+            hints.iter().fold(failure, |failure, hint| failure.hint(*hint))
+        }
+        io::ErrorKind::PermissionDenied => {
+            let what = format!("port {port} needs root; ports above 1023 do not");
+            Failure::new(status::BIND, "privileged", what)
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            let what = format!("{} is not an address of this computer", listen.ip());
+            Failure::new(status::BIND, "bind", what)
+        }
+        _ => Failure::new(status::BIND, "bind", format!("cannot listen on {listen}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::machine::Name;
+
+    #[test]
+    fn failures_say_what_and_what_to_try() {
+        let nodeset = "192.168.1.20:7420".parse().unwrap();
+        let door = Door { room: Some("it's".to_owned()), secret: None };
+        let text = |exit| failed(&exit, nodeset, Asked::Chat, &door).unwrap().text(false);
+        let program = command::<&str>([]);
+        assert_eq!(
+            text(Exit::NoNodeset { tries: 5, waited: Duration::from_millis(3010) }),
+            format!(
+                "error: no nodeset answered at 192.168.1.20:7420 (5 tries in 3 s)\n  \
+                 start one there:  {program} nodeset\n  or check the address and UDP firewall\n"
+            )
+        );
+        assert_eq!(
+            text(Exit::NobodyListens),
+            format!(
+                "error: nothing is listening at 192.168.1.20:7420 (connection refused)\n  \
+                 try: {program} nodeset\n"
+            )
+        );
+        assert_eq!(
+            text(Exit::Name(NameProblem::Taken(Name::parse("alice").unwrap()))),
+            format!(
+                "error: the name 'alice' is in use in this room\n  \
+                 try: {program} chat 192.168.1.20:7420 --room 'it'\\''s' -n alice2\n"
+            )
+        );
+        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Asked::Chat, &door), None);
+    }
+}

@@ -1,0 +1,375 @@
+//! One stay in a room: the machines, who is in front of them, and how it ends.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::event::Event;
+use rustix::io::Errno;
+
+use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
+use crate::driver::commands::plan::Plan;
+use crate::driver::commands::presenter::Presenter;
+use crate::driver::commands::report::{Asked, failed, resolved};
+use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::counted;
+use crate::driver::front::refusal::name_refused;
+use crate::driver::front::wording;
+use crate::driver::net::advertise;
+use crate::driver::net::node::{Node, seed};
+use crate::driver::net::probe::Probe;
+use crate::driver::os::clock::Clock;
+use crate::driver::os::event_loop::{NODESET, PEER, PROBE, Program, World};
+use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
+use crate::driver::os::identity::Keeper;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::trusted::Trusted;
+use crate::machine::{Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
+
+/// How many members a nodeset serves that was opened by a chat.
+const MEMBERS_MAX: usize = 1024;
+/// How long output may take that nobody seems to read, once somebody asked us to end.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+
+/// One stay in a room.
+pub(crate) struct Stay<'a> {
+    plan: &'a Plan,
+    clock: Clock,
+    nodeset: SocketAddr,
+    peer: Node<Peer>,
+    /// The nodeset of a room that this process opened.
+    registry: Option<Node<Registry>>,
+    probe: Option<Probe>,
+    presenter: Presenter,
+    /// There was a terminal to lose when we started.
+    has_terminal: bool,
+    /// It was said who still needs the nodeset.
+    warned: bool,
+    /// The first signal that asked us to leave.
+    signal: Option<Signal>,
+    /// Why standard input was not read to its end.
+    broken: Option<Errno>,
+    end: Option<End>,
+}
+
+/// The machine is done; what is left is to write.
+struct End {
+    status: u8,
+    /// When to stop writing.
+    by: Option<Time>,
+}
+
+impl<'a> Stay<'a> {
+    /// Binds, registers, and makes the first move.
+    pub(crate) fn open(
+        plan: &'a Plan,
+        name: Name,
+        (room, secret): &(Room, Option<Secret>),
+        keeper: &Keeper,
+        world: &World,
+    ) -> Result<Self, Failure> {
+        let given = plan.nodeset.as_ref().map(resolved).transpose()?;
+        let (socket, opened) = plan.sockets()?;
+        let events = world.poll.registry();
+        let mut registry =
+            opened.map(|socket| registry_node(socket, MEMBERS_MAX, world.clock)).transpose()?;
+        let opened = registry.as_ref().map(|node| advertise::advertised(node.local()));
+        if let Some(node) = &mut registry {
+            node.register(events, NODESET)?;
+        }
+        // Through the address that others use, so that the nodeset sees us where others reach us.
+        let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
+        let trusted = Trusted::load(keeper.folder())?;
+        let (identity, incarnation) = (keeper.identity().clone(), keeper.next_incarnation()?);
+        let config = PeerConfig {
+            addrs: advertise::own(socket.local()),
+            drain: plan.drain,
+            once: plan.asked == Asked::Send,
+            pins: trusted.pins(),
+            ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, nodeset)
+        };
+        let mut peer = Node::new(Peer::new(config), socket, world.clock);
+        peer.register(events, PEER)?;
+        let chatlog = plan.chatlog(room)?;
+        let mut presenter =
+            Presenter::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), trusted);
+        if let Some(addr) = opened {
+            let invitation = Invitation::new(addr, room, secret.as_ref());
+            presenter.seat.note(&Note::Opened(invitation));
+        }
+        let probe = match opened {
+            Some(_) => None,
+            None => Probe::send(nodeset, events, PROBE).ok(),
+        };
+        let mut stay = Stay {
+            plan,
+            clock: world.clock,
+            nodeset,
+            peer,
+            registry,
+            probe,
+            presenter,
+            has_terminal: world.has_terminal,
+            warned: false,
+            signal: None,
+            broken: None,
+            end: None,
+        };
+        stay.feed(Input::Tick);
+        Ok(stay)
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        let Self { peer, presenter, .. } = self;
+        peer.feed(input, |told| presenter.told(told));
+    }
+
+    /// Whoever keeps the door open for others is asked whether they mean it, once.
+    fn asked_to_quit(&mut self) {
+        match self.needed().filter(|_| !self.warned && self.presenter.seat.can_ask()) {
+            Some(what) => {
+                self.warned = true;
+                self.presenter.seat.note(&Note::Needed(what));
+            }
+            None => self.quit(),
+        }
+    }
+
+    /// Who joined through the nodeset of this process, and is still there.
+    fn needed(&self) -> Option<String> {
+        let members = self.registry.as_ref()?.machine().members();
+        let others = members.saturating_sub(usize::from(self.presenter.ready));
+        let company = self.presenter.seat.company();
+        (others > 0).then(|| wording::needed(&company.here(), others.saturating_sub(company.len())))
+    }
+
+    /// Says, once, who still needs what ends with us.
+    fn say_who_needs_us(&mut self) {
+        if let Some(what) = self.needed().filter(|_| !self.warned) {
+            self.warned = true;
+            self.presenter.seat.last_word(&what);
+        }
+    }
+
+    fn quit(&mut self) {
+        self.say_who_needs_us();
+        self.presenter.leaving = true;
+        self.feed(Input::Command(Command::Quit.borrowed()));
+        let impatient = self.plan.interactive || self.signal.is_some();
+        if self.presenter.unacked > 0 && impatient && self.presenter.exit.is_none() {
+            self.presenter.seat.note(&Note::Waiting(self.presenter.unacked));
+        }
+    }
+
+    fn carry_out(&mut self, command: &Command) {
+        self.feed(Input::Command(command.borrowed()));
+        self.presenter.seat.settle();
+        if self.presenter.leaving {
+            self.say_who_needs_us();
+        }
+    }
+
+    /// Whether another line may be read: what was said before has to go somewhere first.
+    fn accepts_lines(&self) -> bool {
+        let presenter = &self.presenter;
+        let open = presenter.ready && !presenter.leaving && presenter.exit.is_none();
+        open && self.peer.machine().accepts_lines()
+    }
+
+    /// Carries out what is asked for.
+    fn listen(&mut self) {
+        while let Some(intent) = self.presenter.hear(self.accepts_lines()) {
+            match intent {
+                Intent::Command(command) => self.carry_out(&command),
+                Intent::Refused => {}
+                Intent::Broken(error) => {
+                    self.broken = Some(error);
+                    self.quit();
+                }
+                Intent::Log(what) => self.presenter.set_chatlog(&what),
+                Intent::Quit => self.asked_to_quit(),
+                Intent::QuitNow => self.quit_now(),
+                Intent::Hangup => self.signal(Signal::Hangup),
+            }
+        }
+    }
+
+    /// Leaves without waiting for anything.
+    fn quit_now(&mut self) {
+        let now = Some(self.clock.now());
+        self.presenter.exit.get_or_insert(Exit::Left { undelivered: 0 });
+        self.notice_exit();
+        self.end = self.end.take().map(|end| End { by: now, ..end });
+    }
+
+    /// Leaves when there is nobody to show anything to.
+    fn notice_gone(&mut self) {
+        if self.presenter.seat.gone().is_some()
+            && !self.presenter.leaving
+            && self.presenter.exit.is_none()
+        {
+            log::debug!("standard output is gone: leaving");
+            self.quit();
+        }
+    }
+
+    /// Says how it ended, once it has.
+    fn notice_exit(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        let Some(exit) = self.presenter.exit.clone() else { return };
+        let failure = self.failure(&exit);
+        let signalled = match self.signal {
+            Some(Signal::Terminate) => Some(status::TERMINATED),
+            Some(Signal::Hangup) => Some(status::HANGUP),
+            _ => None,
+        };
+        let failed = failure.as_ref().map(|failure| failure.status);
+        let silenced = self.presenter.seat.lost_notices().then_some(status::INTERNAL);
+        let status = signalled.or(failed).or(silenced).unwrap_or(status::OK);
+        if let Some(what) = self.presenter.finish_chatlog() {
+            self.presenter.seat.last_word(&what);
+        }
+        match &failure {
+            // Where the seat prints, nobody reads it.
+            Some(failure) if self.presenter.seat.gone().is_some() => failure.print(),
+            Some(failure) => self.presenter.seat.fail(failure),
+            None => {}
+        }
+        self.presenter.seat.bye(status);
+        let by = self.signal.map(|_| self.clock.now() + FLUSH_MAX);
+        self.end = Some(End { status, by });
+    }
+
+    fn failure(&self, exit: &Exit) -> Option<Failure> {
+        let presenter = &self.presenter;
+        match presenter.seat.gone() {
+            // Whoever read it has seen enough: `chatrpc chat … | head -1`.
+            Some(Errno::PIPE | Errno::IO) => return None,
+            Some(error) => return Some(unwritable(&error.into())),
+            None => {}
+        }
+        if self.asks_again() {
+            let Exit::Name(problem) = exit else { return None };
+            return Some(Failure { hints: Vec::new(), ..name_refused(problem) });
+        }
+        let Exit::Left { undelivered } = exit else {
+            return failed(exit, self.nodeset, self.plan.asked, &self.plan.door);
+        };
+        if let Some(error) = self.broken {
+            return Some(unreadable(&error.into()));
+        }
+        if !self.plan.strict {
+            return None;
+        }
+        let silent = presenter.said == 0 && presenter.refused == 0 && self.signal.is_none();
+        if self.plan.asked == Asked::Send && silent {
+            let what = "there was nothing to say: standard input held no text";
+            return Some(Failure::new(status::USAGE, "empty", what));
+        }
+        let refused = if self.plan.json { 0 } else { presenter.refused };
+        let unheard = if self.plan.asked == Asked::Send { presenter.unheard } else { 0 };
+        let undelivered = undelivered.max(&unheard);
+        let what = match (*undelivered, refused) {
+            (0, 0) => return None,
+            (0, refused) => format!("{} not sent", counted(refused, "line")),
+            (undelivered, 0) => {
+                format!("{} did not reach everybody", counted(undelivered, "message"))
+            }
+            (undelivered, refused) => format!(
+                "{} did not reach everybody, and {} not sent",
+                counted(undelivered, "message"),
+                counted(refused, "line")
+            ),
+        };
+        Some(Failure::new(status::UNDELIVERED, "undelivered", what))
+    }
+
+    /// Whether the name was refused and there is somebody to ask for another.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.plan.interactive
+            && self.signal.is_none()
+            && matches!(self.presenter.exit, Some(Exit::Name(_)))
+    }
+}
+
+impl Program for Stay<'_> {
+    fn note_ready(&mut self, event: &Event) {
+        match event.token() {
+            PEER => self.peer.note_readable(),
+            NODESET => self.registry.iter_mut().for_each(Node::note_readable),
+            PROBE => {
+                if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
+                    self.feed(Input::Unreachable(addr));
+                }
+            }
+            _ => self.presenter.seat.note_ready(event),
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Resize | Signal::Suspend | Signal::Continue => {
+                return self.presenter.seat.signal(signal);
+            }
+            // A terminal that is gone is seen to be gone, and a signal says so as well.
+            Signal::Hangup if self.signal == Some(signal) => return,
+            // To who has none it says that a file was put in the place of another.
+            Signal::Hangup if !self.has_terminal => return self.presenter.follow_chatlog(),
+            Signal::Interrupt | Signal::Terminate | Signal::Hangup => {}
+        }
+        match &mut self.end {
+            Some(end) => end.by = Some(self.clock.now()),
+            None if self.signal.is_some() => {
+                self.signal = Some(signal);
+                self.quit_now();
+            }
+            None => {
+                self.signal = Some(signal);
+                self.quit();
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let Self { peer, presenter, .. } = self;
+        peer.turn(|told| presenter.told(told));
+        if let Some(registry) = &mut self.registry {
+            registry.turn(|told| {
+                log::debug!("nodeset: {}", told.logged());
+                false
+            });
+        }
+        if self.presenter.ready {
+            self.probe = None;
+        }
+        self.presenter.seat.turn(self.peer.machine());
+        self.listen();
+        self.presenter.seat.flush();
+        if self.peer.is_full() && self.presenter.seat.has_room() {
+            self.feed(Input::Full(false));
+        }
+        self.notice_gone();
+        self.notice_exit();
+        self.presenter.seat.flush();
+    }
+
+    fn has_work(&self) -> bool {
+        let registry = self.registry.as_ref().is_some_and(Node::has_work);
+        self.peer.has_work() || registry || self.presenter.seat.has_work(self.accepts_lines())
+    }
+
+    fn wake(&self) -> Option<Time> {
+        let registry = self.registry.as_ref().and_then(Node::wake);
+        let end = self.end.as_ref().and_then(|end| end.by);
+        [self.peer.wake(), registry, end, self.presenter.seat.wake()].into_iter().flatten().min()
+    }
+
+    fn status(&self) -> Option<u8> {
+        let end = self.end.as_ref()?;
+        let late = end.by.is_some_and(|by| by <= self.clock.now());
+        (late || self.presenter.seat.drained()).then_some(end.status)
+    }
+}

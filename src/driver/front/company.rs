@@ -1,0 +1,234 @@
+//! Who is in the room, and how they are called on paper and on the screen.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::machine::{Event, Known, PeerId, Person, PublicKey, Refusal, Whom};
+
+/// How many people who were ever confusable are remembered as such, and how many of their processes.
+const ALIKE_MAX: usize = 4096;
+
+/// How many people who are gone are remembered: what is meant for them reaches nobody else.
+const GONE_MAX: usize = 256;
+
+/// The people in the room. Every seat has one, and nobody else has.
+#[derive(Debug)]
+pub(crate) struct Company {
+    /// Who we are, once we are in.
+    pub(crate) me: Option<Person>,
+    /// Everybody else.
+    here: BTreeMap<PeerId, Person>,
+    /// The last one who went is the last one.
+    gone: VecDeque<Person>,
+    /// Those who are shown with their ids, and all ids of theirs.
+    alike: BTreeSet<PublicKey>,
+    alike_ids: BTreeSet<PeerId>,
+}
+
+impl Company {
+    /// Nobody.
+    pub(crate) const EMPTY: Self = Self {
+        me: None,
+        here: BTreeMap::new(),
+        gone: VecDeque::new(),
+        alike: BTreeSet::new(),
+        alike_ids: BTreeSet::new(),
+    };
+
+    /// Takes note of who came, went, or is called otherwise.
+    pub(crate) fn note(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Ready { me, people, .. } => {
+                self.me = Some(me.clone());
+                self.here = people.iter().map(|who| (who.id, who.clone())).collect();
+            }
+            Event::Joined(who) => {
+                self.gone.retain(|gone| gone.id != who.id);
+                self.here.insert(who.id, who.clone());
+                if self.alike.contains(&who.key) {
+                    self.mark(who);
+                }
+            }
+            Event::Renamed { who, .. } => {
+                let me = self.me.as_mut().filter(|me| me.id == who.id);
+                if let Some(known) = me.or_else(|| self.here.get_mut(&who.id)) {
+                    *known = who.clone();
+                }
+            }
+            // What they said stays on the screen, and so does their id.
+            Event::Left { who, .. } => {
+                self.here.remove(&who.id);
+                self.gone.push_back(who.clone());
+                if self.gone.len() > GONE_MAX {
+                    self.gone.pop_front();
+                }
+            }
+            Event::Alike { one, like, .. } => {
+                for who in [one].into_iter().chain(like) {
+                    self.mark(who);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// From here on somebody is shown with their id, whichever process of theirs it is.
+    fn mark(&mut self, who: &Person) {
+        self.alike.insert(who.key);
+        self.alike_ids.insert(who.id);
+        if self.alike.len() > ALIKE_MAX {
+            self.alike.pop_first();
+        }
+        if self.alike_ids.len() > ALIKE_MAX {
+            self.alike_ids.pop_first();
+        }
+    }
+
+    /// Whether that process is ours.
+    pub(crate) fn is_me(&self, id: PeerId) -> bool {
+        self.me.as_ref().is_some_and(|me| me.id == id)
+    }
+
+    /// How many there are besides us.
+    pub(crate) fn len(&self) -> usize {
+        self.here.len()
+    }
+
+    /// Everybody, by name.
+    pub(crate) fn sorted(&self) -> Vec<Person> {
+        let mut people: Vec<Person> = self.here.values().cloned().collect();
+        people.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        people
+    }
+
+    /// Who of those who are here is meant.
+    pub(crate) fn find(&self, whom: Whom<'_>) -> Result<Person, Refusal<'static>> {
+        let here = self.here.values().map(|who| known(who, true));
+        let gone = self.gone.iter().map(|who| known(who, false));
+        let found = whom.find(here.chain(gone)).map_err(Refusal::into_owned)?;
+        self.here.get(&found).cloned().ok_or(Refusal::NobodyWithId(found))
+    }
+
+    /// Whose key is meant among some that we keep of people, each with somebody it was of. Others who
+    /// are known can be meant, and are not found.
+    pub(crate) fn find_among(
+        &self,
+        whom: Whom<'_>,
+        some: &BTreeMap<PublicKey, Person>,
+    ) -> Result<PublicKey, Refusal<'static>> {
+        let all = || some.values().chain(self.here.values()).chain(&self.gone);
+        // Several processes of one name are one person here.
+        let mut told = BTreeSet::new();
+        let other = |who: &&Person| told.insert((who.key, who.name.clone()));
+        let once: Vec<&Person> = match whom {
+            Whom::Word(_) => all().filter(other).collect(),
+            Whom::Id(_) | Whom::Key(_) => all().collect(),
+        };
+        let known = once.into_iter().map(|who| known(who, some.contains_key(&who.key)));
+        let found = whom.find(known).map_err(Refusal::into_owned)?;
+        let key = all().find(|who| who.id == found).map(|who| who.key);
+        key.ok_or(Refusal::NobodyWithId(found))
+    }
+
+    /// The processes of a person that are here.
+    pub(crate) fn processes(&self, key: PublicKey) -> impl Iterator<Item = PeerId> {
+        self.here.values().filter(move |who| who.key == key).map(|who| who.id)
+    }
+
+    /// What to write so that nobody else is meant: their name, or else their id.
+    pub(crate) fn address(&self, who: &Person) -> String {
+        let name = who.name.as_str();
+        let found = self.find(Whom::read(name));
+        if found.is_ok_and(|found| found == *who) { name.to_owned() } else { who.id.to_string() }
+    }
+
+    /// What somebody is called so that nobody takes them for another: `bob`, or `bob·k7f3`.
+    pub(crate) fn label(&self, who: &Person) -> String {
+        // A name with a dot in it could pass for somebody else's label.
+        if self.alike.contains(&who.key) || who.name.has_dot() {
+            format!("{}·{}", who.name, letters(who.id, &self.alike_ids))
+        } else {
+            who.name.to_string()
+        }
+    }
+
+    /// The labels of everybody, by id.
+    pub(crate) fn here(&self) -> String {
+        self.here.values().map(|who| self.label(who)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Somebody, as one who may be meant by a word.
+const fn known(who: &Person, here: bool) -> Known<'_> {
+    Known { id: who.id, key: who.key, name: &who.name, incarnation: 0, here }
+}
+
+/// The first letters of an id, as many as no other of these begins with: 4, 8 or all.
+pub(crate) fn letters(id: PeerId, others: &BTreeSet<PeerId>) -> String {
+    let written = id.to_string();
+    // In the order of ids, those that have most letters in common are neighbours.
+    let before = others.range(..id).next_back();
+    let after = others.range(id..).find(|&&other| other != id);
+    let others: Vec<String> = before.into_iter().chain(after).map(PeerId::to_string).collect();
+    let is_alone =
+        |count: &usize| !others.iter().any(|other| other.starts_with(&written[..*count]));
+    let count = [4, 8].into_iter().find(is_alone).unwrap_or(written.len());
+    written[..count].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Name, Why};
+
+    fn who(id: u64, luck: u8, name: &str) -> Person {
+        Person { id: PeerId(id), key: PublicKey([luck; 32]), name: Name::parse(name).unwrap() }
+    }
+
+    #[test]
+    fn labels_tell_apart_whoever_is_alike() {
+        let mut company = Company::EMPTY;
+        let (bob, mallory) = (who(1 << 60, 1, "bob"), who(1 << 60 | 1 << 30, 2, "Bob"));
+        let alike = |one: &Person, other: &Person| Event::Alike {
+            one: one.clone(),
+            like: vec![other.clone()],
+            others: 0,
+        };
+        company.note(&Event::Joined(bob.clone()));
+        assert_eq!(company.label(&bob), "bob");
+        company.note(&alike(&mallory, &bob));
+        let written = bob.id.to_string();
+        assert_eq!(company.label(&bob), format!("bob·{}", &written[..8]), "made to look the same");
+        company.note(&alike(&who(1 << 60 | 1, 3, "bob"), &bob));
+        assert_eq!(company.label(&bob), format!("bob·{written}"));
+        let again = who(7 << 60, 1, "robert");
+        company.note(&Event::Joined(again.clone()));
+        assert_eq!(
+            company.label(&again),
+            format!("robert·{}", again.id.short()),
+            "the same person"
+        );
+        for dot in ["bob·abcd", "bobꞏabcd", "bob・abcd", "bobᐧabcd", "Gal·la"] {
+            let forger = who(9 << 56, 9, dot);
+            assert_eq!(company.label(&forger), format!("{dot}·{}", forger.id.short()));
+        }
+    }
+
+    #[test]
+    fn an_address_reaches_them_and_nobody_else() {
+        let mut company = Company::EMPTY;
+        let bob = who(0x5555_1234_5678_9abc, 1, "bob");
+        let mallory = who(77, 2, &bob.id.short());
+        company.note(&Event::Joined(bob.clone()));
+        company.note(&Event::Joined(mallory.clone()));
+        assert_eq!(company.address(&bob), "bob");
+        assert_eq!(company.address(&mallory), mallory.id.to_string());
+        for who in [&bob, &mallory] {
+            assert_eq!(company.find(Whom::read(&company.address(who))).as_ref(), Ok(who));
+        }
+        company.note(&Event::Left { who: bob.clone(), why: Why::Quit });
+        let both = company.find(Whom::read(&bob.id.short()));
+        assert!(matches!(both, Err(Refusal::NameOrId { .. })), "{both:?}");
+        let gone = company.find(Whom::read(&bob.id.to_string()));
+        assert_eq!(gone, Err(Refusal::NobodyWithId(bob.id)));
+    }
+}

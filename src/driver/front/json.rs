@@ -1,0 +1,397 @@
+//! The JSON front end: one object per line, both ways. Its field names, the values of `t` and of
+//! `code`, and the exit statuses are a contract; `v` grows when one of them is broken.
+//!
+//! The output is safe to show on a terminal: whatever does not print is escaped.
+
+use core::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::driver::front::company::Company;
+use crate::driver::front::escape::to_safe_json;
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent, Meant};
+use crate::driver::front::note::Note;
+use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
+use crate::driver::os::clock::{rfc3339, unix_ms};
+use crate::driver::os::failure::Failure;
+use crate::driver::os::splitter::Piece;
+use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX, Whom};
+
+/// The longest line of input. Every byte of a text may be written as `\u0000`, near enough.
+pub(crate) const INPUT_MAX: usize = 4 * TEXT_MAX + 1024;
+
+/// Whom `to` can name. Never a name: whoever is gone, and somebody else takes theirs, would lose to
+/// them what is for them alone.
+const TO: &str = "to is a whole id of 13 letters, or a key of 64 digits, and no name";
+
+/// The version of the contract.
+const VERSION: u8 = 1;
+
+/// What stands in front of every object.
+#[derive(Serialize)]
+struct Object<'a, B> {
+    v: u8,
+    t: &'a str,
+    ts: String,
+    #[serde(flatten)]
+    body: B,
+}
+
+#[derive(Serialize)]
+struct Who<'a> {
+    id: String,
+    name: &'a str,
+    /// Where somebody is introduced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl<'a> From<&'a Person> for Who<'a> {
+    fn from(person: &'a Person) -> Self {
+        Self { id: person.id.to_string(), name: person.name.as_str(), key: None }
+    }
+}
+
+impl<'a> Who<'a> {
+    fn introduced(person: &'a Person) -> Self {
+        Self { key: Some(person.key.to_string()), ..Self::from(person) }
+    }
+}
+
+/// What a program may send. Fields that are not known are ignored.
+#[derive(Deserialize)]
+struct Request {
+    t: Option<String>,
+    text: Option<String>,
+    #[serde(default)]
+    action: bool,
+    to: Option<String>,
+    name: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<Value>,
+}
+
+/// Events as JSON.
+#[derive(Debug, Default)]
+pub(crate) struct Json {
+    /// The `ref` of the request that is being carried out.
+    reference: Option<Value>,
+}
+
+impl Json {
+    fn error(&mut self, words: &Words, paper: &mut Paper) {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+            reference: Option<Value>,
+            code: &'a str,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+        }
+        let reference = self.reference.take();
+        let hint = words.hint.as_deref();
+        write(paper, "error", Body { reference, code: words.code, message: &words.what, hint });
+    }
+
+    fn bad_input(&mut self, what: impl Display, paper: &mut Paper) -> Option<Intent> {
+        let hint = r#"{"t":"send","text":"hi"}, or t = nick, who, quit"#.to_owned();
+        let words = Words { code: "bad_input", what: what.to_string(), hint: Some(hint) };
+        self.error(&words, paper);
+        self.reference = None;
+        Some(Intent::Refused)
+    }
+
+    /// Everything that happens to what is said.
+    fn speech(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
+        match event {
+            Event::Message { id, from, text, action, private, mention } => {
+                #[derive(Serialize)]
+                struct Body<'a> {
+                    id: String,
+                    from: Who<'a>,
+                    text: &'a str,
+                    action: bool,
+                    to: Option<String>,
+                    late: bool,
+                    mention: bool,
+                }
+                let me = company.me.as_ref().filter(|_| *private);
+                let to = me.map(|me| me.id.to_string());
+                let (text, action, mention) = (text.as_str(), *action, *mention);
+                let (id, from) = (id.to_string(), from.into());
+                write(paper, "msg", Body { id, from, text, action, to, late: false, mention });
+            }
+            Event::Sent { id, readers, .. } => {
+                #[derive(Serialize)]
+                struct Body {
+                    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+                    reference: Option<Value>,
+                    id: String,
+                    to: usize,
+                }
+                let reference = self.reference.take();
+                write(paper, "sent", Body { reference, id: id.to_string(), to: *readers });
+            }
+            Event::Acked { id, by, rtt } => {
+                #[derive(Serialize)]
+                struct Body {
+                    id: String,
+                    by: String,
+                    rtt_ms: u64,
+                }
+                let rtt_ms = u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX);
+                let (id, by) = (id.to_string(), by.id.to_string());
+                write(paper, "acked", Body { id, by, rtt_ms });
+            }
+            Event::Done { id, acked, failed, left } => {
+                #[derive(Serialize)]
+                struct Failed<'a> {
+                    id: String,
+                    name: &'a str,
+                    why: String,
+                }
+                #[derive(Serialize)]
+                struct Body<'a> {
+                    id: String,
+                    acked: usize,
+                    failed: Vec<Failed<'a>>,
+                    left: Vec<Who<'a>>,
+                }
+                let failed = failed.iter().map(|(who, why)| Failed {
+                    id: who.id.to_string(),
+                    name: who.name.as_str(),
+                    why: why.to_string(),
+                });
+                let (id, failed) = (id.to_string(), failed.collect());
+                let left = left.iter().map(Who::from).collect();
+                write(paper, "done", Body { id, acked: *acked, failed, left });
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything about who is here.
+    fn presence(event: &Event<'_>, paper: &mut Paper) {
+        #[derive(Serialize)]
+        struct Change<'a> {
+            who: Who<'a>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            why: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            was: Option<&'a str>,
+        }
+        match event {
+            Event::Ready { me, addr, nodeset, people, open } => {
+                #[derive(Serialize)]
+                struct Body<'a> {
+                    me: Who<'a>,
+                    addr: String,
+                    nodeset: String,
+                    open: bool,
+                    people: Vec<Who<'a>>,
+                }
+                let people = people.iter().map(Who::introduced).collect();
+                let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
+                let (me, open) = (Who::introduced(me), *open);
+                write(paper, "ready", Body { me, addr, nodeset, open, people });
+            }
+            Event::Joined(who) => {
+                let who = Who::introduced(who);
+                write(paper, "join", Change { who, why: None, was: None });
+            }
+            Event::Left { who, why } => {
+                let why = Some(why.to_string());
+                write(paper, "leave", Change { who: who.into(), why, was: None });
+            }
+            Event::Renamed { who, was } => {
+                let was = Some(was.as_str());
+                write(paper, "nick", Change { who: who.into(), why: None, was });
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Format for Json {
+    fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
+        match event {
+            Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
+                Self::presence(event, paper);
+            }
+            Event::Message { .. }
+            | Event::Sent { .. }
+            | Event::Acked { .. }
+            | Event::Done { .. } => self.speech(event, company, paper),
+            Event::Refused(refusal) => self.error(&words(refusal), paper),
+            Event::Missing { from, count } => {
+                status(paper, "missing", json!({ "from": Who::from(from), "count": count }));
+            }
+            Event::Reads { who, reads, waiting } => {
+                let code = if *reads { "reads_again" } else { "does_not_read" };
+                status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
+            }
+            Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),
+            Event::Nodeset(Health::Silent) => status(paper, "nodeset_silent", json!({})),
+            Event::Nodeset(Health::Online) => status(paper, "nodeset_back", json!({})),
+            Event::Alike { one, like, others } => {
+                let (one, other) = (Who::from(one), like.first().map(Who::from));
+                let others = like.len().saturating_sub(1) + others;
+                status(paper, "alike", json!({ "one": one, "other": other, "others": others }));
+            }
+            Event::Trusted { who, key } => {
+                let (who, key) = (Who::from(who), key.to_string());
+                status(paper, "trusted", json!({ "who": who, "key": key }));
+            }
+            Event::OtherKey { who } => {
+                status(paper, "other_key", json!({ "who": Who::from(who) }));
+            }
+            Event::Whois { who, key, addr, trusted } => {
+                let addr = addr.map(|addr| addr.to_string());
+                let (who, key) = (Who::from(who), key.to_string());
+                status(
+                    paper,
+                    "whois",
+                    json!({ "who": who, "key": key, "addr": addr, "trusted": trusted }),
+                );
+            }
+            Event::Words { who, words } => {
+                status(paper, "verify", json!({ "who": Who::from(who), "words": words }));
+            }
+            Event::People(people) => {
+                let people: Vec<Value> = people.iter().map(presence).collect();
+                status(paper, "people", json!({ "people": people }));
+            }
+            Event::Leaving { unacked } => status(paper, "leaving", json!({ "unacked": unacked })),
+            Event::Listing(listed) => listing(listed, paper),
+            Event::Help | Event::Invite { .. } => {}
+        }
+    }
+
+    fn note(&mut self, note: &Note, paper: &mut Paper) {
+        match note {
+            Note::Opened(invitation) => {
+                let (addr, line) = (invitation.nodeset().to_string(), invitation.line());
+                status(paper, "opened", json!({ "addr": addr, "line": line }));
+            }
+            Note::Invite(invitation) => {
+                status(paper, "invite", json!({ "line": invitation.line() }));
+            }
+            Note::Needed(what) => status(paper, "needed", json!({ "message": what })),
+            // Said by the machine itself.
+            Note::Waiting(_) => {}
+            Note::Logging(_) => {}
+            Note::Remark(what) => status(paper, "remark", json!({ "message": what })),
+            Note::Dropped(count) => status(paper, "dropped", json!({ "count": count })),
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, paper: &mut Paper) {
+        fail(failure, paper);
+    }
+
+    fn bye(&mut self, status: u8, paper: &mut Paper) {
+        bye(status, paper);
+    }
+
+    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Option<Intent> {
+        let line = match piece {
+            Piece::Line(line) if line.trim().is_empty() => return None,
+            Piece::Line(line) => line,
+            Piece::TooLong { bytes, limit } => {
+                let words = Words { code: "bad_input", ..too_long(bytes, limit) };
+                self.error(&words, paper);
+                return Some(Intent::Refused);
+            }
+            Piece::NotUtf8 { number } => {
+                self.error(&not_utf8(number), paper);
+                return Some(Intent::Refused);
+            }
+        };
+        let request: Request = match serde_json::from_str(line) {
+            Ok(request) => request,
+            Err(error) => return self.bad_input(error, paper),
+        };
+        self.reference = request.reference;
+        let command = match (request.t.as_deref(), request.text, request.name) {
+            (Some("send"), Some(text), _) => {
+                let to = match request.to.as_deref().map(Whom::exact) {
+                    Some(None) => return self.bad_input(TO, paper),
+                    to => to.flatten().map(Meant::from),
+                };
+                Command::Say { text, action: request.action, to }
+            }
+            (Some("send"), None, _) => return self.bad_input("send needs a text", paper),
+            (Some("nick"), _, Some(name)) => Command::Nick(name),
+            (Some("nick"), _, None) => return self.bad_input("nick needs a name", paper),
+            (Some("who"), ..) => Command::Who,
+            (Some("quit"), ..) => Command::Quit,
+            (Some(other), ..) => {
+                return self.bad_input(format_args!("unknown t '{other}'"), paper);
+            }
+            (None, ..) => return self.bad_input("t is missing", paper),
+        };
+        Some(Intent::Command(command))
+    }
+
+    fn settle(&mut self) {
+        self.reference = None;
+    }
+}
+
+/// A failure, as the object that stands before `bye`.
+pub(crate) fn fail(failure: &Failure, paper: &mut Paper) {
+    let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("\n"));
+    let words = Words { code: failure.code, what: failure.what.clone(), hint };
+    Json::default().error(&words, paper);
+}
+
+/// The last object of all.
+pub(crate) fn bye(status: u8, paper: &mut Paper) {
+    #[derive(Serialize)]
+    struct Body {
+        exit: u8,
+    }
+    write(paper, "bye", Body { exit: status });
+}
+
+/// What `chatrpc who --json` prints.
+pub(crate) fn listing(listed: &[Listed], paper: &mut Paper) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(flatten)]
+        who: Who<'a>,
+        addr: String,
+    }
+    for one in listed {
+        write(paper, "person", Body { who: Who::introduced(&one.who), addr: one.addr.to_string() });
+    }
+}
+
+fn presence(presence: &Presence) -> Value {
+    json!({
+        "id": presence.who.id.to_string(),
+        "name": presence.who.name.as_str(),
+        "key": presence.who.key.to_string(),
+        "addr": presence.addr.map(|addr| addr.to_string()),
+        "rtt_ms": presence.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
+        "unacked": presence.unacked,
+    })
+}
+
+fn status(paper: &mut Paper, code: &str, more: Value) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        code: &'a str,
+        #[serde(flatten)]
+        more: Value,
+    }
+    write(paper, "status", Body { code, more });
+}
+
+fn write(paper: &mut Paper, t: &str, body: impl Serialize) {
+    let object = Object { v: VERSION, t, ts: rfc3339(unix_ms()), body };
+    paper.say(to_safe_json(&object));
+}

@@ -1,0 +1,381 @@
+//! The plain front end: one message is one line on standard output, and nothing else is.
+//!
+//! | line on standard output | what it is |
+//! |---|---|
+//! | `NAME: TEXT` | a message |
+//! | `NAME: /me TEXT` | something NAME does, written the way it was typed |
+//! | `@NAME: TEXT` | a message to us alone |
+//!
+//! A line feed inside a text is shown as ` ⏎ `, so that no text can begin a line; no name begins
+//! with `@` or ends with a colon, so that no name can pass for a mark. Everything else goes to
+//! standard error as `* …`. People whose names look alike are shown with their ids: `alice·k7f3`.
+
+use std::collections::BTreeMap;
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::driver::front::company::Company;
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::note::Note;
+use crate::driver::front::numbers::counted;
+use crate::driver::front::refusal::{not_utf8, too_long, words};
+use crate::driver::front::wording;
+use crate::driver::os::clock::{Zone, unix_ms};
+use crate::driver::os::failure::Failure;
+use crate::driver::os::shown::shown;
+use crate::driver::os::splitter::Piece;
+use crate::machine::{self, Event};
+
+/// How much of an undelivered message is shown, in columns.
+const EXCERPT_COLUMNS: usize = 40;
+
+/// What the plain front end is asked to leave out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Style {
+    /// Only messages, failures, and what needs attention.
+    pub(crate) quiet: bool,
+    /// No messages either: somebody only wants to send.
+    pub(crate) deaf: bool,
+    /// Lines are text, whatever they begin with.
+    pub(crate) literal: bool,
+    /// It is said that the room is open, also to who is told nothing else.
+    pub(crate) warns: bool,
+    /// What stands beside the messages is for a person's eyes, and kept nowhere.
+    pub(crate) private: bool,
+    /// Errors are red.
+    pub(crate) colour: bool,
+}
+
+/// Events as lines of text.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    style: Style,
+    /// How our messages begin that are not done yet.
+    pending: BTreeMap<u64, String>,
+    /// It was said already that nobody is here.
+    said_alone: bool,
+}
+
+impl Lines {
+    pub(crate) const fn new(style: Style) -> Self {
+        Self { style, pending: BTreeMap::new(), said_alone: false }
+    }
+
+    /// Who comes, goes, and is called what: noise, for some.
+    fn presence(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
+        let line = match event {
+            Event::Ready { me, open, .. } => {
+                let here = wording::here(company, *open);
+                let open = if *open { " (OPEN: everybody can enter)" } else { "" };
+                format!("Welcome to the chat room, {}!{open}\n* {here}", me.name)
+            }
+            Event::Joined(who) => {
+                self.said_alone = false;
+                wording::came(&company.label(who))
+            }
+            Event::Left { who, why } => wording::left(&company.label(who), *why),
+            Event::Renamed { who, was } if company.is_me(who.id) => {
+                format!("you are now called {} (before: {was})", who.name)
+            }
+            Event::Renamed { who, was } => {
+                format!("{was} is now called {}", company.label(who))
+            }
+            _ => return,
+        };
+        if !self.style.quiet {
+            paper.remark(format_args!("* {line}"));
+        } else if self.style.warns && matches!(event, Event::Ready { open: true, .. }) {
+            paper.remark("* this room is OPEN: everybody who reaches it can enter and read");
+        }
+    }
+}
+
+impl Format for Lines {
+    fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
+        match event {
+            Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
+                self.presence(event, company, paper);
+            }
+            Event::Alike { one, like, others } => {
+                let line = wording::alike(company, one, like, *others);
+                paper.remark(format_args!("* {line}"));
+            }
+            Event::Elsewhere { count } => {
+                paper.remark(format_args!("* {}", wording::elsewhere(*count)));
+            }
+            Event::Message { .. } if self.style.deaf => {}
+            Event::Message { from, text, action, private, .. } => {
+                let (label, text) = (company.label(from), text.as_str());
+                paper.say(wording::message(&label, text, *action, *private));
+            }
+            Event::Sent { id, text, readers, to, .. } => {
+                self.pending.insert(id.number, excerpt(text.as_str()));
+                if *readers == 0 && to.is_none() && !self.said_alone {
+                    self.said_alone = true;
+                    paper.remark("* nobody is here to hear it");
+                }
+            }
+            Event::Done { id, failed, .. } => {
+                let excerpt = self.pending.remove(&id.number).unwrap_or_default();
+                if !failed.is_empty() {
+                    let whom = wording::whom(company, failed);
+                    paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
+                }
+            }
+            Event::Missing { from, count } => {
+                paper.remark(format_args!("* {count} missing from {}", company.label(from)));
+            }
+            Event::Reads { who, reads, waiting } => {
+                let line = wording::reads(&company.label(who), *reads, *waiting);
+                paper.remark(format_args!("* {line}"));
+            }
+            Event::Nodeset(health) => {
+                let since = Zone::local().time(unix_ms(), false);
+                let line = wording::nodeset(*health, company, &since);
+                paper.remark(format_args!("* {line}"));
+            }
+            Event::Trusted { .. }
+            | Event::OtherKey { .. }
+            | Event::Whois { .. }
+            | Event::Words { .. } => {
+                if let Some(line) = wording::keys(event, company) {
+                    paper.remark(format_args!("* {line}"));
+                }
+            }
+            Event::People(people) => remark_all(wording::presence(people), paper),
+            Event::Help => remark_all(wording::commands(&[]), paper),
+            Event::Refused(refusal) => {
+                paper.remark(format_args!("* {}", words(refusal).line()));
+            }
+            Event::Leaving { .. }
+            | Event::Acked { .. }
+            | Event::Invite { .. }
+            | Event::Listing(_) => {}
+        }
+    }
+
+    fn note(&mut self, note: &Note, paper: &mut Paper) {
+        match note {
+            Note::Opened(invitation) => {
+                paper.remark(format_args!("! {}", wording::opened(&invitation.line())));
+            }
+            Note::Invite(invitation) => {
+                remark_all(wording::invite(invitation, self.style.private), paper);
+            }
+            Note::Needed(what) => paper.remark(format_args!("* {what}")),
+            Note::Waiting(unacked) => {
+                let waiting = counted(*unacked as u64, "message");
+                paper.remark(format_args!(
+                    "* leaving: waiting for {waiting} (again to leave at once)"
+                ));
+            }
+            Note::Dropped(count) => {
+                let (lines, were) =
+                    (counted(*count, "line"), if *count == 1 { "was" } else { "were" });
+                paper.remark(format_args!("* {lines} {were} not shown: the output was stalled"));
+            }
+            Note::Remark(what) => paper.remark(format_args!("* {}", shown(what))),
+            Note::Logging(_) => {}
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, paper: &mut Paper) {
+        paper.err += &failure.text(self.style.colour);
+    }
+
+    fn bye(&mut self, _status: u8, _paper: &mut Paper) {}
+
+    fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Option<Intent> {
+        let refusal = match piece {
+            // An empty line says nothing, on a terminal as well as between paragraphs of a file.
+            Piece::Line(line) if line.trim().is_empty() => return None,
+            Piece::Line(line) if self.style.literal => {
+                let text = line.to_owned();
+                return Some(Intent::Command(Command::Say { text, action: false, to: None }));
+            }
+            Piece::Line(line) => match machine::Command::parse(line) {
+                Ok(command) => return Some(Intent::Command(command.into())),
+                Err(refusal) => words(&refusal),
+            },
+            Piece::TooLong { bytes, limit } => too_long(bytes, limit),
+            Piece::NotUtf8 { number } => not_utf8(number),
+        };
+        paper.remark(format_args!("* {}", refusal.line()));
+        Some(Intent::Refused)
+    }
+}
+
+/// The beginning of a text, on one line.
+fn excerpt(text: &str) -> String {
+    let text = text.replace('\n', " ⏎ ");
+    let mut columns = 0;
+    for (at, letter) in text.char_indices() {
+        columns += letter.width().unwrap_or(0);
+        if columns > EXCERPT_COLUMNS {
+            return format!("{}…", &text[..at]);
+        }
+    }
+    text
+}
+
+fn remark_all(lines: Vec<String>, paper: &mut Paper) {
+    for line in lines {
+        paper.remark(format_args!("* {line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Health, MessageId, Name, PeerId, Person, PublicKey, SafeText, Why};
+
+    fn who(id: u64, name: &str) -> Person {
+        // Another person for each id.
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&id.to_be_bytes());
+        Person { id: PeerId(id), key: PublicKey(key), name: Name::parse(name).unwrap() }
+    }
+
+    fn ready(people: &[Person]) -> Event<'static> {
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let people = people.to_vec();
+        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people, open: false }
+    }
+
+    fn message(from: &Person, text: &'static str, action: bool, private: bool) -> Event<'static> {
+        let id = MessageId { author: from.id, number: 1 };
+        let (from, text) = (from.clone(), SafeText::new(text));
+        Event::Message { id, from, text, action, private, mention: false }
+    }
+
+    /// What is printed for some events: standard output and standard error.
+    fn shown(style: Style, events: &[Event<'_>]) -> (String, String) {
+        let (mut lines, mut paper) = (Lines::new(style), Paper::default());
+        let mut company = Company::EMPTY;
+        for event in events {
+            company.note(event);
+            lines.show(event, &company, &mut paper);
+        }
+        (paper.out, paper.err)
+    }
+
+    /// `/whois` takes the rest of its line, and U+2028 ends no line of standard input.
+    #[test]
+    fn what_was_typed_begins_no_line() {
+        let name = SafeText::new("x\u{2028}* bob has left the chat!").into_owned();
+        let refused = Event::Refused(crate::machine::Refusal::NobodyCalled(name));
+        let (out, err) = shown(Style::default(), &[refused]);
+        assert_eq!(out, "");
+        assert_eq!(err, "* nobody here is called 'x ⏎ * bob has left the chat!' — /who\n");
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_a_notice_is_none() {
+        let bob = who(2, "bob");
+        let (out, err) = shown(
+            Style::default(),
+            &[
+                ready(std::slice::from_ref(&bob)),
+                message(&bob, "hi\n* bob has left the chat!", false, false),
+                message(&bob, "waves", true, false),
+                message(&bob, "psst", false, true),
+                Event::Missing { from: bob.clone(), count: 2 },
+                Event::Left { who: bob, why: Why::Timeout },
+            ],
+        );
+        assert_eq!(out, "bob: hi ⏎ * bob has left the chat!\nbob: /me waves\n@bob: psst\n");
+        assert_eq!(
+            err,
+            "* Welcome to the chat room, me!\n* here: bob\n* 2 missing from bob\n\
+             * bob has left the chat! (timeout)\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_room_may_be_another_secrets() {
+        let alone = |open| {
+            let addr = "127.0.0.1:1".parse().unwrap();
+            let (me, people) = (who(1, "me"), Vec::new());
+            let ready = Event::Ready { me, addr, nodeset: addr, people, open };
+            let (_, err) = shown(Style::default(), &[ready]);
+            err.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(alone(true), "* here: nobody else yet");
+        assert_eq!(
+            alone(false),
+            "* here: nobody else with this secret yet (another secret is another room)"
+        );
+    }
+
+    #[test]
+    fn namesakes_are_told_apart() {
+        let (one, other) = (who(1 << 62, "bob"), who(2 << 62, "bob"));
+        let (a, b) = (one.id.short(), other.id.short());
+        let alike = Event::Alike { one: one.clone(), like: vec![other.clone()], others: 0 };
+        let forger = who(3, &format!("bob·{a}"));
+        let (out, err) = shown(
+            Style::default(),
+            &[alike, message(&one, "x", false, false), message(&forger, "y", false, false)],
+        );
+        assert_eq!(err, format!("* bob·{a} and bob·{b} look the same: mind the ids\n"));
+        let real = forger.id.short();
+        assert_eq!(out, format!("bob·{a}: x\nbob·{a}·{real}: y\n"));
+    }
+
+    #[test]
+    fn a_thousand_look_alikes_are_a_short_line_each() {
+        let (one, other) = (who(1 << 62, "bob"), who(2 << 62, "Bob"));
+        let alike = |like: &[Person], others| Event::Alike {
+            one: one.clone(),
+            like: like.to_vec(),
+            others,
+        };
+        let (_, err) = shown(
+            Style::default(),
+            &[alike(std::slice::from_ref(&other), 1), alike(&[other], 37), alike(&[], 0)],
+        );
+        let labels = format!("bob·{}, Bob·{}", one.id.short(), PeerId(2 << 62).short());
+        let expected = format!(
+            "* {labels} and 1 other look the same: mind the ids\n\
+             * {labels} and 37 others look the same: mind the ids\n\
+             * bob·{} has a name that reads as an id: mind the ids\n",
+            one.id.short()
+        );
+        assert_eq!(err, expected);
+    }
+
+    #[test]
+    fn what_did_not_arrive_is_quoted() {
+        let dave = who(4, "dave");
+        let id = MessageId { author: PeerId(1), number: 7 };
+        let text = SafeText::new("one\ntwo three four five six seven eight nine ten");
+        let sent = Event::Sent { id, text, action: false, to: None, readers: 1 };
+        let failed = vec![(dave, Why::Timeout)];
+        let done = Event::Done { id, acked: 0, failed, left: Vec::new() };
+        let (_, err) = shown(Style::default(), &[sent, done]);
+        let quoted = "one ⏎ two three four five six seven eigh…";
+        assert_eq!(err, format!("* not delivered to dave (timeout): \"{quoted}\"\n"));
+    }
+
+    #[test]
+    fn a_lost_nodeset_is_not_a_lost_chat() {
+        let people = [who(2, "bob"), who(3, "carol")];
+        let silent = Event::Nodeset(Health::Silent);
+        let (_, err) = shown(Style { quiet: true, ..Style::default() }, &[ready(&people), silent]);
+        assert!(err.starts_with("* nodeset is silent since "), "{err}");
+        let rest = "; you can still talk to bob, carol; new people cannot join\n";
+        assert!(err.ends_with(rest), "{err}");
+    }
+
+    #[test]
+    fn empty_lines_say_nothing() {
+        let (mut lines, mut paper) = (Lines::new(Style::default()), Paper::default());
+        assert_eq!(lines.read(Piece::Line(" \t"), &mut paper), None);
+        let text = "  x".to_owned();
+        let wish = Some(Intent::Command(Command::Say { text, action: false, to: None }));
+        assert_eq!(lines.read(Piece::Line("  x"), &mut paper), wish);
+        assert_eq!(lines.read(Piece::NotUtf8 { number: 3 }, &mut paper), Some(Intent::Refused));
+        assert_eq!(paper.err, "* line 3 is not valid UTF-8: nothing was sent\n");
+    }
+}

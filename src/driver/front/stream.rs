@@ -1,0 +1,275 @@
+//! The seat of pipes and programs: lines in from standard input, lines out to standard output and
+//! standard error.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+
+use mio::event::Event as Ready;
+use rustix::io::Errno;
+
+use crate::driver::front::company::Company;
+use crate::driver::front::format::{Format, Paper};
+use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::note::Note;
+use crate::driver::front::seat::Seat;
+use crate::driver::front::typist::{Row, Typist};
+use crate::driver::front::wording;
+use crate::driver::os::clock::Clock;
+use crate::driver::os::event_loop::{STDERR, STDIN, STDOUT, World};
+use crate::driver::os::failure::Failure;
+use crate::driver::os::output::Output;
+use crate::driver::os::signals::Signal;
+use crate::driver::os::splitter::Piece;
+use crate::driver::os::stdin::Stdin;
+use crate::machine::{Event, Peer, Time};
+
+/// Where what we say comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Words {
+    /// Nowhere.
+    None,
+    /// The command line.
+    Once(String),
+    /// It was said: then we leave.
+    Said,
+    /// Standard input; after its end we leave, or stay.
+    Stdin { stay: bool },
+}
+
+/// A front end, its input and its two outputs.
+pub(crate) struct Stream {
+    format: Box<dyn Format>,
+    company: Company,
+    paper: Paper,
+    out: Output,
+    err: Output,
+    words: Words,
+    stdin: Option<Stdin>,
+    /// Standard input is read once in a turn.
+    may_read: bool,
+    /// A line was read, whatever became of it.
+    any_read: bool,
+    /// A person is at a terminal, which does not mark what is pasted.
+    typist: Option<Typist>,
+    clock: Clock,
+}
+
+impl Stream {
+    /// Lines of standard input have at most `line_max` bytes; `typed` says that a person types them.
+    pub(crate) fn new(
+        format: Box<dyn Format>,
+        words: Words,
+        line_max: usize,
+        typed: bool,
+        world: &World,
+    ) -> io::Result<Self> {
+        let registry = world.poll.registry();
+        let stdin = match words {
+            Words::Stdin { .. } => {
+                let fd = io::stdin().as_fd().try_clone_to_owned()?;
+                Some(Stdin::new(fd, line_max, registry, STDIN)?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            format,
+            company: Company::EMPTY,
+            paper: Paper::default(),
+            out: Output::new(rustix::stdio::stdout(), registry, STDOUT)?,
+            err: Output::new(rustix::stdio::stderr(), registry, STDERR)?,
+            words,
+            stdin,
+            may_read: true,
+            any_read: false,
+            typist: typed.then(Typist::default),
+            clock: world.clock,
+        })
+    }
+
+    /// What somebody typed, once no more of it follows.
+    fn row(&mut self) -> Option<Intent> {
+        let row = self.typist.as_mut()?.row(self.clock.now())?;
+        let line = match row {
+            Row::Line(line) => line,
+            row => {
+                let refused = matches!(row, Row::Dropped | Row::TooLong { .. });
+                self.say(&wording::pasted(&row));
+                return refused.then_some(Intent::Refused);
+            }
+        };
+        let intent = self.format.read(Piece::Line(&line), &mut self.paper);
+        self.queue();
+        intent
+    }
+
+    /// What somebody typed last, now that the input has ended.
+    fn last_row(&mut self) -> Option<Intent> {
+        self.typist.as_mut()?.end();
+        let intent = self.row();
+        if intent.is_none() && self.typist.as_ref().is_some_and(Typist::asks) {
+            self.typist = None;
+            self.say("the paste was not said: nobody answered");
+            return Some(Intent::Refused);
+        }
+        intent
+    }
+
+    fn say(&mut self, what: &str) {
+        self.note(&Note::Remark(what.to_owned()));
+    }
+
+    /// Who comes and goes without a word may not have meant to.
+    fn say_why_so_soon(&mut self) {
+        if matches!(self.words, Words::Stdin { .. }) && !self.any_read && !io::stdin().is_terminal()
+        {
+            self.say("the input ended before it began: --stay goes on listening");
+        }
+    }
+
+    fn queue(&mut self) {
+        self.out.push(&self.paper.out);
+        self.err.push(&self.paper.err);
+        self.paper.out.clear();
+        self.paper.err.clear();
+    }
+}
+
+impl Seat for Stream {
+    fn company(&self) -> &Company {
+        &self.company
+    }
+
+    fn show(&mut self, event: &Event<'_>) {
+        self.company.note(event);
+        self.format.show(event, &self.company, &mut self.paper);
+        self.queue();
+    }
+
+    fn note(&mut self, note: &Note) {
+        self.format.note(note, &mut self.paper);
+        self.queue();
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.format.fail(failure, &mut self.paper);
+        self.queue();
+    }
+
+    fn bye(&mut self, status: u8) {
+        self.format.bye(status, &mut self.paper);
+        self.queue();
+    }
+
+    fn hear(&mut self, open: bool) -> Option<Intent> {
+        if !open {
+            return None;
+        }
+        loop {
+            if let Words::Once(text) = &mut self.words {
+                let text = core::mem::take(text);
+                self.words = Words::Said;
+                let say = Command::Say { text, action: false, to: None };
+                return Some(Intent::Command(say));
+            }
+            if matches!(self.words, Words::Said) {
+                self.words = Words::None;
+                return Some(Intent::Quit);
+            }
+            let stdin = self.stdin.as_mut()?;
+            if let Some(piece) = stdin.next_piece() {
+                self.any_read = true;
+                if let (Some(typist), Piece::Line(line)) = (&mut self.typist, piece) {
+                    typist.line(line, self.clock.now());
+                    continue;
+                }
+                let intent = self.format.read(piece, &mut self.paper);
+                self.queue();
+                if intent.is_some() {
+                    return intent;
+                }
+            } else if stdin.ended() {
+                let broken = stdin.broken();
+                if let Some(intent) = self.last_row() {
+                    return Some(intent);
+                }
+                self.stdin = None;
+                if let Some(error) = broken {
+                    return Some(Intent::Broken(error));
+                }
+                if !matches!(self.words, Words::Stdin { stay: true }) {
+                    self.say_why_so_soon();
+                    return Some(Intent::Quit);
+                }
+            } else if self.may_read && stdin.ready() {
+                self.may_read = false;
+                stdin.read();
+            } else if stdin.waits() {
+                return None;
+            } else {
+                return self.row();
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        self.format.settle();
+    }
+
+    fn note_ready(&mut self, event: &Ready) {
+        match event.token() {
+            STDIN => self.stdin.iter_mut().for_each(Stdin::note_ready),
+            STDOUT => self.out.note_ready(event.is_error()),
+            STDERR => self.err.note_ready(event.is_error()),
+            _ => {}
+        }
+    }
+
+    fn signal(&mut self, _signal: Signal) {}
+
+    fn turn(&mut self, _peer: &Peer) {
+        self.may_read = true;
+    }
+
+    fn flush(&mut self) {
+        for output in [&mut self.out, &mut self.err] {
+            if output.ready() {
+                output.flush();
+            }
+        }
+        let dropped =
+            [&mut self.out, &mut self.err].into_iter().filter_map(Output::take_dropped).sum();
+        if dropped > 0 {
+            self.note(&Note::Dropped(dropped));
+        }
+    }
+
+    fn has_work(&self, open: bool) -> bool {
+        let input = open && self.stdin.as_ref().is_some_and(Stdin::ready);
+        input || self.out.ready() || self.err.ready()
+    }
+
+    fn wake(&self) -> Option<Time> {
+        self.typist.as_ref().and_then(Typist::deadline)
+    }
+
+    fn drained(&self) -> bool {
+        self.out.drained() && self.err.drained()
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    fn has_room(&self) -> bool {
+        self.out.has_room()
+    }
+
+    fn gone(&self) -> Option<Errno> {
+        self.out.gone()
+    }
+
+    fn lost_notices(&self) -> bool {
+        // Whoever closed it does not want to know.
+        self.err.gone().is_some_and(|error| error != Errno::PIPE)
+    }
+}

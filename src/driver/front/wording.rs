@@ -1,0 +1,243 @@
+//! What happened, in the words that line mode and the screen share.
+
+use std::time::Duration;
+
+use crate::driver::front::company::Company;
+use crate::driver::front::invitation::Invitation;
+use crate::driver::front::numbers::{counted, grouped};
+use crate::driver::front::table::table;
+use crate::driver::front::typist::Row;
+use crate::machine::wire::ELSEWHERE_MAX;
+use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, TEXT_MAX, Why};
+
+/// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
+pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> String {
+    let private = if private { "@" } else { "" };
+    let action = if action { "/me " } else { "" };
+    format!("{private}{label}: {action}{}", text.replace('\n', " ⏎ "))
+}
+
+/// Who is here already, for who enters. Whoever mistook the secret is alone in a room of that secret.
+pub(crate) fn here(company: &Company, open: bool) -> String {
+    let here = company.here();
+    match (here.is_empty(), open) {
+        (false, _) => format!("here: {here}"),
+        (true, true) => "here: nobody else yet".to_owned(),
+        (true, false) => {
+            "here: nobody else with this secret yet (another secret is another room)".to_owned()
+        }
+    }
+}
+
+/// Nobody is here, and somebody is next door.
+pub(crate) fn elsewhere(count: u8) -> String {
+    let more = if count == ELSEWHERE_MAX { " or more" } else { "" };
+    let people = if count == 1 { "person is" } else { "people are" };
+    format!(
+        "you are alone here, and {count}{more} {people} in other rooms of this nodeset: \
+         another name, or another secret, is another room"
+    )
+}
+
+/// Nobody is in a room that was asked about.
+pub(crate) const fn nobody(open: bool) -> &'static str {
+    if open { "nobody is here" } else { "nobody with this secret is here" }
+}
+
+/// Somebody came.
+pub(crate) fn came(label: &str) -> String {
+    format!("{label} has entered the chat!")
+}
+
+/// Somebody went.
+pub(crate) fn left(label: &str, why: Why) -> String {
+    match why {
+        Why::Quit => format!("{label} has left the chat!"),
+        _ => format!("{label} has left the chat! ({why})"),
+    }
+}
+
+/// People are easily confused.
+pub(crate) fn alike(company: &Company, one: &Person, like: &[Person], others: usize) -> String {
+    let mut all = vec![company.label(one)];
+    all.extend(like.iter().map(|who| company.label(who)));
+    match others {
+        0 => {}
+        1 => all.push("1 other".to_owned()),
+        more => all.push(format!("{more} others")),
+    }
+    match &all[..] {
+        [first @ .., last] if !first.is_empty() => {
+            format!("{} and {last} look the same: mind the ids", first.join(", "))
+        }
+        _ => format!("{} has a name that reads as an id: mind the ids", all.concat()),
+    }
+}
+
+/// Whom a message did not reach, and why.
+pub(crate) fn whom(company: &Company, failed: &[(Person, Why)]) -> String {
+    let whom = failed.iter().map(|(who, why)| match why {
+        Why::Quit => format!("{} (left)", company.label(who)),
+        _ => format!("{} ({why})", company.label(who)),
+    });
+    whom.collect::<Vec<_>>().join(", ")
+}
+
+/// How the nodeset is, and what that means. `since` is the time of day.
+pub(crate) fn nodeset(health: Health, company: &Company, since: &str) -> String {
+    match health {
+        Health::Online => "the nodeset is back: new people can join".to_owned(),
+        Health::Silent => {
+            let here = company.here();
+            let still = if here.is_empty() {
+                String::new()
+            } else {
+                format!(" you can still talk to {here};")
+            };
+            format!("nodeset is silent since {since};{still} new people cannot join")
+        }
+    }
+}
+
+/// The answer to `/who`.
+pub(crate) fn presence(people: &[Presence]) -> Vec<String> {
+    if people.is_empty() {
+        return vec!["nobody else is here".to_owned()];
+    }
+    let head = ["name", "id", "address", "round trip", "unsent"].map(str::to_owned);
+    let rows = people.iter().map(|presence| {
+        [
+            presence.who.name.to_string(),
+            presence.who.id.to_string(),
+            presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
+            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
+            presence.unacked.to_string(),
+        ]
+    });
+    table([head].into_iter().chain(rows))
+}
+
+/// The answer to `/who` where there is less room.
+pub(crate) fn presence_in_short(people: &[Presence]) -> Vec<String> {
+    if people.is_empty() {
+        return presence(people);
+    }
+    let rows = people.iter().map(|presence| {
+        let unsent = match presence.unacked {
+            0 => String::new(),
+            unacked => format!("{unacked} unsent"),
+        };
+        [
+            format!("{} ({})", presence.who.name, presence.who.id),
+            presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
+            presence.addr.map_or_else(|| "no address".to_owned(), |addr| addr.to_string()),
+            unsent,
+        ]
+    });
+    table(rows)
+}
+
+/// Somebody takes nothing of what we say, or does again.
+pub(crate) fn reads(label: &str, reads: bool, waiting: usize) -> String {
+    let waiting = counted(waiting as u64, "message");
+    match reads {
+        false => format!("{label} does not read: {waiting} of yours wait for them"),
+        true => format!("{label} reads again ({waiting} of yours still wait)"),
+    }
+}
+
+/// A round trip.
+pub(crate) fn milliseconds(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
+    }
+}
+
+/// The commands there are, `more` of them besides the machine's.
+pub(crate) fn commands(more: &[CommandHelp]) -> Vec<String> {
+    let mut all: Vec<&CommandHelp> = COMMANDS.iter().chain(more).collect();
+    all.sort_by_key(|help| help.name);
+    let slash = ["//TEXT".to_owned(), "say a text that begins with a slash".to_owned()];
+    table(all.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]).chain([slash]))
+}
+
+/// What becomes of lines that came at once, as no hand types them.
+pub(crate) fn pasted(row: &Row) -> String {
+    let counted = |lines: usize| counted(lines as u64, "line");
+    match row {
+        Row::Line(line) => line.clone(),
+        Row::Paste { lines, bytes } => format!(
+            "{} came at once ({} bytes), as of a paste: y says them as one message, n does not",
+            counted(*lines),
+            grouped(*bytes)
+        ),
+        Row::TooLong { lines, bytes } => format!(
+            "{} came at once, {} bytes, the limit is {}: nothing was said",
+            counted(*lines),
+            grouped(*bytes),
+            grouped(TEXT_MAX)
+        ),
+        Row::Dropped => "the paste was not said".to_owned(),
+        Row::Unclear { lines } => {
+            format!("y says the {} that were pasted, n does not", counted(*lines))
+        }
+    }
+}
+
+/// Whose key is whose.
+pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
+    Some(match event {
+        Event::Trusted { who, .. } => {
+            format!("{} is remembered under this key", company.label(who))
+        }
+        Event::OtherKey { who } => format!(
+            "WARNING: {} has another key than the one you trust under this name, or one like it! \
+             It may be somebody else: /verify {}",
+            company.label(who),
+            company.address(who)
+        ),
+        Event::Whois { who, key, addr, trusted } => {
+            let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
+            let trusted = if *trusted { ", trusted ✓" } else { "" };
+            format!("{}: id {}, address {at}, key {key}{trusted}", company.label(who), who.id)
+        }
+        Event::Words { who, words } => {
+            format!("compare aloud with {}; both must see:  {words}", company.label(who))
+        }
+        _ => return None,
+    })
+}
+
+/// What others type to join, where each stands in a line; the secret where nobody keeps it.
+pub(crate) fn invite(invitation: &Invitation, private: bool) -> Vec<String> {
+    let mut lines = vec![format!("others join with:  {}", invitation.line())];
+    match invitation.secret() {
+        Some(secret) if private => {
+            lines.push(format!("and the secret that it asks for:  {}", *secret));
+        }
+        Some(_) => lines.push("it asks for the secret of this room".to_owned()),
+        None => {}
+    }
+    lines.extend(invitation.doubt().map(str::to_owned));
+    lines
+}
+
+/// How a room that this process opened is joined.
+pub(crate) fn opened(line: &str) -> String {
+    format!("you opened this room. Others join with:  {line}")
+}
+
+/// Who still needs somebody that wants to leave.
+pub(crate) fn needed(here: &str, elsewhere: usize) -> String {
+    let others = match (here, elsewhere) {
+        ("", 1) => "1 person in another room".to_owned(),
+        ("", more) => format!("{more} people in other rooms"),
+        (here, 0) => here.to_owned(),
+        (here, more) => format!("{here}, and {more} in other rooms"),
+    };
+    format!(
+        "the nodeset here is what others joined through: {others}. They can talk on without it, and \
+         nobody new can join"
+    )
+}

@@ -1,0 +1,200 @@
+//! One machine and its socket: the contract of [`crate::machine`], carried out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use log::{Level, debug, log_enabled};
+use mio::{Registry, Token};
+
+use crate::driver::net::socket::{Buffer, Socket, Trouble};
+use crate::driver::os::clock::Clock;
+use crate::driver::os::logged::Logged;
+use crate::machine::wire::DATAGRAM_MAX;
+use crate::machine::{Action, Blame, Event, Exit, Input, Machine, Seed, Time, drain};
+
+/// The log says no more often than this what was refused: whoever sends junk does not fill it.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// What a machine wants somebody to know.
+#[derive(Debug)]
+pub(crate) enum Told<'a> {
+    Event(Event<'a>),
+    Exit(Exit),
+}
+
+impl Told<'_> {
+    /// The same for the log.
+    pub(crate) const fn logged(&self) -> Logged<'_> {
+        match self {
+            Self::Event(event) => Logged::Event(event),
+            Self::Exit(exit) => Logged::Exit(exit),
+        }
+    }
+}
+
+/// What went wrong so far, as far as the log is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    blame: Blame,
+    trouble: Trouble,
+}
+
+/// A machine that is connected to the network.
+#[derive(Debug)]
+pub(crate) struct Node<M> {
+    machine: M,
+    socket: Socket,
+    buffer: Box<Buffer>,
+    clock: Clock,
+    exited: bool,
+    /// Whoever is in front of the machine can be shown no more, and it knows.
+    full: bool,
+    /// What the log knows of, and when it may be told again.
+    told: Tally,
+    tell_at: Time,
+}
+
+impl<M: Machine> Node<M> {
+    pub(crate) fn new(machine: M, socket: Socket, clock: Clock) -> Self {
+        Self {
+            machine,
+            socket,
+            buffer: Box::new([0; DATAGRAM_MAX + 1]),
+            clock,
+            exited: false,
+            full: false,
+            told: Tally::default(),
+            tell_at: Time::ZERO,
+        }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.socket.register(registry, token)
+    }
+
+    /// Gives the machine one input and carries out what follows from it. `tell` says whether it should be
+    /// told no more for now.
+    pub(crate) fn feed(&mut self, input: Input<'_>, mut tell: impl FnMut(Told<'_>) -> bool) {
+        let now = self.clock.now();
+        if let Input::Full(full) = input {
+            self.full = full;
+        }
+        turn(&mut self.machine, &mut self.socket, &mut self.exited, now, input, &mut tell);
+    }
+
+    /// One turn: what waits at the socket, and then the deadline, if it has come.
+    ///
+    /// In this order, because a reply that arrived in time but was not read must not count as one
+    /// that did not arrive.
+    pub(crate) fn turn(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) {
+        if self.socket.readable() || self.due() {
+            let Self { machine, socket, buffer, clock, exited, full, .. } = self;
+            socket.receive(buffer, |socket, from, bytes| {
+                let input = Input::Datagram { from, bytes };
+                let too_much = turn(machine, socket, exited, clock.now(), input, &mut tell);
+                if too_much && !core::mem::replace(full, true) {
+                    turn(machine, socket, exited, clock.now(), Input::Full(true), &mut tell);
+                }
+            });
+            self.tell_log();
+        }
+        if self.due() {
+            self.feed(Input::Tick, tell);
+        }
+    }
+
+    fn due(&self) -> bool {
+        self.wake().is_some_and(|at| at <= self.clock.now())
+    }
+
+    /// When the machine wants its next turn.
+    pub(crate) fn wake(&self) -> Option<Time> {
+        if self.exited {
+            return None;
+        }
+        let tell = self.is_untold().then_some(self.tell_at);
+        self.machine.next_wake().map(|wake| wake.at).into_iter().chain(tell).min()
+    }
+
+    pub(crate) const fn note_readable(&mut self) {
+        self.socket.note_readable();
+    }
+
+    /// Whether a turn is needed although nothing more is announced.
+    pub(crate) const fn has_work(&self) -> bool {
+        self.socket.readable() && !self.exited
+    }
+
+    /// Whether the machine knows that whoever is in front of it can be shown no more.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    pub(crate) const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    pub(crate) const fn local(&self) -> SocketAddr {
+        self.socket.local()
+    }
+
+    fn tally(&self) -> Tally {
+        Tally { blame: self.machine.blame(), trouble: self.socket.trouble() }
+    }
+
+    /// Whether the log lacks something that it is to have.
+    fn is_untold(&self) -> bool {
+        log_enabled!(Level::Debug) && self.tally() != self.told
+    }
+
+    /// Says in the log how much was refused and lost, in one line for all that there was since the
+    /// last one.
+    fn tell_log(&mut self) {
+        let now = self.clock.now();
+        if !self.is_untold() || now < self.tell_at {
+            return;
+        }
+        let tally = self.tally();
+        let Tally { blame, trouble: Trouble { lost, failed } } = tally;
+        let Blame { malformed, unauthenticated, replayed, unknown_call, over_limit } = blame;
+        debug!(
+            "refused so far: {malformed} malformed, {unauthenticated} unauthenticated, \
+             {replayed} replayed, {unknown_call} unknown calls, {over_limit} over a limit; \
+             {lost} had no room, {failed} could not be sent or received{}",
+            self.socket.failure().map_or(String::new(), |error| format!(", the last: {error}"))
+        );
+        self.told = tally;
+        self.tell_at = now + TELL_EVERY;
+    }
+}
+
+fn turn<M: Machine>(
+    machine: &mut M,
+    socket: &mut Socket,
+    exited: &mut bool,
+    now: Time,
+    input: Input<'_>,
+    tell: &mut impl FnMut(Told<'_>) -> bool,
+) -> bool {
+    let mut full = false;
+    if *exited {
+        return full;
+    }
+    drain(machine, now, input, |action| match action {
+        Action::Send { to, bytes } => socket.send(to, bytes),
+        Action::Show(event) => full |= tell(Told::Event(event)),
+        Action::Exit(exit) => {
+            *exited = true;
+            tell(Told::Exit(exit));
+        }
+    });
+    full
+}
+
+/// Entropy for one machine.
+pub(crate) fn seed() -> io::Result<Seed> {
+    let mut seed = Seed([0; 32]);
+    getrandom::fill(&mut seed.0)?;
+    Ok(seed)
+}

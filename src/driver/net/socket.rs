@@ -1,0 +1,266 @@
+//! One UDP socket: bound, with large buffers, and free of what IPv4 inside IPv6 looks like.
+//!
+//! Nothing that goes wrong here after the socket is bound is fatal. A datagram that cannot be sent
+//! is a lost one, which the machines are made for; every other error is counted and survived, since
+//! the usual causes (a cable, a route, a firewall) pass.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
+use std::os::fd::{AsFd, OwnedFd};
+
+use log::{debug, trace};
+use mio::{Interest, Registry, Token};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+
+use crate::driver::net::address::{canonical, mapped};
+use crate::machine::wire::DATAGRAM_MAX;
+
+/// The size of the socket's buffers. The usual default holds 166 datagrams of 200 bytes: a room of
+/// 200 would lose the receipts of its own burst.
+const BUFFER_BYTES: usize = 4 << 20;
+/// How many datagrams are read before timers and local work get their turn.
+const BATCH_MAX: usize = 256;
+/// How many errors in a row end a turn of reading.
+const ERRORS_MAX: usize = 16;
+
+/// A bound socket, and what is known of its readiness.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    inner: mio::net::UdpSocket,
+    local: SocketAddr,
+    v6: bool,
+    readable: bool,
+    trouble: Trouble,
+    /// What the system said last of what failed.
+    failure: Option<io::Error>,
+}
+
+/// What went wrong at a socket, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// Datagrams the operating system had no room for.
+    pub(crate) lost: u64,
+    /// Sends and receives that failed for another reason.
+    pub(crate) failed: u64,
+}
+
+/// Bytes of one datagram, one more than allowed so that a longer one is seen to be too long.
+pub(crate) type Buffer = [u8; DATAGRAM_MAX + 1];
+
+impl Socket {
+    /// Binds `listen`. `[::]` takes IPv4 along, and means `0.0.0.0` on a computer without IPv6.
+    pub(crate) fn bind(listen: SocketAddr) -> io::Result<Self> {
+        let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port());
+        let bound = match bind_exactly(listen) {
+            Err(error) if is_wildcard_v6(listen) && lacks_ipv6(&error) => bind_exactly(any),
+            other => other,
+        }?;
+        for (name, result) in [
+            ("receive", sockopt::set_socket_recv_buffer_size(&bound, BUFFER_BYTES)),
+            ("send", sockopt::set_socket_send_buffer_size(&bound, BUFFER_BYTES)),
+        ] {
+            if let Err(error) = result {
+                debug!("the {name} buffer stays small: {error}");
+            }
+        }
+        let socket = StdSocket::from(bound);
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        Ok(Self {
+            inner: mio::net::UdpSocket::from_std(socket),
+            local: canonical(local),
+            v6: local.is_ipv6(),
+            readable: false,
+            trouble: Trouble::default(),
+            failure: None,
+        })
+    }
+
+    /// Binds any port, to talk to somebody.
+    pub(crate) fn bind_towards(other: SocketAddr) -> io::Result<Self> {
+        let any: IpAddr = match other {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self::bind(SocketAddr::new(any, 0))
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.inner, token, Interest::READABLE)
+    }
+
+    /// The address it is bound to, which may be a wildcard.
+    pub(crate) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The poll says that something waits.
+    pub(crate) const fn note_readable(&mut self) {
+        self.readable = true;
+    }
+
+    /// Whether something may still wait that the poll will not tell about again.
+    pub(crate) const fn readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Hands every datagram that waits to `take`, up to a budget.
+    pub(crate) fn receive(
+        &mut self,
+        buffer: &mut Buffer,
+        mut take: impl FnMut(&mut Self, SocketAddr, &[u8]),
+    ) {
+        let mut errors = 0;
+        for _ in 0..BATCH_MAX {
+            match self.inner.recv_from(buffer) {
+                Ok((len, from)) => {
+                    let from = canonical(from);
+                    trace!("{len} bytes from {from}");
+                    take(self, from, &buffer[..len]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return;
+                }
+                Err(error) => {
+                    self.fail(error);
+                    errors += 1;
+                    if errors == ERRORS_MAX {
+                        self.readable = false;
+                        return;
+                    }
+                }
+            }
+        }
+        self.readable = true;
+    }
+
+    /// Sends a datagram, or loses it.
+    pub(crate) fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
+        trace!("{} bytes to {to}", bytes.len());
+        let target = if self.v6 { mapped(to) } else { to };
+        match self.inner.send_to(bytes, target) {
+            Ok(_) => {}
+            Err(error) if is_full(&error) => {
+                trace!("no room for a datagram to {to}");
+                self.trouble.lost += 1;
+            }
+            Err(error) => {
+                trace!("cannot send to {to}: {error}");
+                self.fail(error);
+            }
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.trouble.failed += 1;
+        self.failure = Some(error);
+    }
+
+    /// What went wrong so far.
+    pub(crate) const fn trouble(&self) -> Trouble {
+        self.trouble
+    }
+
+    /// What the system said of it last.
+    pub(crate) const fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
+    }
+}
+
+fn bind_exactly(listen: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if listen.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    if listen.is_ipv6() {
+        sockopt::set_ipv6_v6only(socket.as_fd(), false)?;
+    }
+    net::bind(&socket, &listen)?;
+    Ok(socket)
+}
+
+fn is_wildcard_v6(listen: SocketAddr) -> bool {
+    listen.is_ipv6() && listen.ip().is_unspecified()
+}
+
+/// IPv6 is compiled out, switched off, or has no address at all.
+fn lacks_ipv6(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL, Errno::PROTONOSUPPORT, Errno::INVAL]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived(socket: &mut Socket, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut buffer = [0; DATAGRAM_MAX + 1];
+        let mut seen = Vec::new();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while seen.len() < count {
+            assert!(std::time::Instant::now() < end, "only {} of {count} arrived", seen.len());
+            socket.receive(&mut buffer, |_, from, bytes| seen.push((from, bytes.to_vec())));
+        }
+        seen
+    }
+
+    #[test]
+    fn ipv4_is_ipv4_on_a_dual_stack_socket() {
+        let mut any = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let any_addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
+
+        v4.send(any_addr, b"there");
+        assert_eq!(arrived(&mut any, 1), [(v4.local(), b"there".to_vec())]);
+        any.send(v4.local(), b"back");
+        assert_eq!(arrived(&mut v4, 1), [(any_addr, b"back".to_vec())]);
+    }
+
+    #[test]
+    fn a_datagram_over_the_limit_is_seen_to_be_over_it() {
+        let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        b.send(a.local(), &[7; DATAGRAM_MAX + 900]);
+        assert_eq!(arrived(&mut a, 1)[0].1.len(), DATAGRAM_MAX + 1);
+    }
+
+    #[test]
+    fn a_burst_is_read_in_batches_and_remembered() {
+        let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        for n in 0..300u16 {
+            b.send(a.local(), &n.to_be_bytes());
+        }
+        let mut buffer = [0; DATAGRAM_MAX + 1];
+        let mut seen = 0;
+        a.receive(&mut buffer, |_, _, _| seen += 1);
+        assert_eq!(seen, BATCH_MAX);
+        assert!(a.readable(), "the poll will not say it again");
+        a.receive(&mut buffer, |_, _, _| seen += 1);
+        assert_eq!(seen, 300);
+        assert!(!a.readable());
+    }
+
+    #[test]
+    fn errors_are_survived() {
+        let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        v4.send("[::1]:9".parse().unwrap(), b"an IPv6 address on an IPv4 socket");
+        assert_eq!(v4.trouble(), Trouble { lost: 0, failed: 1 });
+        v4.send(v4.local(), b"still works");
+        assert_eq!(arrived(&mut v4, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_port_in_use_is_refused() {
+        let first = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let error = Socket::bind(first.local()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

@@ -12,7 +12,7 @@ use crate::machine::contract::Table;
 use crate::machine::event::{Exit, Health};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::SENDS_MAX;
-use crate::machine::reading::{PARTS_MAX, Progress, Reading};
+use crate::machine::reading::{Progress, RANGES_MAX, Reading};
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
 use crate::machine::token::{Ask, LinkKey};
@@ -291,7 +291,7 @@ impl Client {
         match (ask, &mut self.phase) {
             (Ask::Who { have }, Phase::Reading { reading, .. }) => {
                 reading.failed(have);
-                if reading.open > 0 {
+                if reading.open() > 0 {
                     return News::Nothing;
                 }
             }
@@ -356,13 +356,19 @@ impl Client {
         }
     }
 
-    /// The parts of the roster that are not read.
+    /// The ranges of the roster that are not read.
     pub(crate) fn footprint(&self) -> Table {
-        let parts = match &self.phase {
-            Phase::Reading { reading, .. } => reading.parts(),
+        let ranges = match &self.phase {
+            Phase::Reading { reading, .. } => reading.ranges(),
             _ => 0,
         };
-        Table { name: "unread parts", len: parts, limit: PARTS_MAX }
+        Table { name: "unread parts", len: ranges, limit: RANGES_MAX }
+    }
+
+    pub(crate) fn check(&self) {
+        if let Phase::Reading { reading, .. } = &self.phase {
+            reading.check();
+        }
     }
 
     /// Takes the answer to a question for part of the roster.
@@ -389,7 +395,7 @@ impl Client {
             },
             Response::Cookie(cookie) => {
                 reading.answered(have);
-                let known = cookie == self.cookie && reading.is_blank() && reading.open > 0;
+                let known = cookie == self.cookie && reading.is_blank() && reading.open() > 0;
                 if reading.is_endless() {
                     return News::Over(Exit::NotChatrpc);
                 }

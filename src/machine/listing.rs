@@ -207,5 +207,6 @@ impl Machine for Listing {
 
     fn check(&self) {
         self.calls.check();
+        self.client.iter().for_each(Client::check);
     }
 }

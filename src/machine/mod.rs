@@ -59,6 +59,7 @@
 //! | `token` | the keys of links and members; what each call of a peer is about |
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/link`, `call/receiving`, `call/packing`, `call/unproven` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along; few go where nobody answers |
+//! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
 //! | `member` and its `one`, `greeting`, `presence`, `likeness`, `reading` | who is known; one of them; finding a path to them; who is still here; whom they could be taken for; who reads what we say |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
@@ -87,6 +88,7 @@ mod outbox;
 mod pace;
 mod path;
 mod peer;
+mod ranges;
 mod reading;
 mod registry;
 mod rng;

@@ -521,6 +521,7 @@ impl Machine for Peer {
     fn check(&self) {
         self.calls.check();
         self.members.check();
+        self.client.iter().for_each(Client::check);
         assert!(self.speech.backlog() <= MESSAGES_MAX);
     }
 }

@@ -38,14 +38,14 @@ const FLOORS: [&[&str]; 12] = [
     &["guarded", "name", "pace", "rng", "timer"],
     &["digest", "who"],
     &["event", "looks", "wire"],
-    &["cookie", "inward", "reading", "roster", "token", "whom"],
+    &["cookie", "inward", "token", "whom"],
     &["command"],
     &["contract"],
     &["outbox"],
     &["session", "speech"],
     &["call"],
-    &["client", "member", "registry"],
-    &["listing", "peer"],
+    &["member", "nodeset"],
+    &["peer"],
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -60,17 +60,17 @@
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/link`, `call/receiving`, `call/packing`, `call/unproven` | one path to one process; from a datagram to its link; datagrams filled with packets, and what rides along; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
-//! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
 //! | `member` and its `one`, `greeting`, `presence`, `likeness`, `reading` | who is known; one of them; finding a path to them; who is still here; whom they could be taken for; who reads what we say |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `whom` | what a typed line means; who is meant in it |
 //! | `looks` | who here could be taken for whom |
 //! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
-//! | `roster`, `cookie`, `registry` and its `sources`, `telling` | the nodeset machine; where leases come from; what a room is told |
-//! | `listing` | the machine behind `chatrpc who` |
+//! | `cookie` | proof that somebody receives what is sent to their address |
+//! | `nodeset/registry` and its `sources`, `telling`, `nodeset/roster` | the nodeset machine; where leases come from; what a room is told; who is in one |
+//! | `nodeset/client`, `nodeset/reading` | the peer's side of it: find the room, hold a lease; read the roster in several places at once |
+//! | `nodeset/listing` | the machine behind `chatrpc who` |
 
 mod call;
-mod client;
 mod codec;
 mod command;
 mod contract;
@@ -80,19 +80,16 @@ mod event;
 mod guarded;
 mod inward;
 pub mod keyed;
-mod listing;
 mod looks;
 mod member;
 mod name;
+mod nodeset;
 mod outbox;
 mod pace;
 mod path;
 mod peer;
 mod ranges;
-mod reading;
-mod registry;
 mod rng;
-mod roster;
 mod session;
 mod slots;
 mod source;
@@ -109,10 +106,10 @@ pub use command::{COMMANDS, Command, CommandHelp, Opening};
 pub use contract::{Action, Blame, Input, Machine, Table, Wake, drain};
 pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Why};
 pub use guarded::{Guarded, wipe, wiped};
-pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
+pub use nodeset::listing::{Listing, ListingConfig};
+pub use nodeset::registry::{Registry, RegistryConfig};
 pub use peer::{Peer, PeerConfig};
-pub use registry::{Registry, RegistryConfig};
 pub use rng::{Rng, Seed, mix};
 pub use session::handshake::{COOKIE, INIT, RESP};
 pub use text::{SafeText, TEXT_MAX, sanitize};

@@ -12,13 +12,13 @@ use core::time::Duration;
 
 use self::talking::mentions;
 use crate::machine::call::{Admission, Calls, Refused};
-use crate::machine::client::{Card, Client};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::{Exit, NameProblem};
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::name::Name;
+use crate::machine::nodeset::client::{Card, Client};
 use crate::machine::outbox::{Marks, Outbox};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};

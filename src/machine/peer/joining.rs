@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use super::{Peer, Stage};
 use crate::machine::call::Admission;
-use crate::machine::client::{Client, News};
 use crate::machine::event::{Event, Exit, Health, NameProblem};
 use crate::machine::member::Member;
+use crate::machine::nodeset::client::{Client, News};
 use crate::machine::token::{LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};

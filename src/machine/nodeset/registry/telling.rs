@@ -5,7 +5,7 @@ use super::{
     ANNOUNCEMENT_ROOM, Announced, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
     room_of,
 };
-use crate::machine::roster::Announcement;
+use crate::machine::nodeset::roster::Announcement;
 use crate::machine::time::Time;
 use crate::machine::token::LinkKey;
 use crate::machine::who::ids::{PeerId, Tag};

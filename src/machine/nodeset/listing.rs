@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use core::net::SocketAddr;
 
 use crate::machine::call::{Calls, Refused};
-use crate::machine::client::{Client, News};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::Listed;
 use crate::machine::event::{Event, Exit};
+use crate::machine::nodeset::client::{Client, News};
 use crate::machine::outbox::Outbox;
 use crate::machine::rng::Seed;
 use crate::machine::time::Time;

@@ -142,8 +142,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::machine::nodeset::roster::Roster;
     use crate::machine::rng::{Rng, Seed};
-    use crate::machine::roster::Roster;
     use crate::machine::who::beacon::{SEALED, Sealed};
     use crate::machine::who::ids::Handle;
     use crate::machine::wire::{Departure, Gone, Listed};

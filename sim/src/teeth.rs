@@ -231,7 +231,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "a_nodeset_is_asked_as_fast_as_it_answers",
-        file: "nodeset/client.rs",
+        file: "nodeset/lease.rs",
         needle: "Response::Cookie(cookie) if self.cookies.take(now, COOKIES) => {",
         replacement: "Response::Cookie(cookie) => {",
         oracles: &["price", "L8"],

@@ -67,7 +67,8 @@
 //! | `peer` and its `joining`, `talking`, `outcome`, `leaving` | the chat machine: it routes between the children above |
 //! | `cookie` | proof that somebody receives what is sent to their address |
 //! | `nodeset/registry` and its `sources`, `telling`, `nodeset/roster` | the nodeset machine; where leases come from; what a room is told; who is in one |
-//! | `nodeset/client`, `nodeset/reading` | the peer's side of it: find the room, hold a lease; read the roster in several places at once |
+//! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
+//! | `nodeset/client`, `nodeset/contact` | a peer does the one after the other; which process it is, and whether it is worth asking again |
 //! | `nodeset/listing` | the machine behind `chatrpc who` |
 
 mod call;

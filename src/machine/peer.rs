@@ -18,7 +18,8 @@ use crate::machine::event::{Exit, NameProblem};
 use crate::machine::inward::Taken;
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::name::Name;
-use crate::machine::nodeset::client::{Card, Client};
+use crate::machine::nodeset::Card;
+use crate::machine::nodeset::client::Client;
 use crate::machine::outbox::{Marks, Outbox};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};
@@ -236,9 +237,9 @@ impl Peer {
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut text = core::mem::take(&mut self.text);
         let received = self.calls.receive(self.now, from, bytes, &mut text, &mut self.out);
-        let asked = |client: &&mut Client| client.nodeset == from && !client.holds_lease();
-        if let Some(client) = self.client.as_mut().filter(asked) {
-            client.junk |= matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
+        let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
+        if let Some(client) = self.client.as_mut().filter(|_| junk && from == self.nodeset) {
+            client.heard_junk();
         }
         match received {
             Ok((link, datagram)) => self.packets(from, link, &datagram),

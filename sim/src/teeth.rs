@@ -87,7 +87,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "leases_never_end",
-        file: "registry.rs",
+        file: "nodeset/registry.rs",
         needle: "self.expiry.set(key.index(), now + LEASE);",
         replacement: "self.expiry.set(key.index(), now + LEASE * 1_000);",
         oracles: &["L2", "L8"],
@@ -231,7 +231,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "a_nodeset_is_asked_as_fast_as_it_answers",
-        file: "client.rs",
+        file: "nodeset/lease.rs",
         needle: "Response::Cookie(cookie) if self.cookies.take(now, COOKIES) => {",
         replacement: "Response::Cookie(cookie) => {",
         oracles: &["price", "L8"],

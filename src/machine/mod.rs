@@ -58,7 +58,7 @@
 //! | `token` | the keys of links and members; what each call of a peer is about |
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
 //! | `call/arrival`, `call/link`, `call/packing`, `call/unproven` | what is known of a datagram, and its packets; one path to one process; datagrams filled with packets, and what rides along; few go where nobody answers |
-//! | `client`, `reading` | the peer's side of the nodeset: find the room, hold a lease; read the roster in several places at once |
+//! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is four things: |
 //! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are; the ways to them; whether they are here; what is said both ways |
 //! | `member/answers`, `member/greeting`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; who is still here; who reads what we say; whom they could be taken for |
@@ -66,11 +66,13 @@
 //! | `command`, `whom` | what a typed line means; who is meant in it |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
 //! | `peer` and its `joining`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
-//! | `roster`, `cookie`, `registry` and its `sources`, `telling` | the nodeset machine; where leases come from; what a room is told |
-//! | `listing` | the machine behind `chatrpc who` |
+//! | `cookie` | proof that somebody receives what is sent to their address |
+//! | `nodeset/registry` and its `sources`, `telling`, `nodeset/roster` | the nodeset machine; where leases come from; what a room is told; who is in one |
+//! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
+//! | `nodeset/client`, `nodeset/contact` | a peer does the one after the other; which process it is, and whether it is worth asking again |
+//! | `nodeset/listing` | the machine behind `chatrpc who` |
 
 mod call;
-mod client;
 mod codec;
 mod command;
 mod contract;
@@ -80,19 +82,17 @@ mod event;
 mod guarded;
 mod inward;
 pub mod keyed;
-mod listing;
 mod looks;
 mod member;
 mod mention;
 mod name;
+mod nodeset;
 mod outbox;
 mod pace;
 mod path;
 mod peer;
-mod reading;
-mod registry;
+mod ranges;
 mod rng;
-mod roster;
 mod session;
 mod slots;
 mod source;
@@ -109,10 +109,10 @@ pub use command::{COMMANDS, Command, CommandHelp, Opening};
 pub use contract::{Action, Blame, Drained, Input, Machine, Table, WAKE_MIN, Wake, drain};
 pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Why};
 pub use guarded::{Guarded, wipe, wiped};
-pub use listing::{Listing, ListingConfig};
 pub use name::{Look, Name, NameError};
+pub use nodeset::listing::{Listing, ListingConfig};
+pub use nodeset::registry::{Registry, RegistryConfig};
 pub use peer::{Peer, PeerConfig};
-pub use registry::{Registry, RegistryConfig};
 pub use rng::{Rng, Seed, mix};
 pub use session::handshake::{COOKIE, INIT, RESP};
 pub use text::{SafeText, TEXT_MAX, sanitize};

@@ -13,12 +13,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
-use crate::machine::client::{Card, Client};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::{Exit, NameProblem};
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::name::Name;
+use crate::machine::nodeset::Card;
+use crate::machine::nodeset::client::Client;
 use crate::machine::outbox::Outbox;
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};
@@ -242,9 +243,9 @@ impl Peer {
         let mut parts = core::mem::take(&mut self.parts).recycle();
         let room = (&mut text, &mut parts);
         let received = self.calls.receive(self.now, from, bytes, room, &mut self.out);
-        let asked = |client: &&mut Client| client.nodeset == from && !client.holds_lease();
-        if let Some(client) = self.client.as_mut().filter(asked) {
-            client.junk |= matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
+        let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
+        if let Some(client) = self.client.as_mut().filter(|_| junk && from == self.nodeset) {
+            client.heard_junk();
         }
         match received {
             Ok(arrival) => self.arrived(&arrival, &mut parts),
@@ -440,6 +441,7 @@ impl Machine for Peer {
     fn check(&self) {
         self.calls.check();
         self.members.check();
+        self.client.iter().for_each(Client::check);
         assert!(self.speech.backlog() <= MESSAGES_MAX);
     }
 }

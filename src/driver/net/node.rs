@@ -11,7 +11,7 @@ use crate::driver::net::socket::{Buffer, Socket, Trouble};
 use crate::driver::os::clock::Clock;
 use crate::driver::os::logged::Logged;
 use crate::machine::wire::DATAGRAM_MAX;
-use crate::machine::{Action, Blame, Event, Exit, Input, Machine, Seed, Time, drain};
+use crate::machine::{Action, Blame, Event, Exit, Input, Machine, Seed, Time, Wake, drain};
 
 /// The log says no more often than this what was refused: whoever sends junk does not fill it.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -38,16 +38,26 @@ impl Told<'_> {
 struct Tally {
     blame: Blame,
     trouble: Trouble,
+    /// How often the machine wanted to be woken at once.
+    unlawful: u64,
+}
+
+/// The machine, and what its owner knows of it.
+#[derive(Debug)]
+struct Owned<M> {
+    machine: M,
+    exited: bool,
+    wake: Option<Wake>,
+    unlawful: u64,
 }
 
 /// A machine that is connected to the network.
 #[derive(Debug)]
 pub(crate) struct Node<M> {
-    machine: M,
+    owned: Owned<M>,
     socket: Socket,
     buffer: Box<Buffer>,
     clock: Clock,
-    exited: bool,
     /// Whoever is in front of the machine can be shown no more, and it knows.
     full: bool,
     /// What the log knows of, and when it may be told again.
@@ -58,11 +68,10 @@ pub(crate) struct Node<M> {
 impl<M: Machine> Node<M> {
     pub(crate) fn new(machine: M, socket: Socket, clock: Clock) -> Self {
         Self {
-            machine,
+            owned: Owned { wake: machine.next_wake(), machine, exited: false, unlawful: 0 },
             socket,
             buffer: Box::new([0; DATAGRAM_MAX + 1]),
             clock,
-            exited: false,
             full: false,
             told: Tally::default(),
             tell_at: Time::ZERO,
@@ -80,7 +89,7 @@ impl<M: Machine> Node<M> {
         if let Input::Full(full) = input {
             self.full = full;
         }
-        turn(&mut self.machine, &mut self.socket, &mut self.exited, now, input, &mut tell);
+        self.owned.turn(&mut self.socket, now, input, &mut tell);
     }
 
     /// One turn: what waits at the socket, and then the deadline, if it has come.
@@ -89,12 +98,12 @@ impl<M: Machine> Node<M> {
     /// that did not arrive.
     pub(crate) fn turn(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) {
         if self.socket.readable() || self.due() {
-            let Self { machine, socket, buffer, clock, exited, full, .. } = self;
+            let Self { owned, socket, buffer, clock, full, .. } = self;
             socket.receive(buffer, |socket, from, bytes| {
                 let input = Input::Datagram { from, bytes };
-                let too_much = turn(machine, socket, exited, clock.now(), input, &mut tell);
+                let too_much = owned.turn(socket, clock.now(), input, &mut tell);
                 if too_much && !core::mem::replace(full, true) {
-                    turn(machine, socket, exited, clock.now(), Input::Full(true), &mut tell);
+                    owned.turn(socket, clock.now(), Input::Full(true), &mut tell);
                 }
             });
             self.tell_log();
@@ -110,11 +119,11 @@ impl<M: Machine> Node<M> {
 
     /// When the machine wants its next turn.
     pub(crate) fn wake(&self) -> Option<Time> {
-        if self.exited {
+        if self.owned.exited {
             return None;
         }
         let tell = self.is_untold().then_some(self.tell_at);
-        self.machine.next_wake().map(|wake| wake.at).into_iter().chain(tell).min()
+        self.owned.wake.map(|wake| wake.at).into_iter().chain(tell).min()
     }
 
     pub(crate) const fn note_readable(&mut self) {
@@ -123,7 +132,7 @@ impl<M: Machine> Node<M> {
 
     /// Whether a turn is needed although nothing more is announced.
     pub(crate) const fn has_work(&self) -> bool {
-        self.socket.readable() && !self.exited
+        self.socket.readable() && !self.owned.exited
     }
 
     /// Whether the machine knows that whoever is in front of it can be shown no more.
@@ -132,7 +141,7 @@ impl<M: Machine> Node<M> {
     }
 
     pub(crate) const fn machine(&self) -> &M {
-        &self.machine
+        &self.owned.machine
     }
 
     pub(crate) const fn local(&self) -> SocketAddr {
@@ -140,7 +149,8 @@ impl<M: Machine> Node<M> {
     }
 
     fn tally(&self) -> Tally {
-        Tally { blame: self.machine.blame(), trouble: self.socket.trouble() }
+        let Owned { machine, unlawful, .. } = &self.owned;
+        Tally { blame: machine.blame(), trouble: self.socket.trouble(), unlawful: *unlawful }
     }
 
     /// Whether the log lacks something that it is to have.
@@ -156,12 +166,13 @@ impl<M: Machine> Node<M> {
             return;
         }
         let tally = self.tally();
-        let Tally { blame, trouble: Trouble { lost, failed } } = tally;
+        let Tally { blame, trouble: Trouble { lost, failed }, unlawful } = tally;
         let Blame { malformed, unauthenticated, replayed, unknown_call, over_limit } = blame;
         debug!(
             "refused so far: {malformed} malformed, {unauthenticated} unauthenticated, \
              {replayed} replayed, {unknown_call} unknown calls, {over_limit} over a limit; \
-             {lost} had no room, {failed} could not be sent or received{}",
+             {lost} had no room, {failed} could not be sent or received; {unlawful} \
+             wakes were over{}",
             self.socket.failure().map_or(String::new(), |error| format!(", the last: {error}"))
         );
         self.told = tally;
@@ -169,27 +180,31 @@ impl<M: Machine> Node<M> {
     }
 }
 
-fn turn<M: Machine>(
-    machine: &mut M,
-    socket: &mut Socket,
-    exited: &mut bool,
-    now: Time,
-    input: Input<'_>,
-    tell: &mut impl FnMut(Told<'_>) -> bool,
-) -> bool {
-    let mut full = false;
-    if *exited {
-        return full;
-    }
-    drain(machine, now, input, |action| match action {
-        Action::Send { to, bytes } => socket.send(to, bytes),
-        Action::Show(event) => full |= tell(Told::Event(event)),
-        Action::Exit(exit) => {
-            *exited = true;
-            tell(Told::Exit(exit));
+impl<M: Machine> Owned<M> {
+    /// Gives the machine one input, and carries out what follows. Whether it should be told no more.
+    fn turn(
+        &mut self,
+        socket: &mut Socket,
+        now: Time,
+        input: Input<'_>,
+        tell: &mut impl FnMut(Told<'_>) -> bool,
+    ) -> bool {
+        let (mut full, exited) = (false, &mut self.exited);
+        if *exited {
+            return full;
         }
-    });
-    full
+        let drained = drain(&mut self.machine, now, input, |action| match action {
+            Action::Send { to, bytes } => socket.send(to, bytes),
+            Action::Show(event) => full |= tell(Told::Event(event)),
+            Action::Exit(exit) => {
+                *exited = true;
+                tell(Told::Exit(exit));
+            }
+        });
+        self.wake = drained.wake;
+        self.unlawful += u64::from(!drained.lawful);
+        full
+    }
 }
 
 /// Entropy for one machine.

@@ -4,9 +4,10 @@ use core::time::Duration;
 
 use super::{Peer, Stage};
 use crate::machine::call::{Admission, Arrival};
-use crate::machine::client::{Client, News};
 use crate::machine::event::{Event, Exit, Health, NameProblem};
 use crate::machine::member::Member;
+use crate::machine::nodeset::News;
+use crate::machine::nodeset::client::Client;
 use crate::machine::token::{LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};
@@ -41,7 +42,7 @@ impl Peer {
 
     /// Who waits alone is told, whenever there are more, that the one they wait for may be next door.
     fn notice_elsewhere(&mut self) {
-        let count = self.client.as_ref().map_or(0, |client| client.elsewhere);
+        let count = self.client.as_ref().map_or(0, Client::elsewhere);
         let waits = matches!(self.stage, Stage::Ready) && self.members.shown_count() == 0;
         if waits && count > self.elsewhere {
             self.elsewhere = count;
@@ -71,8 +72,8 @@ impl Peer {
             }
             _ => {
                 self.calls.blame.unauthenticated += 1;
-                if let Some(client) = self.client.as_mut().filter(|client| !client.holds_lease()) {
-                    client.junk = true;
+                if let Some(client) = &mut self.client {
+                    client.heard_junk();
                 }
                 return;
             }

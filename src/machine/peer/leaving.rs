@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{Peer, Stage};
-use crate::machine::client::Client;
 use crate::machine::event::{Event, Exit, Why};
+use crate::machine::nodeset::client::Client;
 use crate::machine::token::Purpose;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Request, Response};

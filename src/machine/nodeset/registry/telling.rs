@@ -6,7 +6,7 @@ use super::{
     room_of,
 };
 use crate::machine::call::{Arrival, CallKey};
-use crate::machine::roster::Announcement;
+use crate::machine::nodeset::roster::Announcement;
 use crate::machine::time::Time;
 use crate::machine::who::ids::{PeerId, Tag};
 use crate::machine::wire::{Change, Listed, Request};

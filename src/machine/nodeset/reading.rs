@@ -1,13 +1,11 @@
 //! Reading a room's roster in several places at once (docs/PROTOCOL.md, "Nodeset").
 //!
-//! A page brings all changes behind one version up to another, so the roster is a line, and what is
-//! not read yet are parts of it. The first page comes from anywhere; then every part is read from its
-//! beginning, and the widest are split while more questions may be open. Nothing depends on which
-//! answer comes first, or twice, or never. A member that changes while the roster is read moves to
-//! the end of the line, which then grows.
+//! A page brings all changes behind one version up to another, so the roster is a line of versions, of
+//! which ranges are not read yet ([`Ranges`]). The first page comes from anywhere; then every range is
+//! read from its beginning, and the widest are split while more questions may be open. A member that
+//! changes while the roster is read moves to the end of the line, which then grows.
 
-use std::collections::BTreeMap;
-
+use crate::machine::ranges::{Ranges, Window};
 use crate::machine::wire::{ANYWHERE, Change, Page};
 
 /// Questions that may be open once the first page is here: their answers are what RFC 3390 lets a
@@ -19,35 +17,23 @@ const OPEN_MAX: u32 = 16;
 /// Answers taken before a roster that never ends is taken for complete.
 const ANSWERS_MAX: u32 = 1024;
 
-/// A page holds this many changes at least, so that a part this wide is read at once.
+/// A page holds this many changes at least, so that a range this wide is read at once.
 const PAGE_LEAST: u64 = 4;
 
 /// Departures that are kept until the end; a nodeset remembers fewer.
 const GONE_MAX: usize = 1024;
 
-/// Parts that may be unread: every answer and every growth of the line leaves one more at most.
-pub(crate) const PARTS_MAX: usize = 2 * ANSWERS_MAX as usize;
+/// Ranges that may be unread: every answer and every growth of the line leaves one more at most.
+pub(crate) const RANGES_MAX: usize = 2 * ANSWERS_MAX as usize;
 
 /// How far the roster of a room is read.
 #[derive(Debug, Hash)]
 pub(crate) struct Reading {
-    /// The parts that are not read, by the version they begin behind.
-    unread: BTreeMap<u64, Part>,
-    /// The last change any page told of; `None` before the first page.
-    current: Option<u64>,
-    /// Questions that are open.
-    pub(crate) open: u32,
-    open_max: u32,
+    /// What is not read, up to the last change any page told of.
+    unread: Ranges,
+    window: Window,
     answers: u32,
     gone: Vec<Change>,
-}
-
-#[derive(Clone, Copy, Debug, Hash)]
-struct Part {
-    /// The last version that belongs to it.
-    upto: u64,
-    /// The open question that will be answered with its beginning.
-    asked: Option<u64>,
 }
 
 /// What a page has come to.
@@ -62,84 +48,41 @@ pub(crate) enum Progress {
 }
 
 impl Reading {
-    /// How many parts are not read.
-    pub(crate) fn parts(&self) -> usize {
-        self.unread.len()
-    }
-
     pub(crate) const fn new() -> Self {
-        Self {
-            unread: BTreeMap::new(),
-            current: None,
-            open: 0,
-            open_max: OPEN_FIRST,
-            answers: 0,
-            gone: Vec::new(),
-        }
+        let window = Window::new(OPEN_FIRST, OPEN_MAX);
+        Self { unread: Ranges::new(), window, answers: 0, gone: Vec::new() }
     }
 
     /// Nothing is known any more. What is open is still going to be answered.
     pub(crate) fn begin_again(&mut self) {
-        (self.unread, self.current) = (BTreeMap::new(), None);
+        self.unread = Ranges::new();
         self.gone.clear();
-    }
-
-    /// The first page has not come.
-    pub(crate) const fn is_blank(&self) -> bool {
-        self.current.is_none()
-    }
-
-    /// So much was answered that there must be an end.
-    pub(crate) const fn is_endless(&self) -> bool {
-        self.answers >= ANSWERS_MAX
-    }
-
-    /// The version the next question has, once the first page is here; `None` when enough are open.
-    pub(crate) fn next(&self) -> Option<u64> {
-        if self.is_blank() || self.open >= self.open_max {
-            return None;
-        }
-        let widest = |asked: bool| {
-            let parts = self.unread.iter().map(|(&after, part)| (part.upto - after, after, part));
-            parts.filter(|(_, _, part)| part.asked.is_some() == asked).max_by_key(|part| part.0)
-        };
-        if let Some((_, after, _)) = widest(false) {
-            return Some(after);
-        }
-        let (width, after, _) = widest(true)?;
-        (width >= 2 * PAGE_LEAST).then_some(after + width / 2)
     }
 
     /// A question is open: what is behind `have` will be read, or a page from anywhere.
     pub(crate) fn asked(&mut self, have: u64) {
-        self.open += 1;
-        let Some((&after, part)) = self.unread.range_mut(..=have).next_back() else { return };
-        if have >= part.upto {
-            return;
-        }
-        let rest = Part { upto: part.upto, asked: Some(have) };
-        if after < have {
-            part.upto = have;
-        }
-        self.unread.insert(have, rest);
+        self.window.asked();
+        self.unread.asked(have);
     }
 
     /// A question failed: others may reach what it was about.
     pub(crate) fn failed(&mut self, have: u64) {
-        self.open_max = (self.open_max / 2).max(1);
-        self.over(have);
+        self.window.failed();
+        self.unread.over(have);
     }
 
     /// A question was answered, though not with a page.
     pub(crate) fn answered(&mut self, have: u64) {
         self.answers += 1;
-        self.over(have);
+        self.window.answered();
+        self.unread.over(have);
     }
 
     /// A question was answered with a page.
     pub(crate) fn page(&mut self, have: u64, page: Page) -> Progress {
-        self.answered(have);
-        self.open_max = (self.open_max + 1).min(OPEN_MAX);
+        self.answers += 1;
+        self.window.brought();
+        self.unread.over(have);
         let Page { after, reached, current, changes } = page;
         let begun = if have == ANYWHERE { after } else { have };
         if begun > current {
@@ -148,61 +91,59 @@ impl Reading {
         } else if after > begun || reached < current && reached <= begun {
             return Progress::Nonsense;
         }
-        let known = self.current.unwrap_or(0);
-        if current > known {
-            match self.unread.last_entry() {
-                Some(mut last) if last.get().upto == known => last.get_mut().upto = current,
-                _ => drop(self.unread.insert(known, Part { upto: current, asked: None })),
-            }
-        }
-        let known = known.max(current);
-        self.current = Some(known);
-        self.read(after, reached);
+        self.unread.grow(current);
+        self.unread.known(after, reached);
         // Answers overtake each other: departures are told last.
         let (gone, mut here): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|change| matches!(change, Change::Gone(_)));
         let room = GONE_MAX - self.gone.len();
         self.gone.extend(gone.into_iter().take(room));
-        if !self.unread.is_empty() && !self.is_endless() {
+        if !self.unread.is_known() && !self.is_endless() {
             return Progress::More(here);
         }
         here.append(&mut self.gone);
-        Progress::Complete(known, here)
+        Progress::Complete(self.unread.end(), here)
     }
 
-    fn over(&mut self, have: u64) {
-        self.open = self.open.saturating_sub(1);
-        for part in self.unread.values_mut().filter(|part| part.asked == Some(have)) {
-            part.asked = None;
-        }
+    /// The version the next question has, once the first page is here; `None` when enough are open.
+    pub(crate) fn next(&self) -> Option<u64> {
+        if self.window.is_full() { None } else { self.unread.next(PAGE_LEAST) }
     }
 
-    /// Takes what is behind `after` up to `reached` from what is unread.
-    fn read(&mut self, after: u64, reached: u64) {
-        while let Some((&begin, &part)) = self.unread.range(..reached).next_back() {
-            if part.upto <= after {
-                return;
-            }
-            self.unread.remove(&begin);
-            let mut asked = part.asked;
-            if begin < after {
-                self.unread.insert(begin, Part { upto: after, asked: asked.take() });
-            }
-            if part.upto > reached {
-                self.unread.insert(reached, Part { upto: part.upto, asked });
-            }
-        }
+    /// The first page has not come.
+    pub(crate) const fn is_blank(&self) -> bool {
+        self.unread.end() == 0
+    }
+
+    /// So much was answered that there must be an end.
+    pub(crate) const fn is_endless(&self) -> bool {
+        self.answers >= ANSWERS_MAX
+    }
+
+    /// Questions that are open.
+    pub(crate) const fn open(&self) -> u32 {
+        self.window.open()
+    }
+
+    /// How many ranges are not read.
+    pub(crate) fn ranges(&self) -> usize {
+        self.unread.len()
+    }
+
+    pub(crate) fn check(&self) {
+        self.unread.check();
+        assert!(self.ranges() <= RANGES_MAX && self.gone.len() <= GONE_MAX);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeSet, VecDeque};
+    use std::collections::{BTreeMap, BTreeSet, VecDeque};
     use std::sync::Arc;
 
     use super::*;
+    use crate::machine::nodeset::roster::Roster;
     use crate::machine::rng::{Rng, Seed};
-    use crate::machine::roster::Roster;
     use crate::machine::who::beacon::{SEALED, Sealed};
     use crate::machine::who::ids::Handle;
     use crate::machine::wire::{Departure, Gone, Listed};
@@ -259,7 +200,7 @@ mod tests {
                 self.open.push_back((have, self.round + 1));
                 next = self.reading.next();
             }
-            assert_eq!(self.reading.open as usize, self.open.len());
+            assert_eq!(self.reading.open() as usize, self.open.len());
             assert!(self.open.len() <= OPEN_MAX as usize);
             assert!(!self.open.is_empty(), "there is more to read, and nobody asks");
         }
@@ -432,7 +373,7 @@ mod tests {
                 n += 1;
                 let have_at = if have == ANYWHERE { 0 } else { have };
                 reader.page(have, lie(have_at, n));
-                assert!(reader.reading.parts() <= PARTS_MAX);
+                assert!(reader.reading.ranges() <= RANGES_MAX);
             }
             assert!(n <= u64::from(ANSWERS_MAX), "{n} answers");
         }

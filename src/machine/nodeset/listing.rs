@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use core::net::SocketAddr;
 
+use super::find::{Find, Found};
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
-use crate::machine::client::{Client, News};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::Listed;
@@ -54,7 +54,7 @@ pub struct Listing {
     config: ListingConfig,
     now: Time,
     calls: Calls<Ask>,
-    client: Option<Client>,
+    find: Option<Find>,
     found: BTreeMap<Handle, Listed>,
     out: Outbox,
     done: bool,
@@ -65,7 +65,7 @@ impl Listing {
     pub fn new(config: ListingConfig) -> Self {
         let calls = Calls::new(config.incarnation.get(), 1, config.seed.stream("calls"));
         let (found, out) = (BTreeMap::new(), Outbox::default());
-        Self { config, now: Time::ZERO, calls, client: None, found, out, done: false }
+        Self { config, now: Time::ZERO, calls, find: None, found, out, done: false }
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
@@ -73,37 +73,39 @@ impl Listing {
         let room = (&mut nothing, &mut parts);
         let received = self.calls.receive(now, from, bytes, room, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
-        if let Some(client) = self.client.as_mut().filter(|client| client.nodeset == from) {
-            client.junk |= junk;
+        if let Some(find) = self.find.as_mut().filter(|_| junk && from == self.config.nodeset) {
+            find.heard_junk();
         }
         let Ok(arrival @ Arrival { link: Some(_), sender: Sender::Open(sender), .. }) = received
         else {
             return;
         };
         for part in parts.drain() {
-            let Some(client) = &mut self.client else { return };
+            let Some(find) = self.find.as_mut().filter(|_| !self.done) else { return };
             match part {
-                Part::Request { .. } => client.junk = true,
-                Part::Late => self.calls.late(now, &arrival),
-                Part::Answer { call, token, response } => {
+                Part::Request { .. } => find.heard_junk(),
+                Part::Answer { call, token: Ask::Who { have }, response } => {
                     let Some(link) = self.calls.answered(now, &arrival, call) else { continue };
                     self.calls.alive(link);
-                    let news = client.answered(now, token, sender, response, None, &mut self.calls);
-                    self.take(news);
+                    let found = find.answered(now, have, sender, response, &mut self.calls);
+                    self.take(found);
                 }
+                Part::Answer { .. } | Part::Late => self.calls.late(now, &arrival),
             }
         }
     }
 
-    fn take(&mut self, news: News) {
-        let (changes, last) = match news {
-            News::Changes(changes) => (changes, false),
-            News::Roster(changes) => (changes, true),
-            News::Over(exit) => {
-                self.done = true;
-                return self.out.exit(exit);
-            }
-            _ => return,
+    fn over(&mut self, exit: Exit) {
+        self.done = true;
+        self.out.exit(exit);
+    }
+
+    fn take(&mut self, found: Found) {
+        let (changes, last) = match found {
+            Found::Nothing => return,
+            Found::Part(changes) => (changes, false),
+            Found::All(_, changes) => (changes, true),
+            Found::Over(exit) => return self.over(exit),
         };
         for change in changes {
             match change {
@@ -113,11 +115,10 @@ impl Listing {
             }
         }
         if last {
-            self.done = true;
             let mut found: Vec<Listed> = core::mem::take(&mut self.found).into_values().collect();
             found.sort_by_key(|listed| listed.who.id);
             self.out.show(Event::Listing(found));
-            self.out.exit(Exit::Left { undelivered: 0 });
+            self.over(Exit::Left { undelivered: 0 });
         }
     }
 
@@ -145,27 +146,28 @@ impl Machine for Listing {
         if self.done {
             return;
         }
-        if self.client.is_none() {
-            let (rng, config) = (self.config.seed.stream("client"), &self.config);
-            self.client =
-                Client::start(now, config.nodeset, config.room.tag(), rng, &mut self.calls);
+        if self.find.is_none() {
+            let (mut rng, config) = (self.config.seed.stream("client"), &self.config);
+            let tag = config.room.tag();
+            self.find = Find::start(now, config.nodeset, tag, &mut rng, &mut self.calls);
         }
         match input {
             Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
             Input::Unreachable(addr) if addr == self.config.nodeset => {
-                self.done = true;
-                self.out.exit(Exit::NobodyListens);
+                self.over(Exit::NobodyListens);
             }
             _ => {}
         }
-        let Some(client) = &mut self.client else { return };
-        client.tick(now, None, &mut self.calls);
+        let Some(find) = &mut self.find else { return };
+        find.tick(now, &mut self.calls);
         while !self.done
+            && let Some(find) = &mut self.find
             && let Some((_, ask)) = self.calls.expired(now)
         {
-            let Some(client) = &mut self.client else { return };
-            let news = client.failed(now, ask, None, &mut self.calls);
-            self.take(news);
+            let Ask::Who { have } = ask else { continue };
+            if let Some(exit) = find.failed(now, have, &mut self.calls) {
+                self.over(exit);
+            }
         }
         self.calls.flush(now, &mut self.out);
     }
@@ -178,19 +180,19 @@ impl Machine for Listing {
         if self.done {
             return None;
         }
-        let Some(client) = &self.client else {
+        let Some(find) = &self.find else {
             return Some(Wake {
                 at: self.now + core::time::Duration::from_micros(1),
                 why: "start",
             });
         };
         let call = self.calls.next_wake().map(|at| Wake { at, why: "call" });
-        call.into_iter().chain(client.next_wake().map(|at| Wake { at, why: "nodeset" })).min()
+        call.into_iter().chain(find.next_wake().map(|at| Wake { at, why: "nodeset" })).min()
     }
 
     fn footprint(&self) -> Vec<Table> {
         let mut tables = self.calls.footprint();
-        tables.extend(self.client.iter().map(Client::footprint));
+        tables.extend(self.find.iter().map(Find::footprint));
         tables.push(Table { name: "listed", len: self.found.len(), limit: LISTED_MAX });
         tables
     }
@@ -200,11 +202,65 @@ impl Machine for Listing {
     }
 
     fn digest(&self) -> u64 {
-        let Self { client, calls, found, done, .. } = self;
-        digest(&(client, calls, found, done))
+        let Self { find, calls, found, done, .. } = self;
+        digest(&(find, calls, found, done))
     }
 
     fn check(&self) {
         self.calls.check();
+        self.find.iter().for_each(Find::check);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{FIRST, ms, nodeset, page};
+    use super::*;
+    use crate::machine::contract::drain;
+    use crate::machine::name::Name;
+    use crate::machine::wire::{Datagram, put_header, put_response};
+    use crate::machine::wire::{Packet, Response};
+
+    fn start(incarnation: Incarnation) -> (Listing, Vec<u32>) {
+        let room = Room::new(Name::parse("lobby").expect("a name"), None);
+        let config = ListingConfig::new(Seed([1; 32]), incarnation, room, nodeset());
+        let (mut listing, mut asked) = (Listing::new(config), Vec::new());
+        for now in [ms(0), ms(100)] {
+            drain(&mut listing, now, Input::Tick, |action| {
+                let Action::Send { bytes, .. } = action else { panic!("{action:?}") };
+                for packet in Datagram::decode(bytes).expect("an honest datagram").packets() {
+                    let Packet::Request { seq, .. } = packet else { panic!("{packet:?}") };
+                    asked.push(seq);
+                }
+            });
+        }
+        (listing, asked)
+    }
+
+    /// A nodeset may put two answers into one datagram. The second one was taken for news after the
+    /// first had ended it all, and a program that had been told to exit was told so again.
+    #[test]
+    fn nothing_follows_the_exit() {
+        let empty = Response::Page(page(0, 0, 0, 0));
+        let ends = [empty, Response::Full, Response::Version(9), Response::Unknown];
+        for (first, second) in
+            ends.iter().flat_map(|first| ends.iter().map(move |end| (first, end)))
+        {
+            let incarnation = Incarnation::at(1);
+            let (mut listing, asked) = start(incarnation);
+            assert_eq!(asked.len(), 2, "the first question is asked twice");
+            let mut bytes = Vec::new();
+            put_header(&mut bytes, FIRST, incarnation.get(), 1, 0);
+            put_response(&mut bytes, asked[0], first);
+            put_response(&mut bytes, asked[1], second);
+            let (mut listings, mut exits) = (0, 0);
+            let input = Input::Datagram { from: nodeset(), bytes: &bytes };
+            drain(&mut listing, ms(120), input, |action| {
+                assert_eq!(exits, 0, "{action:?}");
+                listings += usize::from(matches!(action, Action::Show(Event::Listing(_))));
+                exits += usize::from(matches!(action, Action::Exit(_)));
+            });
+            assert_eq!((exits, listings), (1, usize::from(matches!(first, Response::Page(_)))));
+        }
     }
 }

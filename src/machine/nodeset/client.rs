@@ -1,0 +1,200 @@
+//! The peer's side of a nodeset: first the room is found ([`Find`]), so that a name that is taken can be
+//! refused before anybody hears of it; then a place in it is held ([`Lease`]).
+//!
+//! This file knows what comes after what, and which of the two an answer is for. What is asked of a
+//! place before there may be one is not done.
+
+use core::net::SocketAddr;
+
+use super::News;
+use super::contact::Token;
+use super::find::{Find, Found, unread};
+use super::lease::{Card, Lease};
+use crate::machine::call::Calls;
+use crate::machine::contract::Table;
+use crate::machine::rng::Rng;
+use crate::machine::time::Time;
+use crate::machine::token::{Ask, LinkKey};
+use crate::machine::who::ids::Tag;
+use crate::machine::wire::Response;
+
+#[derive(Debug, Hash)]
+pub(crate) enum Client {
+    /// The roster is being read; a lease will draw from here.
+    Finding { find: Find, rng: Rng },
+    /// The room is known.
+    Leasing(Lease),
+}
+
+impl Client {
+    /// Begins to read the roster. `None` when the link to the nodeset cannot be opened.
+    pub(crate) fn start<T: Token>(
+        now: Time,
+        nodeset: SocketAddr,
+        tag: Tag,
+        mut rng: Rng,
+        calls: &mut Calls<T>,
+    ) -> Option<Self> {
+        let find = Find::start(now, nodeset, tag, &mut rng, calls)?;
+        Some(Self::Finding { find, rng })
+    }
+
+    /// See [`Lease::register`].
+    pub(crate) fn register<T: Token>(&mut self, now: Time, card: &Card, calls: &mut Calls<T>) {
+        if let Some(lease) = self.lease_mut() {
+            lease.register(now, card, calls);
+        }
+    }
+
+    /// See [`Lease::ask_around`].
+    pub(crate) fn ask_around<T: Token>(&mut self, now: Time, card: &Card, calls: &mut Calls<T>) {
+        if let Some(lease) = self.lease_mut() {
+            lease.ask_around(now, card, calls);
+        }
+    }
+
+    /// See [`Lease::deregister`].
+    pub(crate) fn deregister<T: Token>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) -> bool {
+        self.lease_mut().is_some_and(|lease| lease.deregister(now, card, calls))
+    }
+
+    /// See [`Lease::give_back`].
+    pub(crate) fn give_back<T: Token>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) -> bool {
+        self.lease_mut().is_some_and(|lease| lease.give_back(now, card, calls))
+    }
+
+    /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
+    pub(crate) fn answered<T: Token>(
+        &mut self,
+        now: Time,
+        ask: Ask,
+        incarnation: u64,
+        response: Response,
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) -> News {
+        match (&mut *self, ask) {
+            (Self::Finding { find, rng }, Ask::Who { have }) => {
+                match find.answered(now, have, incarnation, response, calls) {
+                    Found::Nothing => News::Nothing,
+                    Found::Part(changes) => News::Changes(changes),
+                    Found::All(version, changes) => {
+                        let lease = Lease::new(now, find.contact().clone(), version, rng.clone());
+                        *self = Self::Leasing(lease);
+                        News::Roster(changes)
+                    }
+                    Found::Over(exit) => News::Over(exit),
+                }
+            }
+            (Self::Leasing(lease), Ask::Register | Ask::Deregister) => {
+                lease.answered(now, incarnation, response, card, calls)
+            }
+            (Self::Leasing(lease), Ask::Who { .. }) => {
+                lease.heard();
+                News::Nothing
+            }
+            (Self::Finding { .. }, _) => News::Nothing,
+        }
+    }
+
+    /// A call failed: five sends, no answer.
+    pub(crate) fn failed<T: Token>(
+        &mut self,
+        now: Time,
+        ask: Ask,
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) -> News {
+        match (self, ask) {
+            (Self::Finding { find, .. }, Ask::Who { have }) => {
+                match find.failed(now, have, calls) {
+                    Some(exit) => News::Over(exit),
+                    None => News::Nothing,
+                }
+            }
+            (Self::Leasing(lease), Ask::Register | Ask::Deregister) => {
+                lease.failed(now, card, calls)
+            }
+            // The room is known without it; nothing else is asked before.
+            (Self::Leasing(_), Ask::Who { .. }) | (Self::Finding { .. }, _) => News::Nothing,
+        }
+    }
+
+    /// Does what is due. `card` is who we are, once the machine above wants a lease.
+    pub(crate) fn tick<T: Token>(&mut self, now: Time, card: Option<&Card>, calls: &mut Calls<T>) {
+        match self {
+            Self::Finding { find, .. } => find.tick(now, calls),
+            Self::Leasing(lease) => lease.tick(now, card, calls),
+        }
+    }
+
+    /// Something came from the nodeset that is not this protocol.
+    pub(crate) const fn heard_junk(&mut self) {
+        match self {
+            Self::Finding { find, .. } => find.heard_junk(),
+            Self::Leasing(lease) => lease.heard_junk(),
+        }
+    }
+
+    pub(crate) const fn link(&self) -> LinkKey {
+        match self {
+            Self::Finding { find, .. } => find.contact().link,
+            Self::Leasing(lease) => lease.link(),
+        }
+    }
+
+    pub(crate) const fn holds_lease(&self) -> bool {
+        matches!(self, Self::Leasing(lease) if lease.is_held())
+    }
+
+    /// A first lease was asked for, and is still due.
+    pub(crate) const fn is_registering(&self) -> bool {
+        matches!(self, Self::Leasing(lease) if lease.is_asked_for())
+    }
+
+    /// How many are in other rooms of the nodeset, as it said last.
+    pub(crate) const fn elsewhere(&self) -> u8 {
+        match self {
+            Self::Finding { .. } => 0,
+            Self::Leasing(lease) => lease.elsewhere(),
+        }
+    }
+
+    pub(crate) const fn next_wake(&self) -> Option<Time> {
+        match self {
+            Self::Finding { find, .. } => find.next_wake(),
+            Self::Leasing(lease) => lease.next_wake(),
+        }
+    }
+
+    /// The ranges of the roster that are not read.
+    pub(crate) fn footprint(&self) -> Table {
+        match self {
+            Self::Finding { find, .. } => find.footprint(),
+            Self::Leasing(_) => unread(0),
+        }
+    }
+
+    pub(crate) fn check(&self) {
+        if let Self::Finding { find, .. } = self {
+            find.check();
+        }
+    }
+
+    const fn lease_mut(&mut self) -> Option<&mut Lease> {
+        match self {
+            Self::Finding { .. } => None,
+            Self::Leasing(lease) => Some(lease),
+        }
+    }
+}

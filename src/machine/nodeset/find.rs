@@ -1,0 +1,403 @@
+//! Finding a room: its roster is read from a nodeset, which joins nothing (docs/PROTOCOL.md, "Reading"
+//! and "Join").
+//!
+//! What is asked for next is up to [`Reading`]; this file asks, takes every answer for what it may be
+//! worth, and knows when to stop: when the room is known, when no nodeset would answer like that, and
+//! when nobody answers. Who waits to join waits for nothing else, so that what is wrong ends it.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::contact::{Contact, Token};
+use super::reading::{Progress, RANGES_MAX, Reading};
+use crate::machine::call::Calls;
+use crate::machine::contract::Table;
+use crate::machine::event::Exit;
+use crate::machine::rng::Rng;
+use crate::machine::time::Time;
+use crate::machine::token::Ask;
+use crate::machine::who::ids::Tag;
+use crate::machine::wire::{ANYWHERE, Change, Cookie, Page, Request, Response};
+
+/// The first question is asked twice, this far apart: at 30 % loss five tries of one call fail once
+/// in thirty, those of two once in eight hundred.
+const TWIN_AFTER: Duration = Duration::from_millis(70);
+
+/// A room that is being read.
+#[derive(Debug, Hash)]
+pub(crate) struct Find {
+    contact: Contact,
+    reading: Reading,
+    /// When the second first question is due.
+    twin: Option<Time>,
+}
+
+/// What an answer has come to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing is new.
+    Nothing,
+    /// Part of the roster; there is more.
+    Part(Vec<Change>),
+    /// The last part of the roster, which is known up to this version.
+    All(u64, Vec<Change>),
+    /// There is nothing to be read here.
+    Over(Exit),
+}
+
+/// The row of so many ranges of a roster that are not read.
+pub(super) const fn unread(ranges: usize) -> Table {
+    Table { name: "unread parts", len: ranges, limit: RANGES_MAX }
+}
+
+impl Find {
+    /// Begins to read. `None` when the link to the nodeset cannot be opened.
+    pub(crate) fn start<T: Token>(
+        now: Time,
+        nodeset: SocketAddr,
+        tag: Tag,
+        rng: &mut Rng,
+        calls: &mut Calls<T>,
+    ) -> Option<Self> {
+        let contact = Contact::open(now, nodeset, tag, calls)?;
+        let twin = Some(now + rng.jitter(TWIN_AFTER, 8));
+        let mut find = Self { contact, reading: Reading::new(), twin };
+        find.ask(now, calls);
+        Some(find)
+    }
+
+    /// Takes the answer to the question for what is behind `have`. `incarnation` is that of the nodeset
+    /// process that answered.
+    pub(crate) fn answered<T: Token>(
+        &mut self,
+        now: Time,
+        have: u64,
+        incarnation: u64,
+        response: Response,
+        calls: &mut Calls<T>,
+    ) -> Found {
+        self.contact.answered();
+        if self.contact.is_another(incarnation) {
+            // Its changes are numbered anew.
+            self.reading.begin_again();
+        }
+        match response {
+            Response::Page(page) => self.page(now, have, page, calls),
+            Response::Cookie(cookie) => self.cookie(now, have, cookie, calls),
+            Response::Version(theirs) => Found::Over(Exit::Version { theirs }),
+            Response::Full => Found::Over(Exit::Full),
+            _ => Found::Over(Exit::NotChatrpc),
+        }
+    }
+
+    /// A question failed: five sends, no answer. Returns how it ends, if it does.
+    pub(crate) fn failed<T: Token>(
+        &mut self,
+        now: Time,
+        have: u64,
+        calls: &mut Calls<T>,
+    ) -> Option<Exit> {
+        self.reading.failed(have);
+        if self.reading.open() > 0 {
+            return None;
+        }
+        self.contact.failed();
+        let exit = self.contact.given_up(now);
+        if exit.is_none() {
+            self.ask(now, calls);
+        }
+        exit
+    }
+
+    /// Asks the first question again, if it is time and no answer has come.
+    pub(crate) fn tick<T: Token>(&mut self, now: Time, calls: &mut Calls<T>) {
+        if self.twin.take_if(|at| *at <= now).is_some() && !self.contact.is_known() {
+            self.ask(now, calls);
+        }
+    }
+
+    /// Something came from there that is not this protocol.
+    pub(crate) const fn heard_junk(&mut self) {
+        self.contact.heard_junk();
+    }
+
+    pub(super) const fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    pub(crate) const fn next_wake(&self) -> Option<Time> {
+        self.twin
+    }
+
+    /// The ranges of the roster that are not read.
+    pub(crate) fn footprint(&self) -> Table {
+        unread(self.reading.ranges())
+    }
+
+    pub(crate) fn check(&self) {
+        self.reading.check();
+    }
+
+    fn page<T: Token>(&mut self, now: Time, have: u64, page: Page, calls: &mut Calls<T>) -> Found {
+        match self.reading.page(have, page) {
+            Progress::More(changes) => {
+                self.ask(now, calls);
+                Found::Part(changes)
+            }
+            Progress::Complete(version, changes) => Found::All(version, changes),
+            Progress::Nonsense => Found::Over(Exit::NotChatrpc),
+        }
+    }
+
+    fn cookie<T: Token>(
+        &mut self,
+        now: Time,
+        have: u64,
+        cookie: Cookie,
+        calls: &mut Calls<T>,
+    ) -> Found {
+        let reading = &mut self.reading;
+        reading.answered(have);
+        // The second of the twins gets the cookie that the first one has come back with.
+        let known = cookie == self.contact.cookie && reading.is_blank() && reading.open() > 0;
+        if reading.is_endless() {
+            return Found::Over(Exit::NotChatrpc);
+        }
+        if !known {
+            self.contact.cookie = cookie;
+            self.ask(now, calls);
+        }
+        Found::Nothing
+    }
+
+    /// Asks for as much of the roster as may be asked for at once; at first, for a page from anywhere.
+    fn ask<T: Token>(&mut self, now: Time, calls: &mut Calls<T>) {
+        let Self { contact: Contact { tag, link, cookie, .. }, reading, .. } = self;
+        let mut wanted = if reading.is_blank() { Some(ANYWHERE) } else { reading.next() };
+        while let Some(have) = wanted {
+            let request = Request::Who { cookie: *cookie, tag: *tag, have };
+            if calls.request(now, *link, T::from(Ask::Who { have }), &request).is_none() {
+                return;
+            }
+            reading.asked(have);
+            wanted = reading.next();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Desk, FIRST, Question, SECOND, TAG, ms, nodeset, page};
+    use super::*;
+    use crate::machine::rng::Seed;
+
+    const NOW: Time = ms(1_000);
+
+    fn start() -> (Find, Desk) {
+        let (mut desk, mut rng) = (Desk::new(), Seed([1; 32]).stream("find"));
+        let find = Find::start(NOW, nodeset(), TAG, &mut rng, &mut desk.calls).expect("a link");
+        (find, desk)
+    }
+
+    /// With both first questions open.
+    fn twins() -> (Find, Desk) {
+        let (mut find, mut desk) = start();
+        find.tick(find.next_wake().expect("a twin"), &mut desk.calls);
+        assert_eq!(desk.open(NOW), [first([0; 8]); 2]);
+        (find, desk)
+    }
+
+    fn first(cookie: Cookie) -> Question {
+        Question::Who { cookie, have: ANYWHERE }
+    }
+
+    /// One of the open questions is answered.
+    fn answer(find: &mut Find, desk: &mut Desk, at: usize, by: u64, response: Response) -> Found {
+        let Question::Who { have, .. } = desk.end(NOW, at) else { panic!("a question") };
+        let found = find.answered(NOW, have, by, response, &mut desk.calls);
+        find.check();
+        found
+    }
+
+    fn fail(find: &mut Find, desk: &mut Desk, at: usize) -> Option<Exit> {
+        let Question::Who { have, .. } = desk.end(NOW, at) else { panic!("a question") };
+        find.failed(NOW, have, &mut desk.calls)
+    }
+
+    /// All that is open fails, and again, until it is over: how often it had to.
+    fn fail_rounds(find: &mut Find, desk: &mut Desk) -> (u32, Exit) {
+        for round in 1..10 {
+            for left in (0..desk.open(NOW).len()).rev() {
+                match fail(find, desk, 0) {
+                    Some(exit) => {
+                        assert_eq!(left, 0, "others may still be answered");
+                        return (round, exit);
+                    }
+                    None => assert!(!desk.open(NOW).is_empty(), "nobody asks any more"),
+                }
+            }
+        }
+        panic!("it goes on");
+    }
+
+    #[test]
+    fn the_first_question_is_asked_twice_unless_it_is_answered() {
+        let (mut find, mut desk) = start();
+        let twin = find.next_wake().expect("a twin");
+        assert!(twin > NOW && twin < NOW + 2 * TWIN_AFTER);
+        find.tick(NOW, &mut desk.calls);
+        assert_eq!(desk.open(NOW).len(), 1, "it is early");
+        let found = answer(&mut find, &mut desk, 0, FIRST, Response::Page(page(0, 5, 100, 0)));
+        assert!(matches!(found, Found::Part(_)));
+        let open = desk.open(NOW);
+        find.tick(twin, &mut desk.calls);
+        assert_eq!((desk.open(NOW), find.next_wake()), (open, None));
+    }
+
+    #[test]
+    fn twins_come_back_with_one_cookie() {
+        let (mut find, mut desk) = twins();
+        answer(&mut find, &mut desk, 0, FIRST, Response::Cookie([7; 8]));
+        assert_eq!(desk.open(NOW), [first([0; 8]), first([7; 8])]);
+        answer(&mut find, &mut desk, 0, FIRST, Response::Cookie([7; 8]));
+        assert_eq!(desk.open(NOW), [first([7; 8])], "it is on its way already");
+        // It has come into another minute, or to another process: then there is nobody else.
+        answer(&mut find, &mut desk, 0, FIRST, Response::Cookie([7; 8]));
+        assert_eq!(desk.open(NOW), [first([7; 8])]);
+    }
+
+    #[test]
+    fn cookies_without_end_are_no_nodeset() {
+        let lies: [fn(u32) -> u8; 3] = [|_| 7, |n| n as u8, |n| (n % 2) as u8];
+        for lie in lies {
+            let (mut find, mut desk) = twins();
+            let mut answers = 0;
+            let exit = loop {
+                answers += 1;
+                let cookie = Response::Cookie([lie(answers); 8]);
+                let found = answer(&mut find, &mut desk, 0, FIRST, cookie);
+                assert!(desk.open(NOW).len() <= 5, "{:?}", desk.open(NOW));
+                match found {
+                    Found::Nothing => assert!(!desk.open(NOW).is_empty()),
+                    Found::Over(exit) => break exit,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert!(matches!(exit, Exit::NotChatrpc) && answers <= 1024, "{exit:?}, {answers}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_to_a_question_ends_it() {
+        let lease =
+            Response::Lease { node: 1, elsewhere: 0, seen: nodeset(), page: page(0, 1, 1, 1) };
+        let next = Response::Next { next: 1, held: 0 };
+        let nonsense = Response::Page(page(9, 9, 20, 0));
+        for wrong in [Response::Ok, Response::Unknown, next, lease, nonsense] {
+            let (mut find, mut desk) = start();
+            let found = answer(&mut find, &mut desk, 0, FIRST, wrong);
+            assert!(matches!(found, Found::Over(Exit::NotChatrpc)), "{found:?}");
+        }
+        let (mut find, mut desk) = twins();
+        let found = answer(&mut find, &mut desk, 0, FIRST, Response::Version(9));
+        assert!(matches!(found, Found::Over(Exit::Version { theirs: 9 })), "{found:?}");
+        let found = answer(&mut find, &mut desk, 0, FIRST, Response::Full);
+        assert!(matches!(found, Found::Over(Exit::Full)), "{found:?}");
+    }
+
+    #[test]
+    fn pages_without_end_are_read_for_a_while() {
+        let (mut find, mut desk) = twins();
+        let mut answers = 0;
+        let version = loop {
+            answers += 1;
+            let Some(&Question::Who { have, .. }) = desk.open(NOW).first() else {
+                panic!("nobody asks any more");
+            };
+            let have = if have == ANYWHERE { 0 } else { have };
+            let endless = Response::Page(page(have, have + 1, u64::MAX - 1, 1));
+            match answer(&mut find, &mut desk, 0, FIRST, endless) {
+                Found::Part(_) => assert!(desk.open(NOW).len() <= 16),
+                Found::All(version, changes) => {
+                    assert!(changes.len() <= 1024, "departures come last");
+                    break version;
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((version, answers), (u64::MAX - 1, 1024));
+    }
+
+    #[test]
+    fn another_process_is_read_from_the_beginning() {
+        let (mut find, mut desk) = start();
+        answer(&mut find, &mut desk, 0, FIRST, Response::Page(page(0, 5, 9, 1)));
+        let asked = Question::Who { cookie: [0; 8], have: 5 };
+        assert_eq!(desk.open(NOW), [asked]);
+        let found = answer(&mut find, &mut desk, 0, SECOND, Response::Page(page(5, 9, 9, 2)));
+        assert!(matches!(found, Found::Part(_)), "the beginning is not known any more: {found:?}");
+        assert_eq!(desk.open(NOW), [Question::Who { cookie: [0; 8], have: 0 }]);
+        let found = answer(&mut find, &mut desk, 0, SECOND, Response::Page(page(0, 5, 9, 4)));
+        let Found::All(9, changes) = found else { panic!("{found:?}") };
+        assert_eq!(changes.len(), 6, "and what the first one said of departures is forgotten");
+    }
+
+    #[test]
+    fn who_never_answered_is_given_up_at_once_and_who_did_after_a_while() {
+        let (mut find, mut desk) = twins();
+        let (rounds, exit) = fail_rounds(&mut find, &mut desk);
+        assert!(rounds == 1 && matches!(exit, Exit::NoNodeset { tries: 5, .. }), "{exit:?}");
+        let (mut find, mut desk) = twins();
+        find.heard_junk();
+        let (rounds, exit) = fail_rounds(&mut find, &mut desk);
+        assert!(rounds == 1 && matches!(exit, Exit::NotChatrpc), "{exit:?}");
+        for failed_before in 0..4 {
+            let (mut find, mut desk) = twins();
+            answer(&mut find, &mut desk, 0, FIRST, Response::Cookie([7; 8]));
+            for _ in 0..failed_before {
+                let open = desk.open(NOW).len();
+                (0..open).for_each(|_| assert!(fail(&mut find, &mut desk, 0).is_none()));
+                // An answer in between, and it has as long again.
+                answer(&mut find, &mut desk, 0, FIRST, Response::Cookie([8; 8]));
+            }
+            let (rounds, exit) = fail_rounds(&mut find, &mut desk);
+            assert!(rounds == 4 && matches!(exit, Exit::NoNodeset { .. }), "{rounds}: {exit:?}");
+        }
+    }
+
+    /// Any answers, in any order, by processes that come and go, and any failures.
+    #[test]
+    fn whatever_comes_it_ends_or_somebody_asks() {
+        fn property(script: Vec<(u8, u8, u8)>) -> bool {
+            let (mut find, mut desk) = twins();
+            for (what, which, how) in script {
+                let open = desk.open(NOW);
+                assert_eq!(open.len(), find.reading.open() as usize);
+                assert!(!open.is_empty() && open.len() <= 17, "{open:?}");
+                let at = usize::from(which) % open.len();
+                let Question::Who { have, .. } = open[at] else { panic!("a question") };
+                let have = if have == ANYWHERE { 0 } else { have };
+                let (near, far) = (u64::from(how % 16), u64::from(which));
+                let response = match what % 8 {
+                    0..=3 => Response::Page(page(have, have + near, have + near + far, near)),
+                    4 => Response::Page(page(have.saturating_sub(near), have + 1, have + far, 1)),
+                    5 => Response::Cookie([how % 3; 8]),
+                    _ => {
+                        if fail(&mut find, &mut desk, at).is_some() {
+                            return true;
+                        }
+                        continue;
+                    }
+                };
+                let by = if what > 240 { SECOND } else { FIRST };
+                match answer(&mut find, &mut desk, at, by, response) {
+                    Found::Nothing | Found::Part(_) => {}
+                    Found::All(..) | Found::Over(_) => return true,
+                }
+            }
+            true
+        }
+        let mut runs = crate::machine::quickcheck().tests(2_000).max_tests(2_000);
+        runs.quickcheck(property as fn(Vec<(u8, u8, u8)>) -> bool);
+    }
+}

@@ -46,7 +46,7 @@
 //! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `codec`, `wire` and its `datagram`, `roster` | every byte that crosses the network |
+//! | `codec`, `wire` and its `datagram`, `nodeset`, `member`, `roster` | every byte that crosses the network: in what it travels; one file per conversation; what is told of a room |
 //! | `keyed`, `guarded` | the keyed hash; where secrets are kept |
 //! | `who` and its `ids`, `base32`, `identity`, `room` | what processes, rooms, leases and messages are called; five bits as a letter; who somebody is; a room's keys |
 //! | `who/beacon`, `who/pins` | what somebody says of themselves; whom we trust |

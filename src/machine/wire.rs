@@ -3,18 +3,26 @@
 //! All integers are big-endian. Decoding is total: lengths and counts are checked against what is
 //! there, trailing bytes are refused, names and addresses are parsed into types that can only hold
 //! good ones. A datagram decodes whole or not at all, so that a refused one changes nothing.
+//!
+//! This file has what may be asked and answered; how each of it is written and read, and under which
+//! number, stands in the file of its conversation: `nodeset`, with its records in `roster`, and
+//! `member`. What packets travel in is in `datagram`.
 
 mod datagram;
+mod member;
+mod nodeset;
 mod roster;
 
 use core::net::SocketAddr;
 
 pub use crate::machine::codec::Malformed;
-use crate::machine::codec::{Reader, put_addr, put_u64};
+use crate::machine::codec::Reader;
 use crate::machine::who::beacon::{Sealed, Signed};
 use crate::machine::who::ids::{Farewell, Tag};
 use crate::machine::who::suite::TAG;
 
+pub use member::{Flags, PIECE_MAX, POSITION_MAX};
+pub use nodeset::{ANYWHERE, Cookie, ELSEWHERE_MAX};
 pub use roster::{Change, Departure, Gone, Listed, Page};
 
 pub use datagram::{
@@ -26,12 +34,6 @@ pub const DATAGRAM_MAX: usize = 1200;
 
 /// The version of the protocol this crate speaks.
 pub const VERSION: u8 = 1;
-
-/// The text of one [`Request::Say`], in bytes.
-pub const PIECE_MAX: usize = 1024;
-
-/// Positions in a stream stay below this: nobody says so much, and nothing overflows near it.
-pub const POSITION_MAX: u64 = 1 << 62;
 
 /// Bytes before the first packet in the open: kind, incarnation, receiver, stamp, echo.
 pub const HEADER: usize = 25;
@@ -55,9 +57,6 @@ pub const PACKET_HEADER: usize = 7;
 /// No process has this incarnation: it stands for whoever listens at an address.
 pub const ANYBODY: u64 = 0;
 
-/// What a [`Request::Who`] has that asks for a page from anywhere in the room.
-pub const ANYWHERE: u64 = u64::MAX;
-
 /// The kinds of datagrams: their first byte.
 pub mod kind {
     /// Packets in the open: only to and from a nodeset.
@@ -71,9 +70,6 @@ pub mod kind {
     /// Packets, sealed.
     pub const DATA: u8 = 4;
 }
-
-/// Proof that a nodeset's answer reached an address: see docs/PROTOCOL.md, "Cookie".
-pub type Cookie = [u8; 8];
 
 /// What one machine asks of another. docs/PROTOCOL.md, "Calls".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,21 +163,6 @@ pub enum Request<'a> {
     },
 }
 
-/// The flags of a [`Request::Say`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Flags {
-    /// Bit 0: something the author does rather than says.
-    pub action: bool,
-    /// Bit 1: said to this reader alone.
-    pub private: bool,
-    /// Bit 2: the message goes on in the next piece.
-    pub more: bool,
-}
-
-/// Members in other rooms are counted up to here: enough to see that the one who is waited for went
-/// next door, too few to watch how busy a nodeset is.
-pub const ELSEWHERE_MAX: u8 = 9;
-
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
@@ -230,18 +211,6 @@ pub enum Asked {
     Other,
 }
 
-mod method {
-    pub(super) const WHO: u8 = 1;
-    pub(super) const REGISTER: u8 = 2;
-    pub(super) const DEREGISTER: u8 = 3;
-    pub(super) const ADD_MEMBER: u8 = 4;
-    pub(super) const REMOVE_MEMBER: u8 = 5;
-    pub(super) const HELLO: u8 = 6;
-    pub(super) const SAY: u8 = 7;
-    pub(super) const PING: u8 = 8;
-    pub(super) const BYE: u8 = 9;
-}
-
 mod status {
     pub(super) const OK: u8 = 0;
     pub(super) const UNKNOWN: u8 = 1;
@@ -258,116 +227,52 @@ impl<'a> Request<'a> {
 
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Who { cookie, tag, have } => {
-                out.extend_from_slice(&[method::WHO, VERSION]);
-                put_room(out, cookie, *tag, *have);
-            }
+            Self::Who { cookie, tag, have } => nodeset::put_who(out, cookie, *tag, *have),
             Self::Register { cookie, tag, have, token, n, sealed } => {
-                out.extend_from_slice(&[method::REGISTER, VERSION]);
-                put_room(out, cookie, *tag, *have);
-                put_u64(out, *token);
-                out.extend_from_slice(&n.to_be_bytes());
-                out.extend_from_slice(&*sealed.0);
+                nodeset::put_register(out, (cookie, *tag, *have), *token, *n, sealed);
             }
             Self::Deregister { tag, farewell, sealed } => {
-                out.push(method::DEREGISTER);
-                out.extend_from_slice(&tag.0);
-                out.extend_from_slice(&farewell.0);
-                out.extend_from_slice(&*sealed.0);
+                nodeset::put_deregister(out, *tag, farewell, sealed);
             }
             Self::AddMember { reached, members } => {
-                out.push(method::ADD_MEMBER);
-                put_u64(out, *reached);
-                members.iter().for_each(|member| member.put(out));
+                nodeset::put_add_member(out, *reached, members);
             }
             Self::RemoveMember { reached, members } => {
-                out.push(method::REMOVE_MEMBER);
-                put_u64(out, *reached);
-                members.iter().for_each(|gone| gone.put(out));
+                nodeset::put_remove_member(out, *reached, members);
             }
+            Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
             Self::Hello { stream, start, given_up, beacon } => {
-                out.push(method::HELLO);
-                out.extend_from_slice(&stream.to_be_bytes());
-                put_u64(out, *start);
-                put_u64(out, *given_up);
-                beacon.put(out);
+                member::put_hello(out, *stream, *start, *given_up, beacon);
             }
             Self::Say { stream, position, number, flags, text } => {
-                out.push(method::SAY);
-                out.extend_from_slice(&stream.to_be_bytes());
-                put_u64(out, *position);
-                put_u64(out, *number);
-                out.push(flags.encode());
-                out.extend_from_slice(text.as_bytes());
+                member::put_say(out, *stream, *position, *number, *flags, text);
             }
-            Self::Ping => out.push(method::PING),
-            Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
-            Self::Bye { next, beacon } => {
-                out.push(method::BYE);
-                put_u64(out, *next);
-                beacon.put(out);
-            }
+            Self::Ping => out.push(member::PING),
+            Self::Bye { next, beacon } => member::put_bye(out, *next, beacon),
         }
     }
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let method = reader.u8()?;
-        if matches!(method, method::WHO | method::REGISTER) {
+        if matches!(method, nodeset::WHO | nodeset::REGISTER) {
             let version = reader.u8()?;
             if version != VERSION {
                 reader.rest();
                 return Ok(Self::Foreign { method, version });
             }
         }
-        Ok(match method {
-            method::WHO => {
-                let (cookie, tag, have) = room(reader)?;
-                Self::Who { cookie, tag, have }
-            }
-            method::REGISTER => {
-                let (cookie, tag, have) = room(reader)?;
-                let (token, n, sealed) = (reader.u64()?, reader.u32()?, Sealed::read(reader)?);
-                Self::Register { cookie, tag, have, token, n, sealed }
-            }
-            method::DEREGISTER => {
-                let (tag, farewell) = (Tag(reader.array()?), Farewell(reader.array()?));
-                Self::Deregister { tag, farewell, sealed: Sealed::read(reader)? }
-            }
-            method::ADD_MEMBER => {
-                let reached = reader.u64()?;
-                Self::AddMember { reached, members: reader.until_end(Listed::read)? }
-            }
-            method::REMOVE_MEMBER => {
-                let reached = reader.u64()?;
-                Self::RemoveMember { reached, members: reader.until_end(Gone::read)? }
-            }
-            method::HELLO => {
-                let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
-                let beacon = Signed::read(reader)?;
-                if stream == 0 || start > POSITION_MAX {
-                    return Err(Malformed);
-                }
-                Self::Hello { stream, start, given_up, beacon }
-            }
-            method::SAY => {
-                let (stream, position) = (reader.u32()?, reader.u64()?);
-                let (number, flags) = (reader.u64()?, Flags::decode(reader.u8()?)?);
-                let text = core::str::from_utf8(reader.rest()).map_err(|_| Malformed)?;
-                if text.is_empty() || text.len() > PIECE_MAX {
-                    return Err(Malformed);
-                }
-                Self::Say { stream, position, number, flags, text }
-            }
-            method::PING => Self::Ping,
-            method::BYE => {
-                let (next, beacon) = (reader.u64()?, Signed::read(reader)?);
-                if !beacon.beacon.left {
-                    return Err(Malformed);
-                }
-                Self::Bye { next, beacon }
-            }
-            _ => return Err(Malformed),
-        })
+        match method {
+            nodeset::WHO => nodeset::who(reader),
+            nodeset::REGISTER => nodeset::register(reader),
+            nodeset::DEREGISTER => nodeset::deregister(reader),
+            nodeset::ADD_MEMBER => nodeset::add_member(reader),
+            nodeset::REMOVE_MEMBER => nodeset::remove_member(reader),
+            member::HELLO => member::hello(reader),
+            member::SAY => member::say(reader),
+            member::PING => Ok(Self::Ping),
+            member::BYE => member::bye(reader),
+            _ => Err(Malformed),
+        }
     }
 }
 
@@ -378,8 +283,7 @@ impl Response {
             Self::Ok => out.push(status::OK),
             Self::Next { next, held } => {
                 out.push(status::OK);
-                put_u64(out, *next);
-                put_u64(out, *held);
+                member::put_next(out, *next, *held);
             }
             Self::Page(page) => {
                 out.push(status::OK);
@@ -387,10 +291,7 @@ impl Response {
             }
             Self::Lease { node, elsewhere, seen, page } => {
                 out.push(status::OK);
-                out.extend_from_slice(&node.to_be_bytes());
-                out.push(*elsewhere);
-                put_addr(out, *seen);
-                page.put(out);
+                nodeset::put_lease(out, *node, *elsewhere, *seen, page);
             }
             Self::Unknown => out.push(status::UNKNOWN),
             Self::Cookie(cookie) => {
@@ -411,19 +312,8 @@ impl Response {
         let mut reader = Reader::new(payload);
         let response = match (reader.u8()?, asked) {
             (status::OK, Asked::Who) => Self::Page(Page::read(&mut reader)?),
-            (status::OK, Asked::Register) => {
-                let (node, elsewhere) = (reader.u32()?, reader.u8()?);
-                if elsewhere > ELSEWHERE_MAX {
-                    return Err(Malformed);
-                }
-                Self::Lease {
-                    node,
-                    elsewhere,
-                    seen: reader.addr()?,
-                    page: Page::read(&mut reader)?,
-                }
-            }
-            (status::OK, Asked::Say) => Self::Next { next: reader.u64()?, held: reader.u64()? },
+            (status::OK, Asked::Register) => nodeset::lease(&mut reader)?,
+            (status::OK, Asked::Say) => member::next(&mut reader)?,
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),
@@ -434,29 +324,6 @@ impl Response {
         reader.finish()?;
         Ok(response)
     }
-}
-
-impl Flags {
-    const fn encode(self) -> u8 {
-        self.action as u8 | (self.private as u8) << 1 | (self.more as u8) << 2
-    }
-
-    const fn decode(bits: u8) -> Result<Self, Malformed> {
-        if bits > 7 {
-            return Err(Malformed);
-        }
-        Ok(Self { action: bits & 1 != 0, private: bits & 2 != 0, more: bits & 4 != 0 })
-    }
-}
-
-fn put_room(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64) {
-    out.extend_from_slice(cookie);
-    out.extend_from_slice(&tag.0);
-    put_u64(out, have);
-}
-
-fn room(reader: &mut Reader<'_>) -> Result<(Cookie, Tag, u64), Malformed> {
-    Ok((reader.array()?, Tag(reader.array()?), reader.u64()?))
 }
 
 #[cfg(test)]

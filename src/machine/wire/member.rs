@@ -1,0 +1,113 @@
+//! What passes between members, always under a seal: Hello, Say, Ping and Bye, and the answer to what was
+//! said (docs/PROTOCOL.md, "Methods").
+
+use super::{Request, Response};
+use crate::machine::codec::{Malformed, Reader, put_u64};
+use crate::machine::who::beacon::Signed;
+
+/// The text of one [`Request::Say`], in bytes.
+pub const PIECE_MAX: usize = 1024;
+
+/// Positions in a stream stay below this: nobody says so much, and nothing overflows near it.
+pub const POSITION_MAX: u64 = 1 << 62;
+
+pub(super) const HELLO: u8 = 6;
+pub(super) const SAY: u8 = 7;
+pub(super) const PING: u8 = 8;
+pub(super) const BYE: u8 = 9;
+
+/// The flags of a [`Request::Say`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags {
+    /// Bit 0: something the author does rather than says.
+    pub action: bool,
+    /// Bit 1: said to this reader alone.
+    pub private: bool,
+    /// Bit 2: the message goes on in the next piece.
+    pub more: bool,
+}
+
+impl Flags {
+    const fn encode(self) -> u8 {
+        self.action as u8 | (self.private as u8) << 1 | (self.more as u8) << 2
+    }
+
+    pub(super) const fn decode(bits: u8) -> Result<Self, Malformed> {
+        if bits > 7 {
+            return Err(Malformed);
+        }
+        Ok(Self { action: bits & 1 != 0, private: bits & 2 != 0, more: bits & 4 != 0 })
+    }
+}
+
+pub(super) fn put_hello(
+    out: &mut Vec<u8>,
+    stream: u32,
+    start: u64,
+    given_up: u64,
+    beacon: &Signed,
+) {
+    out.push(HELLO);
+    out.extend_from_slice(&stream.to_be_bytes());
+    put_u64(out, start);
+    put_u64(out, given_up);
+    beacon.put(out);
+}
+
+pub(super) fn hello(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    let (stream, start, given_up) = (reader.u32()?, reader.u64()?, reader.u64()?);
+    let beacon = Signed::read(reader)?;
+    if stream == 0 || start > POSITION_MAX {
+        return Err(Malformed);
+    }
+    Ok(Request::Hello { stream, start, given_up, beacon })
+}
+
+pub(super) fn put_say(
+    out: &mut Vec<u8>,
+    stream: u32,
+    position: u64,
+    number: u64,
+    flags: Flags,
+    text: &str,
+) {
+    out.push(SAY);
+    out.extend_from_slice(&stream.to_be_bytes());
+    put_u64(out, position);
+    put_u64(out, number);
+    out.push(flags.encode());
+    out.extend_from_slice(text.as_bytes());
+}
+
+pub(super) fn say<'a>(reader: &mut Reader<'a>) -> Result<Request<'a>, Malformed> {
+    let (stream, position) = (reader.u32()?, reader.u64()?);
+    let (number, flags) = (reader.u64()?, Flags::decode(reader.u8()?)?);
+    let text = core::str::from_utf8(reader.rest()).map_err(|_| Malformed)?;
+    if text.is_empty() || text.len() > PIECE_MAX {
+        return Err(Malformed);
+    }
+    Ok(Request::Say { stream, position, number, flags, text })
+}
+
+pub(super) fn put_bye(out: &mut Vec<u8>, next: u64, beacon: &Signed) {
+    out.push(BYE);
+    put_u64(out, next);
+    beacon.put(out);
+}
+
+pub(super) fn bye(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    let (next, beacon) = (reader.u64()?, Signed::read(reader)?);
+    if !beacon.beacon.left {
+        return Err(Malformed);
+    }
+    Ok(Request::Bye { next, beacon })
+}
+
+pub(super) fn put_next(out: &mut Vec<u8>, next: u64, held: u64) {
+    put_u64(out, next);
+    put_u64(out, held);
+}
+
+pub(super) fn next(reader: &mut Reader<'_>) -> Result<Response, Malformed> {
+    Ok(Response::Next { next: reader.u64()?, held: reader.u64()? })
+}

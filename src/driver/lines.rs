@@ -22,7 +22,7 @@ use super::report::Failure;
 use super::splitter::Piece;
 use super::streams::shown;
 use super::wording;
-use crate::machine::{Event, PeerId, Person, Why};
+use crate::machine::{Event, PeerId, Person, Why, sanitize};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -218,7 +218,8 @@ fn excerpt(text: &str) -> String {
     for (at, letter) in text.char_indices() {
         columns += letter.width().unwrap_or(0);
         if columns > EXCERPT_COLUMNS {
-            return format!("{}…", &text[..at]);
+            // What was cut off may have closed an isolate.
+            return format!("{}…", sanitize(&text[..at]));
         }
     }
     text
@@ -357,6 +358,9 @@ mod tests {
         let (_, err) = shown(Style::default(), &[sent, done]);
         let quoted = "one ⏎ two three four five six seven eigh…";
         assert_eq!(err, format!("* not delivered to dave (timeout): \"{quoted}\"\n"));
+        let isolate = format!("\u{2067}{}\u{2069}", "x".repeat(50));
+        assert_eq!(excerpt(&isolate), format!("{}…", "x".repeat(40)), "cut, it is not closed");
+        assert_eq!(excerpt("\u{2068}Ali\u{2069}\tx"), "\u{2068}Ali\u{2069}\tx");
     }
 
     #[test]

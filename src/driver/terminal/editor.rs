@@ -1,17 +1,16 @@
 //! The line being typed: text, a cursor between graphemes, a kill ring, and undo.
 //!
 //! Nothing but the person's keys changes it. The text is always one that the sanitiser would leave
-//! alone, so that a draft can be drawn as it stands, whatever was pasted. Keys are those of Emacs
-//! and readline.
+//! alone, so that a draft can be drawn as it stands, whatever was pasted; but before the cursor a joiner
+//! may wait for what it joins. Keys are those of Emacs and readline.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use unicode_segmentation::GraphemeCursor;
 
 use super::wrap::{columns, fitting};
-use crate::machine::sanitize;
+use crate::machine::{sanitize, sanitize_draft};
 
 /// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and
 /// short enough for every key to look at all of it.
@@ -85,9 +84,8 @@ impl Editor {
 
     /// Inserts at the cursor. False, and nothing is inserted, if the draft would become too long.
     pub(crate) fn insert(&mut self, text: &str) -> bool {
-        // Sanitising makes nothing longer but TAB, which becomes four spaces.
-        let longest = text.len() + 3 * text.bytes().filter(|&byte| byte == b'\t').count();
-        if self.text.len() + longest > DRAFT_MAX {
+        // Nothing gets longer for where it stands.
+        if self.text.len() + text.len().max(sanitize(text).len()) > DRAFT_MAX {
             return false;
         }
         self.before(Last::Typing);
@@ -239,9 +237,8 @@ impl Editor {
     fn splice(&mut self, part: Range<usize>, with: &str) {
         self.cursor = part.start + with.len();
         self.text.replace_range(part, with);
-        if let Cow::Owned(safe) = sanitize(&self.text) {
-            self.cursor = sanitize(&self.text[..self.cursor]).len().min(safe.len());
-            self.text = safe;
+        if let Some((safe, cursor)) = sanitize_draft(&self.text, self.cursor) {
+            (self.text, self.cursor) = (safe, cursor);
         }
         // A mark may have joined what stands before it.
         let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
@@ -443,7 +440,13 @@ mod tests {
                     editor.erase(toward(!forward));
                 }
                 let on_boundary = editor.text().is_char_boundary(editor.cursor());
-                if !on_boundary || sanitize(editor.text()) != editor.text() {
+                let (before, after) = editor.text().split_at(editor.cursor());
+                let safe = sanitize(editor.text());
+                // But for what waits.
+                let waits = before.ends_with(['\u{200C}', '\u{200D}'])
+                    || before.ends_with(|c| matches!(c, '\u{E0030}'..='\u{E007F}'));
+                let safe = safe == editor.text() || waits && safe.ends_with(&*sanitize(after));
+                if !on_boundary || !safe {
                     return false;
                 }
             }
@@ -545,8 +548,38 @@ mod tests {
         editor.erase(Toward::Start);
         assert!(editor.is_empty());
         let mut editor = typed("a\u{202E}b\tc\u{1B}[31m");
-        assert_eq!(editor.text(), "a\u{FFFD}b    c␛[31m");
+        assert_eq!(editor.text(), "a\u{FFFD}b\tc␛[31m");
         editor.erase(Toward::Start);
-        assert_eq!(editor.text(), "a\u{FFFD}b    c␛[31");
+        assert_eq!(editor.text(), "a\u{FFFD}b\tc␛[31");
+    }
+
+    /// Some terminals and input methods send a family one person at a time.
+    #[test]
+    fn one_code_point_at_a_time() {
+        for text in [
+            "👨\u{200D}👩\u{200D}👧\u{200D}👦",
+            "👩🏽\u{200D}❤\u{FE0F}\u{200D}💋\u{200D}👨🏿",
+            "🏴\u{E0067}\u{E0062}\u{E0077}\u{E006C}\u{E0073}\u{E007F}",
+            "می\u{200C}خواهم",
+            "ක්\u{200D}ෂ",
+            "1\u{FE0F}\u{20E3}",
+            "\u{1112}\u{1161}\u{11AB}",
+        ] {
+            let mut editor = Editor::default();
+            text.chars().for_each(|c| assert!(editor.insert(c.encode_utf8(&mut [0; 4]))));
+            assert_eq!((editor.text(), editor.cursor()), (text, text.len()));
+            let mut editor = typed("ab");
+            editor.step(Span::Grapheme, Toward::Start);
+            text.chars().for_each(|c| assert!(editor.insert(c.encode_utf8(&mut [0; 4]))));
+            assert_eq!(editor.text(), format!("a{text}b"), "in the middle");
+        }
+        let mut editor = typed("👨\u{200D}");
+        editor.insert("x");
+        assert_eq!(editor.text(), "👨x", "it waited in vain");
+        let mut editor = typed("\u{301}");
+        assert!(editor.is_empty(), "a mark has nothing to stand on");
+        editor.insert("e");
+        editor.insert("\u{301}");
+        assert_eq!(editor.text(), "e\u{301}");
     }
 }

@@ -639,6 +639,23 @@ fn who_is_alone_says_it_to_who_comes() {
     assert_eq!(room.wants(), [again(id, "anybody?", To::Everybody)]);
 }
 
+/// Each row is what somebody says, and how it stands on the screen.
+#[test]
+fn what_is_said_is_shown() {
+    for (said, shown) in [
+        ("a\tb", "bob: a    b"),
+        ("שלום\u{200F}!", "bob: שלום!"),
+        ("\u{2068}Ali\u{2069} said", "bob: Ali said"),
+        ("می\u{200C}خواهم", "bob: می\u{200C}خواهم"),
+        ("👨\u{200D}👩\u{200D}👧\u{200D}👦", "bob: 👨\u{200D}👩\u{200D}👧\u{200D}👦"),
+        ("10%\r20%", "bob: 10%\n"),
+    ] {
+        let mut room = Room::entered(40, 10);
+        room.hear(&bob(), said);
+        room.shows(shown);
+    }
+}
+
 #[test]
 fn found_again() {
     let mut room = Room::entered(80, 24);

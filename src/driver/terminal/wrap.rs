@@ -1,9 +1,12 @@
 //! A text in rows: broken at spaces where that is possible, between graphemes where it is not.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
+
+use crate::machine::{ZWJ, ZWNJ, sanitize};
 
 /// How many columns a text takes, grapheme by grapheme, as it is drawn.
 pub(crate) fn columns(text: &str) -> usize {
@@ -17,9 +20,27 @@ pub(crate) fn columns(text: &str) -> usize {
 /// any row.
 const GRAPHEME_MAX: usize = 8;
 
-/// What is drawn for a grapheme: itself, unless it is monstrous.
+/// A TAB on the screen. No stops: they would move when something is put before them.
+pub(crate) const TAB: &str = "    ";
+
+/// What is drawn for a grapheme: itself, unless it is monstrous; blanks for a TAB. A joiner at its end
+/// would make some terminals draw the next cell as a part of it, and what keeps letters from joining has
+/// nothing to do in a cell without one.
 pub(crate) fn drawable(grapheme: &str) -> &str {
-    if usize::from(grapheme.cell_width()) > GRAPHEME_MAX { "\u{FFFD}" } else { grapheme }
+    match grapheme {
+        "\t" => TAB,
+        _ if usize::from(grapheme.cell_width()) > GRAPHEME_MAX => "\u{FFFD}",
+        _ if grapheme.ends_with([ZWJ, ZWNJ]) => {
+            let alone = grapheme.trim_end_matches(ZWJ);
+            let stays = matches!(sanitize(alone), Cow::Borrowed(_));
+            if stays { alone } else { alone.trim_end_matches([ZWJ, ZWNJ]) }
+        }
+        // The flag is still being typed.
+        _ if grapheme.ends_with(|c| matches!(c, '\u{E0020}'..='\u{E007E}')) => {
+            grapheme.trim_end_matches(|c| matches!(c, '\u{E0020}'..='\u{E007E}'))
+        }
+        _ => grapheme,
+    }
 }
 
 /// How many columns one grapheme takes. A line feed, which is never drawn, takes none.
@@ -161,6 +182,23 @@ mod tests {
             rows("👩\u{200D}💻 e\u{301}e\u{301}e\u{301}", 3, 3),
             ["👩\u{200D}💻", "e\u{301}e\u{301}e\u{301}"]
         );
+    }
+
+    #[test]
+    fn what_is_drawn() {
+        for (grapheme, drawn) in [
+            ("\t", "    "),
+            ("👨\u{200D}", "👨"),
+            ("👨\u{200D}👩", "👨\u{200D}👩"),
+            ("ه\u{200D}", "ه"),
+            ("ی\u{200C}", "ی\u{200C}"),
+            (" \u{200C}", " "),
+            ("🏴\u{E0067}\u{E0062}", "🏴"),
+            ("e\u{301}", "e\u{301}"),
+        ] {
+            assert_eq!(drawable(grapheme), drawn);
+            assert_eq!(columns(grapheme), columns(drawn));
+        }
     }
 
     #[test]

@@ -121,13 +121,17 @@ fn a_carriage_return_of_a_pipe_ends_a_line() {
     assert_eq!(reader.next("msg")["text"], "10%\n20%\n100%");
 }
 
-/// A name that cannot be spelled without a joiner is one.
+/// A name that cannot be spelled without a joiner is one; a mention of it is heard however it is written.
 #[test]
 fn names_are_spelled_as_well() {
     let (_nodeset, addr) = nodeset();
     let mut ali = Program::join(&addr, "علی\u{200C}رضا");
-    let _zoe = Program::join(&addr, "Zoe\u{308}");
+    let mut zoe = Program::join(&addr, "Zoe\u{308}");
     assert_eq!(ali.next("join")["who"]["name"], "Zoë");
+    zoe.say("سلام علیرضا");
+    assert_eq!(ali.next("msg")["mention"], true);
+    ali.say("ZOE\u{308}: سلام");
+    assert_eq!(zoe.next("msg")["mention"], true);
     let args = ["send", &addr, "-n", "al\u{200C}ice", "hi"];
     let mut refused = Process::of(&mut chatrpc(&args));
     assert_eq!(refused.status(), 4, "nobody sees a difference");

@@ -14,6 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_security::skeleton;
 use unicode_width::UnicodeWidthStr;
 
+use crate::machine::text::fold::fold;
 use crate::machine::text::is_blank;
 use crate::machine::text::{SafeText, sanitize};
 
@@ -313,11 +314,6 @@ pub(super) fn looks(c: char) -> char {
 fn readings(name: &str) -> [String; 2] {
     let lower: String = name.chars().flat_map(fold).collect();
     [name, &lower].map(|written| skeleton(written).flat_map(fold).collect())
-}
-
-/// Case folding, near enough, without its table: by way of upper case, ß is ss and ς is σ.
-fn fold(c: char) -> impl Iterator<Item = char> {
-    c.to_uppercase().flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

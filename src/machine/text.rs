@@ -32,8 +32,10 @@
 //! Of what stays and draws nothing, the same never stands twice in a row, and no more than 4 behind
 //! one character. The rule for marks also keeps a line from striking through what a front end printed
 //! before it. A mark that takes a column is a base here, so that Burmese and Tamil keep their vowels.
-//! `kind` holds the characters of each rule, `isolates` finds what is closed. What this file does not do: shorten, wrap, or judge who is speaking.
+//! `kind` holds the characters of each rule, `isolates` finds what is closed, `fold` compares texts.
+//! What this file does not do: shorten, wrap, or judge who is speaking.
 
+pub(crate) mod fold;
 mod isolates;
 pub(crate) mod kind;
 

@@ -136,6 +136,23 @@ pub(crate) const fn is_han(c: char) -> bool {
     )
 }
 
+/// Of a script in which words stand together, or together with what belongs to them: Han, kana,
+/// Bopomofo, Hangul, Thai, Lao, Burmese, Khmer and their kin.
+pub(crate) const fn is_unspaced(c: char) -> bool {
+    is_han(c)
+        || is_spaceless(c)
+        || matches!(
+            c,
+            '\u{1100}'..='\u{11FF}'
+                | '\u{3041}'..='\u{318F}'
+                | '\u{31A0}'..='\u{31BF}'
+                | '\u{31F0}'..='\u{31FF}'
+                | '\u{A960}'..='\u{A97F}'
+                | '\u{AC00}'..='\u{D7FF}'
+                | '\u{FF66}'..='\u{FFDC}'
+        )
+}
+
 /// Of a script whose words only a dictionary tells apart (UAX 14, SA).
 pub(super) const fn is_spaceless(c: char) -> bool {
     matches!(

@@ -10,7 +10,7 @@ use std::ops::Range;
 use unicode_segmentation::GraphemeCursor;
 
 use super::wrap::{columns, fitting};
-use crate::machine::{sanitize, sanitize_draft};
+use crate::machine::{is_emoji, sanitize, sanitize_draft};
 
 /// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and
 /// short enough for every key to look at all of it.
@@ -138,9 +138,12 @@ impl Editor {
         true
     }
 
-    /// Erases one grapheme.
+    /// Erases one grapheme; backwards, the last character of one that was typed as several.
     pub(crate) fn erase(&mut self, toward: Toward) {
-        let part = self.between(self.reach(Span::Grapheme, toward));
+        let mut part = self.between(self.reach(Span::Grapheme, toward));
+        if toward == Toward::Start {
+            part.start += erased_from(&self.text[part.clone()]);
+        }
         if !part.is_empty() {
             self.before(Last::Erasing);
             self.splice(part, "");
@@ -319,6 +322,28 @@ impl Editor {
             Toward::End => line.end,
         };
     }
+}
+
+/// Where in a grapheme Backspace begins to erase.
+///
+/// Whoever types a script with marks types one after the other, and mends the last. An emoji, a flag, a
+/// keycap, a syllable of Hangul is one key or one choice, and so is a letter of Latin, Greek, Cyrillic or kana
+/// with its accents, which is one character wherever there is one for it. UAX 29, section 3, leaves this
+/// to programs, and names the first.
+fn erased_from(grapheme: &str) -> usize {
+    let whole = |c: char| {
+        is_emoji(c)
+            || matches!(
+                c,
+                '\0'..='\u{58F}' | '\u{1100}'..='\u{11FF}' | '\u{1E00}'..='\u{2BFF}'
+                    | '\u{3041}'..='\u{33FF}' | '\u{A960}'..='\u{A97F}' | '\u{AC00}'..='\u{D7FF}'
+            )
+    };
+    let last = grapheme.char_indices().next_back().map_or(0, |(at, _)| at);
+    // What it selects is chosen with the ideograph.
+    let selected =
+        grapheme.ends_with(|c| matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'));
+    if selected || grapheme.starts_with(whole) { 0 } else { last }
 }
 
 #[cfg(test)]
@@ -551,6 +576,47 @@ mod tests {
         assert_eq!(editor.text(), "a\u{FFFD}b\tc␛[31m");
         editor.erase(Toward::Start);
         assert_eq!(editor.text(), "a\u{FFFD}b\tc␛[31");
+    }
+
+    /// Each row is a draft, and what Backspace leaves of it, again and again.
+    #[test]
+    fn backspace_by_script() {
+        for (script, steps) in [
+            ("Latin", &["xé", "x"][..]),
+            ("Latin, of two", &["xe\u{301}", "x"]),
+            ("Vietnamese", &["xe\u{302}\u{301}", "x"]),
+            ("Greek", &["xα\u{313}\u{301}", "x"]),
+            ("Cyrillic", &["xе\u{308}", "x"]),
+            ("Hebrew", &["\u{5E9}\u{5C1}\u{5B8}", "\u{5E9}\u{5C1}", "\u{5E9}", ""]),
+            ("Arabic", &["\u{645}\u{651}\u{64E}", "\u{645}\u{651}", "\u{645}", ""]),
+            ("Persian", &["می\u{200C}", "می", "م"]),
+            ("Devanagari", &["क्षत्रि", "क्षत्र", "क्षत्", "क्षत", "क्ष", "क्", "क", ""]),
+            ("Bengali", &["কো", "ক", ""]),
+            ("Tamil", &["ணி", "ண", ""]),
+            ("Malayalam", &["ന്\u{200D}", "ന്", "ന", ""]),
+            ("Thai", &["ที่", "ที", "ท", ""]),
+            ("Thai, sara am", &["กำ", "ก", ""]),
+            ("Lao", &["ນ້ຳ", "ນ້", "ນ", ""]),
+            ("Khmer", &["ខ្មែ", "ខ្ម", "ខ្", "ខ", ""]),
+            ("Burmese", &["မျှ", "မျ", "မ", ""]),
+            ("Tibetan", &["རྒྱ", "རྒ", "ར", ""]),
+            ("Hangul", &["x한", "x"]),
+            ("Hangul, of jamo", &["x\u{1112}\u{1161}\u{11AB}", "x"]),
+            ("Japanese", &["xカ\u{3099}", "x"]),
+            ("Han, a variant", &["x葛\u{E0100}", "x"]),
+            ("emoji", &["x👍🏽", "x"]),
+            ("family", &["x👨\u{200D}👩\u{200D}👧\u{200D}👦", "x"]),
+            ("keycap", &["x1\u{FE0F}\u{20E3}", "x"]),
+            ("flag", &["🇬🇷🇧🇷", "🇬🇷", ""]),
+            ("England", &["x🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}", "x"]),
+            ("a chosen form", &["x❤\u{FE0F}", "x", ""]),
+        ] {
+            let mut editor = typed(steps[0]);
+            for left in &steps[1..] {
+                editor.erase(Toward::Start);
+                assert_eq!(&editor.text(), left, "{script}");
+            }
+        }
     }
 
     /// Some terminals and input methods send a family one person at a time.

@@ -116,7 +116,7 @@ pub use session::handshake::{COOKIE, INIT, RESP};
 #[cfg(feature = "driver")]
 pub(crate) use text::fold::folded;
 #[cfg(feature = "driver")]
-pub(crate) use text::kind::{ZWJ, ZWNJ, is_emoji};
+pub(crate) use text::kind::{ZWJ, ZWNJ, is_emoji, is_unspaced};
 #[cfg(feature = "driver")]
 pub(crate) use text::sanitize_draft;
 pub use text::{SafeText, TEXT_MAX, sanitize};

@@ -639,6 +639,28 @@ fn who_is_alone_says_it_to_who_comes() {
     assert_eq!(room.wants(), [again(id, "anybody?", To::Everybody)]);
 }
 
+/// The selected row was counted from below: at another size Enter opened another message.
+#[test]
+fn what_was_found_stays_in_sight_at_any_size() {
+    let mut room = Room::entered(100, 30);
+    (0..60)
+        .for_each(|n| room.hear(&bob(), &format!("hay {n} {}", "and more of it ".repeat(n % 7))));
+    room.hear(&bob(), "the needle is here");
+    (0..60)
+        .for_each(|n| room.hear(&bob(), &format!("hay {n} {}", "and more of it ".repeat(n % 5))));
+    room.text();
+    room.press(b"\t/needle\r");
+    room.shows("the needle is here");
+    for (width, height) in [(61, 20), (40, 12), (120, 40), (20, 8), (100, 11), (100, 30)] {
+        room.picture.resize(width, height);
+        room.shows("needle");
+        room.press(b"\r");
+        room.text();
+        let sheet = room.picture.view().sheet.take().expect("details");
+        assert!(sheet.lines.iter().any(|line| line.ends_with("-61")), "{sheet:?}");
+    }
+}
+
 /// Each row is what somebody says, and how it stands on the screen.
 #[test]
 fn what_is_said_is_shown() {

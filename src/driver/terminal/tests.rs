@@ -661,6 +661,18 @@ fn what_was_found_stays_in_sight_at_any_size() {
     }
 }
 
+/// From Linux's F1 an `A` stayed in the draft, and a late answer of a terminal as a whole.
+#[test]
+fn no_part_of_a_sequence_is_typed() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\\x1bP>|XTerm(390)\x1b\\\x1b[?62;22c\x1b[24;80R");
+    room.press(b"\x1b[M !!");
+    assert_eq!(room.draft(), "");
+    room.press(b"\x1b[[A");
+    room.shows("Help");
+    assert_eq!(room.draft(), "");
+}
+
 /// Each row is what somebody says, and how it stands on the screen.
 #[test]
 fn what_is_said_is_shown() {

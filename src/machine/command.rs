@@ -122,22 +122,53 @@ impl<'a> Opening<'a> {
     }
 }
 
-/// The line from the first character on that somebody sees. A key that a terminal does not know leaves
-/// a control sequence in the line (ECMA-48, section 5.4); it is left out whole.
+/// The line from the first character on that somebody sees. A key that a terminal does not know, or what
+/// a terminal answers late, leaves a control sequence in the line; it is left out whole.
 fn skip_unseen(line: &str) -> &str {
+    let introduces = |c: char| c == '\x1B' || matches!(c, '\u{80}'..='\u{9F}');
     let mut rest = line;
     loop {
-        let next = rest.trim_start_matches(|c| c != '\x1B' && is_unseen(c));
-        let Some(sequence) = next.strip_prefix('\x1B') else { return next };
-        rest = match sequence.strip_prefix(['[', 'O']) {
-            Some(parameters) => {
-                let parameters =
-                    parameters.trim_start_matches(|c| matches!(c, '\x20'..='\x2E' | '0'..='?'));
-                let last = parameters.starts_with(|c| matches!(c, '@'..='~'));
-                &parameters[usize::from(last)..]
+        let next = rest.trim_start_matches(|c| !introduces(c) && is_unseen(c));
+        let mut letters = next.chars();
+        rest = match letters.next() {
+            Some('\x1B') => skip_sequence(letters.as_str()),
+            // A C1 control is what ESC and the letter 40 below it are.
+            Some(c @ '\u{80}'..='\u{9F}') => {
+                let letter = char::from(c as u8 - 0x40);
+                skip_sequence_of(letter, letters.as_str()).unwrap_or(letters.as_str())
             }
-            None => sequence,
+            _ => return next,
         };
+    }
+}
+
+/// What stands behind a sequence, of which ESC is gone. Only what has an end is one: nobody sees the rest.
+fn skip_sequence(sequence: &str) -> &str {
+    let mut rest = sequence.chars();
+    rest.next().and_then(|first| skip_sequence_of(first, rest.as_str())).unwrap_or(sequence)
+}
+
+/// What stands behind the sequence that begins with ESC and `first` (ECMA-48, sections 5.4 and 5.6);
+/// `None` if that begins none.
+fn skip_sequence_of(first: char, rest: &str) -> Option<&str> {
+    match first {
+        // Function keys of the Linux console (console_codes(4)).
+        '[' if rest.starts_with('[') => {
+            let rest = &rest[1..];
+            Some(rest.strip_prefix(['A', 'B', 'C', 'D', 'E']).unwrap_or(rest))
+        }
+        '[' | 'O' => {
+            let parameters = rest.trim_start_matches(|c| matches!(c, '\x20'..='\x2E' | '0'..='?'));
+            let last = parameters.starts_with(|c| matches!(c, '@'..='~'));
+            Some(&parameters[usize::from(last)..])
+        }
+        ']' | 'P' | 'X' | '^' | '_' => {
+            let ends = ["\x1B\\", "\u{9C}", "\x07"];
+            let ends = if first == ']' { &ends[..] } else { &ends[..2] };
+            let found = ends.iter().filter_map(|end| Some(rest.find(end)? + end.len()));
+            Some(found.min().map_or(rest, |at| &rest[at..]))
+        }
+        _ => None,
     }
 }
 
@@ -280,6 +311,11 @@ mod tests {
             "\x1B",
             "\x1B[A\x1B[1;5D\x1BOP ",
             "\x1B[",
+            "\x1B[[A\x1B[[E",
+            "\x1B]11;rgb:1c1c/1c1c/1c1c\x1B\\\x1B]0;x\x07",
+            "\x1BP>|XTerm(390)\x1B\\\x1B_x\u{9C}",
+            "\x1B]",
+            "\u{9B}31m\u{9D}x\u{9C}\u{9B}",
         ] {
             let line = format!("{before}/msg bob password");
             assert_eq!(Command::parse(&line), private, "{line:?}");

@@ -52,8 +52,8 @@
 //! | `who/beacon`, `who/pins` | what somebody says of themselves; whom we trust |
 //! | `who/suite`, `who/noise` | what is asked of cryptography; the product's answer |
 //! | `session` and its `handshake`, `load`, `remotes`, `places`, `window`, `stamps` | what peers say is sealed; how keys come about; how many are looked at; with whom; whose turn; nothing twice; what is late |
-//! | `text` | what a remote string may hold before anything else sees it |
-//! | `name` and its `marks` | what people may call themselves, and when two names look the same; what only the program writes |
+//! | `text` and its `kind`, `isolates`, `fold` | what a remote string may hold before anything else sees it; the characters it is about; what is closed in its line; when two texts are the same |
+//! | `name` and its `marks`, `joiners` | what people may call themselves, and when two names look the same; what only the program writes; what draws nothing and is needed |
 //! | `outbox` | the arena of what waits to be polled |
 //! | `token` | the keys of links and members; what each call of a peer is about |
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
@@ -115,6 +115,12 @@ pub use nodeset::registry::{Registry, RegistryConfig};
 pub use peer::{Peer, PeerConfig};
 pub use rng::{Rng, Seed, mix};
 pub use session::handshake::{COOKIE, INIT, RESP};
+#[cfg(feature = "driver")]
+pub(crate) use text::fold::folded;
+#[cfg(feature = "driver")]
+pub(crate) use text::kind::{ZWJ, ZWNJ, is_emoji, is_unspaced};
+#[cfg(feature = "driver")]
+pub(crate) use text::sanitize_draft;
 pub use text::{SafeText, TEXT_MAX, sanitize};
 pub use time::Time;
 pub use who::beacon::{Beacon, SEALED, Sealed, Signed};

@@ -4,28 +4,40 @@
 //! character paints, a bidi override reorders the line it stands in, an invisible character hides
 //! one word in another, and a pile of marks covers the lines above. [`sanitize`] takes all of that
 //! out, at decode, and [`SafeText`] is the proof that it did: the model holds nothing else, a front
-//! end takes nothing else.
+//! end takes nothing else. Everything that a script or an emoji needs to be spelled stays, also where
+//! nobody sees it by itself, so that programs, pipes and logs are given what was written.
 //!
-//! The rules:
+//! The rules, and what each rests on (UAX are annexes of Unicode, UTS its standards):
 //!
-//! | character | becomes |
-//! |---|---|
-//! | TAB | four spaces |
-//! | LF | stays: a message may have several lines |
-//! | CR | nothing |
-//! | NEL, U+2028, U+2029 | LF |
-//! | other C0, DEL | its picture (`␛`, `␡`): what was attempted stays visible |
-//! | C1, bidi controls and marks, noncharacters | U+FFFD |
-//! | joiner | stays between two emoji, at most 3 in a row; else nothing |
-//! | text or emoji selector | stays right behind a character that has both forms; else nothing |
-//! | any other invisible character | nothing |
-//! | mark (takes no column of its own) | stays as one of the first 4 on a base in its line |
-//! | anything else | stays |
+//! | character | becomes | after |
+//! |---|---|---|
+//! | TAB, LF | stays | |
+//! | CR LF, CR, VT, FF, NEL, U+2028, U+2029 | one LF | UAX 14, LB4 and LB5 |
+//! | other C0, DEL | its picture (`␛`, `␡`): what was attempted stays visible | |
+//! | C1, noncharacters, overrides and embeddings of direction | U+FFFD | UAX 9, 2.1 and 2.2 |
+//! | isolate of direction | stays if it is closed in its line, at most 8 in each other; else nothing | UAX 9, BD9 |
+//! | mark of direction | stays | UAX 9, 2.6 |
+//! | ZWJ between two emoji | stays, at most 3 in a row | UTS 51, ED-16 |
+//! | ZWJ, ZWNJ | stays beside letters that join, behind letters of Brahmic scripts; else nothing | UAX 31, 2.3 |
+//! | variation selector | stays right behind what it selects a form of; else nothing | UTS 51, ED-8a; UTS 37 |
+//! | tags | stay as the name of a part of a country behind a black flag; else nothing | UTS 51, ED-14a |
+//! | word joiner | stays behind what can be seen; else nothing | UAX 14, WJ |
+//! | zero width space | stays behind letters of scripts without spaces; else nothing | UAX 14, SA and ZW |
+//! | Mongolian vowel separator | stays between Mongolian letters; else nothing | |
+//! | grapheme joiner, format controls of hieroglyphs and shorthand | stay in Hebrew and in their script; else nothing | |
+//! | any other invisible character | nothing | UAX 44, Default_Ignorable_Code_Point |
+//! | mark (takes no column of its own) | stays as one of the first 4 on a base in its line, 8 where a script stacks them | UTS 39, 5.4 |
+//! | anything else | stays | |
 //!
-//! The rule for marks also keeps a line from striking through what a front end printed before it. A
-//! mark that takes a column is a base here, so that Burmese and Tamil keep their vowels: no column
-//! ever carries more than 4 marks. What this file does not do: shorten, wrap, or judge who is
-//! speaking.
+//! Of what stays and draws nothing, the same never stands twice in a row, and no more than 4 behind
+//! one character. The rule for marks also keeps a line from striking through what a front end printed
+//! before it. A mark that takes a column is a base here, so that Burmese and Tamil keep their vowels.
+//! `kind` holds the characters of each rule, `isolates` finds what is closed, `fold` compares texts.
+//! What this file does not do: shorten, wrap, or judge who is speaking.
+
+pub(crate) mod fold;
+mod isolates;
+pub(crate) mod kind;
 
 use core::fmt;
 use core::ops::Range;
@@ -33,26 +45,31 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
+use self::isolates::Isolates;
+use self::kind::{
+    BLACK_FLAG, CGJ, MVS, WJ, ZWJ, ZWNJ, ZWSP, is_bidi_control, is_brahmic, is_emoji, is_hebrew,
+    is_invisible, is_mongolian, is_noncharacter, is_spaceless, is_tone, joins, marks_max,
+    takes_control, takes_selector,
+};
+
 /// Longest text of one message, bytes.
 pub const TEXT_MAX: usize = 4096;
 
-/// [`sanitize`] makes a text at most this many times longer, in bytes: a TAB becomes four spaces.
-const GROWTH_MAX: usize = 4;
-
-/// Marks that one base may carry. A guess: Vietnamese needs 2, pointed Hebrew 4, Zalgo dozens.
-const MARKS_MAX: u8 = 4;
+/// [`sanitize`] makes a text at most this many times longer, in bytes: a control becomes its picture.
+const GROWTH_MAX: usize = 3;
 
 /// Joiners in one emoji: the family of four and the kiss have 3, no emoji of Unicode 17 has more.
 /// Without a limit a chain of them counts as two columns and is drawn as thousands.
 const JOINERS_MAX: u8 = 3;
 
-const JOINER: char = '\u{200D}';
+/// Characters that draw nothing behind one that does. A guess: a joiner and a mark of direction, twice.
+const UNSEEN_MAX: u8 = 4;
 
 /// The text with everything that could harm a terminal or deceive a reader made visible or taken
 /// out.
 ///
 /// Borrows when there is nothing to change, which one pass finds out. Sanitising twice changes
-/// nothing more. The result has at most four times as many bytes as the text.
+/// nothing more. The result has at most three times as many bytes as the text.
 #[must_use]
 pub fn sanitize(text: &str) -> Cow<'_, str> {
     if is_safe(text) {
@@ -68,7 +85,7 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
 /// it.
 pub(crate) fn sanitize_into(text: &str, out: &mut String) {
     let mut copied = 0;
-    for edit in Edits::new(text) {
+    for edit in Edits::new(text, None) {
         out.push_str(&text[copied..edit.at.start]);
         out.push_str(edit.with);
         copied = edit.at.end;
@@ -76,9 +93,30 @@ pub(crate) fn sanitize_into(text: &str, out: &mut String) {
     out.push_str(&text[copied..]);
 }
 
+/// A text that is being typed, sanitised, and where the cursor, which was at `at`, is in it. `None` if
+/// there is nothing to change.
+///
+/// What has no meaning yet and may get one from what is typed next waits before the cursor: a joiner,
+/// and the tags of a flag.
+#[cfg(any(feature = "driver", test))]
+pub(crate) fn sanitize_draft(text: &str, at: usize) -> Option<(String, usize)> {
+    let mut out = String::with_capacity(text.len());
+    let (mut copied, mut cursor) = (0, at);
+    for edit in Edits::new(text, Some(at)) {
+        out.push_str(&text[copied..edit.at.start]);
+        out.push_str(edit.with);
+        copied = edit.at.end;
+        if copied <= at {
+            cursor = out.len() + (at - copied);
+        }
+    }
+    out.push_str(&text[copied..]);
+    (copied > 0).then_some((out, cursor))
+}
+
 /// Whether there is nothing to sanitise.
 fn is_safe(text: &str) -> bool {
-    Edits::new(text).next().is_none()
+    Edits::new(text, None).next().is_none()
 }
 
 /// Text that passed [`sanitize`]: safe to show as it stands.
@@ -113,7 +151,7 @@ impl<'a> SafeText<'a> {
     /// Whether there is nothing to see.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.0.chars().all(is_blank)
+        self.0.chars().all(|c| is_blank(c) || is_bidi_control(c) || is_invisible(c))
     }
 }
 
@@ -143,8 +181,9 @@ struct Edit {
 
 /// Walks over a text, once, and yields what has to change.
 ///
-/// `base`, `marks` and `joiners` describe the end of the *output* so far. That makes sanitising
-/// idempotent: over its own output the walk goes through the same states and finds nothing to do.
+/// `base` and the counts describe the end of the *output* so far. That makes sanitising idempotent:
+/// over its own output the walk goes through the same states and finds nothing to do. Where a rule
+/// looks at what comes next, that is a character which always stays.
 struct Edits<'a> {
     text: &'a str,
     at: usize,
@@ -154,6 +193,11 @@ struct Edits<'a> {
     marks: u8,
     /// How many joiners the emoji has that `base` ends.
     joiners: u8,
+    /// How many characters stand behind it that draw nothing, and the last of them.
+    unseen: (u8, Option<char>),
+    isolates: Isolates,
+    /// Where what is typed next comes in.
+    cursor: Option<usize>,
 }
 
 impl Iterator for Edits<'_> {
@@ -166,15 +210,24 @@ impl Iterator for Edits<'_> {
             let c = self.peek()?;
             self.at += c.len_utf8();
             if let Some(with) = self.judge(c) {
-                return Some(Edit { at: start..self.at, with });
+                return Some(Edit { at: start..start + c.len_utf8(), with });
             }
         }
     }
 }
 
 impl<'a> Edits<'a> {
-    const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, base: None, marks: 0, joiners: 0 }
+    const fn new(text: &'a str, cursor: Option<usize>) -> Self {
+        Self {
+            text,
+            at: 0,
+            base: None,
+            marks: 0,
+            joiners: 0,
+            unseen: (0, None),
+            isolates: Isolates::NONE,
+            cursor,
+        }
     }
 
     /// Moves past printable ASCII, most of most texts, without decoding it.
@@ -188,38 +241,84 @@ impl<'a> Edits<'a> {
 
     /// What has to stand in place of `c`, which `at` is past already; `None` if it stays.
     fn judge(&mut self, c: char) -> Option<&'static str> {
-        if let Some(with) = replacement(c) {
+        if let Some(with) = self.replacement(c) {
             if let Some(last) = with.chars().next_back() {
                 self.rest_on(last);
             }
             return Some(with);
         }
-        let stays = match c {
-            JOINER => self.join(),
-            '\u{FE0E}' | '\u{FE0F}' => {
-                self.marks == 0 && self.base.is_some_and(has_two_forms) && self.carry()
+        if self.stays(c) { None } else { Some("") }
+    }
+
+    /// What stands in place of a character that may never stay, whatever is around it.
+    fn replacement(&self, c: char) -> Option<&'static str> {
+        match c {
+            '\t' | '\n' => None,
+            '\r' if self.peek() == Some('\n') => Some(""),
+            '\r' | '\x0B' | '\x0C' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some("\n"),
+            '\0'..='\x1F' => Some(picture(c)),
+            '\x7F' => Some("␡"),
+            '\u{80}'..='\u{9F}' | '\u{202A}'..='\u{202E}' => Some("\u{FFFD}"),
+            c if is_noncharacter(c) => Some("\u{FFFD}"),
+            _ => None,
+        }
+    }
+
+    /// Whether a character stays that no other stands in place of.
+    fn stays(&mut self, c: char) -> bool {
+        let base = self.base;
+        let on = |is: fn(char) -> bool| base.is_some_and(is);
+        match c {
+            ZWJ => self.join() || self.shapes(c) || self.waits(),
+            ZWNJ => self.shapes(c) || self.waits(),
+            '\u{61C}' | '\u{200E}'..='\u{200F}' => self.follow(c),
+            '\u{2066}'..='\u{2069}' => self.isolates.stays(self.text, self.at - c.len_utf8(), c),
+            WJ => on(|base| !is_blank(base)) && self.follow(c),
+            ZWSP => on(is_spaceless) && self.follow(c),
+            MVS => on(is_mongolian) && self.peek().is_some_and(is_mongolian) && self.follow(c),
+            CGJ => on(is_hebrew) && self.carry(),
+            '\u{180B}'..='\u{180D}'
+            | '\u{180F}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{E0100}'..='\u{E01EF}' => {
+                self.marks == 0 && base.is_some_and(|base| takes_selector(base, c)) && self.carry()
             }
-            c if is_tone(c) && self.base.is_some_and(is_emoji) => self.carry(),
+            c if base.is_some_and(|base| takes_control(base, c)) => self.carry(),
+            c if is_invisible(c) => false,
+            c if is_tone(c) && on(is_emoji) => self.carry(),
             c if c.width() == Some(0) => self.carry(),
             c => {
                 self.rest_on(c);
+                if c == BLACK_FLAG {
+                    self.skip_tags();
+                }
                 true
             }
-        };
-        if stays { None } else { Some("") }
+        }
     }
 
     /// Ends the output in `c`, which takes a column or ends a line.
     fn rest_on(&mut self, c: char) {
-        self.base = (c != '\n').then_some(c);
+        self.base = (!matches!(c, '\n' | '\t')).then_some(c);
         self.marks = 0;
         self.joiners = 0;
+        self.unseen = (0, None);
     }
 
     /// Puts one more mark on the base. False if it cannot carry it.
     fn carry(&mut self) -> bool {
-        let stays = self.base.is_some() && self.marks < MARKS_MAX;
+        let stays = self.base.is_some_and(|base| self.marks < marks_max(base));
         self.marks += u8::from(stays);
+        stays
+    }
+
+    /// Puts something behind the base that draws nothing. False if there is enough of it.
+    fn follow(&mut self, c: char) -> bool {
+        let (count, last) = self.unseen;
+        let stays = count < UNSEEN_MAX && last != Some(c);
+        if stays {
+            self.unseen = (count + 1, Some(c));
+        }
         stays
     }
 
@@ -237,6 +336,27 @@ impl<'a> Edits<'a> {
         self.rest_on(next);
         self.joiners = joiners;
         true
+    }
+
+    /// Whether a joiner, or what keeps letters from joining, may change how a letter is written.
+    fn shapes(&mut self, c: char) -> bool {
+        let behind = self.base.is_some_and(|base| joins(base) || is_brahmic(base));
+        (behind || self.peek().is_some_and(joins)) && self.follow(c)
+    }
+
+    /// Whether what comes next is still to be typed.
+    fn waits(&self) -> bool {
+        self.cursor == Some(self.at)
+    }
+
+    /// Moves past the tags behind a black flag, if they name a part of a country or may come to.
+    fn skip_tags(&mut self) {
+        let (length, whole) = kind::tags(&self.text[self.at..]);
+        if whole || self.cursor == Some(self.at + length) {
+            self.at += length;
+            // A selector would not stand right behind the flag.
+            self.marks = 1;
+        }
     }
 
     fn peek(&self) -> Option<char> {
@@ -260,22 +380,6 @@ fn plain_prefix(bytes: &[u8]) -> usize {
     blocks * BLOCK + rest.iter().take_while(|byte| is_plain(byte)).count()
 }
 
-/// What stands in place of a character that may never stay, whatever is around it.
-fn replacement(c: char) -> Option<&'static str> {
-    match c {
-        '\t' => Some("    "),
-        '\n' => None,
-        '\r' => Some(""),
-        '\u{85}' | '\u{2028}' | '\u{2029}' => Some("\n"),
-        '\0'..='\x1F' => Some(picture(c)),
-        '\x7F' => Some("␡"),
-        '\u{80}'..='\u{9F}' => Some("\u{FFFD}"),
-        c if is_bidi_control(c) || is_noncharacter(c) => Some("\u{FFFD}"),
-        c if is_invisible(c) => Some(""),
-        _ => None,
-    }
-}
-
 /// The picture of a C0 control, U+2400 and on.
 fn picture(c: char) -> &'static str {
     const PICTURES: &str = "␀␁␂␃␄␅␆␇␈␉␊␋␌␍␎␏␐␑␒␓␔␕␖␗␘␙␚␛␜␝␞␟";
@@ -283,307 +387,5 @@ fn picture(c: char) -> &'static str {
     &PICTURES[start..start + '␀'.len_utf8()]
 }
 
-/// Bidi_Control of Unicode 17: marks, embeddings, overrides and isolates.
-const fn is_bidi_control(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-    )
-}
-
-/// U+FDD0 to U+FDEF and the last two of each plane, which are never to be exchanged.
-const fn is_noncharacter(c: char) -> bool {
-    matches!(c, '\u{FDD0}'..='\u{FDEF}') || c as u32 & 0xFFFE == 0xFFFE
-}
-
-/// Default_Ignorable_Code_Point of Unicode 17, plus the format characters that draw nothing either
-/// (interlinear annotation, hieroglyph joiners), minus bidi controls, joiner and the two selectors
-/// that [`Edits::judge`] looks at. The format characters left out are signs that people read, such
-/// as the Arabic end of ayah.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{AD}'
-            | '\u{34F}'
-            | '\u{115F}'..='\u{1160}'
-            | '\u{17B4}'..='\u{17B5}'
-            | '\u{180B}'..='\u{180F}'
-            | '\u{200B}'..='\u{200C}'
-            | '\u{2060}'..='\u{2065}'
-            | '\u{206A}'..='\u{206F}'
-            | '\u{3164}'
-            | '\u{FE00}'..='\u{FE0D}'
-            | '\u{FEFF}'
-            | '\u{FFA0}'
-            | '\u{FFF0}'..='\u{FFFB}'
-            | '\u{13430}'..='\u{1343F}'
-            | '\u{1BCA0}'..='\u{1BCA3}'
-            | '\u{1D173}'..='\u{1D17A}'
-            | '\u{E0000}'..='\u{E0FFF}'
-    )
-}
-
-/// In a block where emoji live. Coarser than the property: a joiner between two symbols harms
-/// nobody.
-const fn is_emoji(c: char) -> bool {
-    matches!(
-        c,
-        '\u{2190}'..='\u{21FF}'
-            | '\u{2300}'..='\u{23FF}'
-            | '\u{25A0}'..='\u{27BF}'
-            | '\u{2900}'..='\u{297F}'
-            | '\u{2B00}'..='\u{2BFF}'
-            | '\u{1F000}'..='\u{1FAFF}'
-    )
-}
-
-/// A skin tone: a coloured square by itself, part of the emoji before it otherwise.
-const fn is_tone(c: char) -> bool {
-    matches!(c, '\u{1F3FB}'..='\u{1F3FF}')
-}
-
-/// A selector may follow: emoji, what keycaps are made of, and the signs outside of emoji blocks.
-const fn has_two_forms(c: char) -> bool {
-    is_emoji(c)
-        || matches!(c, '0'..='9' | '#' | '*' | '©' | '®' | '‼' | '⁉' | '™' | 'ℹ' | 'Ⓜ')
-        || matches!(c, '〰' | '〽' | '㊗' | '㊙')
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use quickcheck::{Arbitrary, Gen};
-    use unicode_security::skeleton;
-
-    use super::*;
-
-    /// Characters that a rule is about, and innocent ones for them to act on.
-    const NASTY: &str = "\0\u{7}\t\n\n\r\u{1B}\u{7F}\u{80}\u{85}\u{9B}\u{AD}\u{34F}\u{61C}\u{115F}\
-        \u{1160}\u{17B4}\u{180B}\u{180E}\u{200B}\u{200C}\u{200D}\u{200D}\u{200D}\u{200E}\u{200F}\
-        \u{2028}\u{2029}\u{202A}\u{202D}\u{202E}\u{2060}\u{2065}\u{2066}\u{2069}\u{206A}\u{2800}\
-        \u{3000}\u{3164}\u{A0}\u{FE00}\u{FE0E}\u{FE0F}\u{FE0F}\u{FEFF}\u{FFA0}\u{FFF9}\u{FFFB}\
-        \u{FFFD}\u{FFFE}\u{FDD0}\u{13430}\u{1BCA0}\u{1D159}\u{1D173}\u{E0001}\u{E0041}\u{E007F}\
-        \u{E0100}\u{10FFFF}\u{E000}\u{300}\u{301}\u{301}\u{301}\u{301}\u{336}\u{489}\u{E47}\u{20E3}\
-        \u{103B}\u{1100}\u{1161}\u{11A8}\u{605}👩👩❤👧🔥🏽🏽🇬1#©  :/@*!>→aeéИमश中ﷺ";
-
-    /// A text of any characters, or one of [`NASTY`] alone.
-    #[derive(Clone, Debug)]
-    pub(crate) struct Hostile(pub(crate) String);
-
-    impl Arbitrary for Hostile {
-        fn arbitrary(g: &mut Gen) -> Self {
-            if bool::arbitrary(g) {
-                return Self(String::arbitrary(g));
-            }
-            let alphabet: Vec<char> = NASTY.chars().collect();
-            let length = usize::arbitrary(g) % 40;
-            Self((0..length).filter_map(|_| g.choose(&alphabet)).collect())
-        }
-
-        fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
-            Box::new(self.0.shrink().map(Self))
-        }
-    }
-
-    /// Tries a property often enough for rare neighbours to meet.
-    pub(crate) fn often(property: fn(Hostile) -> bool) {
-        crate::machine::quickcheck().tests(20_000).quickcheck(property);
-    }
-
-    /// Default_Ignorable_Code_Point by another table: what no skeleton retains.
-    fn is_ignorable(c: char) -> bool {
-        skeleton(c.encode_utf8(&mut [0; 4])).next().is_none()
-    }
-
-    /// Whether nothing in `text` breaks the promise, checked without the tables above.
-    fn is_harmless(text: &str) -> bool {
-        let mut base = None;
-        let mut marks = 0;
-        let mut after_joiner = false;
-        text.chars().all(|c| {
-            let on_emoji = base.is_some_and(|base| base > '\u{2100}');
-            let takes_column = c == '\n' || c.width() != Some(0);
-            let fine = match c {
-                '\n' => true,
-                '\u{200D}' => on_emoji && !after_joiner,
-                '\u{FE0E}' | '\u{FE0F}' => base.is_some() && marks == 0,
-                c if c.is_control() || is_ignorable(c) => false,
-                '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
-                    false
-                }
-                '\u{61C}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FFFE}'..='\u{FFFF}' => false,
-                _ => takes_column || base.is_some(),
-            };
-            if takes_column {
-                base = (c != '\n').then_some(c);
-                marks = 0;
-            } else if c != '\u{200D}' {
-                marks += 1;
-            }
-            let joined = core::mem::replace(&mut after_joiner, c == '\u{200D}');
-            fine && marks <= 4 && (!joined || takes_column)
-        }) && !after_joiner
-    }
-
-    #[test]
-    fn nothing_harmful_is_left() {
-        often(|Hostile(text)| is_harmless(&sanitize(&text)));
-    }
-
-    #[test]
-    fn every_character_alone_and_between_others() {
-        for c in '\0'..=char::MAX {
-            for text in [format!("{c}"), format!("a{c}b"), format!("👩{c}👧"), format!("\n{c}{c}")]
-            {
-                let clean = sanitize(&text);
-                assert!(is_harmless(&clean), "{text:?} gives {clean:?}");
-                assert_eq!(sanitize(&clean), clean, "{text:?}");
-            }
-            let stays = matches!(sanitize(&format!("a{c}b")), Cow::Borrowed(_));
-            let may_stay = !is_ignorable(c) && (c == '\n' || !c.is_control());
-            assert!(may_stay || !stays || is_selector(c), "{c:?}");
-        }
-    }
-
-    fn is_selector(c: char) -> bool {
-        matches!(c, '\u{FE0E}' | '\u{FE0F}')
-    }
-
-    #[test]
-    fn sanitising_twice_changes_nothing_more() {
-        often(|Hostile(text)| {
-            let once = sanitize(&text);
-            matches!(sanitize(&once), Cow::Borrowed(twice) if twice == once)
-        });
-    }
-
-    #[test]
-    fn only_a_change_is_copied() {
-        often(|Hostile(text)| {
-            matches!(sanitize(&text), Cow::Borrowed(_)) == (sanitize(&text) == text)
-        });
-    }
-
-    #[test]
-    fn growth_has_a_bound() {
-        often(|Hostile(text)| sanitize(&text).len() <= GROWTH_MAX * text.len());
-        assert_eq!(sanitize(&"\t".repeat(9)).len(), GROWTH_MAX * 9, "the bound is reached");
-    }
-
-    #[test]
-    fn into_a_buffer_is_the_same_and_allocates_nothing() {
-        often(|Hostile(text)| {
-            let mut out = String::with_capacity(1 + GROWTH_MAX * text.len());
-            out.push('>');
-            let before = (out.as_ptr(), out.capacity());
-            sanitize_into(&text, &mut out);
-            out[1..] == sanitize(&text) && before == (out.as_ptr(), out.capacity())
-        });
-    }
-
-    #[test]
-    fn plain_text_is_found_by_blocks() {
-        for length in 0..100 {
-            for dirt in 0..length {
-                let mut text = "a".repeat(length);
-                assert_eq!(sanitize(&text), text);
-                text.replace_range(dirt..=dirt, "\x1B");
-                assert_eq!(sanitize(&text), text.replace('\x1B', "␛"));
-            }
-        }
-    }
-
-    #[track_caller]
-    fn becomes(text: &str, clean: &str) {
-        assert_eq!(sanitize(text), clean, "{text:?}");
-    }
-
-    /// The line that was measured on other chat programs; each let some of it through.
-    #[test]
-    fn one_hostile_line() {
-        becomes(
-            "\x1B[31mred\x1B]0;title\x07 \u{9B}31m \u{202E}txt.exe a\u{200B}b\u{FEFF}c\u{AD}d \x7F \
-             \x1B]52;c;aGk=\x07 \x1B]8;;http://evil\x1B\\here\x1B]8;;\x1B\\ one\u{2028}two",
-            "␛[31mred␛]0;title␇ \u{FFFD}31m \u{FFFD}txt.exe abcd ␡ \
-             ␛]52;c;aGk=␇ ␛]8;;http://evil␛\\here␛]8;;␛\\ one\ntwo",
-        );
-    }
-
-    #[test]
-    fn lines_and_tabs() {
-        becomes("a\tb\nc\r\nd\re\u{85}f\u{2029}g", "a    b\nc\nde\nf\ng");
-        becomes("\0\x0B\x0C\x1F", "␀␋␌␟");
-    }
-
-    #[test]
-    fn bidi_and_the_invisible() {
-        becomes("\u{61C}\u{200E}\u{2066}x\u{2069}", "\u{FFFD}\u{FFFD}\u{FFFD}x\u{FFFD}");
-        becomes(
-            "a\u{34F}\u{2060}\u{180E}\u{3164}\u{115F}\u{FFA0}\u{E0041}\u{E0100}\u{FFF9}b",
-            "ab",
-        );
-        becomes("\u{FFFE}\u{10FFFF}\u{FDD0}", "\u{FFFD}\u{FFFD}\u{FFFD}");
-    }
-
-    #[test]
-    fn marks_need_a_base_and_stack_up_to_four() {
-        becomes(&format!("e{}", "\u{301}".repeat(9)), &format!("e{}", "\u{301}".repeat(4)));
-        becomes(&format!("ก{}", "\u{E47}".repeat(9)), &format!("ก{}", "\u{E47}".repeat(4)));
-        becomes("\u{336}x\n\u{336}y", "x\ny");
-        becomes("e\u{301}\u{200B}\u{301}\u{301}\u{301}\u{301}", "e\u{301}\u{301}\u{301}\u{301}");
-    }
-
-    #[test]
-    fn joiners_and_selectors_live_in_emoji_only() {
-        becomes("ad\u{200D}min \u{200D}👩\u{200D} 👩\u{200D}x", "admin 👩 👩x");
-        becomes("👩\u{200D}\u{200D}👧 👩\u{200B}\u{200D}👧", "👩\u{200D}👧 👩\u{200D}👧");
-        becomes("a\u{FE0F}b❤\u{FE0F}\u{FE0F}", "ab❤\u{FE0F}");
-        let chain = ["👩"; 5].join("\u{200D}");
-        becomes(&chain, "👩\u{200D}👩\u{200D}👩\u{200D}👩👩");
-    }
-
-    #[test]
-    fn what_people_write_stays() {
-        for text in [
-            "",
-            "plain ~ text\nwith two lines",
-            "Größe, żółw, Trần Hưng Đạo, e\u{301}",
-            "Здравствуйте, Καλημέρα, שָׁלוֹם, مَرْحَبًا, ﷺ \u{6DD}",
-            "नमस्ते क्षत्रिय, ဘာဖြစ်လို့ မျှော်လင့်ချက်, ภาษาไทยที่นี่, བོད་ཡིག, வணக்கம்",
-            "漢字 かな 한국어 \u{1112}\u{1161}\u{11AB}",
-            "👩\u{200D}👩\u{200D}👧\u{200D}👦 👩🏽\u{200D}❤\u{FE0F}\u{200D}💋\u{200D}👨🏿",
-            "🏳\u{FE0F}\u{200D}🌈 🇬🇷 1\u{FE0F}\u{20E3} ☎\u{FE0E}",
-        ] {
-            assert!(
-                matches!(sanitize(text), Cow::Borrowed(_)),
-                "{text:?} gives {:?}",
-                sanitize(text)
-            );
-        }
-    }
-
-    #[test]
-    fn blank() {
-        assert!(SafeText::new("").is_blank());
-        assert!(
-            SafeText::new("\u{301} \t\u{A0}\u{3000}\u{2800}\u{200B}\u{FE0F}\n\u{301}").is_blank()
-        );
-        assert!(!SafeText::new(" . ").is_blank());
-        assert!(!SafeText::new(" \u{301}").is_blank(), "an accent on a space can be seen");
-        assert!(!SafeText::new("\x1B").is_blank(), "a picture can be seen");
-    }
-
-    #[test]
-    fn safe_text_is_the_sanitised_text() {
-        let safe = SafeText::new("a\tb");
-        assert_eq!((safe.as_str(), safe.to_string()), ("a    b", "a    b".to_owned()));
-        assert_eq!(SafeText::trusted("a    b"), safe);
-        assert_eq!(safe.clone().into_owned(), safe);
-    }
-
-    #[test]
-    #[should_panic(expected = "never sanitised")]
-    #[cfg(debug_assertions)]
-    fn trust_is_checked() {
-        let _ = SafeText::trusted("\x1B[31m");
-    }
-}
+pub(super) mod tests;

@@ -80,7 +80,8 @@ fn find_word<'a, 'n>(
 ) -> Result<PeerId, Refusal<'a>> {
     let letters = word.to_ascii_lowercase();
     let letters = Some(&letters[..]).filter(|letters| begins_id(letters));
-    let label = word.rsplit_once('·').map(|(name, end)| (name, end.to_ascii_lowercase()));
+    let label = word.rsplit_once('·');
+    let label = label.map(|(name, end)| (Name::parse(name).ok(), end.to_ascii_lowercase()));
     let label = label.filter(|(_, end)| begins_id(end));
     let name = Name::parse(word).ok();
     let look = name.as_ref().map(Name::look);
@@ -91,8 +92,9 @@ fn find_word<'a, 'n>(
         if who.here && name.as_ref() == Some(who.name) {
             called.push(who);
         }
-        let is_label =
-            |(name, end): &(&str, String)| who.name.as_str() == *name && id.starts_with(end);
+        let is_label = |(name, end): &(Option<Name>, String)| {
+            name.as_ref() == Some(who.name) && id.starts_with(end)
+        };
         if label.as_ref().is_some_and(is_label) {
             labelled.push(who);
         }
@@ -217,6 +219,10 @@ mod tests {
         }
         for text in ["rob", &id[..3], "mal", "", &format!("bob·{}", &theirs[..4]), "Bob"] {
             assert!(matches!(two.find(text), Err(Refusal::NobodyCalled(_))), "{text}");
+        }
+        two.name = "Zoë".to_owned();
+        for text in ["Zoë", "Zoe\u{308}", &format!("Zoe\u{308}·{}", &theirs[..4])] {
+            assert_eq!(two.find(text), Ok(PeerId(!BOB)), "{text}: composed or not");
         }
         two.name = "bob".to_owned();
         assert!(matches!(two.find("bob"), Err(Refusal::SeveralCalled(_))));

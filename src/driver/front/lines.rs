@@ -25,7 +25,7 @@ use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{self, Event};
+use crate::machine::{self, Event, sanitize};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -213,7 +213,8 @@ fn excerpt(text: &str) -> String {
     for (at, letter) in text.char_indices() {
         columns += letter.width().unwrap_or(0);
         if columns > EXCERPT_COLUMNS {
-            return format!("{}…", &text[..at]);
+            // What was cut off may have closed an isolate.
+            return format!("{}…", sanitize(&text[..at]));
         }
     }
     text
@@ -356,6 +357,9 @@ mod tests {
         let (_, err) = shown(Style::default(), &[sent, done]);
         let quoted = "one ⏎ two three four five six seven eigh…";
         assert_eq!(err, format!("* not delivered to dave (timeout): \"{quoted}\"\n"));
+        let isolate = format!("\u{2067}{}\u{2069}", "x".repeat(50));
+        assert_eq!(excerpt(&isolate), format!("{}…", "x".repeat(40)), "cut, it is not closed");
+        assert_eq!(excerpt("\u{2068}Ali\u{2069}\tx"), "\u{2068}Ali\u{2069}\tx");
     }
 
     #[test]

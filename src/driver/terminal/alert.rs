@@ -4,7 +4,7 @@ use std::env;
 use std::time::Duration;
 
 use crate::driver::terminal::wrap::fitting;
-use crate::machine::{SafeText, Time};
+use crate::machine::{SafeText, Time, sanitize};
 
 /// At most one in this time.
 const EVERY: Duration = Duration::from_secs(10);
@@ -70,12 +70,13 @@ impl Alert {
         }
         self.last = Some(now);
         // A semicolon would begin another field.
-        let mut line = text.as_str().replace('\n', " ").replace(';', ",");
+        let mut line = text.as_str().replace(['\n', '\t'], " ").replace(';', ",");
         if !self.utf8 {
             // As on the canvas: it would take them for control characters.
             line = line.replace(|letter: char| !letter.is_ascii(), "?");
         }
-        let line = fitting(&line, COLUMNS_MAX).0;
+        // What was cut off may have closed an isolate.
+        let line = sanitize(fitting(&line, COLUMNS_MAX).0);
         let told = match self.dialect {
             Dialect::Osc9 => format!("\x1b]9;{line}\x1b\\"),
             Dialect::Kitty => format!("\x1b]99;;{line}\x1b\\"),
@@ -95,6 +96,20 @@ mod tests {
         let mut out = Vec::new();
         Alert::new(dialect, true).ring(Time::ZERO, &SafeText::new(text), &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn one_line_that_turns_nothing_around() {
+        assert_eq!(rung(Dialect::Osc9, "bob: a\tb\nc"), "\x07\x1b]9;bob: a b c\x1b\\");
+        let closed = "bob: \u{2068}Ali\u{2069}\u{200F}!";
+        assert_eq!(rung(Dialect::Osc9, closed), format!("\x07\x1b]9;{closed}\x1b\\"));
+        let long = format!("\u{2067}{}\u{2069}", "x".repeat(100));
+        let cut = "x".repeat(COLUMNS_MAX);
+        assert_eq!(
+            rung(Dialect::Osc9, &long),
+            format!("\x07\x1b]9;{cut}\x1b\\"),
+            "cut, it is not closed"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::iter::repeat_n;
 
 use ratatui::buffer::{Buffer, Cell, CellDiffOption, CellWidth};
 use ratatui::layout::Rect;
@@ -14,7 +15,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::driver::terminal::links::encoded;
 use crate::driver::terminal::theme::{Role, Theme};
-use crate::driver::terminal::wrap::{drawable, fitting, grapheme_columns};
+use crate::driver::terminal::wrap::{TAB, drawable, fitting, grapheme_columns};
 
 /// The largest side of a terminal that is drawn to the full.
 pub(crate) const SIDE_MAX: u16 = 1000;
@@ -99,7 +100,12 @@ impl Canvas {
             return x;
         }
         let utf8 = self.theme.utf8;
-        for grapheme in text.graphemes(true).map(drawable) {
+        // Blanks in place of a TAB are as many cells.
+        let cells = |grapheme| match grapheme {
+            "\t" => repeat_n(" ", TAB.len()),
+            _ => repeat_n(drawable(grapheme), 1),
+        };
+        for grapheme in text.graphemes(true).flat_map(cells) {
             let columns = grapheme_columns(grapheme) as u16;
             if columns == 0 || grapheme.contains(char::is_control) {
                 continue;

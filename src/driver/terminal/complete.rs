@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::driver::terminal::commands::{SCREEN, beginning};
-use crate::driver::terminal::search::contains;
+use crate::driver::terminal::search::begins;
 use crate::machine::{COMMANDS, CommandHelp, Person};
 
 /// What Tab offers, and which of it is in the draft.
@@ -62,11 +62,6 @@ fn names(
     people: &[Person],
     address: impl Fn(&Person) -> String,
 ) -> Vec<String> {
-    let begins = |name: &str| {
-        let mut ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
-        let head = ends.nth(word.chars().count()).map(|end| &name[..end]);
-        head.is_some_and(|head| contains(head, word))
-    };
     let command = draft.strip_prefix('/').map(|rest| rest.split_once(' ').unwrap_or((rest, "")).0);
     let command = command.map(|word| CommandHelp::find(word, &[COMMANDS, SCREEN]));
     let help = command.as_ref().and_then(|found| found.as_ref().ok());
@@ -74,7 +69,7 @@ fn names(
     let about = about.filter(|_| !draft[..start].trim_end().contains(' '));
     people
         .iter()
-        .filter(|who| begins(who.name.as_str()))
+        .filter(|who| begins(who.name.as_str(), word))
         .map(|who| match about {
             // A name with a space in it is not one word: the id is.
             Some(help) if help.name == "msg" && who.name.as_str().contains(' ') => {
@@ -116,6 +111,8 @@ mod tests {
         assert_eq!(offered("bO", &here), ["bob: ", "Bobby: "]);
         assert_eq!(offered("hi b", &here), ["bob ", "Bobby ", "Björn "]);
         assert_eq!(offered("hi bJÖ", &here), ["Björn "]);
+        assert_eq!(offered("hi bjo\u{308}", &here), ["Björn "], "composed or not");
+        assert_eq!(offered("hi bjo", &here), [""; 0]);
         assert_eq!(offered("/msg al", &here), ["alice "]);
         assert_eq!(offered("/msg jea", &here), [format!("{} ", PeerId(5))]);
         assert_eq!(offered("/msg bob jea", &here), ["Jean Luc "]);

@@ -2,21 +2,45 @@
 //!
 //! A pure machine: bytes and the time in, keys out. However the bytes are cut into reads, the same
 //! keys come out; and whatever was sent, 2 s later the next letter is a letter again. Nothing is
-//! ever asked of the terminal, so no answer has to be told from typing, and `ESC ]` is Alt-].
+//! ever asked of the terminal, but whoever had it before us may have asked, and its keys may be any
+//! terminal's. So the grammar is known of all that a terminal sends, and what means nothing here is
+//! swallowed as a whole:
 //!
-//! Sources: ECMA-48 for control sequences, "XTerm Control Sequences" for keys, focus (1004), paste
-//! (2004) and mouse (1006).
+//! | begins with | goes on | ends with |
+//! |---|---|---|
+//! | `ESC [` (CSI) | parameters and intermediates, 20 to 3F | 40 to 7E |
+//! | `ESC [ M`, `ESC [ t`, `ESC [ T` | characters: a mouse of before SGR | the third, second, sixth |
+//! | `ESC [ [` | | the next: a function key of Linux |
+//! | `ESC O` (SS3) | parameters | 40 to 7E |
+//! | `ESC ]` (OSC), `ESC P` (DCS), `ESC X` (SOS), `ESC ^` (PM), `ESC _` (APC) | anything | ST; BEL where it is OSC |
+//! | `ESC` and 20 to 2F | 20 to 2F | 30 to 7E |
+//! | `ESC` and anything else | | that: a key with Alt |
+//!
+//! A C1 control is what ESC and a letter are. CAN, SUB and ESC abort whatever is open, as do other
+//! control characters where the grammar has none; time ends it, and a beginning alone was a key with Alt.
+//!
+//! Sources: ECMA-48, sections 5.3 to 5.6, for the grammar; "XTerm Control Sequences" for keys, focus
+//! (1004), paste (2004) and mouse (9, 1005, 1006, 1015); "Comprehensive keyboard handling in terminals"
+//! for kitty's keys; console_codes(4) for Linux; urxvt(7) for its own.
+
+mod paste;
+mod strokes;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub(crate) use self::strokes::{Key, Stroke};
+use self::strokes::{associated, coded, is_held, is_release, modified, parameters};
 use crate::driver::front::typist::BURST;
 use crate::machine::Time;
 
 /// How long the byte after ESC may take before ESC was a key. A guess: a link of 30 ms jitter.
 const ESCAPE_WAIT: Duration = Duration::from_millis(30);
-/// How long the rest of a sequence or of a letter may take.
+/// How long what follows the beginning of a sequence may take before that was a key with Alt.
 const SEQUENCE_WAIT: Duration = Duration::from_millis(100);
+/// How long the rest of a sequence or of a letter may take: no hand began it, and it may be cut anywhere
+/// on a bad line. A guess.
+const REST_WAIT: Duration = Duration::from_secs(1);
 /// How long a paste may stand still before it is over.
 const PASTE_WAIT: Duration = Duration::from_secs(2);
 /// How much of a paste is kept, bytes.
@@ -27,55 +51,10 @@ const BURST_WAIT: Duration = BURST;
 const SEQUENCE_MAX: usize = 32;
 
 const ESC: u8 = 0x1B;
+const BEL: u8 = 0x07;
+const CAN: u8 = 0x18;
+const SUB: u8 = 0x1A;
 const PASTE_END: &[u8] = b"\x1b[201~";
-
-/// A key, without what was held down with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
-    /// A letter, digit, sign or space; with Ctrl held, the letter in lower case.
-    Char(char),
-    Enter,
-    Tab,
-    BackTab,
-    Backspace,
-    Delete,
-    Insert,
-    Escape,
-    Up,
-    Down,
-    Left,
-    Right,
-    Home,
-    End,
-    PageUp,
-    PageDown,
-    /// F1 to F12.
-    Function(u8),
-}
-
-/// A key as it was pressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stroke {
-    pub(crate) key: Key,
-    pub(crate) ctrl: bool,
-    pub(crate) alt: bool,
-    pub(crate) shift: bool,
-}
-
-impl Stroke {
-    /// A key alone.
-    pub(crate) const fn plain(key: Key) -> Self {
-        Self { key, ctrl: false, alt: false, shift: false }
-    }
-
-    const fn ctrl(letter: char) -> Self {
-        Self { ctrl: true, ..Self::plain(Key::Char(letter)) }
-    }
-
-    const fn with_alt(self, alt: bool) -> Self {
-        Self { alt: self.alt || alt, ..self }
-    }
-}
 
 /// What somebody at a terminal did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +103,16 @@ enum State {
     Control { bytes: Vec<u8>, alt: bool },
     /// Inside a control sequence that is too long to be one of ours.
     Overlong,
-    /// After ESC O.
-    Single,
+    /// After ESC O, and whether parameters came since.
+    Single { more: bool },
+    /// After ESC [ [.
+    Linux,
+    /// Inside the report of a mouse: its characters so far, how many are to come, and whether one began.
+    Report { first: Option<u8>, left: u8, half: bool },
+    /// After ESC and intermediates; the first of them, if it is the only one.
+    Designation { only: Option<u8> },
+    /// Inside a string: after ESC and this byte. What came last, if anything did.
+    Text { of: u8, before: Option<u8> },
     /// Inside a letter of several bytes.
     Letter { bytes: [u8; 4], have: usize, need: usize, alt: bool },
     /// Inside a paste: what came, how much of it was forgotten, how much of its end was seen.
@@ -167,15 +154,25 @@ impl Decoder {
         self.deadline = None;
         match core::mem::take(&mut self.state) {
             State::Escape { twice } => self.escapes(1 + usize::from(twice)),
-            State::Control { bytes, alt } if bytes.is_empty() => self.unfinished('[', alt),
-            State::Single => self.unfinished('O', false),
+            State::Control { bytes, alt } if bytes.is_empty() => self.unfinished(b'[', alt),
+            State::Control { bytes, alt } => self.without_end(&bytes, alt),
+            State::Single { more: false } => self.unfinished(b'O', false),
+            State::Designation { only: Some(byte) } => self.unfinished(byte, false),
+            State::Text { of, before: None } => self.unfinished(of, false),
             State::Paste { bytes, cut, matched } => {
                 self.torn = true;
                 self.pasted(bytes, cut, matched);
             }
             State::LineEnd { by_hand } => self.line_end(by_hand),
             State::Burst { bytes, cut } => self.burst_over(bytes, cut),
-            State::Ground | State::Control { .. } | State::Overlong | State::Letter { .. } => {}
+            State::Ground
+            | State::Overlong
+            | State::Single { .. }
+            | State::Linux
+            | State::Report { .. }
+            | State::Designation { .. }
+            | State::Text { .. }
+            | State::Letter { .. } => {}
         }
     }
 
@@ -185,12 +182,21 @@ impl Decoder {
     }
 
     const fn patience(&self) -> Option<Duration> {
-        match self.state {
+        match &self.state {
             State::Ground => None,
             State::Escape { .. } => Some(ESCAPE_WAIT),
-            State::Control { .. } | State::Overlong | State::Single | State::Letter { .. } => {
-                Some(SEQUENCE_WAIT)
-            }
+            State::Control { bytes, .. } if bytes.is_empty() => Some(SEQUENCE_WAIT),
+            State::Single { more: false }
+            | State::Designation { only: Some(_) }
+            | State::Text { before: None, .. } => Some(SEQUENCE_WAIT),
+            State::Control { .. }
+            | State::Overlong
+            | State::Single { .. }
+            | State::Linux
+            | State::Report { .. }
+            | State::Designation { .. }
+            | State::Text { .. }
+            | State::Letter { .. } => Some(REST_WAIT),
             State::Paste { .. } => Some(PASTE_WAIT),
             State::LineEnd { .. } | State::Burst { .. } => Some(BURST_WAIT),
         }
@@ -201,9 +207,9 @@ impl Decoder {
     }
 
     /// What began like a sequence was a key with Alt; and another ESC before it, if there was one.
-    fn unfinished(&mut self, letter: char, twice: bool) {
+    fn unfinished(&mut self, letter: u8, twice: bool) {
         self.escapes(usize::from(twice));
-        self.stroke(Stroke::plain(Key::Char(letter)).with_alt(true));
+        self.stroke(Stroke::plain(Key::Char(letter.into())).with_alt(true));
     }
 
     fn stroke(&mut self, stroke: Stroke) {
@@ -218,15 +224,24 @@ impl Decoder {
             State::Overlong => match byte {
                 0x20..=0x3F => self.state = State::Overlong,
                 0x40..=0x7E => {}
-                _ => self.ground(byte, false),
+                _ => self.aborted(byte),
             },
-            State::Single => match byte {
-                b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None, false),
+            State::Single { more } => self.single(byte, more),
+            State::Linux => match byte {
+                b'A'..=b'E' => self.stroke(Stroke::plain(Key::Function(byte - b'A' + 1))),
+                0x20..=0x7E => {}
+                _ => self.aborted(byte),
+            },
+            State::Report { first, left, half } => self.report(first, left, half, byte),
+            State::Designation { only } => match byte {
+                0x20..=0x2F => self.state = State::Designation { only: None },
+                0x30..=0x7E => {}
                 _ => {
-                    self.unfinished('O', false);
-                    self.ground(byte, false);
+                    only.into_iter().for_each(|letter| self.unfinished(letter, false));
+                    self.aborted(byte);
                 }
             },
+            State::Text { of, before } => self.string(of, before, byte),
             State::Letter { bytes, have, need, alt } => self.letter(bytes, have, need, alt, byte),
             State::Paste { bytes, cut, matched } => self.paste(bytes, cut, matched, byte),
             State::LineEnd { .. } => self.after_line_end(byte),
@@ -265,6 +280,7 @@ impl Decoder {
                 self.state = State::Letter { bytes: [byte, 0, 0, 0], have: 1, need, alt };
                 return;
             }
+            0x80..=0x9F => return self.introduced(byte),
             // Not the beginning of anything in UTF-8.
             _ => return,
         };
@@ -278,14 +294,70 @@ impl Decoder {
                 self.state = State::Escape { twice: true };
             }
             b'[' => self.state = State::Control { bytes: Vec::new(), alt: twice },
-            b'O' => {
-                self.escapes(usize::from(twice));
-                self.state = State::Single;
-            }
             _ => {
                 self.escapes(usize::from(twice));
-                self.ground(byte, true);
+                self.state = match byte {
+                    b'O' => State::Single { more: false },
+                    b']' | b'P' | b'X' | b'^' | b'_' => State::Text { of: byte, before: None },
+                    0x20..=0x2F => State::Designation { only: Some(byte) },
+                    CAN | SUB => State::Ground,
+                    _ => return self.ground(byte, true),
+                };
             }
+        }
+    }
+
+    /// A C1 control: what ESC and the letter 40 below it are, and no key with Alt.
+    fn introduced(&mut self, control: u8) {
+        self.state = match control - 0x40 {
+            b'[' => State::Control { bytes: Vec::new(), alt: false },
+            b'O' => State::Single { more: true },
+            of @ (b']' | b'P' | b'X' | b'^' | b'_') => State::Text { of, before: Some(0) },
+            _ => State::Ground,
+        };
+    }
+
+    /// What was open ends unfinished, and is no key.
+    fn aborted(&mut self, byte: u8) {
+        if !matches!(byte, CAN | SUB) {
+            self.ground(byte, false);
+        }
+    }
+
+    /// After ESC O.
+    fn single(&mut self, byte: u8, more: bool) {
+        match byte {
+            b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(byte, None, false),
+            // With Ctrl, as urxvt has them.
+            b'a'..=b'd' => self.cursor(byte.to_ascii_uppercase(), Some(5), false),
+            // The keys of the block at the right.
+            b'M' => self.stroke(Stroke::plain(Key::Enter)),
+            b'j'..=b'y' => self.stroke(Stroke::plain(Key::Char((byte - b'j' + b'*').into()))),
+            b'0'..=b'9' | b';' => self.state = State::Single { more: true },
+            0x20..=0x7E => {}
+            _ => {
+                if !more {
+                    self.unfinished(b'O', false);
+                }
+                self.aborted(byte);
+            }
+        }
+    }
+
+    /// Inside a string, of which nothing is kept.
+    fn string(&mut self, of: u8, before: Option<u8>, byte: u8) {
+        let last = before.unwrap_or(0);
+        match byte {
+            // Whoever presses Ctrl-C wants an end.
+            0x03 => self.ground(byte, false),
+            b'\\' if last == ESC => {}
+            ESC if last == ESC => self.state = State::Escape { twice: false },
+            _ if last == ESC => self.escape(byte, false),
+            CAN | SUB => {}
+            BEL if of == b']' => {}
+            // ST as a C1 control, and no part of a letter.
+            0x9C if last < 0x80 || last == 0xC2 => {}
+            _ => self.state = State::Text { of, before: Some(byte) },
         }
     }
 
@@ -298,10 +370,11 @@ impl Decoder {
         if have + 1 < need {
             self.state = State::Letter { bytes, have: have + 1, need, alt };
         } else if let Ok(text) = core::str::from_utf8(&bytes[..need]) {
-            // C1 controls come in two bytes; no key sends them.
-            let letter = text.chars().next().filter(|c| !c.is_control());
-            if let Some(letter) = letter {
-                self.stroke(Stroke::plain(Key::Char(letter)).with_alt(alt));
+            match text.chars().next() {
+                // C1 controls come in two bytes; no key sends them.
+                Some(c @ '\u{80}'..='\u{9F}') => self.introduced(c as u8),
+                Some(letter) => self.stroke(Stroke::plain(Key::Char(letter)).with_alt(alt)),
+                None => {}
             }
         }
     }
@@ -309,35 +382,64 @@ impl Decoder {
     fn control(&mut self, mut bytes: Vec<u8>, alt: bool, byte: u8) {
         match byte {
             0x20..=0x3F if bytes.len() == SEQUENCE_MAX => self.state = State::Overlong,
+            b'[' if bytes.is_empty() => self.state = State::Linux,
             0x20..=0x3F => {
                 bytes.push(byte);
                 self.state = State::Control { bytes, alt };
             }
             0x40..=0x7E => self.sequence(&bytes, byte, alt),
             // A control character ends it; what it began is no key.
-            _ => self.ground(byte, false),
+            _ => self.aborted(byte),
+        }
+    }
+
+    /// No end came: with Shift, urxvt sends an intermediate in its place.
+    fn without_end(&mut self, bytes: &[u8], alt: bool) {
+        let number = bytes.strip_suffix(b"$").and_then(parameters);
+        if let Some([Some(number), None, None]) = number {
+            self.numbered(number, Some(2), alt);
         }
     }
 
     /// A whole control sequence: its parameters and its final byte.
     fn sequence(&mut self, bytes: &[u8], last: u8, alt: bool) {
         if let Some(mouse) = bytes.strip_prefix(b"<") {
-            return self.mouse(mouse);
+            // SGR: button ; column ; row.
+            if let (b'M', Some([Some(button), ..])) = (last, parameters(mouse)) {
+                self.button(button);
+            }
+            return;
         }
         let Some([first, second, third]) = parameters(bytes) else { return };
+        if is_release(bytes) {
+            return;
+        }
         match last {
+            // F3, or where the cursor is, which somebody had asked for.
+            b'R' if first.is_some() && !(first == Some(1) && is_held(second)) => {}
             b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' => self.cursor(last, second, alt),
+            b'a'..=b'd' if bytes.is_empty() => {
+                self.cursor(last.to_ascii_uppercase(), Some(2), alt);
+            }
             b'Z' => self.stroke(Stroke::plain(Key::BackTab)),
             b'I' if bytes.is_empty() => self.typed.push_back(Typed::Focus(true)),
             b'O' if bytes.is_empty() => self.typed.push_back(Typed::Focus(false)),
-            b'u' => self.coded(first, second),
+            b'M' if bytes.is_empty() => self.expect(3, None),
+            // What was marked with a mouse (1001): places and no button.
+            b't' if bytes.is_empty() => self.expect(2, Some(0)),
+            b'T' if bytes.is_empty() => self.expect(6, Some(0)),
+            // urxvt (1015): as of old, in digits.
+            b'M' if third.is_some() => self.button(first.unwrap_or(0).saturating_sub(32)),
+            b'u' => self.coded(first, second, associated(bytes)),
+            b'^' => self.numbered(first.unwrap_or(0), Some(5), alt),
+            b'@' => self.numbered(first.unwrap_or(0), Some(6), alt),
             b'~' => match first {
                 Some(200) => {
                     self.state = State::Paste { bytes: Vec::new(), cut: 0, matched: 0 };
                 }
                 Some(201) => self.torn = false,
                 // modifyOtherKeys: 27 ; modifiers ; code point.
-                Some(27) => self.coded(third, second),
+                Some(27) => self.coded(third, second, None),
                 _ => self.numbered(first.unwrap_or(0), second, alt),
             },
             _ => {}
@@ -354,7 +456,7 @@ impl Decoder {
             b'H' => Key::Home,
             _ => Key::Function(last - b'P' + 1),
         };
-        self.stroke(modified(key, modifiers).with_alt(alt));
+        self.pressed(key, modifiers, alt);
     }
 
     fn numbered(&mut self, number: u32, modifiers: Option<u32>, alt: bool) {
@@ -370,32 +472,35 @@ impl Decoder {
             23 | 24 => Key::Function((number - 12) as u8),
             _ => return,
         };
-        self.stroke(modified(key, modifiers).with_alt(alt));
+        self.pressed(key, modifiers, alt);
     }
 
-    /// A key named by its code point (xterm's modifyOtherKeys, kitty's CSI u).
-    fn coded(&mut self, code: Option<u32>, modifiers: Option<u32>) {
-        let key = match code {
-            Some(8 | 127) => Key::Backspace,
-            Some(9) => Key::Tab,
-            Some(13) => Key::Enter,
-            Some(27) => Key::Escape,
-            Some(code) => match char::from_u32(code).filter(|c| !c.is_control()) {
-                Some(letter) => Key::Char(letter),
-                None => return,
-            },
-            None => return,
+    fn pressed(&mut self, key: Key, modifiers: Option<u32>, alt: bool) {
+        if let Some(stroke) = modified(key, modifiers) {
+            self.stroke(stroke.with_alt(alt));
+        }
+    }
+
+    /// A key named by its code point (xterm's modifyOtherKeys, kitty's CSI u), and the text it types.
+    fn coded(&mut self, code: Option<u32>, modifiers: Option<u32>, text: Option<Vec<char>>) {
+        let key = code.and_then(coded);
+        let key = key.map(|key| match (key, text.as_deref()) {
+            (Key::Char(_), Some(&[letter])) => Key::Char(letter),
+            (key, _) => key,
+        });
+        let Some(stroke) = key.and_then(|key| modified(key, modifiers)) else {
+            // A text without a key, of an input method.
+            let text = text.filter(|_| code.is_none_or(|code| code == 0)).unwrap_or_default();
+            return text.into_iter().for_each(|c| self.stroke(Stroke::plain(Key::Char(c))));
         };
-        let stroke = modified(key, modifiers);
         self.stroke(match stroke {
             Stroke { key: Key::Tab, shift: true, .. } => Stroke::plain(Key::BackTab),
             stroke => stroke,
         });
     }
 
-    /// SGR mouse: button ; column ; row. Only the wheel means something.
-    fn mouse(&mut self, bytes: &[u8]) {
-        let Some([Some(button), ..]) = parameters(bytes) else { return };
+    /// A button of the mouse. Only the wheel means something.
+    fn button(&mut self, button: u32) {
         // Bits 4, 8 and 16 say which keys were held.
         match button & !0b1_1100 {
             64 => self.typed.push_back(Typed::Wheel { up: true }),
@@ -404,124 +509,30 @@ impl Decoder {
         }
     }
 
-    fn paste(&mut self, mut bytes: Vec<u8>, mut cut: usize, mut matched: usize, byte: u8) {
-        if byte == PASTE_END[matched] {
-            matched += 1;
-            if matched == PASTE_END.len() {
-                // Whatever follows is not of it.
-                self.last = None;
-                return self.pasted(bytes, cut, 0);
-            }
-        } else {
-            keep(&mut bytes, &mut cut, &PASTE_END[..matched]);
-            matched = usize::from(byte == ESC);
-            if matched == 0 {
-                keep(&mut bytes, &mut cut, &[byte]);
-            }
-        }
-        self.state = State::Paste { bytes, cut, matched };
+    fn expect(&mut self, left: u8, first: Option<u8>) {
+        self.state = State::Report { first, left, half: false };
     }
 
-    /// Nothing of a paste follows a line end.
-    fn line_end(&mut self, by_hand: bool) {
-        let key = Typed::Stroke(Stroke::plain(Key::Enter));
-        self.typed.push_back(if by_hand { key } else { Typed::LineEnd });
-    }
-
-    /// Something follows a line end at once: a key that is no letter, or the next line of a paste.
-    fn after_line_end(&mut self, byte: u8) {
-        match byte {
-            b'\t' | b'\r' | b'\n' | b' '..=b'~' | 0x80.. => {
-                let mut bytes = self.take_back();
-                bytes.push(b'\r');
-                self.burst(bytes, 0, byte);
-            }
-            _ => {
-                self.line_end(false);
-                self.ground(byte, false);
-            }
-        }
-    }
-
-    /// What was typed before the line end and nobody has seen yet is of the same paste.
-    fn take_back(&mut self) -> Vec<u8> {
-        let text = |typed: &Typed| match typed {
-            Typed::Stroke(stroke) if *stroke == Stroke::plain(Key::Tab) => Some('\t'),
-            Typed::Stroke(stroke) if *stroke == Stroke::ctrl('j') => Some('\n'),
-            Typed::Stroke(Stroke { key: Key::Char(letter), ctrl: false, alt: false, .. }) => {
-                Some(*letter)
-            }
-            _ => None,
-        };
-        let before = self.typed.iter().rev().map_while(text).count();
-        let taken = self.typed.split_off(self.typed.len() - before);
-        taken.iter().filter_map(text).collect::<String>().into_bytes()
-    }
-
-    fn burst(&mut self, mut bytes: Vec<u8>, mut cut: usize, byte: u8) {
-        // Ctrl-C is meant, whoever sends it.
-        if byte == 0x03 {
-            self.burst_over(bytes, cut);
+    /// A character of the report of a mouse: one byte, or two where it is UTF-8 (1005).
+    fn report(&mut self, first: Option<u8>, left: u8, half: bool, byte: u8) {
+        let rest = half && matches!(byte, 0x80..=0xBF);
+        if left == 0 && !rest {
+            // The last one was a byte after all.
+            first.into_iter().for_each(|button| self.button(u32::from(button).saturating_sub(32)));
             return self.ground(byte, false);
         }
-        keep(&mut bytes, &mut cut, &[byte]);
-        self.state = State::Burst { bytes, cut };
-    }
-
-    fn burst_over(&mut self, bytes: Vec<u8>, cut: usize) {
-        // Enter that repeats itself is a key that is held.
-        if bytes.iter().all(|&byte| byte == b'\r') {
-            return self.line_end(false);
+        if byte < 0x20 {
+            return self.aborted(byte);
         }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.typed.push_back(Typed::Paste { text, cut });
-    }
-
-    /// A paste is over; `matched` bytes of it looked like its end and were not.
-    fn pasted(&mut self, mut bytes: Vec<u8>, mut cut: usize, matched: usize) {
-        keep(&mut bytes, &mut cut, &PASTE_END[..matched]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.typed.push_back(Typed::Paste { text, cut });
-    }
-}
-
-/// Keeps bytes of a paste up to its limit, and counts the others.
-fn keep(kept: &mut Vec<u8>, cut: &mut usize, bytes: &[u8]) {
-    for &byte in bytes {
-        if kept.len() < PASTE_MAX && *cut == 0 {
-            kept.push(byte);
-        } else {
-            *cut += 1;
+        let left = if rest { left } else { left - 1 };
+        let first = first.or(Some(byte));
+        let half = !rest && matches!(byte, 0xC2..=0xDF);
+        if left > 0 || half {
+            self.state = State::Report { first, left, half };
+        } else if let Some(button) = first {
+            self.button(u32::from(button).saturating_sub(32));
         }
     }
-}
-
-/// The first three numeric parameters; sub-parameters are left out. `None` if it has others.
-fn parameters(bytes: &[u8]) -> Option<[Option<u32>; 3]> {
-    let text = core::str::from_utf8(bytes).ok()?;
-    let mut numbers = [None; 3];
-    for (at, part) in text.split(';').enumerate() {
-        let number = part.split(':').next().unwrap_or_default();
-        let parsed = match number {
-            "" => None,
-            digits => Some(digits.parse().ok()?),
-        };
-        if let Some(slot) = numbers.get_mut(at) {
-            *slot = parsed;
-        }
-    }
-    Some(numbers)
-}
-
-/// A key with what was held: one more than the sum of Shift 1, Alt 2, Ctrl 4.
-fn modified(key: Key, modifiers: Option<u32>) -> Stroke {
-    let held = modifiers.unwrap_or(1).saturating_sub(1);
-    let (shift, alt, ctrl) = (held & 1 != 0, held & 2 != 0, held & 4 != 0);
-    let key = match key {
-        Key::Char(letter) if ctrl => Key::Char(letter.to_ascii_lowercase()),
-        key => key,
-    };
-    Stroke { key, ctrl, alt, shift }
 }
 
 #[cfg(test)]
@@ -590,6 +601,14 @@ mod tests {
                 b"999999999999",
                 b"\x1b[27;5;13~",
                 b"\x1b[I",
+                b"\x1b[[",
+                b"\x1b[M",
+                b"\x1bP",
+                b"\x1b_",
+                b"\x1b\\",
+                b"\x07",
+                b"\x18",
+                b"\xc2\x9c",
             ];
             let pieces = usize::arbitrary(g) % 24;
             let mut bytes = Vec::new();
@@ -619,7 +638,6 @@ mod tests {
             [Stroke::ctrl('a'), Stroke::ctrl('j'), Stroke::ctrl('_')].map(Typed::Stroke)
         );
         assert_eq!(typed(b"\xff\xc3a"), [letter('a')], "half a letter is none");
-        assert_eq!(typed(b"\xc2\x9b31m"), typed(b"31m"), "no C1 control is a letter");
     }
 
     #[test]
@@ -640,9 +658,181 @@ mod tests {
         assert_eq!(typed(b"\x1b\x1b"), [key(Key::Escape), key(Key::Escape)]);
         assert_eq!(typed(b"\x1b\x1bx"), [key(Key::Escape), alt('x')]);
         assert_eq!(typed(b"\x1b\x1b["), [key(Key::Escape), alt('[')]);
-        assert_eq!(typed(b"\x1b]x"), [alt(']'), letter('x')]);
-        assert_eq!(typed(b"\x1b["), [alt('[')]);
-        assert_eq!(typed(b"\x1bO"), [alt('O')]);
+        for introducer in b"[O]PX^_ (" {
+            assert_eq!(typed(&[ESC, *introducer]), [alt((*introducer).into())]);
+        }
+    }
+
+    /// Each row is what terminals send that means nothing here, and who does.
+    const UNKNOWN: &[(&[u8], &str)] = &[
+        (b"\x1b[?62;22;52c", "DA1"),
+        (b"\x1b[>0;276;0c", "DA2"),
+        (b"\x1b[0n", "DSR"),
+        (b"\x1b[24;80R", "where the cursor is"),
+        (b"\x1b[1;1R", "where the cursor is, at the top"),
+        (b"\x1b[?24;80;1R", "DECXCPR"),
+        (b"\x1b[?2026;2$y", "DECRPM"),
+        (b"\x1b[8;24;80t", "the size of the window"),
+        (b"\x1b[48;24;80;0;0t", "a new size (2048)"),
+        (b"\x1b[?997;1n", "light or dark (2031)"),
+        (b"\x1b[?1u", "kitty's flags"),
+        (b"\x1b[1&w", "a locator of DEC"),
+        (b"\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\", "a colour"),
+        (b"\x1b]10;rgb:ffff/ffff/ffff\x07", "a colour, with BEL"),
+        (b"\x1b]4;1;rgb:cd00/0000/0000\xc2\x9c", "a colour, with ST as C1"),
+        (b"\x1b]52;c;aGVsbG8=\x1b\\", "the clipboard"),
+        (b"\x1b]l\xe2\x9c\x93 title\x1b\\", "a title, with a letter that has 9C in it"),
+        (b"\x1bP>|XTerm(390)\x1b\\", "XTVERSION"),
+        (b"\x1bP1+r544e=787465726d\x1b\\", "XTGETTCAP"),
+        (b"\x1bP1$r0m\x07\x1b\\", "DECRQSS; BEL does not end it"),
+        (b"\x1bP!|00000000\x1b\\", "DA3"),
+        (b"\x1b_Gi=31;OK\x1b\\", "kitty's graphics"),
+        (b"\x1b^private\x1b\\", "PM"),
+        (b"\x1bXstring\x1b\\", "SOS"),
+        (b"\x1b[M !!", "a button (9, 1000)"),
+        (b"\x1b[M#\xff\xff", "let go, far away"),
+        (b"\x1b[M \xc4\xa1\xc3\xa9", "a button (1005)"),
+        (b"\x1b[32;10;5M", "a button (1015)"),
+        (b"\x1b[<0;10;5M\x1b[<0;10;5m", "a button (1006)"),
+        (b"\x1b[t!!\x1b[T!!!!!!", "what was marked (1001)"),
+        (b"\x1b[97;1:3u", "kitty: let go"),
+        (b"\x1b[1;1:3A\x1b[5;1:3~", "kitty: let go"),
+        (b"\x1b[57358u\x1b[57441;2u\x1b[57363u", "kitty: Caps Lock, Shift, Menu"),
+        (b"\x1b[97;9u", "kitty: with Super"),
+        (b"\x1b[57376u\x1b[25~\x1b[34~", "F13, F20"),
+        (b"\x1b[99~\x1b[x\x1b[99^", "no key"),
+        (b"\x1b[[Z", "no key of Linux"),
+        (b"\x1bO5z\x1bO~\x1bO!", "no key of SS3"),
+        (b"\x1b(B\x1b#8\x1b F\x1b$(C", "designations"),
+        (b"\x9b31m\xc2\x9b31m\x8fP\xc2\x90x\x9c", "as C1"),
+        (b"\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17m", "long"),
+        (b"\x1b[1;\x18\x1b[1\x1a\x1b]x\x18\x1bPx\x1a\x1b\x18", "aborted"),
+        (b"\x1b[201~", "the end of no paste"),
+    ];
+
+    #[test]
+    fn what_is_unknown_is_swallowed_whole() {
+        for (bytes, what) in UNKNOWN {
+            let keys = [b"a", *bytes, b"b"].concat();
+            let shown = keys.escape_ascii().to_string();
+            let seen = typed(&keys);
+            // F1 is a key of SS3, also as C1.
+            let seen: Vec<_> =
+                seen.into_iter().filter(|one| *one != key(Key::Function(1))).collect();
+            assert_eq!(seen, [letter('a'), letter('b')], "{what}: {shown}");
+            // Cut between any two reads that are not further apart than a line may stall.
+            for at in 1..keys.len() {
+                let mut decoder = Decoder::default();
+                decoder.feed(&keys[..at], Time::ZERO);
+                let begun = matches!(keys[at - 1], ESC) || keys[..at].ends_with(b"\x1b[");
+                let pause = if begun { 20_000 } else { 90_000 };
+                decoder.tick(Time::from_micros(pause));
+                decoder.feed(&keys[at..], Time::from_micros(pause));
+                decoder.tick(LATER);
+                let seen = drained(&mut decoder);
+                let letters = seen.into_iter().filter(|one| *one != key(Key::Function(1)));
+                assert_eq!(
+                    letters.collect::<Vec<_>>(),
+                    [letter('a'), letter('b')],
+                    "{what}: {at} {shown}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_over_after_a_while() {
+        for bytes in [
+            &b"\x1b[1;2"[..],
+            b"\x1b[[",
+            b"\x1b[M!",
+            b"\x1bO5",
+            b"\x1b]11;rgb",
+            b"\x1b]x\x1b",
+            b"\x1bPx",
+            b"\x1b_x",
+            b"\x1b((",
+            b"\x9d",
+            b"\xe2\x9c",
+        ] {
+            let mut decoder = Decoder::default();
+            decoder.feed(bytes, Time::ZERO);
+            decoder.tick(Time::from_micros(900_000));
+            assert_eq!(drained(&mut decoder), [], "{}", bytes.escape_ascii());
+            decoder.tick(Time::from_micros(1_000_000));
+            decoder.feed(b"x", Time::from_micros(1_000_000));
+            assert_eq!(drained(&mut decoder), [letter('x')], "{}", bytes.escape_ascii());
+            // Whoever wants an end has one.
+            let ended = [bytes, b"\x03"].concat();
+            let stroke = Typed::Stroke(Stroke::ctrl('c'));
+            assert_eq!(typed(&ended).last(), Some(&stroke), "{}", bytes.escape_ascii());
+        }
+        // Nothing of it is kept.
+        let long = [b"\x1b]".to_vec(), vec![b'x'; 1 << 20], b"\x07y".to_vec()].concat();
+        assert_eq!(typed(&long), [letter('y')]);
+        assert_eq!(typed(b"\x1b]x\x1b[A"), [key(Key::Up)], "ESC begins anew");
+        assert_eq!(typed(b"\x1b]x\x1b\x1b[A"), [key(Key::Up)]);
+    }
+
+    #[test]
+    fn keys_of_other_terminals() {
+        let held = |key, ctrl, alt, shift| Typed::Stroke(Stroke { key, ctrl, alt, shift });
+        let ctrl = |key| held(key, true, false, false);
+        let shift = |key| held(key, false, false, true);
+        for (bytes, keys, what) in [
+            (&b"\x1b[[A\x1b[[E"[..], vec![key(Key::Function(1)), key(Key::Function(5))], "Linux"),
+            (
+                b"\x1bOa\x1b[b\x1b[5^",
+                vec![ctrl(Key::Up), shift(Key::Down), ctrl(Key::PageUp)],
+                "urxvt",
+            ),
+            (b"\x1b[3$", vec![shift(Key::Delete)], "urxvt"),
+            (b"\x1b[3@", vec![held(Key::Delete, true, false, true)], "urxvt"),
+            (b"\x1b[96;1;1M", vec![Typed::Wheel { up: true }], "urxvt's wheel"),
+            (
+                b"\x1b[M`!!\x1b[Ma!!",
+                vec![Typed::Wheel { up: true }, Typed::Wheel { up: false }],
+                "X10",
+            ),
+            (
+                b"\x1bOp\x1bOy\x1bOk\x1bOM",
+                [Key::Char('0'), Key::Char('9'), Key::Char('+'), Key::Enter].map(key).to_vec(),
+                "the block",
+            ),
+            (
+                b"\x1b[57399u\x1b[57414u\x1b[57419u",
+                [Key::Char('0'), Key::Enter, Key::Up].map(key).to_vec(),
+                "kitty's block",
+            ),
+            (
+                b"\x1b[97;2u\x1b[49:33;2u",
+                vec![shift(Key::Char('A')), shift(Key::Char('!'))],
+                "kitty",
+            ),
+            (
+                b"\x1b[97;65u\x1b[97;66u",
+                vec![letter('A'), shift(Key::Char('a'))],
+                "kitty: Caps Lock",
+            ),
+            (
+                b"\x1b[97;;228u\x1b[0;;229:98u",
+                vec![letter('ä'), letter('å'), letter('b')],
+                "kitty's text",
+            ),
+            (
+                b"\x1b[99;5:1u\x1b[99;33u",
+                vec![ctrl(Key::Char('c')), alt('c')],
+                "kitty: pressed, Meta",
+            ),
+            (
+                b"\x1b[13;2:3u\x1b[1;2R\x1b[R",
+                vec![shift(Key::Function(3)), key(Key::Function(3))],
+                "F3",
+            ),
+            (b"\x9bA\xc2\x9bB", vec![key(Key::Up), key(Key::Down)], "C1"),
+        ] {
+            assert_eq!(typed(bytes), keys, "{what}");
+        }
     }
 
     #[test]

@@ -102,10 +102,16 @@ pub(crate) fn draw(view: &mut View, canvas: &mut Canvas) {
     let layout = Layout::new(area, line.rows() as u16, view.show_people);
     view.narrow = area.width < 60 || !layout.boxed;
     let pane = (usize::from(layout.messages.width), usize::from(layout.messages.height));
-    view.page.bare = !layout.boxed;
-    if (view.page.width, view.height) != pane {
+    let was = (view.page.width, view.height, view.page.bare);
+    if was != (pane.0, pane.1, !layout.boxed) {
+        let selects = view.focus == Focus::Scroll && !view.viewport.follows();
+        let marked = view.viewport.marked(&view.page, view.height).filter(|_| selects);
         (view.page.width, view.height) = pane;
-        view.viewport.settle(&view.page, view.height);
+        view.page.bare = !layout.boxed;
+        match marked {
+            Some(marked) => view.viewport.keep(&view.page, marked, view.height),
+            None => view.viewport.settle(&view.page, view.height),
+        }
         view.read();
     }
     view.draft_width = line.room;

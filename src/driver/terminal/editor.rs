@@ -1,17 +1,16 @@
 //! The line being typed: text, a cursor between graphemes, a kill ring, and undo.
 //!
 //! Nothing but the person's keys changes it. The text is always one that the sanitiser would leave
-//! alone, so that a draft can be drawn as it stands, whatever was pasted. Keys are those of Emacs
-//! and readline.
+//! alone, so that a draft can be drawn as it stands, whatever was pasted; but before the cursor a joiner
+//! may wait for what it joins. Keys are those of Emacs and readline.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use unicode_segmentation::GraphemeCursor;
 
 use crate::driver::terminal::wrap::{columns, fitting};
-use crate::machine::sanitize;
+use crate::machine::{is_emoji, sanitize, sanitize_draft};
 
 /// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and
 /// short enough for every key to look at all of it.
@@ -85,9 +84,8 @@ impl Editor {
 
     /// Inserts at the cursor. False, and nothing is inserted, if the draft would become too long.
     pub(crate) fn insert(&mut self, text: &str) -> bool {
-        // Sanitising makes nothing longer but TAB, which becomes four spaces.
-        let longest = text.len() + 3 * text.bytes().filter(|&byte| byte == b'\t').count();
-        if self.text.len() + longest > DRAFT_MAX {
+        // Nothing gets longer for where it stands.
+        if self.text.len() + text.len().max(sanitize(text).len()) > DRAFT_MAX {
             return false;
         }
         self.before(Last::Typing);
@@ -140,9 +138,12 @@ impl Editor {
         true
     }
 
-    /// Erases one grapheme.
+    /// Erases one grapheme; backwards, the last character of one that was typed as several.
     pub(crate) fn erase(&mut self, toward: Toward) {
-        let part = self.between(self.reach(Span::Grapheme, toward));
+        let mut part = self.between(self.reach(Span::Grapheme, toward));
+        if toward == Toward::Start {
+            part.start += erased_from(&self.text[part.clone()]);
+        }
         if !part.is_empty() {
             self.before(Last::Erasing);
             self.splice(part, "");
@@ -239,9 +240,8 @@ impl Editor {
     fn splice(&mut self, part: Range<usize>, with: &str) {
         self.cursor = part.start + with.len();
         self.text.replace_range(part, with);
-        if let Cow::Owned(safe) = sanitize(&self.text) {
-            self.cursor = sanitize(&self.text[..self.cursor]).len().min(safe.len());
-            self.text = safe;
+        if let Some((safe, cursor)) = sanitize_draft(&self.text, self.cursor) {
+            (self.text, self.cursor) = (safe, cursor);
         }
         // A mark may have joined what stands before it.
         let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
@@ -322,6 +322,28 @@ impl Editor {
             Toward::End => line.end,
         };
     }
+}
+
+/// Where in a grapheme Backspace begins to erase.
+///
+/// Whoever types a script with marks types one after the other, and mends the last. An emoji, a flag, a
+/// keycap, a syllable of Hangul is one key or one choice, and so is a letter of Latin, Greek, Cyrillic or kana
+/// with its accents, which is one character wherever there is one for it. UAX 29, section 3, leaves this
+/// to programs, and names the first.
+fn erased_from(grapheme: &str) -> usize {
+    let whole = |c: char| {
+        is_emoji(c)
+            || matches!(
+                c,
+                '\0'..='\u{58F}' | '\u{1100}'..='\u{11FF}' | '\u{1E00}'..='\u{2BFF}'
+                    | '\u{3041}'..='\u{33FF}' | '\u{A960}'..='\u{A97F}' | '\u{AC00}'..='\u{D7FF}'
+            )
+    };
+    let last = grapheme.char_indices().next_back().map_or(0, |(at, _)| at);
+    // What it selects is chosen with the ideograph.
+    let selected =
+        grapheme.ends_with(|c| matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'));
+    if selected || grapheme.starts_with(whole) { 0 } else { last }
 }
 
 #[cfg(test)]
@@ -443,7 +465,13 @@ mod tests {
                     editor.erase(toward(!forward));
                 }
                 let on_boundary = editor.text().is_char_boundary(editor.cursor());
-                if !on_boundary || sanitize(editor.text()) != editor.text() {
+                let (before, after) = editor.text().split_at(editor.cursor());
+                let safe = sanitize(editor.text());
+                // But for what waits.
+                let waits = before.ends_with(['\u{200C}', '\u{200D}'])
+                    || before.ends_with(|c| matches!(c, '\u{E0030}'..='\u{E007F}'));
+                let safe = safe == editor.text() || waits && safe.ends_with(&*sanitize(after));
+                if !on_boundary || !safe {
                     return false;
                 }
             }
@@ -545,8 +573,79 @@ mod tests {
         editor.erase(Toward::Start);
         assert!(editor.is_empty());
         let mut editor = typed("a\u{202E}b\tc\u{1B}[31m");
-        assert_eq!(editor.text(), "a\u{FFFD}b    c␛[31m");
+        assert_eq!(editor.text(), "a\u{FFFD}b\tc␛[31m");
         editor.erase(Toward::Start);
-        assert_eq!(editor.text(), "a\u{FFFD}b    c␛[31");
+        assert_eq!(editor.text(), "a\u{FFFD}b\tc␛[31");
+    }
+
+    /// Each row is a draft, and what Backspace leaves of it, again and again.
+    #[test]
+    fn backspace_by_script() {
+        for (script, steps) in [
+            ("Latin", &["xé", "x"][..]),
+            ("Latin, of two", &["xe\u{301}", "x"]),
+            ("Vietnamese", &["xe\u{302}\u{301}", "x"]),
+            ("Greek", &["xα\u{313}\u{301}", "x"]),
+            ("Cyrillic", &["xе\u{308}", "x"]),
+            ("Hebrew", &["\u{5E9}\u{5C1}\u{5B8}", "\u{5E9}\u{5C1}", "\u{5E9}", ""]),
+            ("Arabic", &["\u{645}\u{651}\u{64E}", "\u{645}\u{651}", "\u{645}", ""]),
+            ("Persian", &["می\u{200C}", "می", "م"]),
+            ("Devanagari", &["क्षत्रि", "क्षत्र", "क्षत्", "क्षत", "क्ष", "क्", "क", ""]),
+            ("Bengali", &["কো", "ক", ""]),
+            ("Tamil", &["ணி", "ண", ""]),
+            ("Malayalam", &["ന്\u{200D}", "ന്", "ന", ""]),
+            ("Thai", &["ที่", "ที", "ท", ""]),
+            ("Thai, sara am", &["กำ", "ก", ""]),
+            ("Lao", &["ນ້ຳ", "ນ້", "ນ", ""]),
+            ("Khmer", &["ខ្មែ", "ខ្ម", "ខ្", "ខ", ""]),
+            ("Burmese", &["မျှ", "မျ", "မ", ""]),
+            ("Tibetan", &["རྒྱ", "རྒ", "ར", ""]),
+            ("Hangul", &["x한", "x"]),
+            ("Hangul, of jamo", &["x\u{1112}\u{1161}\u{11AB}", "x"]),
+            ("Japanese", &["xカ\u{3099}", "x"]),
+            ("Han, a variant", &["x葛\u{E0100}", "x"]),
+            ("emoji", &["x👍🏽", "x"]),
+            ("family", &["x👨\u{200D}👩\u{200D}👧\u{200D}👦", "x"]),
+            ("keycap", &["x1\u{FE0F}\u{20E3}", "x"]),
+            ("flag", &["🇬🇷🇧🇷", "🇬🇷", ""]),
+            ("England", &["x🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}", "x"]),
+            ("a chosen form", &["x❤\u{FE0F}", "x", ""]),
+        ] {
+            let mut editor = typed(steps[0]);
+            for left in &steps[1..] {
+                editor.erase(Toward::Start);
+                assert_eq!(&editor.text(), left, "{script}");
+            }
+        }
+    }
+
+    /// Some terminals and input methods send a family one person at a time.
+    #[test]
+    fn one_code_point_at_a_time() {
+        for text in [
+            "👨\u{200D}👩\u{200D}👧\u{200D}👦",
+            "👩🏽\u{200D}❤\u{FE0F}\u{200D}💋\u{200D}👨🏿",
+            "🏴\u{E0067}\u{E0062}\u{E0077}\u{E006C}\u{E0073}\u{E007F}",
+            "می\u{200C}خواهم",
+            "ක්\u{200D}ෂ",
+            "1\u{FE0F}\u{20E3}",
+            "\u{1112}\u{1161}\u{11AB}",
+        ] {
+            let mut editor = Editor::default();
+            text.chars().for_each(|c| assert!(editor.insert(c.encode_utf8(&mut [0; 4]))));
+            assert_eq!((editor.text(), editor.cursor()), (text, text.len()));
+            let mut editor = typed("ab");
+            editor.step(Span::Grapheme, Toward::Start);
+            text.chars().for_each(|c| assert!(editor.insert(c.encode_utf8(&mut [0; 4]))));
+            assert_eq!(editor.text(), format!("a{text}b"), "in the middle");
+        }
+        let mut editor = typed("👨\u{200D}");
+        editor.insert("x");
+        assert_eq!(editor.text(), "👨x", "it waited in vain");
+        let mut editor = typed("\u{301}");
+        assert!(editor.is_empty(), "a mark has nothing to stand on");
+        editor.insert("e");
+        editor.insert("\u{301}");
+        assert_eq!(editor.text(), "e\u{301}");
     }
 }

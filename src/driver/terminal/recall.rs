@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::search::contains;
+
 /// How many lines are remembered, in memory only: they may be private.
 const LINES_MAX: usize = 500;
 
@@ -48,7 +50,7 @@ impl Recall {
 
     /// The newest line that has `part` in it, among those older than the first `skip` such lines.
     pub(crate) fn find(&self, part: &str, skip: usize) -> Option<&str> {
-        let hits = self.lines.iter().rev().filter(|line| line.contains(part));
+        let hits = self.lines.iter().rev().filter(|line| contains(line, part));
         hits.map(String::as_str).nth(skip).filter(|_| !part.is_empty())
     }
 }
@@ -77,6 +79,8 @@ mod tests {
         assert_eq!(recall.find("o", 1), Some("one"));
         assert_eq!(recall.find("o", 2), None);
         assert_eq!(recall.find("", 0), None);
+        recall.push("cafe\u{301}");
+        assert_eq!(recall.find("CAFÉ", 0), Some("cafe\u{301}"), "however it is written");
     }
 
     #[test]

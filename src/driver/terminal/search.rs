@@ -1,55 +1,56 @@
-//! Finding a text in a text, in upper or lower case.
+//! Finding a text in a text, however either is written: composed or not, in upper or lower case (see
+//! [`folded`]).
 
 use std::ops::Range;
 
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::machine::folded;
+
 /// Where `wanted` stands in `text`, without overlaps. Nothing stands nowhere.
+///
+/// No normal form reaches beyond a grapheme (UAX 29, section 3), so that each is compared by itself,
+/// and found as a whole.
 pub(crate) fn hits(text: &str, wanted: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    if wanted.is_empty() {
-        return found;
+    let wanted = folded(wanted);
+    if wanted.is_empty() || !contains(text, &wanted) {
+        return Vec::new();
     }
-    let mut from = 0;
-    for (at, _) in text.char_indices() {
-        if at < from {
-            continue;
-        }
-        if let Some(length) = prefix(&text[at..], wanted) {
-            from = at + length;
-            found.push(at..from);
-        }
+    if text.is_ascii() {
+        let text = folded(text);
+        return text.match_indices(&*wanted).map(|(at, hit)| at..at + hit.len()).collect();
     }
-    found
+    // The folded text, and which part of the text each byte of it is.
+    let mut whole = String::with_capacity(text.len());
+    let mut parts = Vec::with_capacity(text.len());
+    for (at, grapheme) in text.grapheme_indices(true) {
+        whole += &folded(grapheme);
+        parts.resize(whole.len(), at..at + grapheme.len());
+    }
+    let found = whole.match_indices(&*wanted).map(|(at, hit)| at..at + hit.len());
+    found.map(|hit| parts[hit.start].start..parts[hit.end - 1].end).collect()
 }
 
 /// Whether `wanted` stands in `text`. A whole history is asked this at once, so that most texts are
 /// told apart by the first letter.
 pub(crate) fn contains(text: &str, wanted: &str) -> bool {
+    let wanted = folded(wanted);
     let Some(&first) = wanted.as_bytes().first() else { return false };
-    if !first.is_ascii() {
-        return text.char_indices().any(|(at, _)| prefix(&text[at..], wanted).is_some());
+    if !text.is_ascii() {
+        return folded(text).contains(&*wanted);
     }
-    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
-    let begins = |(_, byte): &(usize, &u8)| **byte == lower || **byte == upper;
-    let mut places = text.as_bytes().iter().enumerate().filter(begins);
-    // An ASCII byte is a letter by itself: the text can be cut there.
-    places.any(|(at, _)| prefix(&text[at..], wanted).is_some())
+    let text = text.as_bytes();
+    let begins = |(_, byte): &(usize, &u8)| byte.to_ascii_lowercase() == first;
+    let mut places = text.iter().enumerate().filter(begins);
+    places.any(|(at, _)| {
+        let here = text.get(at..at + wanted.len());
+        here.is_some_and(|here| here.eq_ignore_ascii_case(wanted.as_bytes()))
+    })
 }
 
-/// How many bytes of the beginning of `text` are `wanted`.
-fn prefix(text: &str, wanted: &str) -> Option<usize> {
-    let mut letters = text.chars();
-    for want in wanted.chars() {
-        let letter = letters.next()?;
-        let same = if letter.is_ascii() && want.is_ascii() {
-            letter.eq_ignore_ascii_case(&want)
-        } else {
-            letter == want || letter.to_lowercase().eq(want.to_lowercase())
-        };
-        if !same {
-            return None;
-        }
-    }
-    Some(text.len() - letters.as_str().len())
+/// Whether `text` begins with `wanted`.
+pub(crate) fn begins(text: &str, wanted: &str) -> bool {
+    folded(text).starts_with(&*folded(wanted))
 }
 
 #[cfg(test)]
@@ -63,5 +64,31 @@ mod tests {
         assert_eq!(hits("ПРИВЕТ мир мИр", "МИР"), [13..19, 20..26]);
         assert_eq!(hits("x", ""), []);
         assert!(contains("straße", "STRAßE") && !contains("x", "") && !contains("", "x"));
+    }
+
+    /// Each row is a text, what is looked for, and what of the text is found.
+    #[test]
+    fn however_it_is_written() {
+        for (text, wanted, found) in [
+            ("un cafe\u{301} noir", "café", &["cafe\u{301}"][..]),
+            ("un café noir", "CAFE\u{301}", &["café"]),
+            ("un café noir", "cafe", &[]),
+            ("un cafe\u{301} noir", "cafe", &[]),
+            ("die STRAẞE, die Straße", "strasse", &["STRAẞE", "Straße"]),
+            ("ὈΔΥΣΣΕΎΣ", "οδυσσευς", &[]),
+            ("Ὁ ὈΔΥΣΣΕΎΣ", "ὀδυσσεύς", &["ὈΔΥΣΣΕΎΣ"]),
+            ("İSTANBUL'da, Isparta", "istanbul", &["İSTANBUL"]),
+            ("می\u{200C}خواهم", "میخواهم", &["می\u{200C}خواهم"]),
+            ("ที่นี่", "ที", &["ที่"]),
+            ("क्षत्रिय", "क्ष", &["क्ष"]),
+            ("ガス と ｶﾞｽ", "カ\u{3099}ス", &["ガス", "ｶﾞｽ"]),
+            ("\u{1112}\u{1161}\u{11AB}글", "한", &["\u{1112}\u{1161}\u{11AB}"]),
+            ("👍\u{FE0F} 👍🏽", "👍", &["👍\u{FE0F}", "👍🏽"]),
+            ("a\u{2060}b", "ab", &["a\u{2060}b"]),
+        ] {
+            let seen: Vec<&str> = hits(text, wanted).into_iter().map(|hit| &text[hit]).collect();
+            assert_eq!(seen, found, "{text} {wanted}");
+            assert_eq!(contains(text, wanted), !found.is_empty(), "{text} {wanted}");
+        }
     }
 }

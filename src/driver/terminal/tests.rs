@@ -653,6 +653,57 @@ fn who_is_alone_says_it_to_who_comes() {
     assert_eq!(room.wants(), [said_again(id, "anybody?", None)]);
 }
 
+/// The selected row was counted from below: at another size Enter opened another message.
+#[test]
+fn what_was_found_stays_in_sight_at_any_size() {
+    let mut room = Room::entered(100, 30);
+    (0..60)
+        .for_each(|n| room.hear(&bob(), &format!("hay {n} {}", "and more of it ".repeat(n % 7))));
+    room.hear(&bob(), "the needle is here");
+    (0..60)
+        .for_each(|n| room.hear(&bob(), &format!("hay {n} {}", "and more of it ".repeat(n % 5))));
+    room.text();
+    room.press(b"\t/needle\r");
+    room.shows("the needle is here");
+    for (width, height) in [(61, 20), (40, 12), (120, 40), (20, 8), (100, 11), (100, 30)] {
+        room.picture.resize(width, height);
+        room.shows("needle");
+        room.press(b"\r");
+        room.text();
+        let sheet = room.picture.view().sheet.take().expect("details");
+        assert!(sheet.lines.iter().any(|line| line.ends_with("-61")), "{sheet:?}");
+    }
+}
+
+/// From Linux's F1 an `A` stayed in the draft, and a late answer of a terminal as a whole.
+#[test]
+fn no_part_of_a_sequence_is_typed() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\\x1bP>|XTerm(390)\x1b\\\x1b[?62;22c\x1b[24;80R");
+    room.press(b"\x1b[M !!");
+    assert_eq!(room.draft(), "");
+    room.press(b"\x1b[[A");
+    room.shows("Help");
+    assert_eq!(room.draft(), "");
+}
+
+/// Each row is what somebody says, and how it stands on the screen.
+#[test]
+fn what_is_said_is_shown() {
+    for (said, shown) in [
+        ("a\tb", "bob: a    b"),
+        ("שלום\u{200F}!", "bob: שלום!"),
+        ("\u{2068}Ali\u{2069} said", "bob: Ali said"),
+        ("می\u{200C}خواهم", "bob: می\u{200C}خواهم"),
+        ("👨\u{200D}👩\u{200D}👧\u{200D}👦", "bob: 👨\u{200D}👩\u{200D}👧\u{200D}👦"),
+        ("10%\r20%", "bob: 10%\n"),
+    ] {
+        let mut room = Room::entered(40, 10);
+        room.hear(&bob(), said);
+        room.shows(shown);
+    }
+}
+
 #[test]
 fn found_again() {
     let mut room = Room::entered(80, 24);

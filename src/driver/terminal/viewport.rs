@@ -24,9 +24,9 @@ pub(crate) trait Keyed {
     fn key(&self) -> u32;
 }
 
-/// The place of the first row on the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+/// The place of a row: of the first one on the screen, of the selected one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
     entry: u64,
     key: u32,
 }
@@ -150,6 +150,37 @@ impl Viewport {
         let visible = self.visible(source, height);
         let at = visible.len().checked_sub(1 + self.lift)?;
         Some(visible[at].0)
+    }
+
+    /// The place of the selected row, to be kept in sight when rows or the screen become others.
+    pub(crate) fn marked(&self, source: &impl Source, height: usize) -> Option<Place> {
+        let visible = self.visible(source, height);
+        let (entry, row) = visible.get(visible.len().checked_sub(1 + self.lift)?)?;
+        Some(Place { entry: *entry, key: row.key() })
+    }
+
+    /// Selects the row that has that place, and moves as little as it takes to show it.
+    pub(crate) fn keep(&mut self, source: &impl Source, marked: Place, height: usize) {
+        let rows = source.rows(marked.entry);
+        let Some(row) = rows.get(index_of(&rows, marked.key)) else { return };
+        let marked = Place { key: row.key(), ..marked };
+        let places = |view: &Self| -> Vec<Place> {
+            let place = |(entry, row): Visible<_>| Place { entry, key: Keyed::key(&row) };
+            view.visible(source, height).into_iter().map(place).collect()
+        };
+        let mut visible = places(self);
+        if !visible.contains(&marked) {
+            let is_above = visible.first().is_some_and(|first| marked < *first);
+            let rows_before = if is_above { 0 } else { height.saturating_sub(1) };
+            self.top = Some(above(source, marked, rows_before).0);
+            visible = places(self);
+        }
+        let at = visible.iter().position(|&place| place == marked);
+        self.lift = at.map_or(0, |at| visible.len() - 1 - at);
+        if self.lift > 0 {
+            self.top = visible.first().copied();
+        }
+        self.settle(source, height);
     }
 
     /// Goes to the bottom if nothing is below the screen and the last row is selected, and keeps the
@@ -385,6 +416,29 @@ mod tests {
         view.down(&text, 2, HEIGHT);
         assert_eq!(view.visible(&text, HEIGHT)[0], (0, Row(0)), "and comes back before rows move");
         assert_eq!(view.lift(), 2);
+    }
+
+    /// The selected row was so many rows above the last one: at another size that was another message.
+    #[test]
+    fn what_is_selected_stays_selected_at_any_size() {
+        fn property(ops: Vec<Op>, sizes: Vec<(u8, u8)>) -> bool {
+            let mut text = Text { first: 7, lengths: vec![7, 1, 30, 4, 0, 9, 50, 2], width: 3 };
+            let mut view = Viewport::default();
+            ops.into_iter().for_each(|op| apply(&mut view, &mut text, op));
+            let mut height = HEIGHT;
+            sizes.into_iter().all(|(width, rows)| {
+                let Some(marked) = view.marked(&text, height) else { return true };
+                text.width = u32::from(width % 60) + 1;
+                height = usize::from(rows % 30) + 1;
+                view.keep(&text, marked, height);
+                let now = view.marked(&text, height);
+                let place = |place: Place| (place.entry, place.key / text.width);
+                view.selected(&text, height) == Some(marked.entry)
+                    && now.map(place) == Some(place(marked))
+            })
+        }
+        let mut often = crate::machine::quickcheck().tests(5_000);
+        often.quickcheck(property as fn(Vec<Op>, Vec<(u8, u8)>) -> bool);
     }
 
     #[test]

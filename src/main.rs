@@ -6,16 +6,17 @@
 
 mod args;
 mod config;
+mod mistakes;
 
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, shown, status};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, status};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use args::{Cli, EXAMPLES, Task};
+use mistakes::{explain, harmless};
 
 fn main() -> ExitCode {
     // Without it a limit on files ends the process; with nothing said, as before.
@@ -131,64 +132,6 @@ fn from_matches(matches: &ArgMatches) -> Result<Parsed, Failure> {
     let cli = Cli::from_arg_matches(matches)
         .map_err(|error| Failure::new(status::USAGE, "usage", error.to_string()))?;
     Ok(Parsed::Run(Box::new(cli)))
-}
-
-/// Prints a mistake, or the help that was asked for: the status to end with.
-fn explain(error: clap::Error) -> Result<u8, Failure> {
-    if !error.use_stderr() {
-        let text = error.render();
-        let coloured = driver::stdout_has_colour();
-        let text = if coloured { text.ansi().to_string() } else { text.to_string() };
-        return driver::print(&text).map(|()| status::OK);
-    }
-    if error.kind() == ErrorKind::InvalidSubcommand
-        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
-        && looks_like_an_address(word)
-    {
-        let what = format!("unrecognized subcommand '{word}'");
-        let failure = Failure::new(status::USAGE, "usage", what);
-        let meant = driver::command(["chat", word]);
-        return Err(failure.hint(format!("did you mean: {meant}")));
-    }
-    let text = harmless(error).render().to_string();
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
-    let what = first.strip_prefix("error: ").unwrap_or(first);
-    let mut failure = Failure::new(status::USAGE, "usage", what);
-    failure.hints = lines.map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()).collect();
-    Err(failure)
-}
-
-/// The same mistake, with the words that were typed made safe to show.
-///
-/// A tip repeats such words between words of the library: it goes where one of them is not safe. A
-/// line feed in them would otherwise begin a line that looks like the program's own.
-fn harmless(mut error: clap::Error) -> clap::Error {
-    let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
-    let mut tips = true;
-    for (kind, value) in words {
-        let safe = match &value {
-            ContextValue::String(word) => ContextValue::String(shown(word)),
-            ContextValue::Strings(words) => {
-                ContextValue::Strings(words.iter().map(|word| shown(word)).collect())
-            }
-            _ => continue,
-        };
-        if safe != value {
-            tips = false;
-            error.insert(kind, safe);
-        }
-    }
-    if !tips {
-        error.insert(ContextKind::Suggested, ContextValue::None);
-    }
-    error
-}
-
-fn looks_like_an_address(word: &str) -> bool {
-    let port = word.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let host = word == "localhost" || word.parse::<std::net::IpAddr>().is_ok();
-    (port || host) && word.parse::<driver::Address>().is_ok()
 }
 
 fn about() -> String {

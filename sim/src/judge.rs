@@ -13,7 +13,7 @@
 //! | S12 | the same seed twice is the same run (`chain`) |
 //! | S13 | what is said is not on the wire, no key is used twice (`secrecy`) |
 //! | S14 | sealed bytes that came before change nothing (`world`) |
-//! | once | every `Sent` is followed by exactly one `Done`, and the two add up |
+//! | once | every `Sent` is followed by exactly one `Done`, and the two add up; once healed, every message is accounted for: what is lost shows here |
 //! | line | every line is said or refused, and refused for a reason that holds |
 //! | exit | a machine ends only the way its situation allows |
 //! | missing | nothing is reported missing between two who were never apart |
@@ -21,7 +21,6 @@
 //! | paced | nobody fills a screen, or renames, faster than a limit (`liars`) |
 //! | third | who takes no part is sent hardly more than attackers send (`victims`) |
 //! | price | what an attacker draws is in proportion to what it sends (`victims`) |
-//! | cost | nobody makes others compute without bound (`costs`) |
 //!
 //! Attackers have no seat. What they claim may be anything; what is claimed about everybody else, and
 //! what others do for each other meanwhile, is judged as always.

@@ -20,6 +20,9 @@
 //! | [`op`], [`clock`] | the things that can happen; the unit of the instants |
 //! | [`phases`] | boot, chaos, heal, converge, idle, leave |
 //! | [`scenario`] | named, scripted situations with bounds |
+//! | [`liar`] and its `tricks`, [`false_nodeset`] | a member that lies; a nodeset that does |
+//! | `outgoing`, `victims` | what attackers send; who is sent what without taking part |
+//! | [`sweep`], `toy` | many seeds at once; machines small enough to see what the simulator does |
 //! | [`insider`] | the handshake and the seal for somebody who says what no machine would |
 //! | `meddler` | somebody on the path who repeats, reflects, redirects and spoils |
 //! | [`faulty`], [`teeth`] | proof that the oracles bite |

@@ -3,6 +3,13 @@
 //! Safety is judged at every event of every phase. Liveness is judged once the network is healed:
 //! everybody who lives must see exactly everybody else within [`CONVERGE_MAX`], what they then say
 //! must arrive, an idle room must be quiet, and leaving must leave nothing behind.
+//!
+//! | law | of liveness |
+//! |---|---|
+//! | L2 | in a healed network everybody sees exactly everybody else, with or without a nodeset |
+//! | L6 | whoever comes into a calm room is in, and seen, within 3 s |
+//! | L7 | a scripted situation comes to what it must within its bound ([`scenario`](crate::scenario)) |
+//! | L8 | an idle room is quiet, its tables do not grow, and a nodeset that all have left holds nobody |
 
 use chatrpc::machine::{Exit, Noise};
 

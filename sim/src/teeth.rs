@@ -96,8 +96,8 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "members_are_never_missed",
         file: "member/liveness.rs",
-        needle: "            self.gone_at = now + LEASE;\n",
-        replacement: "            self.gone_at = now + LEASE * 1_000;\n",
+        needle: "            self.gone_at = now + QUIET_MAX;\n",
+        replacement: "            self.gone_at = now + QUIET_MAX * 1_000;\n",
         oracles: &["L2"],
         hunt: Hunt::Seeds(50),
     },

@@ -10,8 +10,8 @@
 //! be, a session ([`Sessions`]). What cannot be sealed yet waits on its link, and the handshake is
 //! begun by whatever wants to be sent, again with every re-send.
 //!
-//! This file knows nothing of what the calls are about: the machine above names each call with a
-//! token of its own and gets that token back with the answer, or with the failure.
+//! This file knows nothing of what the calls are about: the machine above says so with each call, in a
+//! value of its own, and gets that back with the answer, or with the failure.
 
 mod arrival;
 mod link;
@@ -33,12 +33,12 @@ use self::unproven::{REMEMBERED_MAX, Unproven};
 use crate::machine::contract::{Blame, Table};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::{Path, SENDS_MAX};
+use crate::machine::purpose::{ALink, About, LinkKey};
 use crate::machine::rng::Rng;
 use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::{Key, Slots};
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::token::{ALink, LinkKey, Token};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{self, PACKET_HEADER, Request, Response, Sender};
@@ -99,7 +99,7 @@ struct Numbering {
 
 #[derive(Debug)]
 struct Pending<T> {
-    token: T,
+    about: T,
     link: LinkKey,
     /// The whole packet.
     bytes: Vec<u8>,
@@ -114,11 +114,11 @@ struct Pending<T> {
     late: Option<Time>,
 }
 
-/// The bytes follow from the token.
+/// The bytes follow from what it is about.
 impl<T: Hash> Hash for Pending<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { token, link, bytes, draws_page, sends, sent, due, late } = self;
-        (token, link, bytes.len(), draws_page, sends, sent, due, late).hash(state);
+        let Self { about, link, bytes, draws_page, sends, sent, due, late } = self;
+        (about, link, bytes.len(), draws_page, sends, sent, due, late).hash(state);
     }
 }
 
@@ -140,7 +140,7 @@ impl<T: Hash> Hash for Calls<T> {
     }
 }
 
-impl<T: Token> Calls<T> {
+impl<T: About> Calls<T> {
     pub(crate) fn new(incarnation: u64, links_max: usize, mut rng: Rng) -> Self {
         let next_seq = rng.next_u32();
         Self {
@@ -275,16 +275,16 @@ impl<T: Token> Calls<T> {
         }
     }
 
-    /// Makes a call and returns its number. `None` when there is no [`Calls::room`] on the link, or the
+    /// Makes a call and returns its number. `None` when there is no place for one more on the link ([`Calls::may_open`]), or the
     /// request is too large.
     pub(crate) fn request(
         &mut self,
         now: Time,
         key: LinkKey,
-        token: T,
+        about: T,
         request: &Request<'_>,
     ) -> Option<u32> {
-        if self.room(key) == 0 {
+        if self.may_open(key) == 0 {
             return None;
         }
         let link = self.links.get_mut(key)?;
@@ -292,7 +292,7 @@ impl<T: Token> Calls<T> {
         let seq = numbering.next;
         let mut bytes = self.spare.pop().unwrap_or_default();
         wire::put_request(&mut bytes, seq, request);
-        if bytes.len() > link.room() {
+        if bytes.len() > link.space() {
             bytes.clear();
             self.spare.push(bytes);
             return None;
@@ -302,7 +302,7 @@ impl<T: Token> Calls<T> {
         let late = Some(now + delay);
         let draws_page = request.draws_page();
         let pending =
-            Pending { token, link: key, bytes, draws_page, sends: 1, sent: now, due, late };
+            Pending { about, link: key, bytes, draws_page, sends: 1, sent: now, due, late };
         let pending = self.pending.insert(pending);
         numbering.next = seq.wrapping_add(1);
         link.open.push_back((seq, pending));
@@ -313,10 +313,10 @@ impl<T: Token> Calls<T> {
     }
 
     /// Ends a call that another answer has made needless, if it is still open.
-    pub(crate) fn finish(&mut self, now: Time, key: LinkKey, seq: u32, token: T) {
+    pub(crate) fn finish(&mut self, now: Time, key: LinkKey, seq: u32, about: T) {
         let Some(link) = self.links.get_mut(key) else { return };
         let Some(call) = link.find(seq) else { return };
-        let Some(pending) = self.pending.get(call).filter(|pending| pending.token == token) else {
+        let Some(pending) = self.pending.get(call).filter(|pending| pending.about == about) else {
             return;
         };
         if let Some(late) = pending.late {
@@ -327,7 +327,7 @@ impl<T: Token> Calls<T> {
 
     /// How many more calls the link takes now: the oldest that is open must stay within the window
     /// of the process at the other end.
-    pub(crate) fn room(&self, key: LinkKey) -> usize {
+    pub(crate) fn may_open(&self, key: LinkKey) -> usize {
         let Some(link) = self.links.get(key) else { return 0 };
         let next = self.numbering.get(&(link.id, link.incarnation)).map(|numbering| numbering.next);
         match (link.open.front(), next) {
@@ -413,12 +413,12 @@ impl<T: Token> Calls<T> {
         self.links.get_mut(key).is_some_and(|link| link.path.alive())
     }
 
-    /// Re-sends what is due and returns the token of a call that has failed, until there is none.
+    /// Re-sends what is due and returns what a call that has failed was about, until there is none.
     pub(crate) fn expired(&mut self, now: Time) -> Option<(LinkKey, T)> {
         while let Some(index) = self.timers.pop_due(now) {
             let Some(call) = self.pending.key_at(index) else { continue };
             let Some(pending) = self.pending.get_mut(call) else { continue };
-            let (key, token) = (pending.link, pending.token);
+            let (key, about) = (pending.link, pending.about);
             let Some(link) = self.links.get_mut(key) else { continue };
             if pending.late.take().is_some() {
                 link.path.answered(true);
@@ -436,7 +436,7 @@ impl<T: Token> Calls<T> {
             } else {
                 link.path.failed();
                 self.end(key, call);
-                return Some((key, token));
+                return Some((key, about));
             }
         }
         None

@@ -1,9 +1,9 @@
-//! Who is here (docs/PROTOCOL.md, "Members").
+//! Who is known (docs/PROTOCOL.md, "Members").
 //!
 //! People are introduced by the nodeset or by their own hello, greeted at every address they may
-//! have, and shown once they have answered. What comes over a link of theirs was sealed by them.
-//! Everything heard from a member that was not long on its way extends a lease of 60 s; a quiet one is
-//! pinged. A goodbye is signed; a nodeset's word that somebody is gone is verified before it is
+//! have, and shown once they have answered or said something; and, when we come in, on the nodeset's
+//! word. What comes over a link of theirs was sealed by them. Whoever was not heard for 60 s is given up,
+//! by something that was not long on its way; a quiet one is pinged. A goodbye is signed; a nodeset's word that somebody is gone is verified before it is
 //! believed. Whoever timed out is greeted again, ever more rarely, for a day: a healed partition
 //! re-merges by itself, with or without a nodeset.
 
@@ -11,6 +11,7 @@ mod answers;
 mod greeting;
 mod likeness;
 mod liveness;
+mod moving;
 mod one;
 mod presence;
 mod reach;
@@ -34,6 +35,7 @@ use crate::machine::event::{Event, Why};
 use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::{Pace, Rate};
+use crate::machine::purpose::{AMember, LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::rng::Rng;
 use crate::machine::slots::Slots;
 use crate::machine::source::source;
@@ -42,7 +44,6 @@ use crate::machine::speech::{
 };
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::token::{AMember, LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::who::beacon::{Beacon, Sealed, Signed};
 use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::keys::Keys;
@@ -50,7 +51,7 @@ use crate::machine::who::pins::Pins;
 use crate::machine::wire::{Listed, Request};
 
 /// How long a goodbye is remembered, or somebody whom no nodeset has introduced.
-const REMEMBER: Duration = Duration::from_secs(600);
+const GONE_KEPT: Duration = Duration::from_secs(600);
 
 /// Members, hidden or shown.
 pub(crate) const MEMBERS_MAX: usize = 1024;
@@ -390,7 +391,7 @@ impl Members {
         let out = member.streams.out_mut();
         let silent = ctx.calls.is_silent(path);
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
-        while ctx.calls.room(path) > reserve {
+        while ctx.calls.may_open(path) > reserve {
             let stream = out.id;
             let Some(piece) = out.next_call(ctx.now, silent, ctx.speech) else { return };
             let Piece { position, number, flags, text } = piece;

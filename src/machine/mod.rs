@@ -46,7 +46,7 @@
 //! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `codec`, `wire` and its `datagram`, `nodeset`, `member`, `roster` | every byte that crosses the network: in what it travels; one file per conversation; what is told of a room |
+//! | `codec`, `wire` and its `datagram`, `nodeset`, `member`, `roster` | every packet that crosses the network: in what it travels, and taking it out; one file per conversation; the bytes of a page |
 //! | `keyed`, `guarded` | the keyed hash; where secrets are kept |
 //! | `who` and its `ids`, `base32`, `identity`, `room` | what processes, rooms, leases and messages are called; five bits as a letter; who somebody is; a room's keys |
 //! | `who/beacon`, `who/pins` | what somebody says of themselves; whom we trust |
@@ -55,19 +55,20 @@
 //! | `text` and its `kind`, `isolates`, `fold` | what a remote string may hold before anything else sees it; the characters it is about; what is closed in its line; when two texts are the same |
 //! | `name` and its `marks`, `joiners` | what people may call themselves, and when two names look the same; what only the program writes; what draws nothing and is needed |
 //! | `outbox` | the arena of what waits to be polled |
-//! | `token` | the keys of links and members; what each call of a peer is about |
-//! | `path`, `call` and its `replies` | round trips and loss of one path; requests and retries; at most once |
-//! | `call/arrival`, `call/link`, `call/packing`, `call/unproven` | what is known of a datagram, and its packets; one path to one process; datagrams filled with packets, and what rides along; few go where nobody answers |
+//! | `purpose` | the keys of links and members; what each call is about |
+//! | `path`, `call` and its `replies` | round trips and loss of one path; requests, retries, and whether one that comes again is executed; which were seen, and their answers |
+//! | `call/arrival`, `call/link`, `call/packing`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; datagrams filled with packets, and what rides along; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is four things: |
-//! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are; the ways to them; whether they are here; what is said both ways |
-//! | `member/answers`, `member/greeting`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; who is still here; who reads what we say; whom they could be taken for |
+//! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; the rule whether they are here; what is said both ways |
+//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; whom they could be taken for |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `whom` | what a typed line means; who is meant in it |
+//! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
 //! | `peer` and its `joining`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
 //! | `cookie` | proof that somebody receives what is sent to their address |
-//! | `nodeset/registry` and its `sources`, `telling`, `nodeset/roster` | the nodeset machine; where leases come from; what a room is told; who is in one |
+//! | `nodeset/registry` and its `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; how many leases each source holds; what a room is told; its changes by version, and pages of them |
 //! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
 //! | `nodeset/client`, `nodeset/contact` | a peer does the one after the other; which process it is, and whether it is worth asking again |
 //! | `nodeset/listing` | the machine behind `chatrpc who` |
@@ -91,6 +92,7 @@ mod outbox;
 mod pace;
 mod path;
 mod peer;
+mod purpose;
 mod ranges;
 mod rng;
 mod session;
@@ -100,7 +102,6 @@ mod speech;
 mod text;
 mod time;
 mod timer;
-mod token;
 mod who;
 mod whom;
 pub mod wire;

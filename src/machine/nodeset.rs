@@ -1,15 +1,15 @@
 //! A nodeset introduces people (docs/PROTOCOL.md, "Nodeset"): its machine, and those who ask it.
 //!
 //! The [`registry`] is the nodeset's side, with one [`roster`] for each room. The [`client`] is a peer's:
-//! it will [`find`] the room by [`reading`] its roster, and then hold a [`lease`] of a place in it. The
+//! it will [`find`] the room by a [`fetch`] of its roster, and then hold a [`lease`] of a place in it. The
 //! [`listing`] finds a room and leaves it at that.
 
 pub(crate) mod client;
 mod contact;
+mod fetch;
 mod find;
 mod lease;
 pub(crate) mod listing;
-mod reading;
 pub(crate) mod registry;
 mod roster;
 

@@ -21,11 +21,11 @@ use crate::machine::name::Name;
 use crate::machine::nodeset::Card;
 use crate::machine::nodeset::client::Client;
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Speech};
 use crate::machine::time::Time;
-use crate::machine::token::{LinkKey, Purpose};
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::Person;
 use crate::machine::who::identity::{Identity, Pin};
@@ -120,7 +120,7 @@ pub struct Peer {
 #[derive(Debug, Hash)]
 enum Stage {
     /// Reading the roster.
-    Reading,
+    Finding,
     /// Somebody listed has our name, or one like it: does anybody answer there?
     Checking { links: Vec<LinkKey>, problem: NameProblem },
     /// Registering, then greeting who is here, until then at most.
@@ -181,7 +181,7 @@ impl Peer {
             open,
             nodeset,
             drain,
-            stage: Stage::Reading,
+            stage: Stage::Finding,
             client: None,
             calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
             text: Vec::new(),
@@ -241,8 +241,8 @@ impl Peer {
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut text = core::mem::take(&mut self.text);
         let mut parts = core::mem::take(&mut self.parts).recycle();
-        let room = (&mut text, &mut parts);
-        let received = self.calls.receive(self.now, from, bytes, room, &mut self.out);
+        let buffers = (&mut text, &mut parts);
+        let received = self.calls.receive(self.now, from, bytes, buffers, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         if let Some(client) = self.client.as_mut().filter(|_| junk && from == self.nodeset) {
             client.heard_junk();
@@ -285,9 +285,9 @@ impl Peer {
                 (Part::Request { seq, request }, Sender::Open(_)) => {
                     self.announcement(arrival, seq, request);
                 }
-                (Part::Answer { call, token, response }, _) => {
+                (Part::Answer { call, about, response }, _) => {
                     if let Some(link) = self.calls.answered(self.now, arrival, call) {
-                        self.answered(arrival, link, token, response);
+                        self.answered(arrival, link, about, response);
                     }
                 }
                 (Part::Late, _) => self.calls.late(self.now, arrival),
@@ -349,7 +349,7 @@ impl Machine for Peer {
             Input::Unreachable(addr) => {
                 let joining = matches!(
                     self.stage,
-                    Stage::Reading | Stage::Checking { .. } | Stage::Entering { .. }
+                    Stage::Finding | Stage::Checking { .. } | Stage::Entering { .. }
                 );
                 if joining && addr == self.nodeset {
                     self.over(Exit::NobodyListens);

@@ -60,7 +60,7 @@ const UNHEARD_MAX: Duration = Duration::from_secs(5);
 const COUNTER_MAX: u64 = 1 << 60;
 
 /// For so long a process that did not answer is remembered as one that does not.
-const REMEMBER: Duration = Duration::from_secs(60);
+const UNANSWERED_KEPT: Duration = Duration::from_secs(60);
 
 /// Processes with which there may be sessions and no links: they have shaken hands and not said
 /// hello, or are forgotten. In all, and from one source.
@@ -172,7 +172,7 @@ pub(crate) enum Received {
     /// It was refused and counted, or there is nothing more to do.
     Nothing,
     /// That process began a handshake, and not before now.
-    Greeted(PeerId),
+    Begun(PeerId),
     /// It ended a handshake of ours: there is a session.
     Up(RemoteKey, PeerId),
     /// It was opened, and is from that process.
@@ -349,7 +349,7 @@ impl Sessions {
                 Received::Nothing
             }
         };
-        if matches!(received, Received::Greeted(_)) {
+        if matches!(received, Received::Begun(_)) {
             // Our ephemeral key was on the stack.
             wipe();
         }

@@ -1,4 +1,5 @@
-//! Every byte that crosses the network. docs/PROTOCOL.md has the same as tables.
+//! Every packet that crosses the network. docs/PROTOCOL.md has the same as tables; the handshake is written
+//! in `session/handshake.rs`, and what stands before a seal in `session.rs`.
 //!
 //! All integers are big-endian. Decoding is total: lengths and counts are checked against what is
 //! there, trailing bytes are refused, names and addresses are parsed into types that can only hold

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::driver::commands::ask_name;
 use crate::driver::commands::door::Door;
 use crate::driver::commands::plan::Plan;
-use crate::driver::commands::report::Asked;
+use crate::driver::commands::report::Errand;
 use crate::driver::commands::stay::Stay;
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
@@ -108,7 +108,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         door: options.door.clone(),
         ephemeral: options.ephemeral,
         listen: options.listen,
-        asked: Asked::Chat,
+        asked: Errand::Chat,
         json: options.json,
         screen,
         log: options.log.clone(),
@@ -141,7 +141,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         door: options.door.clone(),
         ephemeral: options.ephemeral,
         listen: None,
-        asked: Asked::Send,
+        asked: Errand::Send,
         json: false,
         screen: None,
         log: None,
@@ -248,7 +248,7 @@ impl Plan {
             let default = ask_name::default_name();
             return Ok(world.signals.by_default(|| ask_name::ask(default.as_ref()))?);
         }
-        let default = || ask_name::default_name().filter(|_| self.asked == Asked::Send);
+        let default = || ask_name::default_name().filter(|_| self.asked == Errand::Send);
         match given {
             Some(Ok(name)) => Ok(Some(name)),
             Some(Err(error)) => Err(name_refused(&NameProblem::Invalid(error))),
@@ -259,7 +259,7 @@ impl Plan {
     fn no_name(&self) -> Failure {
         let failure = |what: &str| Failure::new(status::USAGE, "no_name", what);
         match self.asked {
-            Asked::Send => failure("--name is required: the login name is not one")
+            Errand::Send => failure("--name is required: the login name is not one")
                 .hint(format!("try: {}", shell::command(["send", "ADDR", "-n", "bot", "TEXT"]))),
             _ if self.json => failure("--name is required with --json")
                 .hint(format!("try: {}", shell::command(["chat", "ADDR", "--json", "-n", "bot"]))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::driver::commands::door::Door;
 use crate::driver::commands::nodeset::EVERYWHERE;
-use crate::driver::commands::report::{Asked, cannot_bind};
+use crate::driver::commands::report::{Errand, cannot_bind};
 use crate::driver::front::chatlog::ChatLog;
 use crate::driver::front::format::Format;
 use crate::driver::front::json::{self, Json};
@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     pub(crate) door: Door,
     pub(crate) ephemeral: bool,
     pub(crate) listen: Option<SocketAddr>,
-    pub(crate) asked: Asked,
+    pub(crate) asked: Errand,
     pub(crate) json: bool,
     /// A person is at a terminal that can have a screen.
     pub(crate) screen: Option<Look>,

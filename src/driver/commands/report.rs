@@ -14,7 +14,7 @@ use crate::machine::{Exit, NameProblem};
 
 /// Which command failed, for the command that its hint suggests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Errand {
     Chat,
     Send,
     Who,
@@ -24,7 +24,7 @@ pub(crate) enum Asked {
 pub(crate) fn failed(
     exit: &Exit,
     nodeset: SocketAddr,
-    asked: Asked,
+    asked: Errand,
     door: &Door,
 ) -> Option<Failure> {
     let serve = || command(["nodeset"]);
@@ -65,8 +65,8 @@ pub(crate) fn failed(
             match problem {
                 NameProblem::Taken(name) => {
                     let (task, text) = match asked {
-                        Asked::Chat | Asked::Who => ("chat", ""),
-                        Asked::Send => ("send", " …"),
+                        Errand::Chat | Errand::Who => ("chat", ""),
+                        Errand::Send => ("send", " …"),
                     };
                     let mut words = vec![task.to_owned(), nodeset.to_string()];
                     words.extend(door.options());
@@ -120,7 +120,7 @@ mod tests {
     fn failures_say_what_and_what_to_try() {
         let nodeset = "192.168.1.20:7420".parse().unwrap();
         let door = Door { room: Some("it's".to_owned()), secret: None };
-        let text = |exit| failed(&exit, nodeset, Asked::Chat, &door).unwrap().text(false);
+        let text = |exit| failed(&exit, nodeset, Errand::Chat, &door).unwrap().text(false);
         let program = command::<&str>([]);
         assert_eq!(
             text(Exit::NoNodeset { tries: 5, waited: Duration::from_millis(3010) }),
@@ -143,6 +143,6 @@ mod tests {
                  try: {program} chat 192.168.1.20:7420 --room 'it'\\''s' -n alice2\n"
             )
         );
-        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Asked::Chat, &door), None);
+        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Errand::Chat, &door), None);
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
 use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
-use crate::driver::commands::report::{Asked, failed, resolved};
+use crate::driver::commands::report::{Errand, failed, resolved};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
@@ -85,7 +85,7 @@ impl<'a> Stay<'a> {
         let config = PeerConfig {
             addrs: advertise::own(socket.local()),
             drain: plan.drain,
-            once: plan.asked == Asked::Send,
+            once: plan.asked == Errand::Send,
             pins: trusted.pins(),
             ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, nodeset)
         };
@@ -265,12 +265,12 @@ impl<'a> Stay<'a> {
             return None;
         }
         let silent = presenter.said == 0 && presenter.refused == 0 && self.signal.is_none();
-        if self.plan.asked == Asked::Send && silent {
+        if self.plan.asked == Errand::Send && silent {
             let what = "there was nothing to say: standard input held no text";
             return Some(Failure::new(status::USAGE, "empty", what));
         }
         let refused = if self.plan.json { 0 } else { presenter.refused };
-        let unheard = if self.plan.asked == Asked::Send { presenter.unheard } else { 0 };
+        let unheard = if self.plan.asked == Errand::Send { presenter.unheard } else { 0 };
         let undelivered = undelivered.max(&unheard);
         let what = match (*undelivered, refused) {
             (0, 0) => return None,

@@ -3,7 +3,7 @@
 use mio::event::Event;
 
 use crate::driver::commands::door::Door;
-use crate::driver::commands::report::{Asked, failed, resolved};
+use crate::driver::commands::report::{Errand, failed, resolved};
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
 use crate::driver::front::table::table;
@@ -82,7 +82,7 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let mut query = Query { node, probe, people: Vec::new(), exit: None };
     query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
     run(&mut world, &mut query)?;
-    let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Asked::Who, &options.door));
+    let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Errand::Who, &options.door));
     failure.map_or(Ok((query.people, open)), Err)
 }
 

@@ -2,11 +2,11 @@
 
 use core::net::SocketAddr;
 
-use super::{AMPLIFICATION, CallKey, Calls, Link, Token};
+use super::{AMPLIFICATION, About, CallKey, Calls, Link};
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::LinkKey;
 use crate::machine::session::{Received, RemoteKey};
 use crate::machine::time::Time;
-use crate::machine::token::LinkKey;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{
     ANYBODY, DATAGRAM_MAX, Datagram, Malformed, Packet, Request, Response, Sender, kind,
@@ -37,7 +37,7 @@ pub(crate) enum Part<'a, T> {
     /// Somebody asks.
     Request { seq: u32, request: Request<'a> },
     /// Somebody answers a call that was open when the datagram came. A packet before may have ended it.
-    Answer { call: CallKey, token: T, response: Response },
+    Answer { call: CallKey, about: T, response: Response },
     /// Somebody answers a call that is over, or was never made.
     Late,
 }
@@ -82,7 +82,7 @@ pub(crate) enum Refused {
     Misdirected,
 }
 
-impl<T: Token> Calls<T> {
+impl<T: About> Calls<T> {
     /// Takes a datagram apart, whole or not at all. What was sealed is opened into `text`.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl<T: Token> Calls<T> {
         let own = near.and_then(|key| self.links.get_mut(key)).map(|link| &mut link.handshakes);
         match sessions.receive(now, (from, own), bytes, text, &mut self.blame, out) {
             Received::Nothing => Err(Refused::Spent),
-            Received::Greeted(with) => Err(Refused::Handshake { with, answered: false }),
+            Received::Begun(with) => Err(Refused::Handshake { with, answered: false }),
             Received::Up(remote, with) => {
                 self.prove(from, with);
                 if !self.release_waiting(remote) {
@@ -203,10 +203,10 @@ impl<T: Token> Calls<T> {
                 Packet::Request { seq, request } => Part::Request { seq, request },
                 Packet::Response { seq, payload } => {
                     let call = link.and_then(|link| link.find(seq));
-                    match call.and_then(|call| Some((call, self.pending.get(call)?.token))) {
-                        Some((call, token)) => {
-                            let response = Response::decode(token.asked(), payload)?;
-                            Part::Answer { call, token, response }
+                    match call.and_then(|call| Some((call, self.pending.get(call)?.about))) {
+                        Some((call, about)) => {
+                            let response = Response::decode(about.asked(), payload)?;
+                            Part::Answer { call, about, response }
                         }
                         None => Part::Late,
                     }

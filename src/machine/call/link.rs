@@ -51,7 +51,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// Bytes of packets that fit one datagram.
-    pub(super) const fn room(&self) -> usize {
+    pub(super) const fn space(&self) -> usize {
         if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
     }
 

@@ -4,17 +4,17 @@ use core::net::SocketAddr;
 
 use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, stamp};
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::{About, LinkKey};
 use crate::machine::session::RemoteKey;
 use crate::machine::session::handshake::INIT;
 use crate::machine::slots::Slots;
 use crate::machine::time::Time;
-use crate::machine::token::{LinkKey, Token};
 use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
     self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER, SEALED_ROOM, Sender,
 };
 
-impl<T: Token> Calls<T> {
+impl<T: About> Calls<T> {
     /// Packs everything that is to be sent into datagrams.
     pub(crate) fn flush(&mut self, now: Time, out: &mut Outbox) {
         let mut dirty = core::mem::take(&mut self.dirty);
@@ -43,7 +43,8 @@ impl<T: Token> Calls<T> {
         }
         let mut requests = core::mem::take(&mut link.requests);
         let mut responses = core::mem::take(&mut link.responses);
-        let mut packing = Packing { responses: &responses, requests: &requests, room: link.room() };
+        let mut packing =
+            Packing { responses: &responses, requests: &requests, room: link.space() };
         while let Some(packets) = packing.size(&self.pending) {
             let Some(link) = self.links.get_mut(key) else { return };
             let size = if link.remote.is_some() { sealed_size(packets) } else { HEADER + packets };
@@ -180,7 +181,7 @@ impl<T: Token> Calls<T> {
         mut draws_page: bool,
     ) {
         let Some(link) = self.links.get(key) else { return };
-        let (spacing, room) = (link.path.delay(1) / 4, link.room());
+        let (spacing, room) = (link.path.delay(1) / 4, link.space());
         let (oldest, newer) = (link.open.iter().take(1), link.open.iter().skip(1).rev());
         for &(_, call) in oldest.chain(newer) {
             if sent.contains(&call) {

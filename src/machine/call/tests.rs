@@ -3,8 +3,8 @@
 use super::*;
 use crate::machine::contract::Action;
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::LinkKey;
 use crate::machine::rng::Seed;
-use crate::machine::token::LinkKey;
 use crate::machine::wire::{Asked, DATAGRAM_MAX, Datagram, HEADER};
 
 struct End {
@@ -48,8 +48,8 @@ impl End {
     /// Executes requests, returns the tokens of answered calls.
     fn hear(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Vec<u32> {
         let (mut answered, mut text, mut parts) = (Vec::new(), Vec::new(), Parts::default());
-        let room = (&mut text, &mut parts);
-        let Ok(arrival) = self.calls.receive(now, from, bytes, room, &mut self.out) else {
+        let buffers = (&mut text, &mut parts);
+        let Ok(arrival) = self.calls.receive(now, from, bytes, buffers, &mut self.out) else {
             return answered;
         };
         let Some(link) = arrival.link else { return answered };
@@ -61,9 +61,9 @@ impl End {
                         self.calls.reply(&arrival, link, seq, &Response::Ok);
                     }
                 }
-                Part::Answer { call, token, response } => {
+                Part::Answer { call, about, response } => {
                     assert_eq!(response, Response::Ok);
-                    answered.extend(self.calls.answered(now, &arrival, call).map(|_| token));
+                    answered.extend(self.calls.answered(now, &arrival, call).map(|_| about));
                 }
                 Part::Late => self.calls.late(now, &arrival),
             }
@@ -72,7 +72,7 @@ impl End {
     }
 }
 
-impl Token for u32 {
+impl About for u32 {
     fn asked(self) -> Asked {
         Asked::Other
     }
@@ -159,7 +159,7 @@ fn the_window_bounds_what_is_open() {
         a.call(Time::ZERO, token);
     }
     assert!(a.calls.request(Time::ZERO, a.link, 99, &Request::Ping).is_none());
-    assert_eq!(a.calls.room(a.link), 0);
+    assert_eq!(a.calls.may_open(a.link), 0);
     for datagram in a.sent(Time::ZERO) {
         assert!(datagram.len() <= DATAGRAM_MAX);
         b.hear(ms(1), a.addr, &datagram);
@@ -167,7 +167,7 @@ fn the_window_bounds_what_is_open() {
     let replies = b.sent(ms(1));
     let answered: Vec<u32> = replies.iter().flat_map(|r| a.hear(ms(2), b.addr, r)).collect();
     assert_eq!(answered, (0..WINDOW as u32).collect::<Vec<_>>());
-    assert_eq!(a.calls.room(a.link), WINDOW);
+    assert_eq!(a.calls.may_open(a.link), WINDOW);
 }
 
 #[test]

@@ -6,11 +6,11 @@
 
 use core::net::SocketAddr;
 
-use super::presence::is_quiet;
+use super::moving::is_quiet;
 use super::{Ctx, Introducer, Member, Members};
 use crate::machine::call::Arrival;
+use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::speech::OutStream;
-use crate::machine::token::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::who::beacon::Signed;
 use crate::machine::wire::Request;
 

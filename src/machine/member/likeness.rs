@@ -8,7 +8,7 @@ use super::{Ctx, Member, Members, Record};
 use crate::machine::event::Event;
 use crate::machine::looks::Looks;
 use crate::machine::name::Name;
-use crate::machine::token::MemberKey;
+use crate::machine::purpose::MemberKey;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::ids::PeerId;
 

@@ -1,16 +1,17 @@
-//! Whether a member is here: a lease that what is heard extends, doubts, and the ping that settles them
+//! Whether a member is here: how long who is quiet counts as here, doubts, and the ping
+//! that settles them
 //! (docs/PROTOCOL.md, "Presence").
 
 use core::time::Duration;
 
-use super::REMEMBER;
+use super::GONE_KEPT;
 use crate::machine::event::Why;
+use crate::machine::purpose::LinkKey;
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
-use crate::machine::token::LinkKey;
 
 /// How long somebody who is not heard counts as present.
-const LEASE: Duration = Duration::from_secs(60);
+const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// Somebody who is quiet is pinged this often.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
@@ -23,7 +24,7 @@ const VERIFY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long somebody who timed out is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Whoever notices so late that a lease has run out has not been listening.
+/// Whoever notices so late that somebody was quiet for too long has not been listening.
 const OVERSLEPT: Duration = Duration::from_secs(2);
 
 /// Whether a member is here, as far as can be told.
@@ -84,7 +85,7 @@ impl Liveness {
     pub(super) fn new(now: Time) -> Self {
         Self {
             standing: Standing::Hidden,
-            gone_at: now + LEASE,
+            gone_at: now + QUIET_MAX,
             why: Why::Timeout,
             ping_at: now + PING_EVERY,
             pinging: None,
@@ -110,11 +111,11 @@ impl Liveness {
         self.ping_later(now, rng);
     }
 
-    /// A sign of life extends the lease, unless they do not know us: then only a hello does, or the
+    /// A sign of life keeps them here, unless they do not know us: then only a hello does, or the
     /// answer to one.
     pub(super) fn lives(&mut self, now: Time) {
         if !self.estranged {
-            self.gone_at = now + LEASE;
+            self.gone_at = now + QUIET_MAX;
             self.why = Why::Timeout;
             self.hint = Hint::None;
         }
@@ -152,7 +153,7 @@ impl Liveness {
         Doubt::Ask
     }
 
-    /// The lease has run out: why they are gone, or `None` when they are to be asked once more. So is who
+    /// They were quiet for too long: why they are gone, or `None` when they are to be asked once more. So is who
     /// gave an uncertain sign of life meanwhile, and everybody when it was us who slept.
     pub(super) fn expire(&mut self, now: Time) -> Option<Why> {
         let overslept = now.since(self.gone_at) > OVERSLEPT;
@@ -166,10 +167,10 @@ impl Liveness {
 
     /// They are gone. Who timed out is `sought` for a day, if somebody has answered where they were.
     pub(super) fn lose(&mut self, now: Time, why: Why, sought: bool) {
-        let look_for = if sought { LOOK_FOR } else { REMEMBER };
+        let look_for = if sought { LOOK_FOR } else { GONE_KEPT };
         self.standing = match why {
             Why::Timeout | Why::Unread => Standing::Absent { until: now + look_for },
-            Why::Quit | Why::Replaced => Standing::Left { until: now + REMEMBER },
+            Why::Quit | Why::Replaced => Standing::Left { until: now + GONE_KEPT },
         };
         self.pinging = None;
         self.estranged = false;
@@ -179,7 +180,7 @@ impl Liveness {
 
     /// Somebody who is gone has said goodbye after all.
     pub(super) fn leave(&mut self, now: Time) {
-        self.standing = Standing::Left { until: now + REMEMBER };
+        self.standing = Standing::Left { until: now + GONE_KEPT };
     }
 
     /// Whether no ping is open.
@@ -241,7 +242,7 @@ impl Liveness {
         self.hint == Hint::Spent
     }
 
-    /// The lease has run out.
+    /// They were quiet for too long.
     pub(super) fn is_over(&self, now: Time) -> bool {
         !self.is_gone() && self.gone_at <= now
     }
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_runs_out_a_minute_after_the_last_sign_of_life() {
+    fn somebody_is_gone_a_minute_after_the_last_sign_of_life() {
         let mut life = here(secs(10));
         life.lives(secs(30));
         assert!(!life.is_over(secs(89)) && life.is_over(secs(90)));
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_old_buys_one_question_and_no_lease() {
+    fn what_may_be_old_buys_one_question_and_no_time() {
         let mut life = here(secs(0));
         (1..60).for_each(|_| life.hints());
         assert_eq!(life.expire(secs(60)), None);
@@ -357,7 +358,8 @@ mod tests {
     #[test]
     fn one_ping_at_a_time_and_none_is_waited_for_on_a_closed_link() {
         let mut life = here(secs(0));
-        let mut links = crate::machine::slots::Slots::<(), crate::machine::token::ALink>::default();
+        let mut links =
+            crate::machine::slots::Slots::<(), crate::machine::purpose::ALink>::default();
         let (one, other) = (links.insert(()), links.insert(()));
         assert!(life.ping_is_due(secs(17)) && life.next_deadline(true) <= secs(17));
         life.pings(one);

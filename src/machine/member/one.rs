@@ -3,8 +3,8 @@
 use super::liveness::PING_EVERY;
 use super::{Liveness, Reach, Record, Streams};
 use crate::machine::call::{Arrival, Calls};
+use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::time::Time;
-use crate::machine::token::{LinkKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::whom::Known;
 

@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::LINKS_EACH;
+use crate::machine::purpose::LinkKey;
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
-use crate::machine::token::LinkKey;
 
 /// The first pause between two rounds of greeting somebody who does not answer, and the longest.
 const GREET_FIRST: Duration = Duration::from_millis(250);
@@ -355,9 +355,9 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::purpose::ALink;
     use crate::machine::rng::Seed;
     use crate::machine::slots::Slots;
-    use crate::machine::token::ALink;
 
     const fn ms(ms: u64) -> Time {
         Time::from_micros(ms * 1_000)

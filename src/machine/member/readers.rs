@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::{BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, Members, Receipt};
 use crate::machine::event::{Event, Why};
 use crate::machine::inward::Taken;
+use crate::machine::purpose::{Matter, MemberKey, Purpose};
 use crate::machine::time::Time;
-use crate::machine::token::{Matter, MemberKey, Purpose};
 use crate::machine::who::identity::Person;
 use crate::machine::wire::Flags;
 

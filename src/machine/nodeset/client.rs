@@ -7,14 +7,14 @@
 use core::net::SocketAddr;
 
 use super::News;
-use super::contact::Token;
+use super::contact::AsksNodeset;
 use super::find::{Find, Found, unread};
 use super::lease::{Card, Lease};
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
+use crate::machine::purpose::{Ask, LinkKey};
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
-use crate::machine::token::{Ask, LinkKey};
 use crate::machine::who::ids::Tag;
 use crate::machine::wire::Response;
 
@@ -28,7 +28,7 @@ pub(crate) enum Client {
 
 impl Client {
     /// Begins to read the roster. `None` when the link to the nodeset cannot be opened.
-    pub(crate) fn start<T: Token>(
+    pub(crate) fn start<T: AsksNodeset>(
         now: Time,
         nodeset: SocketAddr,
         tag: Tag,
@@ -40,21 +40,31 @@ impl Client {
     }
 
     /// See [`Lease::register`].
-    pub(crate) fn register<T: Token>(&mut self, now: Time, card: &Card, calls: &mut Calls<T>) {
+    pub(crate) fn register<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) {
         if let Some(lease) = self.lease_mut() {
             lease.register(now, card, calls);
         }
     }
 
     /// See [`Lease::ask_around`].
-    pub(crate) fn ask_around<T: Token>(&mut self, now: Time, card: &Card, calls: &mut Calls<T>) {
+    pub(crate) fn ask_around<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) {
         if let Some(lease) = self.lease_mut() {
             lease.ask_around(now, card, calls);
         }
     }
 
     /// See [`Lease::deregister`].
-    pub(crate) fn deregister<T: Token>(
+    pub(crate) fn deregister<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: &Card,
@@ -64,7 +74,7 @@ impl Client {
     }
 
     /// See [`Lease::give_back`].
-    pub(crate) fn give_back<T: Token>(
+    pub(crate) fn give_back<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: &Card,
@@ -74,7 +84,7 @@ impl Client {
     }
 
     /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
-    pub(crate) fn answered<T: Token>(
+    pub(crate) fn answered<T: AsksNodeset>(
         &mut self,
         now: Time,
         ask: Ask,
@@ -108,7 +118,7 @@ impl Client {
     }
 
     /// A call failed: five sends, no answer.
-    pub(crate) fn failed<T: Token>(
+    pub(crate) fn failed<T: AsksNodeset>(
         &mut self,
         now: Time,
         ask: Ask,
@@ -131,7 +141,12 @@ impl Client {
     }
 
     /// Does what is due. `card` is who we are, once the machine above wants a lease.
-    pub(crate) fn tick<T: Token>(&mut self, now: Time, card: Option<&Card>, calls: &mut Calls<T>) {
+    pub(crate) fn tick<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) {
         match self {
             Self::Finding { find, .. } => find.tick(now, calls),
             Self::Leasing(lease) => lease.tick(now, card, calls),

@@ -6,8 +6,8 @@ use core::net::SocketAddr;
 use crate::machine::call::Calls;
 use crate::machine::event::Exit;
 use crate::machine::path::SENDS_MAX;
+use crate::machine::purpose::{About, Ask, LinkKey};
 use crate::machine::time::Time;
-use crate::machine::token::{self, Ask, LinkKey};
 use crate::machine::who::ids::{PeerId, Tag};
 use crate::machine::wire::{ANYBODY, Cookie};
 
@@ -15,9 +15,9 @@ use crate::machine::wire::{ANYBODY, Cookie};
 const ROUNDS_MAX: u32 = 4;
 
 /// What a machine names its calls with, if some of them are to a nodeset.
-pub(crate) trait Token: token::Token + From<Ask> {}
+pub(crate) trait AsksNodeset: About + From<Ask> {}
 
-impl<T: token::Token + From<Ask>> Token for T {}
+impl<T: About + From<Ask>> AsksNodeset for T {}
 
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Contact {
@@ -37,7 +37,7 @@ pub(super) struct Contact {
 
 impl Contact {
     /// `None` when the link to the nodeset cannot be opened.
-    pub(super) fn open<T: Token>(
+    pub(super) fn open<T: AsksNodeset>(
         now: Time,
         nodeset: SocketAddr,
         tag: Tag,

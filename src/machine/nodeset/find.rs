@@ -1,21 +1,21 @@
 //! Finding a room: its roster is read from a nodeset, which joins nothing (docs/PROTOCOL.md, "Reading"
 //! and "Join").
 //!
-//! What is asked for next is up to [`Reading`]; this file asks, takes every answer for what it may be
+//! What is asked for next is up to [`Fetch`]; this file asks, takes every answer for what it may be
 //! worth, and knows when to stop: when the room is known, when no nodeset would answer like that, and
 //! when nobody answers. Who waits to join waits for nothing else, so that what is wrong ends it.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::contact::{Contact, Token};
-use super::reading::{Progress, RANGES_MAX, Reading};
+use super::contact::{AsksNodeset, Contact};
+use super::fetch::{Fetch, Progress, RANGES_MAX};
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
 use crate::machine::event::Exit;
+use crate::machine::purpose::Ask;
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
-use crate::machine::token::Ask;
 use crate::machine::who::ids::Tag;
 use crate::machine::wire::{ANYWHERE, Change, Cookie, Page, Request, Response};
 
@@ -27,7 +27,7 @@ const TWIN_AFTER: Duration = Duration::from_millis(70);
 #[derive(Debug, Hash)]
 pub(crate) struct Find {
     contact: Contact,
-    reading: Reading,
+    fetch: Fetch,
     /// When the second first question is due.
     twin: Option<Time>,
 }
@@ -52,7 +52,7 @@ pub(super) const fn unread(ranges: usize) -> Table {
 
 impl Find {
     /// Begins to read. `None` when the link to the nodeset cannot be opened.
-    pub(crate) fn start<T: Token>(
+    pub(crate) fn start<T: AsksNodeset>(
         now: Time,
         nodeset: SocketAddr,
         tag: Tag,
@@ -61,14 +61,14 @@ impl Find {
     ) -> Option<Self> {
         let contact = Contact::open(now, nodeset, tag, calls)?;
         let twin = Some(now + rng.jitter(TWIN_AFTER, 8));
-        let mut find = Self { contact, reading: Reading::new(), twin };
+        let mut find = Self { contact, fetch: Fetch::new(), twin };
         find.ask(now, calls);
         Some(find)
     }
 
     /// Takes the answer to the question for what is behind `have`. `incarnation` is that of the nodeset
     /// process that answered.
-    pub(crate) fn answered<T: Token>(
+    pub(crate) fn answered<T: AsksNodeset>(
         &mut self,
         now: Time,
         have: u64,
@@ -79,7 +79,7 @@ impl Find {
         self.contact.answered();
         if self.contact.is_another(incarnation) {
             // Its changes are numbered anew.
-            self.reading.begin_again();
+            self.fetch.begin_again();
         }
         match response {
             Response::Page(page) => self.page(now, have, page, calls),
@@ -91,14 +91,14 @@ impl Find {
     }
 
     /// A question failed: five sends, no answer. Returns how it ends, if it does.
-    pub(crate) fn failed<T: Token>(
+    pub(crate) fn failed<T: AsksNodeset>(
         &mut self,
         now: Time,
         have: u64,
         calls: &mut Calls<T>,
     ) -> Option<Exit> {
-        self.reading.failed(have);
-        if self.reading.open() > 0 {
+        self.fetch.failed(have);
+        if self.fetch.open() > 0 {
             return None;
         }
         self.contact.failed();
@@ -110,7 +110,7 @@ impl Find {
     }
 
     /// Asks the first question again, if it is time and no answer has come.
-    pub(crate) fn tick<T: Token>(&mut self, now: Time, calls: &mut Calls<T>) {
+    pub(crate) fn tick<T: AsksNodeset>(&mut self, now: Time, calls: &mut Calls<T>) {
         if self.twin.take_if(|at| *at <= now).is_some() && !self.contact.is_known() {
             self.ask(now, calls);
         }
@@ -131,15 +131,21 @@ impl Find {
 
     /// The ranges of the roster that are not read.
     pub(crate) fn footprint(&self) -> Table {
-        unread(self.reading.ranges())
+        unread(self.fetch.ranges())
     }
 
     pub(crate) fn check(&self) {
-        self.reading.check();
+        self.fetch.check();
     }
 
-    fn page<T: Token>(&mut self, now: Time, have: u64, page: Page, calls: &mut Calls<T>) -> Found {
-        match self.reading.page(have, page) {
+    fn page<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        have: u64,
+        page: Page,
+        calls: &mut Calls<T>,
+    ) -> Found {
+        match self.fetch.page(have, page) {
             Progress::More(changes) => {
                 self.ask(now, calls);
                 Found::Part(changes)
@@ -149,18 +155,18 @@ impl Find {
         }
     }
 
-    fn cookie<T: Token>(
+    fn cookie<T: AsksNodeset>(
         &mut self,
         now: Time,
         have: u64,
         cookie: Cookie,
         calls: &mut Calls<T>,
     ) -> Found {
-        let reading = &mut self.reading;
-        reading.answered(have);
+        let fetch = &mut self.fetch;
+        fetch.answered(have);
         // The second of the twins gets the cookie that the first one has come back with.
-        let known = cookie == self.contact.cookie && reading.is_blank() && reading.open() > 0;
-        if reading.is_endless() {
+        let known = cookie == self.contact.cookie && fetch.is_blank() && fetch.open() > 0;
+        if fetch.is_endless() {
             return Found::Over(Exit::NotChatrpc);
         }
         if !known {
@@ -171,16 +177,16 @@ impl Find {
     }
 
     /// Asks for as much of the roster as may be asked for at once; at first, for a page from anywhere.
-    fn ask<T: Token>(&mut self, now: Time, calls: &mut Calls<T>) {
-        let Self { contact: Contact { tag, link, cookie, .. }, reading, .. } = self;
-        let mut wanted = if reading.is_blank() { Some(ANYWHERE) } else { reading.next() };
+    fn ask<T: AsksNodeset>(&mut self, now: Time, calls: &mut Calls<T>) {
+        let Self { contact: Contact { tag, link, cookie, .. }, fetch, .. } = self;
+        let mut wanted = if fetch.is_blank() { Some(ANYWHERE) } else { fetch.next() };
         while let Some(have) = wanted {
             let request = Request::Who { cookie: *cookie, tag: *tag, have };
             if calls.request(now, *link, T::from(Ask::Who { have }), &request).is_none() {
                 return;
             }
-            reading.asked(have);
-            wanted = reading.next();
+            fetch.asked(have);
+            wanted = fetch.next();
         }
     }
 }
@@ -372,7 +378,7 @@ mod tests {
             let (mut find, mut desk) = twins();
             for (what, which, how) in script {
                 let open = desk.open(NOW);
-                assert_eq!(open.len(), find.reading.open() as usize);
+                assert_eq!(open.len(), find.fetch.open() as usize);
                 assert!(!open.is_empty() && open.len() <= 17, "{open:?}");
                 let at = usize::from(which) % open.len();
                 let Question::Who { have, .. } = open[at] else { panic!("a question") };

@@ -9,13 +9,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::News;
-use super::contact::{Contact, Token};
+use super::contact::{AsksNodeset, Contact};
 use crate::machine::call::Calls;
 use crate::machine::event::{Exit, Health};
 use crate::machine::pace::{Pace, Rate};
+use crate::machine::purpose::{Ask, LinkKey};
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
-use crate::machine::token::{Ask, LinkKey};
 use crate::machine::who::beacon::Sealed;
 use crate::machine::who::ids::Farewell;
 use crate::machine::wire::{Page, Request, Response};
@@ -95,7 +95,12 @@ impl Lease {
     }
 
     /// Asks for a lease, or for a longer one.
-    pub(crate) fn register<T: Token>(&mut self, now: Time, card: &Card, calls: &mut Calls<T>) {
+    pub(crate) fn register<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) {
         if let Place::Held { renew, .. } = &mut self.place {
             *renew = None;
         }
@@ -113,7 +118,12 @@ impl Lease {
 
     /// Somebody does not answer any more: they may have moved, or we. A renewal tells, and lets the
     /// others know where we are; it follows the last one by five seconds at least, or by ten.
-    pub(crate) fn ask_around<T: Token>(&mut self, now: Time, card: &Card, calls: &mut Calls<T>) {
+    pub(crate) fn ask_around<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: &Card,
+        calls: &mut Calls<T>,
+    ) {
         let Place::Held { renew: Some(at), .. } = self.place else { return };
         let pause = if self.contact.is_silent() { ASK_SILENT } else { ASK_AGAIN };
         let earliest = self.registered + pause;
@@ -128,7 +138,7 @@ impl Lease {
     }
 
     /// Gives the lease back. What the nodeset is given of us says that we have left.
-    pub(crate) fn deregister<T: Token>(
+    pub(crate) fn deregister<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: &Card,
@@ -142,7 +152,7 @@ impl Lease {
     }
 
     /// Gives back a lease that was granted after we had begun to leave.
-    pub(crate) fn give_back<T: Token>(
+    pub(crate) fn give_back<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: &Card,
@@ -154,7 +164,7 @@ impl Lease {
     }
 
     /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
-    pub(super) fn answered<T: Token>(
+    pub(super) fn answered<T: AsksNodeset>(
         &mut self,
         now: Time,
         incarnation: u64,
@@ -200,7 +210,7 @@ impl Lease {
     }
 
     /// A call failed: five sends, no answer.
-    pub(super) fn failed<T: Token>(
+    pub(super) fn failed<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: Option<&Card>,
@@ -227,7 +237,12 @@ impl Lease {
     }
 
     /// Asks for what is due. `card` is who we are, once the machine above wants a lease.
-    pub(super) fn tick<T: Token>(&mut self, now: Time, card: Option<&Card>, calls: &mut Calls<T>) {
+    pub(super) fn tick<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) {
         let (Place::Held { renew: due, .. } | Place::Wanted { again: due }) = &mut self.place
         else {
             return;
@@ -269,7 +284,7 @@ impl Lease {
         }
     }
 
-    fn granted<T: Token>(
+    fn granted<T: AsksNodeset>(
         &mut self,
         now: Time,
         seen: SocketAddr,
@@ -305,7 +320,7 @@ impl Lease {
         }
     }
 
-    fn call<T: Token>(
+    fn call<T: AsksNodeset>(
         &mut self,
         now: Time,
         ask: Ask,

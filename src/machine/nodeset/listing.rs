@@ -11,9 +11,9 @@ use crate::machine::digest::digest;
 use crate::machine::event::Listed;
 use crate::machine::event::{Event, Exit};
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::Ask;
 use crate::machine::rng::Seed;
 use crate::machine::time::Time;
-use crate::machine::token::Ask;
 use crate::machine::who::beacon::Signed;
 use crate::machine::who::ids::{Handle, Incarnation};
 use crate::machine::who::noise::Noise;
@@ -70,8 +70,8 @@ impl Listing {
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
         let (mut nothing, mut parts) = (Vec::new(), Parts::default());
-        let room = (&mut nothing, &mut parts);
-        let received = self.calls.receive(now, from, bytes, room, &mut self.out);
+        let buffers = (&mut nothing, &mut parts);
+        let received = self.calls.receive(now, from, bytes, buffers, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         if let Some(find) = self.find.as_mut().filter(|_| junk && from == self.config.nodeset) {
             find.heard_junk();
@@ -84,7 +84,7 @@ impl Listing {
             let Some(find) = self.find.as_mut().filter(|_| !self.done) else { return };
             match part {
                 Part::Request { .. } => find.heard_junk(),
-                Part::Answer { call, token: Ask::Who { have }, response } => {
+                Part::Answer { call, about: Ask::Who { have }, response } => {
                     let Some(link) = self.calls.answered(now, &arrival, call) else { continue };
                     self.calls.alive(link);
                     let found = find.answered(now, have, sender, response, &mut self.calls);

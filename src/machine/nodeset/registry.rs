@@ -21,14 +21,14 @@ use crate::machine::call::{Arrival, Calls, Part, Parts};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::cookie::Cookies;
 use crate::machine::digest::digest;
-use crate::machine::nodeset::roster::{REMEMBER, Roster};
+use crate::machine::nodeset::roster::{DEPARTURE_KEPT, Roster};
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::{About, LinkKey};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::slots::{Key, Slots};
 use crate::machine::source::{site, source};
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::token::{LinkKey, Token};
 use crate::machine::who::beacon::Sealed;
 use crate::machine::who::ids::{Handle, Incarnation, Tag};
 use crate::machine::wire::{
@@ -58,10 +58,10 @@ const PER_ROOM_MAX: usize = 1024;
 const EMPTY_MAX: usize = 256;
 
 /// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
-const PAGE_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 49;
+const PAGE_SPACE: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 49;
 
 /// Room for the members in an announcement.
-const ANNOUNCEMENT_ROOM: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
+const ANNOUNCEMENT_SPACE: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
 
 /// What a [`Registry`] is made from.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ struct Announced {
     reached: u64,
 }
 
-impl Token for Announced {
+impl About for Announced {
     fn asked(self) -> Asked {
         Asked::Other
     }
@@ -206,8 +206,8 @@ impl Registry {
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
         let (mut nothing, mut parts) = (Vec::new(), core::mem::take(&mut self.parts).recycle());
-        let room = (&mut nothing, &mut parts);
-        if let Ok(arrival) = self.calls.receive(now, from, bytes, room, &mut self.out) {
+        let buffers = (&mut nothing, &mut parts);
+        if let Ok(arrival) = self.calls.receive(now, from, bytes, buffers, &mut self.out) {
             self.arrived(now, &arrival, &mut parts);
         }
         self.parts = parts.recycle();
@@ -227,7 +227,7 @@ impl Registry {
                         self.calls.reply_stray(seq, &response);
                     }
                 }
-                (Part::Answer { call, token, .. }, _) => self.announced(now, arrival, call, token),
+                (Part::Answer { call, about, .. }, _) => self.announced(now, arrival, call, about),
                 (Part::Late, _) => self.calls.late(now, arrival),
                 (Part::Request { .. }, Sender::Sealed(_)) => self.calls.blame.unauthenticated += 1,
             }
@@ -275,8 +275,8 @@ impl Registry {
         let nobody = Roster::default();
         let roster = self.rooms.get(&tag).unwrap_or(&nobody);
         Response::Page(match have {
-            ANYWHERE => roster.any_page(&mut self.rng, PAGE_ROOM),
-            _ => roster.part(have, PAGE_ROOM),
+            ANYWHERE => roster.any_page(&mut self.rng, PAGE_SPACE),
+            _ => roster.part(have, PAGE_SPACE),
         })
     }
 
@@ -290,13 +290,13 @@ impl Registry {
         }
         let key = match known {
             Some(key) => self.renew(now, key, &application)?,
-            None => match self.admit(now, &application) {
+            None => match self.grant(now, &application) {
                 Ok(key) => key,
                 Err(refusal) => return refusal,
             },
         };
         let lease = self.leases.get_mut(key)?;
-        let page = self.rooms.get(&tag)?.page(application.have, PAGE_ROOM);
+        let page = self.rooms.get(&tag)?.page(application.have, PAGE_SPACE);
         self.expiry.set(key.index(), now + LEASE);
         lease.renewed = now;
         lease.heard = lease.heard.max(page.reached);
@@ -338,7 +338,7 @@ impl Registry {
     }
 
     /// Grants a new lease, or says why not; `Err(None)` is silence.
-    fn admit(
+    fn grant(
         &mut self,
         now: Time,
         application: &Application,
@@ -473,7 +473,7 @@ impl Registry {
         }
         if self.is_empty(lease.tag) {
             self.empty.retain(|&(_, other)| other != lease.tag);
-            self.empty.insert((now + REMEMBER, lease.tag));
+            self.empty.insert((now + DEPARTURE_KEPT, lease.tag));
         }
         if self.empty.len() > EMPTY_MAX {
             self.forget_room();

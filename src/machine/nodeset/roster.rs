@@ -15,7 +15,7 @@ use crate::machine::who::ids::Handle;
 use crate::machine::wire::{Change, Departure, Gone, Listed, Page};
 
 /// How long a goodbye is remembered, and an empty room.
-pub(crate) const REMEMBER: Duration = Duration::from_secs(120);
+pub(crate) const DEPARTURE_KEPT: Duration = Duration::from_secs(120);
 
 /// Departures that are told per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
@@ -52,7 +52,7 @@ impl Roster {
     /// may come again for as long as a cookie may be good.
     pub(crate) fn has_left(&self, now: Time, handle: Handle) -> bool {
         let latest = self.version_of.get(&handle);
-        let latest = latest.filter(|(_, at)| now.since(*at) < REMEMBER);
+        let latest = latest.filter(|(_, at)| now.since(*at) < DEPARTURE_KEPT);
         let change = latest.and_then(|(version, _)| self.changes.get(version));
         matches!(change, Some(Change::Gone(gone)) if matches!(gone.how, Departure::Quit(_)))
     }

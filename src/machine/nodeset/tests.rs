@@ -8,9 +8,9 @@ use super::contact::Contact;
 use crate::machine::call::Calls;
 use crate::machine::contract::Action;
 use crate::machine::outbox::Outbox;
+use crate::machine::purpose::{Ask, LinkKey};
 use crate::machine::rng::Seed;
 use crate::machine::time::Time;
-use crate::machine::token::{Ask, LinkKey};
 use crate::machine::who::ids::{Handle, Tag};
 use crate::machine::wire::{Change, Cookie, Datagram, Departure, Gone, Packet, Page, Request};
 

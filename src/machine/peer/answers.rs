@@ -2,7 +2,7 @@
 
 use super::{Peer, Stage, wanted};
 use crate::machine::call::Arrival;
-use crate::machine::token::{Ask, LinkKey, Purpose};
+use crate::machine::purpose::{Ask, LinkKey, Purpose};
 use crate::machine::wire::{Response, Sender};
 
 impl Peer {

@@ -8,7 +8,7 @@ use crate::machine::event::{Event, Exit, Health, NameProblem};
 use crate::machine::member::Member;
 use crate::machine::nodeset::News;
 use crate::machine::nodeset::client::Client;
-use crate::machine::token::{LinkKey, MemberKey, Purpose};
+use crate::machine::purpose::{LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};
 
@@ -86,7 +86,7 @@ impl Peer {
 
     /// Takes in what the nodeset says of others, asked or of itself. Before we are in, nobody is greeted.
     pub(super) fn take(&mut self, changes: Vec<Change>, asked: bool) {
-        let greet = !matches!(self.stage, Stage::Reading | Stage::Checking { .. });
+        let greet = !matches!(self.stage, Stage::Finding | Stage::Checking { .. });
         let (members, mut ctx) = self.parts();
         for change in changes {
             match change {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::{Peer, Stage};
 use crate::machine::event::{Event, Exit, Why};
 use crate::machine::nodeset::client::Client;
-use crate::machine::token::Purpose;
+use crate::machine::purpose::Purpose;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Request, Response};
 
@@ -19,7 +19,7 @@ impl Peer {
                 self.stage = Stage::Draining { until: self.now + self.drain };
                 self.out.show(Event::Leaving { unacked: self.speech.backlog() });
             }
-            Stage::Reading | Stage::Checking { .. } | Stage::Entering { .. } => self.part(),
+            Stage::Finding | Stage::Checking { .. } | Stage::Entering { .. } => self.part(),
             Stage::Draining { .. } | Stage::Parting { .. } | Stage::Over => {}
         }
     }

@@ -10,7 +10,7 @@ use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use super::{Place, REMEMBER, Received, RemoteKey, Session, Sessions};
+use super::{Place, Received, RemoteKey, Session, Sessions, UNANSWERED_KEPT};
 use crate::machine::contract::Blame;
 use crate::machine::guarded::wiped;
 use crate::machine::keyed::{MAC, hash, mac, same};
@@ -213,7 +213,7 @@ impl Sessions {
         }
         let first = wiped(|| self.first_message(now, key));
         if let Some(remote) = self.remotes.get_mut(key) {
-            (remote.initiating, remote.until) = (first, now + REMEMBER);
+            (remote.initiating, remote.until) = (first, now + UNANSWERED_KEPT);
         }
         self.reschedule(now, key);
     }
@@ -260,7 +260,7 @@ impl Sessions {
             self.answer(now, (from, key), (bytes, mac1), responding, out)
         });
         match taken {
-            Ok(id) => return Received::Greeted(id),
+            Ok(id) => return Received::Begun(id),
             Err(Declined::Malformed) => blame.malformed += 1,
             Err(Declined::Unauthenticated) => blame.unauthenticated += 1,
             Err(Declined::Replayed) => blame.replayed += 1,

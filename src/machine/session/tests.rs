@@ -134,7 +134,7 @@ fn two_messages_and_a_datagram_make_a_session() {
     let (mut a, mut b) = ends();
     let init = a.init(Time::ZERO, &b).unwrap();
     let (greeted, _, resp) = b.hear(Time::ZERO, a.addr, &init);
-    assert_eq!((greeted, init.len(), resp[0].len()), (Received::Greeted(a.beacon.id), INIT, RESP));
+    assert_eq!((greeted, init.len(), resp[0].len()), (Received::Begun(a.beacon.id), INIT, RESP));
     assert!(!b.ready(Time::ZERO, &a), "the answer may have been lost");
     let (up, ..) = a.hear(Time::ZERO, b.addr, &resp[0]);
     assert!(matches!(up, Received::Up(_, id) if id == b.beacon.id));

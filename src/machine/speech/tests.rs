@@ -1,8 +1,8 @@
 use super::*;
 use crate::machine::inward::{InStream, Taken};
 use crate::machine::name::Name;
+use crate::machine::purpose::LinkKey;
 use crate::machine::text::TEXT_MAX;
-use crate::machine::token::LinkKey;
 use crate::machine::who::identity::PublicKey;
 use crate::machine::wire::PIECE_MAX;
 

@@ -2,7 +2,7 @@
 //! one call at a time.
 
 use super::{
-    ANNOUNCEMENT_ROOM, Announced, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
+    ANNOUNCEMENT_SPACE, Announced, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
     room_of,
 };
 use crate::machine::call::{Arrival, CallKey};
@@ -83,7 +83,7 @@ impl Registry {
         }
         let Some(roster) = self.rooms.get(&lease.tag) else { return };
         let to = lease.handle;
-        let (request, reached) = match roster.announcement(lease.heard, to, ANNOUNCEMENT_ROOM) {
+        let (request, reached) = match roster.announcement(lease.heard, to, ANNOUNCEMENT_SPACE) {
             Announcement::None { reached } => {
                 lease.heard = reached;
                 return;

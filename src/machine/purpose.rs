@@ -5,7 +5,7 @@ use crate::machine::slots::Key;
 use crate::machine::wire::Asked;
 
 /// What a machine names a call with, and gets back with the answer, or with the failure.
-pub(crate) trait Token: Copy + PartialEq {
+pub(crate) trait About: Copy + PartialEq {
     /// What was asked, as far as reading the answer needs it.
     fn asked(self) -> Asked;
 }
@@ -35,7 +35,7 @@ pub(crate) enum Ask {
     Deregister,
 }
 
-impl Token for Ask {
+impl About for Ask {
     fn asked(self) -> Asked {
         match self {
             Self::Who { .. } => Asked::Who,
@@ -77,7 +77,7 @@ impl From<Ask> for Purpose {
     }
 }
 
-impl Token for Purpose {
+impl About for Purpose {
     fn asked(self) -> Asked {
         match self {
             Self::Nodeset(ask) => ask.asked(),

@@ -1,4 +1,4 @@
-//! Reading a room's roster in several places at once (docs/PROTOCOL.md, "Nodeset").
+//! Fetch a room's roster in several places at once (docs/PROTOCOL.md, "Nodeset").
 //!
 //! A page brings all changes behind one version up to another, so the roster is a line of versions, of
 //! which ranges are not read yet ([`Ranges`]). The first page comes from anywhere; then every range is
@@ -28,7 +28,7 @@ pub(crate) const RANGES_MAX: usize = 2 * ANSWERS_MAX as usize;
 
 /// How far the roster of a room is read.
 #[derive(Debug, Hash)]
-pub(crate) struct Reading {
+pub(crate) struct Fetch {
     /// What is not read, up to the last change any page told of.
     unread: Ranges,
     window: Window,
@@ -47,7 +47,7 @@ pub(crate) enum Progress {
     Nonsense,
 }
 
-impl Reading {
+impl Fetch {
     pub(crate) const fn new() -> Self {
         let window = Window::new(OPEN_FIRST, OPEN_MAX);
         Self { unread: Ranges::new(), window, answers: 0, gone: Vec::new() }
@@ -174,7 +174,7 @@ mod tests {
     /// A reader, the questions it has open, each with how many were asked one after another until it
     /// was, and whom it knows.
     struct Reader {
-        reading: Reading,
+        fetch: Fetch,
         open: VecDeque<(u64, usize)>,
         round: usize,
         found: BTreeSet<u64>,
@@ -184,30 +184,30 @@ mod tests {
 
     impl Reader {
         fn new() -> Self {
-            let (reading, open, found) = (Reading::new(), VecDeque::new(), BTreeSet::new());
-            let mut new = Self { reading, open, round: 0, found, complete: None, answers: 0 };
+            let (fetch, open, found) = (Fetch::new(), VecDeque::new(), BTreeSet::new());
+            let mut new = Self { fetch, open, round: 0, found, complete: None, answers: 0 };
             new.ask();
             new
         }
 
         fn ask(&mut self) {
-            let mut next = match self.reading.is_blank() {
+            let mut next = match self.fetch.is_blank() {
                 true => Some(ANYWHERE),
-                false => self.reading.next(),
+                false => self.fetch.next(),
             };
             while let Some(have) = next {
-                self.reading.asked(have);
+                self.fetch.asked(have);
                 self.open.push_back((have, self.round + 1));
-                next = self.reading.next();
+                next = self.fetch.next();
             }
-            assert_eq!(self.reading.open() as usize, self.open.len());
+            assert_eq!(self.fetch.open() as usize, self.open.len());
             assert!(self.open.len() <= OPEN_MAX as usize);
             assert!(!self.open.is_empty(), "there is more to read, and nobody asks");
         }
 
         fn page(&mut self, have: u64, page: Page) {
             self.answers += 1;
-            let changes = match self.reading.page(have, page) {
+            let changes = match self.fetch.page(have, page) {
                 Progress::More(changes) => changes,
                 Progress::Complete(version, changes) => {
                     self.complete = Some(version);
@@ -321,7 +321,7 @@ mod tests {
                     }
                     4 if open > 0 => {
                         let (have, _) = reader.open.remove(which % open).expect("it is open");
-                        reader.reading.failed(have);
+                        reader.fetch.failed(have);
                         if reader.open.is_empty() {
                             reader.ask();
                         }
@@ -373,20 +373,20 @@ mod tests {
                 n += 1;
                 let have_at = if have == ANYWHERE { 0 } else { have };
                 reader.page(have, lie(have_at, n));
-                assert!(reader.reading.ranges() <= RANGES_MAX);
+                assert!(reader.fetch.ranges() <= RANGES_MAX);
             }
             assert!(n <= u64::from(ANSWERS_MAX), "{n} answers");
         }
         for nonsense in [page(0, 0, 9), page(6, 7, 9), page(5, 5, 9), page(0, 4, 9)] {
-            let mut reading = Reading::new();
-            reading.asked(ANYWHERE);
-            assert!(matches!(reading.page(ANYWHERE, page(0, 5, 9)), Progress::More(_)));
-            reading.asked(5);
-            assert!(matches!(reading.page(5, nonsense), Progress::Nonsense));
+            let mut fetch = Fetch::new();
+            fetch.asked(ANYWHERE);
+            assert!(matches!(fetch.page(ANYWHERE, page(0, 5, 9)), Progress::More(_)));
+            fetch.asked(5);
+            assert!(matches!(fetch.page(5, nonsense), Progress::Nonsense));
         }
-        let mut reading = Reading::new();
-        reading.asked(ANYWHERE);
-        assert!(matches!(reading.page(ANYWHERE, page(3, 3, 9)), Progress::Nonsense));
+        let mut fetch = Fetch::new();
+        fetch.asked(ANYWHERE);
+        assert!(matches!(fetch.page(ANYWHERE, page(3, 3, 9)), Progress::Nonsense));
     }
 
     #[test]

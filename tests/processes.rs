@@ -398,7 +398,10 @@ fn signals_leave_properly() {
     let (_nodeset, addr) = nodeset();
     let mut alice = person(&addr, "alice");
     // What a hangup means depends on whether there is a terminal: tests/screen.rs, tests/files.rs.
-    for (signal, status) in [("TERM", 143), ("INT", 0)] {
+    let others = ["QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "IO", "ABRT"];
+    let numbers = [3, 10, 12, 14, 26, 27, 24, 29, 6];
+    let others = others.into_iter().zip(numbers).map(|(signal, number)| (signal, 128 + number));
+    for (signal, status) in [("TERM", 143), ("INT", 0)].into_iter().chain(others) {
         if support::is_ignored(signal) {
             continue;
         }

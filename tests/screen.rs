@@ -483,7 +483,7 @@ fn a_shell_takes_the_terminal_and_gives_it_back() {
 #[test]
 fn every_way_out_gives_the_terminal_back() {
     type Leave = fn(&mut Terminal);
-    let ways: [(&str, Leave, i32); 7] = [
+    let ways: [(&str, Leave, i32); 9] = [
         ("ctrl-c", |alice| alice.press(CTRL_C), 0),
         ("ctrl-d", |alice| alice.press("\x04"), 0),
         ("reading", |alice| alice.press(format!("{F6}{CTRL_C}")), 0),
@@ -491,6 +491,8 @@ fn every_way_out_gives_the_terminal_back() {
         ("sigint", |alice| alice.signal(Signal::INT), 0),
         ("sigterm", |alice| alice.signal(Signal::TERM), 143),
         ("sighup", |alice| alice.signal(Signal::HUP), 129),
+        ("sigquit", |alice| alice.signal(Signal::QUIT), 131),
+        ("sigusr1", |alice| alice.signal(Signal::USR1), 138),
     ];
     let (_nodeset, addr) = nodeset();
     let mut bob = person(&addr, "bob");

@@ -104,7 +104,7 @@ fn listen(
         }
         let mut caught = None;
         world.signals.take(|signal| {
-            if matches!(signal, Signal::Interrupt | Signal::Terminate | Signal::Hangup) {
+            if !matches!(signal, Signal::Resize | Signal::Suspend | Signal::Continue) {
                 caught = Some(signal);
             }
         });

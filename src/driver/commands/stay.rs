@@ -23,7 +23,7 @@ use crate::driver::os::clock::Clock;
 use crate::driver::os::event_loop::{NODESET, PEER, PROBE, Program, World};
 use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
 use crate::driver::os::identity::Keeper;
-use crate::driver::os::signals::Signal;
+use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::trusted::Trusted;
 use crate::machine::{Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
 
@@ -222,9 +222,9 @@ impl<'a> Stay<'a> {
         let Some(exit) = self.presenter.exit.clone() else { return };
         let failure = self.failure(&exit);
         let signalled = match self.signal {
-            Some(Signal::Terminate) => Some(status::TERMINATED),
-            Some(Signal::Hangup) => Some(status::HANGUP),
-            _ => None,
+            // Ctrl-C is one of the ways to leave.
+            None | Some(Signal::Interrupt) => None,
+            Some(signal) => Some(signals::status(signal)),
         };
         let failed = failure.as_ref().map(|failure| failure.status);
         let silenced = self.presenter.seat.lost_notices().then_some(status::INTERNAL);
@@ -318,7 +318,7 @@ impl Program for Stay<'_> {
             Signal::Hangup if self.signal == Some(signal) => return,
             // To who has none it says that a file was put in the place of another.
             Signal::Hangup if !self.has_terminal => return self.presenter.follow_chatlog(),
-            Signal::Interrupt | Signal::Terminate | Signal::Hangup => {}
+            Signal::Interrupt | Signal::Terminate | Signal::Hangup | Signal::Other(_) => {}
         }
         match &mut self.end {
             Some(end) => end.by = Some(self.clock.now()),

@@ -22,10 +22,6 @@ pub mod status {
     pub const BIND: u8 = 6;
     /// What answered speaks another protocol.
     pub const PROTOCOL: u8 = 7;
-    /// The terminal is gone.
-    pub const HANGUP: u8 = 129;
-    /// Asked to terminate.
-    pub const TERMINATED: u8 = 143;
 }
 
 /// Why a run failed, for people and for programs.

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::{Interest, Registry, Token};
 use rustix::fs::OFlags;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
+};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals as Source;
 
@@ -27,7 +30,23 @@ pub(crate) enum Signal {
     Suspend,
     /// The terminal is ours again.
     Continue,
+    /// One of [`OTHERS`]: it would end the program at once, and means no more than that it is to end.
+    Other(i32),
 }
+
+/// What else ends a program that does not watch for it, and can be watched for. Nobody sends these by
+/// mistake but somebody who tries, and a terminal and a room are to be left all the same.
+pub(crate) const OTHERS: [Signal; 9] = [
+    Signal::Other(SIGQUIT),
+    Signal::Other(SIGUSR1),
+    Signal::Other(SIGUSR2),
+    Signal::Other(SIGALRM),
+    Signal::Other(SIGVTALRM),
+    Signal::Other(SIGPROF),
+    Signal::Other(SIGXCPU),
+    Signal::Other(SIGIO),
+    Signal::Other(SIGABRT),
+];
 
 impl Signal {
     const fn number(self) -> i32 {
@@ -38,6 +57,7 @@ impl Signal {
             Self::Resize => SIGWINCH,
             Self::Suspend => SIGTSTP,
             Self::Continue => SIGCONT,
+            Self::Other(number) => number,
         }
     }
 }
@@ -82,6 +102,11 @@ impl Signals {
         self.by_default.store(false, Ordering::SeqCst);
         result
     }
+}
+
+/// The exit status of a program that a signal ended, as a shell has it.
+pub(crate) fn status(signal: Signal) -> u8 {
+    u8::try_from(128 + signal.number()).unwrap_or(u8::MAX)
 }
 
 /// Does what the signal does where nobody watches for it.

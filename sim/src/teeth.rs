@@ -135,7 +135,7 @@ pub const TEETH: &[Tooth] = &[
     },
     Tooth {
         name: "a_path_moves_without_being_asked",
-        file: "member/presence.rs",
+        file: "member/moving.rs",
         needle: "        } else {\n            self.challenge(key, link, ctx);\n        }",
         replacement: "        } else {\n            if let Some(member) = self.slab.get_mut(key) {\n                member.reach.move_to(link);\n            }\n        }",
         oracles: &["scenario"],

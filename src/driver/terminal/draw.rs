@@ -312,7 +312,7 @@ fn footer(view: &View, y: u16, canvas: &mut Canvas) {
         return;
     }
     let switch = view.page.signs.switch;
-    let texts = [
+    let typing = [
         format!(
             "Tab:Type {switch} Scroll  J/K:Scroll down/up  PgUp/PgDn:Page  Ctrl+C:Exit  \
              Enter:Send message  F1:Help"
@@ -323,6 +323,15 @@ fn footer(view: &View, y: u16, canvas: &mut Canvas) {
         "Tab:Scroll  ^C:Exit  Enter:Send  F1:Help".to_owned(),
         "^C:Exit  F1:Help".to_owned(),
     ];
+    let reading = [
+        "Tab:Type  J/K:Scroll down/up  G:Newest  /:Search  N:Next  U:Unread  Enter:Details  Ctrl+C:Exit  \
+         F1:Help"
+            .to_owned(),
+        "Tab:Type   J/K:Scroll   G:Newest   /:Search   Enter:Details   F1:Help".to_owned(),
+        "Tab:Type  J/K:Scroll  /:Search  F1:Help".to_owned(),
+        "Tab:Type  F1:Help".to_owned(),
+    ];
+    let texts = if view.focus == Focus::Type { typing } else { reading };
     let room = usize::from(width);
     let Some(text) = texts.iter().find(|text| columns(text) <= room) else { return };
     let x = (room - columns(text)) / 2;
@@ -349,11 +358,13 @@ impl Line {
                 let excess = view.excess();
                 let role = if excess.is_some() { Role::Failed } else { Role::Text };
                 let dash = view.page.signs.dash;
-                let title = excess.map_or_else(
-                    || "Type a message".to_owned(),
-                    |excess| format!("Type a message {dash} {excess}"),
-                );
-                (title, "> ".to_owned(), editor(&view.editor), role)
+                let (mode, prompt) = match view.focus {
+                    Focus::Type => ("Type a message", "> "),
+                    Focus::Scroll => ("Reading back", "read> "),
+                };
+                let title = excess
+                    .map_or_else(|| mode.to_owned(), |excess| format!("{mode} {dash} {excess}"));
+                (title, prompt.to_owned(), editor(&view.editor), role)
             }
             Prompt::Search(needle) => {
                 ("Search".to_owned(), "search: ".to_owned(), editor(needle), Role::Text)

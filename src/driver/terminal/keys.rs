@@ -18,7 +18,11 @@ use crate::machine::{CommandHelp, Opening, Person};
 pub(crate) const KEYS: &[[&str; 3]] = &[
     ["Enter", "send", "details of the marked message"],
     ["Alt-Enter, Ctrl-J", "another line", ""],
-    ["Tab, Shift-Tab", "complete a name or command, else read back", "type"],
+    [
+        "Tab, Shift-Tab",
+        "complete a name or command, else read back",
+        "type; so does any other letter",
+    ],
     ["Esc, F6", "read back", "type"],
     ["Up, Down", "another line; earlier or later input", "scroll a line"],
     ["J, K", "", "scroll down, up"],
@@ -42,6 +46,15 @@ pub(crate) const KEYS: &[[&str; 3]] = &[
 const PASTE_EASY: usize = 1000;
 /// Rows of one notch of a wheel.
 const NOTCH: usize = 3;
+/// Letters that follow each other sooner than this belong to one sentence, milliseconds. A guess.
+const SENTENCE_MS: u64 = 1_000;
+
+/// Letters that were taken for commands while reading back, one soon after the other.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    letters: String,
+    at: u64,
+}
 
 impl View {
     /// A key was pressed.
@@ -93,8 +106,11 @@ impl View {
         if text.chars().nth(1).is_some() && self.paste_goes_on(text) {
             return;
         }
-        let drafting = matches!(self.prompt, Prompt::Draft) && self.focus == Focus::Type;
-        if self.sheet.is_none() && drafting {
+        let drafting = matches!(self.prompt, Prompt::Draft) && self.sheet.is_none();
+        if drafting && self.focus == Focus::Scroll && is_sentence(text) {
+            self.switch();
+        }
+        if drafting && self.focus == Focus::Type {
             self.hint = None;
             self.insert(text);
         } else {
@@ -387,10 +403,34 @@ impl View {
             Key::Tab | Key::BackTab => self.switch(),
             Key::Escape if !self.page.wanted.is_empty() => self.page.wanted.clear(),
             Key::Escape => self.switch(),
-            Key::Char(_) if !stroke.ctrl && !stroke.alt => {
-                self.hint = Some("reading back: Tab types".to_owned());
-            }
+            Key::Char(letter) if !stroke.ctrl && !stroke.alt => return self.type_on(letter),
             _ => {}
+        }
+        self.note_command(stroke);
+    }
+
+    /// A letter that is no command while reading back begins a sentence, or goes on with one whose first
+    /// letters were taken for commands.
+    fn type_on(&mut self, letter: char) {
+        let before = core::mem::take(&mut self.commands);
+        self.switch();
+        if self.now_ms.saturating_sub(before.at) < SENTENCE_MS {
+            self.insert(&before.letters);
+        }
+        self.insert(letter.encode_utf8(&mut [0; 4]));
+    }
+
+    /// A letter was a command, or may turn out to begin a sentence.
+    fn note_command(&mut self, stroke: Stroke) {
+        match stroke.key {
+            Key::Char(letter) if !stroke.ctrl && !stroke.alt && letter != '/' => {
+                if self.now_ms.saturating_sub(self.commands.at) >= SENTENCE_MS {
+                    self.commands.letters.clear();
+                }
+                self.commands.letters.push(letter);
+                self.commands.at = self.now_ms;
+            }
+            _ => self.commands = Commands::default(),
         }
     }
 
@@ -425,6 +465,7 @@ impl View {
                 self.prompt = Prompt::Draft;
                 if !text.is_empty() {
                     self.search(&text);
+                    self.notice_command(&text);
                 }
             }
             Key::Escape => self.prompt = Prompt::Draft,
@@ -438,6 +479,16 @@ impl View {
             Key::Left => needle.step(Span::Grapheme, Toward::Start),
             Key::Right => needle.step(Span::Grapheme, Toward::End),
             _ => {}
+        }
+    }
+
+    /// Who reads back and means to give a command searches for it: that is said, and the line kept.
+    fn notice_command(&mut self, text: &str) {
+        let word = text.split_whitespace().next().unwrap_or_default();
+        if beginning(word).iter().any(|help| help.name == word) {
+            self.recall.push(&format!("/{text}"));
+            self.hint =
+                Some(format!("that was a search; to give the command: Tab, then Up for /{word}"));
         }
     }
 
@@ -542,6 +593,12 @@ impl View {
             self.show_people = !self.show_people;
         }
     }
+}
+
+/// Whether letters that came at once are something to say and not commands of who reads back.
+fn is_sentence(text: &str) -> bool {
+    let is_command = |letter| matches!(letter, 'j' | 'J' | 'k' | 'K' | 'g' | 'G' | 'n' | 'N' | 'u');
+    !text.starts_with('/') && text.chars().nth(1).is_some() && !text.chars().all(is_command)
 }
 
 /// What a key wants of the terminal, also while there is a sheet.

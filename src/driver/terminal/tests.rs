@@ -704,6 +704,49 @@ fn what_is_said_is_shown() {
     }
 }
 
+/// Each row is what is typed while reading back, letter by letter, and what stands in the draft then.
+#[test]
+fn a_sentence_typed_while_reading_back_is_a_sentence() {
+    for typed in ["hello", "great idea", "no, u first", "just kidding", "Good", "ok", "سلام", "1"] {
+        let mut room = Room::entered(80, 24);
+        (0..60).for_each(|n| room.hear(&bob(), &format!("message {n}.")));
+        for switch in ["\t", "\x1b"] {
+            room.press(switch.as_bytes());
+            room.shows("Reading back");
+            for letter in typed.chars() {
+                room.press(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            assert_eq!(room.draft(), typed);
+            room.press(b"\x03");
+        }
+        // All at once, as from a slow line.
+        room.press(b"\t");
+        room.press(typed.as_bytes());
+        assert_eq!(room.draft(), typed);
+    }
+}
+
+#[test]
+fn commands_while_reading_back_stay_commands_and_are_not_typed_later() {
+    let mut room = Room::entered(80, 24);
+    (0..60).for_each(|n| room.hear(&bob(), &format!("message {n}.")));
+    room.press(b"\tgjjkG");
+    assert_eq!(room.draft(), "");
+    room.wall += 2_000;
+    room.press(b"x");
+    assert_eq!(room.draft(), "x", "what was pressed long before is no part of it");
+}
+
+#[test]
+fn a_command_given_while_reading_back_is_a_search_that_says_so() {
+    let mut room = Room::entered(80, 24);
+    room.hear(&bob(), "to quit is easy");
+    room.press(b"\t/quit\r");
+    room.shows("that was a search; to give the command: Tab, then Up for /quit");
+    room.press(b"\t\x1b[A");
+    assert_eq!(room.draft(), "/quit");
+}
+
 #[test]
 fn found_again() {
     let mut room = Room::entered(80, 24);

@@ -19,6 +19,7 @@ use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::detail;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::invite::Invite;
+use crate::driver::terminal::keys::Commands;
 use crate::driver::terminal::page::{Page, Unread};
 use crate::driver::terminal::recall::Recall;
 use crate::driver::terminal::scrollback::{Fate, Said};
@@ -97,6 +98,8 @@ pub(crate) struct View {
     pub(crate) leaving: bool,
     /// The room has no secret: everybody can enter.
     pub(crate) room_is_open: bool,
+    /// What was typed while reading back.
+    pub(super) commands: Commands,
     /// Messages that came since we read back.
     pub(crate) below: u64,
     pub(super) notify: Notify,
@@ -116,7 +119,7 @@ pub(crate) struct View {
     /// Rows of the pane when it was drawn last.
     pub(crate) height: usize,
     /// The wall clock, ms since 1970.
-    now_ms: u64,
+    pub(super) now_ms: u64,
     pub(super) wants: VecDeque<Want>,
 }
 
@@ -138,6 +141,7 @@ impl View {
             nodeset: Health::Online,
             leaving: false,
             room_is_open: false,
+            commands: Commands::default(),
             below: 0,
             notify: Notify::Mentions,
             away: false,

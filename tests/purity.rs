@@ -39,7 +39,7 @@ const FLOORS: [&[&str]; 12] = [
     &["guarded", "name", "pace", "rng", "timer"],
     &["digest", "who"],
     &["event", "looks", "mention", "wire"],
-    &["cookie", "inward", "purpose", "whom"],
+    &["cookie", "habits", "inward", "purpose", "whom"],
     &["command"],
     &["contract"],
     &["outbox"],

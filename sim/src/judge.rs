@@ -183,7 +183,9 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
     match refusal {
         Refusal::TooLong { .. } => reason::TOO_LONG,
         Refusal::Empty => reason::EMPTY,
-        Refusal::UnknownCommand { .. } | Refusal::LikeSlash(_) => reason::UNKNOWN,
+        Refusal::UnknownCommand { .. } | Refusal::Otherwise { .. } | Refusal::LikeSlash(_) => {
+            reason::UNKNOWN
+        }
         Refusal::Usage(_) => reason::USAGE,
         Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => {
             reason::NOBODY

@@ -5,6 +5,7 @@
 //! sees of it, which is what is left once blanks and everything invisible before it are gone.
 
 use crate::machine::event::Refusal;
+use crate::machine::habits::{Habit, habit, otherwise};
 use crate::machine::name::looks;
 use crate::machine::text::SafeText;
 use crate::machine::text::is_unseen;
@@ -221,8 +222,9 @@ impl CommandHelp {
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownCommand`], with the command whose name is at most two edits away and
-    /// nearest to what was typed.
+    /// [`Refusal::Otherwise`] for a habit from other chats that is another thing here, and
+    /// [`Refusal::UnknownCommand`], with the command whose name is at most two edits away and nearest to
+    /// what was typed.
     pub fn find<'a>(
         word: &'a str,
         lists: &[&'static [Self]],
@@ -230,6 +232,16 @@ impl CommandHelp {
         let all = || lists.iter().copied().flatten();
         if let Some(exact) = all().find(|help| help.name == word) {
             return Ok(exact);
+        }
+        match habit(word) {
+            // The screen's own commands are not in every list.
+            Some(Habit::Command(name)) => {
+                if let Some(meant) = all().find(|help| help.name == name) {
+                    return Ok(meant);
+                }
+            }
+            Some(Habit::Otherwise(how)) => return Err(otherwise(word, how)),
+            None => {}
         }
         let begin = || all().filter(|help| !word.is_empty() && help.name.starts_with(word));
         let shortest = begin().min_by_key(|help| help.name.len());
@@ -269,6 +281,26 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_knows_other_chats_is_understood_or_told() {
+        for (line, meant) in [
+            ("/exit", "/quit"),
+            ("/Names", "/who"),
+            ("/whisper bob come here", "/msg bob come here"),
+            ("/pm bob hi", "/msg bob hi"),
+            ("/emote waves", "/me waves"),
+            ("/name al", "/nick al"),
+        ] {
+            assert_eq!(Command::parse(line), Command::parse(meant), "{line}");
+            assert!(Command::parse(meant).is_ok(), "{meant}");
+        }
+        for line in
+            ["/join #ops", "/part", "/topic hi", "/away", "/query bob", "/list", "/kick bob"]
+        {
+            assert!(matches!(Command::parse(line), Err(Refusal::Otherwise { .. })), "{line}");
+        }
+    }
     use crate::machine::text::sanitize;
     use crate::machine::text::tests::{Hostile, often};
 

@@ -90,6 +90,13 @@ pub enum Refusal<'a> {
         /// The command that comes nearest.
         nearest: Option<&'static str>,
     },
+    /// There is no such slash command, and what it does elsewhere is done in another way here.
+    Otherwise {
+        /// What was typed.
+        typed: SafeText<'a>,
+        /// How it is done, in one sentence.
+        how: &'static str,
+    },
     /// The command needs more words, or fewer.
     Usage(&'static str),
     /// The line begins with this, which only looks like a slash: text or command, nobody knows.
@@ -128,6 +135,7 @@ impl Refusal<'_> {
         match self {
             Self::TooLong { bytes } => Refusal::TooLong { bytes },
             Self::Empty => Refusal::Empty,
+            Self::Otherwise { typed, how } => Refusal::Otherwise { typed: typed.into_owned(), how },
             Self::UnknownCommand { typed, nearest } => {
                 Refusal::UnknownCommand { typed: typed.into_owned(), nearest }
             }

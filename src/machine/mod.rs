@@ -63,7 +63,7 @@
 //! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; the rule whether they are here; what is said both ways |
 //! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; whom they could be taken for |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
-//! | `command`, `whom` | what a typed line means; who is meant in it |
+//! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
 //! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
 //! | `peer` and its `joining`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
@@ -81,6 +81,7 @@ mod cookie;
 mod digest;
 mod event;
 mod guarded;
+mod habits;
 mod inward;
 pub mod keyed;
 mod looks;

@@ -40,6 +40,9 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
             };
             ("unknown_command", format!("unknown command /{typed}"), Some(hint))
         }
+        Refusal::Otherwise { typed, how } => {
+            ("unknown_command", format!("there is no /{typed} here"), Some((*how).to_owned()))
+        }
         Refusal::Usage(usage) => ("usage", format!("usage: {usage}"), None),
         Refusal::LikeSlash(slash) => (
             "like_slash",

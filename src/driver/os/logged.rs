@@ -67,7 +67,7 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
     match refusal {
         Refusal::TooLong { .. } => "too long",
         Refusal::Empty => "empty",
-        Refusal::UnknownCommand { .. } => "unknown command",
+        Refusal::UnknownCommand { .. } | Refusal::Otherwise { .. } => "unknown command",
         Refusal::Usage(_) => "usage",
         Refusal::LikeSlash(_) => "like a slash",
         Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => "nobody",

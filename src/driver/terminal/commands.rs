@@ -127,6 +127,15 @@ pub(crate) fn beginning(prefix: &str) -> Vec<&'static CommandHelp> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn habits_of_other_chats_reach_the_screen_s_own_commands() {
+        assert_eq!(Order::parse("/mute bob"), Ok(Order::Ignore("bob")));
+        assert_eq!(Order::parse("/unblock bob"), Ok(Order::Unignore("bob")));
+        assert_eq!(Order::parse("/find it"), Ok(Order::Search("it")));
+        assert_eq!(Order::parse("/exit"), Ok(Order::Command(Command::Quit)));
+        assert!(matches!(Order::parse("/join ops"), Err(Refusal::Otherwise { .. })));
+    }
+
     fn machines(line: &str) -> Result<Order<'_>, Refusal<'_>> {
         Command::parse(line).map(Order::Command)
     }

@@ -1,61 +1,23 @@
-//! What each key does. The table in the README and the sheet behind F1 come from [`KEYS`].
+//! What each key does. The words for it are in [`help`].
 
 use crate::driver::front::intent::Intent;
 use crate::driver::front::numbers::grouped;
-use crate::driver::front::table::table;
-use crate::driver::front::wording;
-use crate::driver::terminal::commands::{SCREEN, beginning};
+use crate::driver::terminal::commands::beginning;
 use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::decoder::{Key, Stroke};
 use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
+use crate::driver::terminal::help;
+use crate::driver::terminal::sentence::is_sentence;
 use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
 use crate::driver::terminal::viewport::Source;
 use crate::driver::terminal::want::Want;
 use crate::driver::terminal::wrap::wrap;
 use crate::machine::{CommandHelp, Opening, Person};
 
-/// What the keys do: key, while typing, while reading back.
-pub(crate) const KEYS: &[[&str; 3]] = &[
-    ["Enter", "send", "details of the marked message"],
-    ["Alt-Enter, Ctrl-J", "another line", ""],
-    [
-        "Tab, Shift-Tab",
-        "complete a name or command, else read back",
-        "type; so does any other letter",
-    ],
-    ["Esc, F6", "read back", "type"],
-    ["Up, Down", "another line; earlier or later input", "scroll a line"],
-    ["J, K", "", "scroll down, up"],
-    ["PgUp, PgDn", "scroll half a page", "scroll a page"],
-    ["Home, End", "ends of the line", "oldest, newest message (g, G)"],
-    ["Ctrl-Home, Ctrl-End", "oldest, newest message", "oldest, newest message"],
-    ["Ctrl-A E B F, Alt-B F", "move in the line", ""],
-    ["Ctrl-W K U, Alt-D", "cut a word, a line", ""],
-    ["Ctrl-Y, Alt-Y", "put back what was cut, or cut before", ""],
-    ["Ctrl-T, Ctrl-_", "swap two letters, undo", ""],
-    ["Ctrl-P, Ctrl-N, Ctrl-R", "earlier or later input, find in it", ""],
-    ["/, Ctrl-S, n, N", "", "search, next, previous"],
-    ["Alt-U, Alt-N, Alt-P", "first unread; next, previous mention", "the same (u)"],
-    ["Ctrl-C", "clear the line; leave when it is empty", "leave"],
-    ["Ctrl-D", "delete; leave when the line is empty", "leave"],
-    ["Ctrl-L, Ctrl-Z", "draw anew, suspend", "draw anew, suspend"],
-    ["F1, F2, F4", "help, people, mouse reports", "help, people, mouse reports"],
-];
-
 /// A paste of one line that is longer than this is asked about, bytes.
 const PASTE_EASY: usize = 1000;
 /// Rows of one notch of a wheel.
 const NOTCH: usize = 3;
-/// Letters that follow each other sooner than this belong to one sentence, milliseconds. A guess.
-const SENTENCE_MS: u64 = 1_000;
-
-/// Letters that were taken for commands while reading back, one soon after the other.
-#[derive(Debug, Default)]
-pub(super) struct Commands {
-    letters: String,
-    at: u64,
-}
-
 impl View {
     /// A key was pressed.
     pub(crate) fn key(&mut self, stroke: Stroke) {
@@ -406,32 +368,16 @@ impl View {
             Key::Char(letter) if !stroke.ctrl && !stroke.alt => return self.type_on(letter),
             _ => {}
         }
-        self.note_command(stroke);
+        self.commands.note(stroke, self.now_ms);
     }
 
     /// A letter that is no command while reading back begins a sentence, or goes on with one whose first
     /// letters were taken for commands.
     fn type_on(&mut self, letter: char) {
-        let before = core::mem::take(&mut self.commands);
+        let before = self.commands.take(self.now_ms);
         self.switch();
-        if self.now_ms.saturating_sub(before.at) < SENTENCE_MS {
-            self.insert(&before.letters);
-        }
+        self.insert(&before);
         self.insert(letter.encode_utf8(&mut [0; 4]));
-    }
-
-    /// A letter was a command, or may turn out to begin a sentence.
-    fn note_command(&mut self, stroke: Stroke) {
-        match stroke.key {
-            Key::Char(letter) if !stroke.ctrl && !stroke.alt && letter != '/' => {
-                if self.now_ms.saturating_sub(self.commands.at) >= SENTENCE_MS {
-                    self.commands.letters.clear();
-                }
-                self.commands.letters.push(letter);
-                self.commands.at = self.now_ms;
-            }
-            _ => self.commands = Commands::default(),
-        }
     }
 
     fn go_unread(&mut self) {
@@ -570,17 +516,8 @@ impl View {
         };
     }
 
-    /// Keys and commands.
     pub(super) fn help(&mut self) {
-        let mut lines = Vec::new();
-        for (title, column) in [("While typing", 1), ("While reading back", 2)] {
-            lines.push(title.to_owned());
-            let rows = KEYS.iter().filter(|row| !row[column].is_empty());
-            lines.extend(table(rows.map(|row| [row[0].to_owned(), row[column].to_owned()])));
-            lines.push(String::new());
-        }
-        lines.push("Commands".to_owned());
-        lines.extend(wording::commands(SCREEN));
+        let lines = help::lines(self.page.signs);
         self.sheet = Some(Sheet { title: "Help".to_owned(), lines, ..Sheet::default() });
     }
 
@@ -593,12 +530,6 @@ impl View {
             self.show_people = !self.show_people;
         }
     }
-}
-
-/// Whether letters that came at once are something to say and not commands of who reads back.
-fn is_sentence(text: &str) -> bool {
-    let is_command = |letter| matches!(letter, 'j' | 'J' | 'k' | 'K' | 'g' | 'G' | 'n' | 'N' | 'u');
-    !text.starts_with('/') && text.chars().nth(1).is_some() && !text.chars().all(is_command)
 }
 
 /// What a key wants of the terminal, also while there is a sheet.
@@ -618,6 +549,7 @@ pub(super) fn without_last_feed(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::terminal::help::KEYS;
 
     /// What is not there is not promised, and what is there is not kept secret.
     #[test]

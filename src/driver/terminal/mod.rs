@@ -10,6 +10,7 @@
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
 //! | `editor`, `recall`, `complete`, `commands` | the draft; earlier input; Tab; slash commands |
+//! | `sentence`, `help` | sentences that begin while somebody reads back; what signs, commands and keys mean |
 //! | `resend` | saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
@@ -27,6 +28,7 @@ pub(crate) mod decoder;
 mod detail;
 mod draw;
 mod editor;
+mod help;
 mod invite;
 mod keys;
 pub(crate) mod links;
@@ -37,6 +39,7 @@ mod resend;
 pub(crate) mod screen;
 mod scrollback;
 mod search;
+mod sentence;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;

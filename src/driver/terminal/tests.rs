@@ -707,7 +707,8 @@ fn what_is_said_is_shown() {
 /// Each row is what is typed while reading back, letter by letter, and what stands in the draft then.
 #[test]
 fn a_sentence_typed_while_reading_back_is_a_sentence() {
-    for typed in ["hello", "great idea", "no, u first", "just kidding", "Good", "ok", "سلام", "1"] {
+    for typed in ["hello", "great idea", "no, u first", "just kidding", "Good", "ok", "سلام", "1"]
+    {
         let mut room = Room::entered(80, 24);
         (0..60).for_each(|n| room.hear(&bob(), &format!("message {n}.")));
         for switch in ["\t", "\x1b"] {
@@ -1016,7 +1017,7 @@ fn a_sheet_leaves_the_draft_in_sight() {
     for (width, height) in [(80, 24), (40, 12)] {
         let mut room = Room::entered(width, height);
         room.press(b"half a line\x1bOP");
-        room.shows("While typing");
+        room.shows("Signs beside what was said");
         room.shows("> half a line");
     }
 }

@@ -104,6 +104,30 @@ pub(crate) struct Signs {
     pub(crate) frame: [&'static str; 6],
 }
 
+impl Signs {
+    /// Each sign of the gutter, and of the people, and what it means.
+    pub(crate) fn meanings(&self) -> impl Iterator<Item = [String; 2]> {
+        let rows = [
+            (self.pending, "yours, on its way to somebody"),
+            (self.delivered, "yours, and everybody has it"),
+            (
+                self.failed,
+                "yours, and somebody will not get it: /info says who, /resend tries again",
+            ),
+            (self.mention, "it names you"),
+            (self.private, "between one person and you"),
+            (self.action, "what somebody does (/me)"),
+            (self.joined, "somebody came"),
+            (self.left, "somebody left"),
+            (self.folded, "several came and left"),
+            (self.notice, "from this program, and from nobody else"),
+            (self.here, "a person who is here"),
+            (self.lost, "a person who does not answer"),
+        ];
+        rows.into_iter().map(|(sign, meaning)| [sign.to_owned(), meaning.to_owned()])
+    }
+}
+
 pub(crate) const UNICODE: Signs = Signs {
     pending: "·",
     delivered: "✓",

@@ -1,0 +1,1 @@
+//! docs/JOIN.md

@@ -297,5 +297,7 @@ fn the_vectors_are_what_we_compute() {
     let last = text.trim_end_matches(",\n").len();
     text.truncate(last);
     text.push_str("\n  ]\n}\n");
+    #[cfg(feature = "driver")]
+    assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|list| list.is_object()));
     is_written("vectors.json", &text);
 }

@@ -22,7 +22,17 @@ fn history(width: u16, height: u16) -> Picture {
     let mut picture = Picture::plain(width, height);
     let addr = "192.0.2.1:7420".parse().expect("an address");
     let people = (1..100).map(person).collect();
-    picture.show(&Event::Ready { me: person(0), addr, nodeset: addr, people, open: false }, 0);
+    picture.show(
+        &Event::Ready {
+            me: person(0),
+            addr,
+            nodeset: addr,
+            people,
+            room: Name::parse("lobby").unwrap(),
+            open: false,
+        },
+        0,
+    );
     for number in 0..MESSAGES {
         let from = person(1 + number % 99);
         let text = match number % 5 {

@@ -379,7 +379,7 @@ fn a_storm_of_resizes() {
     alice.see_draft("my draft");
     alice.see("Ctrl+C:Exit");
     let drawn = alice.rows();
-    assert!(drawn[0].starts_with("┌chatRPC OPEN───"), "{}", alice.picture());
+    assert!(drawn[0].starts_with("┌chatRPC OPEN · lobby───"), "{}", alice.picture());
     // Drawn anew it looks the same.
     let before = alice.raw.len();
     alice.press(CTRL_L);

@@ -182,7 +182,14 @@ impl Desk {
         let addr = addr();
         let here = desk.people[1..3].to_vec();
         let (me, open) = (desk.people[0].clone(), script.one_in(2));
-        desk.show(&Event::Ready { me, addr, nodeset: addr, people: here, open });
+        desk.show(&Event::Ready {
+            me,
+            addr,
+            nodeset: addr,
+            people: here,
+            room: Name::parse("lobby").unwrap(),
+            open,
+        });
         desk
     }
 

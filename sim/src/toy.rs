@@ -153,7 +153,14 @@ impl Toy {
         } else {
             self.ready = true;
             let (me, addr, nodeset) = (self.me.clone(), self.nodeset, self.nodeset);
-            self.out.push_back(Out::Show(Event::Ready { me, addr, nodeset, people, open: false }));
+            self.out.push_back(Out::Show(Event::Ready {
+                me,
+                addr,
+                nodeset,
+                people,
+                room: Name::parse("lobby").unwrap(),
+                open: false,
+            }));
         }
     }
 

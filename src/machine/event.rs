@@ -192,6 +192,8 @@ pub enum Event<'a> {
         nodeset: SocketAddr,
         /// Who is here besides us.
         people: Vec<Person>,
+        /// What the room is called.
+        room: Name,
         /// The room has no secret: everybody can enter.
         open: bool,
     },

@@ -36,7 +36,17 @@ impl Room {
     fn ready(&mut self, me: usize, people: Vec<Person>) {
         let addr = "10.1.0.1:4000".parse().unwrap();
         let me_too = self.people[me].clone();
-        self.judge.saw(me, &Event::Ready { me: me_too, addr, nodeset: addr, people, open: false });
+        self.judge.saw(
+            me,
+            &Event::Ready {
+                me: me_too,
+                addr,
+                nodeset: addr,
+                people,
+                room: Name::parse("lobby").unwrap(),
+                open: false,
+            },
+        );
     }
 
     fn id(&self, number: u64) -> MessageId {
@@ -298,7 +308,17 @@ fn name_in_the_room_twice() {
     room.judge.seat(3, twin.id, name);
     let addr = "10.1.0.1:4000".parse().unwrap();
     let people = vec![room.people[1].clone()];
-    room.judge.saw(2, &Event::Ready { me: twin, addr, nodeset: addr, people, open: false });
+    room.judge.saw(
+        2,
+        &Event::Ready {
+            me: twin,
+            addr,
+            nodeset: addr,
+            people,
+            room: Name::parse("lobby").unwrap(),
+            open: false,
+        },
+    );
     room.broke("name");
 }
 

@@ -184,19 +184,20 @@ impl Json {
             was: Option<&'a str>,
         }
         match event {
-            Event::Ready { me, addr, nodeset, people, open } => {
+            Event::Ready { me, addr, nodeset, people, room, open } => {
                 #[derive(Serialize)]
                 struct Body<'a> {
                     me: Who<'a>,
                     addr: String,
                     nodeset: String,
+                    room: &'a str,
                     open: bool,
                     people: Vec<Who<'a>>,
                 }
                 let people = people.iter().map(Who::introduced).collect();
                 let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
-                let (me, open) = (Who::introduced(me), *open);
-                write(paper, "ready", Body { me, addr, nodeset, open, people });
+                let (me, room, open) = (Who::introduced(me), room.as_str(), *open);
+                write(paper, "ready", Body { me, addr, nodeset, room, open, people });
             }
             Event::Joined(who) => {
                 let who = Who::introduced(who);

@@ -65,10 +65,11 @@ impl Lines {
     /// Who comes, goes, and is called what: noise, for some.
     fn presence(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         let line = match event {
-            Event::Ready { me, open, .. } => {
+            Event::Ready { me, room, open, .. } => {
+                let welcome = wording::welcome(room, &me.name);
                 let here = wording::here(company, *open);
                 let open = if *open { " (OPEN: everybody can enter)" } else { "" };
-                format!("Welcome to the chat room, {}!{open}\n* {here}", me.name)
+                format!("{welcome}{open}\n* {here}")
             }
             Event::Joined(who) => {
                 self.said_alone = false;
@@ -241,7 +242,14 @@ mod tests {
     fn ready(people: &[Person]) -> Event<'static> {
         let addr = "127.0.0.1:1".parse().unwrap();
         let people = people.to_vec();
-        Event::Ready { me: who(1, "me"), addr, nodeset: addr, people, open: false }
+        Event::Ready {
+            me: who(1, "me"),
+            addr,
+            nodeset: addr,
+            people,
+            room: Name::parse("lobby").unwrap(),
+            open: false,
+        }
     }
 
     fn message(from: &Person, text: &'static str, action: bool, private: bool) -> Event<'static> {
@@ -298,7 +306,14 @@ mod tests {
         let alone = |open| {
             let addr = "127.0.0.1:1".parse().unwrap();
             let (me, people) = (who(1, "me"), Vec::new());
-            let ready = Event::Ready { me, addr, nodeset: addr, people, open };
+            let ready = Event::Ready {
+                me,
+                addr,
+                nodeset: addr,
+                people,
+                room: Name::parse("lobby").unwrap(),
+                open,
+            };
             let (_, err) = shown(Style::default(), &[ready]);
             err.lines().last().unwrap().to_owned()
         };

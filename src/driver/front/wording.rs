@@ -8,7 +8,9 @@ use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
 use crate::machine::wire::ELSEWHERE_MAX;
-use crate::machine::{COMMANDS, CommandHelp, Event, Health, Person, Presence, TEXT_MAX, Why};
+use crate::machine::{
+    COMMANDS, CommandHelp, Event, Health, Name, Person, Presence, Room, TEXT_MAX, Why,
+};
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
 pub(crate) fn message(label: &str, text: &str, action: bool, private: bool) -> String {
@@ -26,6 +28,14 @@ pub(crate) fn here(company: &Company, open: bool) -> String {
         (true, false) => {
             "here: nobody else with this secret yet (another secret is another room)".to_owned()
         }
+    }
+}
+
+/// Somebody is in. The lobby is the room of those who name none.
+pub(crate) fn welcome(room: &Name, me: &Name) -> String {
+    match room.as_str() {
+        Room::LOBBY => format!("Welcome to the chat room, {me}!"),
+        _ => format!("Welcome to the chat room {room}, {me}!"),
     }
 }
 

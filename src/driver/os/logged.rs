@@ -24,7 +24,7 @@ impl fmt::Display for Logged<'_> {
 
 fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match event {
-        Event::Ready { me, addr, nodeset, people, open } => {
+        Event::Ready { me, addr, nodeset, people, open, .. } => {
             let people = people.len();
             write!(f, "ready: {} at {addr}, nodeset {nodeset}, {people} here, open: {open}", me.id)
         }

@@ -21,6 +21,8 @@ pub struct Picture {
     decoder: Decoder,
     view: View,
     canvas: Canvas,
+    /// What the terminal's window is called.
+    title: Option<String>,
     /// Something changed since the last frame.
     dirty: bool,
 }
@@ -32,6 +34,7 @@ impl Picture {
             decoder: Decoder::default(),
             view: View::new(zone, theme.signs),
             canvas: Canvas::new(width, height, theme),
+            title: None,
             dirty: true,
         }
     }
@@ -61,6 +64,12 @@ impl Picture {
         self.dirty = false;
         draw(&mut self.view, &mut self.canvas);
         self.canvas.present(out);
+        let title = self.view.window_title();
+        if self.title.as_ref() != Some(&title) {
+            // Names are safe to print: none ends the sequence (xterm, "Operating System Commands").
+            out.extend_from_slice(format!("\x1b]2;{title}\x1b\\").as_bytes());
+            self.title = Some(title);
+        }
     }
 
     /// The terminal has another size.
@@ -89,6 +98,7 @@ impl Picture {
     /// The terminal shows nobody knows what.
     pub fn forget(&mut self) {
         self.canvas.forget();
+        self.title = None;
         self.dirty = true;
     }
 

@@ -66,7 +66,14 @@ impl Room {
 
     fn enter(&mut self, people: Vec<Person>) {
         let addr = "192.0.2.1:7420".parse().unwrap();
-        self.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, open: false });
+        self.show(&Event::Ready {
+            me: alice(),
+            addr,
+            nodeset: addr,
+            people,
+            room: Name::parse("lobby").unwrap(),
+            open: false,
+        });
     }
 
     fn show(&mut self, event: &Event<'_>) {
@@ -749,6 +756,32 @@ fn a_command_given_while_reading_back_is_a_search_that_says_so() {
 }
 
 #[test]
+fn the_room_is_named_and_the_window_says_what_is_unread() {
+    let mut room = Room::new(80, 24, Theme::RICH);
+    let (addr, name) = ("192.0.2.1:7420".parse().unwrap(), Name::parse("ops").unwrap());
+    let people = vec![bob()];
+    room.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, room: name, open: false });
+    let title = |room: &mut Room| {
+        let mut out = Vec::new();
+        room.picture.frame(&mut out);
+        let out = String::from_utf8(out).unwrap();
+        out.split_once("\x1b]2;").map(|(_, rest)| rest.split('\x1b').next().unwrap().to_owned())
+    };
+    assert_eq!(title(&mut room).as_deref(), Some("ops chatRPC"));
+    room.shows("chatRPC · ops");
+    room.shows("Welcome to the chat room ops, alice!");
+    assert_eq!(title(&mut room), None, "it is said once");
+    // The window has not the focus.
+    room.press(b"\x1b[O");
+    room.hear(&bob(), "one");
+    room.hear(&bob(), "two");
+    assert_eq!(title(&mut room).as_deref(), Some("ops (2) chatRPC"));
+    room.press(b"\x1b[I");
+    room.press(b"x");
+    assert_eq!(title(&mut room).as_deref(), Some("ops chatRPC"));
+}
+
+#[test]
 fn found_again() {
     let mut room = Room::entered(80, 24);
     room.hear(&bob(), "the Needle is here");
@@ -1038,7 +1071,14 @@ fn an_empty_room_may_be_another_secrets() {
         let mut room = Room::new(140, 24, Theme::RICH);
         let addr = "192.0.2.1:7420".parse().unwrap();
         let people = Vec::new();
-        room.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, open });
+        room.show(&Event::Ready {
+            me: alice(),
+            addr,
+            nodeset: addr,
+            people,
+            room: Name::parse("lobby").unwrap(),
+            open,
+        });
         room.shows(here);
     }
 }
@@ -1048,7 +1088,14 @@ fn whose_key_is_whose() {
     let mut room = Room::new(140, 24, Theme::RICH);
     let addr = "192.0.2.1:7420".parse().unwrap();
     let people = vec![bob()];
-    room.show(&Event::Ready { me: alice(), addr, nodeset: addr, people, open: true });
+    room.show(&Event::Ready {
+        me: alice(),
+        addr,
+        nodeset: addr,
+        people,
+        room: Name::parse("lobby").unwrap(),
+        open: true,
+    });
     room.shows("chatRPC OPEN");
     room.show(&Event::Words { who: bob(), words: "seven ships".to_owned() });
     room.shows("! compare aloud with bob; both must see:  seven ships");

@@ -21,13 +21,13 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
-/// Alternate screen, reports of focus, marked pastes, arrow keys for the wheel, no guessing of the
+/// The title of the window kept, alternate screen, reports of focus, marked pastes, arrow keys for the wheel, no guessing of the
 /// direction of a line from what stands in it (VTE), and no wrapping: what is wider on the terminal
 /// than here stays in its row.
-const ENTER: &str = "\x1b[?1049h\x1b[?1004h\x1b[?2004h\x1b[?1007h\x1b[?2501l\x1b[?7l";
+const ENTER: &str = "\x1b[22;2t\x1b[?1049h\x1b[?1004h\x1b[?2004h\x1b[?1007h\x1b[?2501l\x1b[?7l";
 /// Everything back, in the other order, whatever was on.
 const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b]8;;\x1b\\\x1b[?1000l\x1b[?1006l\x1b[?7h\x1b[?2501h\
-                     \x1b[?1007l\x1b[?2004l\x1b[?1004l\x1b[?25h\x1b[?1049l";
+                     \x1b[?1007l\x1b[?2004l\x1b[?1004l\x1b[?25h\x1b[?1049l\x1b[23;2t";
 /// Ends a control sequence that was cut off.
 const CANCEL: &str = "\x18";
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
@@ -346,7 +346,7 @@ mod tests {
         assert!(!tty.drained());
         let reader = std::thread::spawn(move || {
             let mut all = String::new();
-            while !all.ends_with("\x1b[?1049l") {
+            while !all.ends_with(LEAVE) {
                 all += &seen(&mut master);
                 // Slower than the patience of who leaves.
                 std::thread::sleep(Duration::from_millis(20));

@@ -27,7 +27,7 @@ use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
-    Command, Event, Health, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
+    Command, Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
 };
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
@@ -96,6 +96,8 @@ pub(crate) struct View {
     pub(crate) seen: BTreeMap<PeerId, Seen>,
     pub(crate) nodeset: Health,
     pub(crate) leaving: bool,
+    /// What the room is called, once we are in.
+    pub(crate) room: Option<Name>,
     /// The room has no secret: everybody can enter.
     pub(crate) room_is_open: bool,
     /// What was typed while reading back.
@@ -140,6 +142,7 @@ impl View {
             seen: BTreeMap::new(),
             nodeset: Health::Online,
             leaving: false,
+            room: None,
             room_is_open: false,
             commands: Commands::default(),
             below: 0,
@@ -199,8 +202,9 @@ impl View {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         self.page.company.note(event);
         match event {
-            Event::Ready { me, open, .. } => {
+            Event::Ready { me, room, open, .. } => {
                 self.room_is_open = *open;
+                self.room = Some(room.clone());
                 self.page.scrollback.moved(self.now_ms, me.clone(), None);
                 self.remark(&wording::here(&self.page.company, *open));
             }
@@ -520,6 +524,17 @@ impl View {
             |who: &Person| self.recent.iter().position(|&id| id == who.id).unwrap_or(RECENT_MAX);
         people.sort_by_key(rank);
         people
+    }
+
+    /// `ops (3) chatRPC`: what the window is called, so that several rooms are told apart, with what
+    /// is unread.
+    pub(crate) fn window_title(&self) -> String {
+        let unread = self.page.unread.filter(|unread| unread.open).map_or(0, |unread| unread.count);
+        match (&self.room, unread) {
+            (None, _) => "chatRPC".to_owned(),
+            (Some(room), 0) => format!("{room} chatRPC"),
+            (Some(room), unread) => format!("{room} ({unread}) chatRPC"),
+        }
     }
 
     /// `People (4)`: we are one of them.

@@ -192,8 +192,8 @@ impl Peer {
         let people = self.members.shown().map(|(_, member)| member.record.person()).collect();
         self.stage = Stage::Ready;
         let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
-        let (nodeset, open) = (self.nodeset, self.open);
-        self.out.show(Event::Ready { me, addr, nodeset, people, open });
+        let (nodeset, room, open) = (self.nodeset, self.keys.room.name().clone(), self.open);
+        self.out.show(Event::Ready { me, addr, nodeset, people, room, open });
         let (members, mut ctx) = self.parts();
         members.warn_all_alike(&mut ctx);
         self.notice_elsewhere();

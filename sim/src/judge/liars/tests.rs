@@ -28,7 +28,14 @@ impl Room {
         let addr = "10.1.0.1:4000".parse().unwrap();
         for me in 0..2 {
             let (myself, people) = (people[me].clone(), vec![people[1 - me].clone()]);
-            let ready = Event::Ready { me: myself, addr, nodeset: addr, people, open: false };
+            let ready = Event::Ready {
+                me: myself,
+                addr,
+                nodeset: addr,
+                people,
+                room: Name::parse("lobby").unwrap(),
+                open: false,
+            };
             judge.saw(me, &ready);
         }
         judge.lies(&mala);

@@ -25,7 +25,7 @@
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
 //! | `front/intent` | what they ask for, from the key or the line on |
 //! | `front/typist` | lines of a hand, told from those of a clipboard |
-//! | `front/format`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
+//! | `front/format`, `lines`, `json`, `request`, `escape`, `table` | what people and programs see and say on a stream |
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |
 //! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |

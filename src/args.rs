@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chatrpc::driver::{Address, ColorWhen, Door, PORT, SecretSource};
+use chatrpc::driver::{self, Address, ColorWhen, Door, PORT, SecretSource};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -91,7 +91,7 @@ fn secret_source(text: &str) -> Result<SecretSource, String> {
     match text {
         "" => Err("not a path".to_owned()),
         "-" => Ok(SecretSource::Stdin),
-        path => Ok(SecretSource::File(path.into())),
+        path => Ok(SecretSource::File(driver::at_home(path))),
     }
 }
 

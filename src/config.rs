@@ -10,23 +10,20 @@
 //! drift apart. The options that the command of this run has are put in front of the typed ones,
 //! where those override them; one that the environment sets is left out.
 
-use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use chatrpc::driver::{Failure, options, read_text, status};
+use chatrpc::driver::{self, Failure, options, read_text, status};
 use clap::Command;
 
 /// Which file to read, given `--config`; `None` reads none.
 pub(crate) fn path(asked: Option<&str>) -> Option<(PathBuf, bool)> {
     match asked {
         Some("none") => None,
-        Some(path) => Some((path.into(), true)),
+        Some(path) => Some((driver::at_home(path), true)),
         None => {
-            let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-            let home = || set("HOME").map(|home| PathBuf::from(home).join(".config"));
-            let folder = set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
+            let folder = driver::base_folder("XDG_CONFIG_HOME", ".config")?;
             Some((folder.join("chatrpc/config"), false))
         }
     }
@@ -44,7 +41,7 @@ pub(crate) fn arguments(
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => String::new(),
         Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
     };
-    options(cli, task, &text, |name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    options(cli, task, &text, |name| driver::variable(name).is_some())
         .map_err(|(line, what)| wrong(format!("{}:{line}: {what}", path.display())))
 }
 

@@ -13,7 +13,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, status};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::builder::Resettable;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use args::{Cli, EXAMPLES, Task};
 use mistakes::{explain, harmless};
@@ -103,10 +104,15 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
 /// Reads the command line twice: as it was typed, and with the configuration file in front.
 fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
     // Help shows the name of the program, and not whatever it was called by.
-    let command = Cli::command().bin_name("chatrpc");
+    let documented = Cli::command().bin_name("chatrpc");
+    let command = without_empty_variables(documented.clone());
     let matches = match command.clone().try_get_matches_from(&typed) {
         Ok(matches) => matches,
-        Err(error) => return explain(error).map(Parsed::Explained),
+        Err(error) => {
+            // Help names every variable, also one that is empty.
+            let help = (!error.use_stderr()).then(|| documented.try_get_matches_from(&typed).err());
+            return explain(help.flatten().unwrap_or(error)).map(Parsed::Explained);
+        }
     };
     let Some(task) = matches.subcommand_name() else { return from_matches(&matches) };
     let asked = matches.get_one::<String>("config").map(String::as_str);
@@ -126,6 +132,15 @@ fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
         Failure::new(status::USAGE, "config", format!("in the configuration file: {what}"))
     })?;
     from_matches(&matches)
+}
+
+/// The same command line, for which a variable that is set and empty is not set.
+fn without_empty_variables(command: Command) -> Command {
+    let one = |arg: Arg| match arg.get_env() {
+        Some(name) if driver::variable(name).is_none() => arg.env(Resettable::Reset),
+        _ => arg,
+    };
+    command.mut_args(one).mut_subcommands(without_empty_variables)
 }
 
 fn from_matches(matches: &ArgMatches) -> Result<Parsed, Failure> {

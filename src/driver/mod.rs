@@ -17,6 +17,7 @@
 //! | `os/clock`, `signals`, `logging`, `logged`, `notify` | time, signals, the log and what it says of events, systemd |
 //! | `os/splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `os/stdio` | the standard streams where nothing stands in front of them |
+//! | `os/environment` | what the environment says, and where it puts files |
 //! | `os/files`, `state` | opening files; what is kept between runs |
 //! | `os/identity`, `trusted` | who we are, and whom we trust, in files |
 //! | `os/failure`, `shown`, `shell` | why a run failed, and its exit status; what is safe to show; commands to copy |
@@ -51,6 +52,7 @@ pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::options;
 pub use commands::who::{Who, who};
 pub use net::address::{Address, PORT};
+pub use os::environment::{at_home, base_folder, variable};
 pub use os::failure::{Failure, status};
 pub use os::files::read_text;
 pub use os::logging::log_to_stderr;

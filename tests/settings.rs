@@ -1,0 +1,176 @@
+//! Where settings come from: the command line, the environment and the configuration file. What each of
+//! them means, and what is said when it is wrong.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::{Process, chatrpc, nodeset, person};
+
+/// A folder of this test alone.
+fn fresh(name: &str) -> PathBuf {
+    let folder =
+        std::env::temp_dir().join(format!("chatrpc-settings-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Status and standard error.
+fn ended(command: &mut Command) -> (i32, String) {
+    let mut process = Process::of(command.stdin(Stdio::null()));
+    (process.status(), process.errors())
+}
+
+/// Where nobody listens.
+const NOWHERE: &str = "127.0.0.1:9";
+
+/// Status and standard output.
+fn printed(command: &mut Command) -> (i32, String) {
+    let mut process = Process::of(command.stdin(Stdio::null()));
+    (process.status(), process.out.all().join("\n"))
+}
+
+/// All files below a folder, by the path from there.
+fn below(folder: &Path) -> Vec<String> {
+    let found =
+        Command::new("find").args([".", "-type", "f"]).current_dir(folder).output().unwrap();
+    let mut files: Vec<_> =
+        String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+// ---- The environment ----
+
+const VARIABLES: [&str; 6] = [
+    "CHATRPC_NAME",
+    "CHATRPC_NODESET",
+    "CHATRPC_ROOM",
+    "CHATRPC_LISTEN",
+    "CHATRPC_COLOR",
+    "CHATRPC_LOG",
+];
+
+/// Each of them was a mistake of usage, and the log was written.
+#[test]
+fn a_variable_that_is_empty_is_not_set() {
+    let (_nodeset, addr) = nodeset();
+    let mut alice = person(&addr, "alice");
+    let home = fresh("empty");
+    let commands: [&[&str]; 3] = [
+        &["send", &addr, "-n", "s", "hi"],
+        &["who", &addr],
+        &["chat", &addr, "-n", "c", "--plain", "--no-input", "--drain", "1s"],
+    ];
+    for args in commands {
+        let mut command = chatrpc(args);
+        for name in VARIABLES.into_iter().chain(["DEBUG", "NO_COLOR", "NOTIFY_SOCKET"]) {
+            command.env(name, "");
+        }
+        command.env("HOME", &home).env("XDG_STATE_HOME", "").env("XDG_CONFIG_HOME", "");
+        command.env("XDG_DATA_HOME", "");
+        let mut process = Process::of(command.stdin(Stdio::null()));
+        if args[0] == "chat" {
+            process.err.wait("* Welcome to the chat room, c!");
+            process.signal("INT");
+        }
+        assert_eq!(process.status(), 0, "{args:?}: {}", process.errors());
+        assert!(process.err.has_none("[DEBUG]") && process.err.has_none("DEBUG "), "no log");
+    }
+    alice.out.wait("s: hi");
+    let files = below(&home);
+    assert!(files.iter().any(|file| file == "./.local/share/chatrpc/key"), "{files:?}");
+    assert!(!files.iter().any(|file| file.ends_with(".log")), "{files:?}");
+
+    // The login name stands in for one that is empty, and the nodeset listens where it does unasked.
+    let (status, errors) = ended(chatrpc(&["send", &addr, "hi"]).env("CHATRPC_NAME", ""));
+    assert_eq!(status, 0, "{errors}");
+    alice.out.wait("tester: hi");
+    // What is typed and empty is a mistake as ever.
+    let (status, errors) = ended(&mut chatrpc(&["send", &addr, "-n", "", "hi"]));
+    assert!(status == 2 && errors.contains("--name"), "{errors}");
+    // Help is about every variable.
+    let mut help = chatrpc(&["chat", "--help"]);
+    help.envs(VARIABLES.map(|name| (name, "")));
+    let (_, help) = printed(&mut help);
+    assert!(VARIABLES.iter().all(|name| help.contains(name)), "{help}");
+    fs::remove_dir_all(&home).unwrap();
+}
+
+/// Whoever started a chat in another folder was somebody else there.
+#[test]
+fn a_folder_that_is_not_absolute_is_ignored() {
+    let (home, elsewhere) = (fresh("relative"), fresh("relative-elsewhere"));
+    for folder in ["config/chatrpc", ".config/chatrpc"] {
+        fs::create_dir_all(elsewhere.join(folder)).unwrap();
+        fs::write(elsewhere.join(folder).join("config"), "this is no setting\n").unwrap();
+    }
+    let start = |home: &Path, folder: &Path| {
+        let mut command = chatrpc(&["chat", NOWHERE, "-n", "x", "--no-input", "--log"]);
+        command.env("HOME", home).current_dir(folder);
+        for (name, value) in [("CONFIG", "config"), ("DATA", "data"), ("STATE", "./state")] {
+            command.env(format!("XDG_{name}_HOME"), value);
+        }
+        ended(&mut command)
+    };
+    for folder in [&elsewhere, &home] {
+        let (status, errors) = start(&home, folder);
+        assert_eq!(status, 3, "nobody listens there: {errors}");
+    }
+    let files = below(&home);
+    for file in ["./.local/share/chatrpc/key", "./.local/state/chatrpc/lobby.log"] {
+        assert!(files.iter().any(|found| found == file), "{file}: {files:?}");
+    }
+    assert_eq!(below(&elsewhere).len(), 2, "{:?}", below(&elsewhere));
+    // Nor is a home that is not absolute one.
+    let (status, errors) = start(Path::new("here"), &elsewhere);
+    let neither = "neither XDG_DATA_HOME nor HOME is an absolute path";
+    assert!(status == 2 && errors.contains(neither), "{errors}");
+    fs::remove_dir_all(&home).unwrap();
+    fs::remove_dir_all(&elsewhere).unwrap();
+}
+
+// ---- Paths ----
+
+/// A shell says what `~` is, and there is none behind `--log=` and in a file.
+#[test]
+fn a_tilde_is_the_home_folder_where_no_shell_was() {
+    let home = fresh("tilde");
+    let chat = ["chat", NOWHERE, "-n", "x", "--no-input", "--ephemeral"];
+    let start = |more: &[&str], log: Option<&str>| {
+        let mut command = chatrpc(&[&chat, more].concat());
+        command.env("HOME", &home).current_dir(&home);
+        log.into_iter().for_each(|log| {
+            command.env("CHATRPC_LOG", log);
+        });
+        ended(&mut command)
+    };
+    fs::create_dir(home.join("in")).unwrap();
+    fs::create_dir(home.join("~x")).unwrap();
+    fs::write(home.join("config"), "log = ~/in/file.log\n").unwrap();
+    fs::write(home.join("secret"), "not a secret").unwrap();
+    for (more, log, made) in [
+        (&["--log=~/in/typed.log"][..], None, "in/typed.log"),
+        (&["--config", "~/config"], None, "in/file.log"),
+        (&["--config=~/config", "--log=~//in/slashes.log"], None, "in/slashes.log"),
+        (&[], Some("~/in/variable.log"), "in/variable.log"),
+        (&["--log=~x/somebody.log"], None, "~x/somebody.log"),
+        (&["--log=./in/~"], None, "in/~"),
+    ] {
+        let (status, errors) = start(more, log);
+        assert_eq!(status, 3, "{more:?}: {errors}");
+        assert!(home.join(made).exists(), "{made}: {:?}", below(&home));
+    }
+    let secret = format!("error: {}/secret: ", home.display());
+    let (status, errors) = start(&["--secret-file", "~/secret"], None);
+    assert!(status == 2 && errors.starts_with(&secret), "{errors}");
+    fs::write(home.join("config"), "secret-file = ~/secret\n").unwrap();
+    let (status, errors) = start(&["--config=~/config"], None);
+    assert!(status == 2 && errors.starts_with(&secret), "{errors}");
+    fs::remove_dir_all(&home).unwrap();
+}

@@ -106,6 +106,9 @@ fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
     // Help shows the name of the program, and not whatever it was called by.
     let documented = Cli::command().bin_name("chatrpc");
     let command = without_empty_variables(documented.clone());
+    if let Some(failure) = mistakes::detached(&command, &typed) {
+        return Err(failure);
+    }
     let matches = match command.clone().try_get_matches_from(&typed) {
         Ok(matches) => matches,
         Err(error) => {

@@ -1,6 +1,9 @@
 //! What is wrong with a command line, in words that are safe to show.
 
+use std::ffi::OsString;
+
 use chatrpc::driver::{self, Failure, shown, status};
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Prints a mistake, or the help that was asked for: the status to end with.
@@ -27,6 +30,38 @@ pub(crate) fn explain(error: clap::Error) -> Result<u8, Failure> {
     let mut failure = Failure::new(status::USAGE, "usage", what);
     failure.hints = lines.map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()).collect();
     Err(failure)
+}
+
+/// A word behind an option whose value can only stand behind `=`: `--log room.log` would join a nodeset
+/// of that name. A word that is plainly an address is one.
+pub(crate) fn detached(command: &Command, typed: &[OsString]) -> Option<Failure> {
+    let options = command.get_subcommands().flat_map(Command::get_arguments);
+    let joined: Vec<String> = options
+        .filter(|arg| arg.is_require_equals_set())
+        .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
+        .collect();
+    let words: Vec<_> = typed.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    let words = words.split(|word| word == "--").next().unwrap_or_default();
+    let at = words.windows(2).position(|pair| {
+        let (option, word) = (&pair[0], &pair[1]);
+        let is_word = !word.starts_with('-') && !looks_like_an_address(word);
+        is_word && joined.iter().any(|joined| joined == option)
+    })?;
+    let (option, word) = (&words[at], &words[at + 1]);
+    let with = |middle: &[&str]| {
+        let words = words[..at].iter().chain(&words[at + 2..]).map(AsRef::as_ref);
+        let mut words: Vec<&str> = words.collect();
+        words.splice(at..at, middle.iter().copied());
+        driver::command(words)
+    };
+    let what = format!("a value of {option} stands behind '=': '{word}' is a word of its own");
+    let failure = Failure::new(status::USAGE, "usage", what);
+    let value = format!("{option}={word}");
+    Some(
+        failure
+            .hint(format!("for that value:  {}", with(&[&value])))
+            .hint(format!("for an address:  {}", with(&[word, option]))),
+    )
 }
 
 /// The same mistake, with the words that were typed made safe to show.

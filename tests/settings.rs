@@ -174,3 +174,28 @@ fn a_tilde_is_the_home_folder_where_no_shell_was() {
     assert!(status == 2 && errors.starts_with(&secret), "{errors}");
     fs::remove_dir_all(&home).unwrap();
 }
+
+/// It was taken for the host of a nodeset.
+#[test]
+fn a_value_that_can_be_left_out_stands_behind_its_sign() {
+    let wrong = |args: &[&str]| {
+        let (status, errors) = ended(&mut chatrpc(args));
+        assert_eq!(status, 2, "{args:?}: {errors}");
+        let first = "error: a value of --log stands behind '=': 'room.log' is a word of its own";
+        assert_eq!(errors.lines().next(), Some(first), "{args:?}");
+        errors
+    };
+    let errors = wrong(&["chat", "-n", "x", "--log", "room.log"]);
+    assert!(errors.contains("chat -n x '--log=room.log'\n"), "{errors}");
+    assert!(errors.ends_with("chat -n x room.log --log"), "{errors}");
+    wrong(&["chat", NOWHERE, "--log", "room.log"]);
+    wrong(&["chat", "--log", "room.log", NOWHERE]);
+    // What is plainly an address is one.
+    let home = fresh("detached");
+    for args in [["--log", NOWHERE, "--ephemeral"], ["--ephemeral", NOWHERE, "--log"]] {
+        let mut command = chatrpc(&["chat", "-n", "x", "--no-input"]);
+        let (status, errors) = ended(command.args(args).env("XDG_STATE_HOME", &home));
+        assert_eq!(status, 3, "{args:?}: {errors}");
+    }
+    fs::remove_dir_all(&home).unwrap();
+}

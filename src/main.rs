@@ -9,10 +9,10 @@ mod config;
 mod mistakes;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, status};
+use chatrpc::driver::{self, Address, Chat, Failure, Nodeset, Say, Who, status};
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
@@ -68,17 +68,23 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             commands: args.commands,
             quiet,
         }),
-        Some(Task::Send(args)) => driver::send(&Say {
-            nodeset: args.nodeset.clone(),
-            door: args.room.door(),
-            ephemeral: args.ephemeral,
-            name: args.name.clone(),
-            text: Some(args.text.clone()).filter(|text| text != "-"),
-            drain: args.drain,
-            quiet,
-        }),
+        Some(Task::Send(args)) => {
+            let setting = driver::variable("CHATRPC_NODESET");
+            let setting = setting.as_deref().map(OsStr::to_string_lossy);
+            let (nodeset, text) = args.words(setting.as_deref())?;
+            driver::send(&Say {
+                nodeset,
+                door: args.room.door(),
+                ephemeral: args.ephemeral,
+                name: args.name.clone(),
+                text: Some(text.to_owned()).filter(|text| text != "-"),
+                drain: args.drain,
+                quiet,
+            })
+        }
         Some(Task::Who(args)) => {
-            let (nodeset, door) = (args.nodeset.clone(), args.room.door());
+            let nodeset = args.nodeset.clone().unwrap_or_else(Address::here);
+            let door = args.room.door();
             driver::who(&Who { nodeset, door, json: args.json })
         }
         Some(Task::Secret) => driver::secret(),

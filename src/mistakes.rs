@@ -90,7 +90,8 @@ pub(crate) fn harmless(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn looks_like_an_address(word: &str) -> bool {
+/// Whether a word can hardly be anything else.
+pub(crate) fn looks_like_an_address(word: &str) -> bool {
     let port = word.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let host = word == "localhost" || word.parse::<std::net::IpAddr>().is_ok();
     (port || host) && word.parse::<driver::Address>().is_ok()

@@ -199,3 +199,54 @@ fn a_value_that_can_be_left_out_stands_behind_its_sign() {
     }
     fs::remove_dir_all(&home).unwrap();
 }
+
+// ---- Where the nodeset is ----
+
+/// `who` wanted an address, and `send` one where there was a setting.
+#[test]
+fn a_nodeset_that_is_not_named_is_that_of_the_setting_or_of_this_computer() {
+    let (_nodeset, addr) = nodeset();
+    let mut alice = person(&addr, "alice");
+    let set = |args: &[&str]| printed(chatrpc(args).env("CHATRPC_NODESET", &addr));
+    let (status, out) = set(&["who"]);
+    assert!(status == 0 && out.starts_with("alice"), "{out}");
+    assert_eq!(set(&["send", "hi"]).0, 0);
+    assert_eq!(set(&["send", "-n", "bob", "10.0.0.5:7000"]).0, 0);
+    alice.out.wait("tester: hi");
+    alice.out.wait("bob: 10.0.0.5:7000");
+    // What is typed is stronger.
+    let mut typed = chatrpc(&["send", &addr, "typed"]);
+    assert_eq!(printed(typed.env("CHATRPC_NODESET", NOWHERE)).0, 0);
+    alice.out.wait("tester: typed");
+
+    // Whether anybody is there or not, it is this computer that was asked.
+    let dry = |args: &[&str]| {
+        let (status, errors) = ended(&mut chatrpc(args));
+        assert!(status == 0 || errors.contains("127.0.0.1:7420"), "{args:?}: {errors}");
+    };
+    dry(&["who"]);
+    dry(&["send", "--room", "of this test alone", "hi"]);
+    let (status, errors) = ended(&mut chatrpc(&["send", "10.0.0.5:7000"]));
+    let what = "error: '10.0.0.5:7000' is an address, and there is no text";
+    assert!(status == 2 && errors.starts_with(what), "{errors}");
+}
+
+#[test]
+fn the_part_that_is_wrong_is_named() {
+    for (args, what) in [
+        (&["who", "10.0.0.5:99999"][..], "the port '99999' of '10.0.0.5:99999' is no number"),
+        (&["send", "[::1]:x", "hi"], "the port 'x' of '[::1]:x' is no number from 1 to 65535"),
+        (&["chat", ":7420", "-n", "x"], "':7420' has no host before its port"),
+        (&["nodeset", "--listen", "127.0.0.1:99999"], "the port '99999' is no number from 0"),
+        (&["nodeset", "--advertise", "[::1]:"], "the port '' is no number from 0 to 65535"),
+        (&["chat", "--listen", "here:1"], "not ADDR:PORT"),
+    ] {
+        let (status, errors) = ended(&mut chatrpc(args));
+        assert!(status == 2 && errors.contains(what), "{args:?}: {errors}");
+    }
+    let send = ["send", NOWHERE, "hi"];
+    let (status, errors) = ended(chatrpc(&send).env_remove("USER"));
+    assert!(status == 2 && errors.contains("there is no login name, since USER is not set"));
+    let (status, errors) = ended(chatrpc(&send).env("USER", "a:"));
+    assert!(status == 2 && errors.contains("the login name 'a:' (USER) is none here"), "{errors}");
+}

@@ -107,7 +107,7 @@ pub(crate) struct NodesetArgs {
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket)]
     pub(crate) advertise: Option<SocketAddr>,
     /// Serve at most this many people
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count)]
     pub(crate) max_nodes: usize,
 }
 
@@ -262,6 +262,10 @@ fn socket_with_port(text: &str, port: u16) -> Result<SocketAddr, String> {
             "not ADDR:PORT with the address of an interface in numbers, as 0.0.0.0:7420".to_owned()
         }
     })
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write a number, as 1024".to_owned())
 }
 
 /// `500ms`, `5s`, `1m`.

@@ -717,7 +717,7 @@ fn flags_then_environment_then_file() {
 
     fs::write(&file, "name = a\n\nnmae = b\n").unwrap();
     let (status, _, errors) = run(&["--config", file.to_str().unwrap(), "who", &addr]);
-    let expected = format!("error: {}:3: unknown key 'nmae'", file.display());
+    let expected = format!("error: {}:3: unknown key 'nmae': did you mean 'name'?", file.display());
     assert_eq!((status, errors), (2, expected));
     let (status, ..) = run(&["--config", "none", "who", &addr]);
     assert_eq!(status, 0);

@@ -250,3 +250,40 @@ fn the_part_that_is_wrong_is_named() {
     let (status, errors) = ended(chatrpc(&send).env("USER", "a:"));
     assert!(status == 2 && errors.contains("the login name 'a:' (USER) is none here"), "{errors}");
 }
+
+// ---- The configuration file ----
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_place() {
+    let folder = fresh("config");
+    let file = folder.join("config");
+    let read = |text: &str, args: &[&str]| {
+        fs::write(&file, text).unwrap();
+        let mut command = chatrpc(args);
+        ended(command.args(["--config", file.to_str().unwrap()]))
+    };
+    let chat = ["chat", NOWHERE, "-n", "x", "--no-input", "--ephemeral"];
+    for (text, what) in [
+        ("\n# colours\ncolor = neon", "3: color = neon: one of auto, always, never"),
+        ("nmae = x", "1: unknown key 'nmae': did you mean 'name'?"),
+        ("drain = 1s\r\ndrain = 2s\r\n", "2: 'drain' is there twice: in line 1 as well"),
+        ("room = \"open", "1: room = \"open: there is no second \""),
+        ("name = # me", "1: name = # me: '#' begins a comment"),
+        // Also what is another command's.
+        ("max-nodes = all", "1: max-nodes = all: write a number, as 1024"),
+    ] {
+        let (status, errors) = read(text, &chat);
+        let first = format!("error: {}:{what}", file.display());
+        assert!(status == 2 && errors.starts_with(&first), "{text:?}: {errors}");
+    }
+    let (status, errors) = read("\u{FEFF}color = \"never\" # dull\r\nlog = false\r\n", &chat);
+    assert_eq!(status, 3, "nobody listens there: {errors}");
+
+    let (_nodeset, addr) = nodeset();
+    let mut alice = person(&addr, "alice");
+    for (text, name) in [("name = bob # me", "bob"), ("\u{FEFF}name = 'bob # me'", "bob # me")] {
+        assert_eq!(read(text, &["send", &addr, "hi"]).0, 0);
+        alice.out.wait(&format!("{name}: hi"));
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}

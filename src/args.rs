@@ -69,8 +69,15 @@ pub(crate) enum Task {
         /// For this shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual: of the program, or of one command
+    Man {
+        /// Of this command
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+        /// Write every page into this folder
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        dir: Option<String>,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@
 
 mod args;
 mod config;
+mod manual;
 mod mistakes;
 
 use std::env;
@@ -93,11 +94,10 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "chatrpc", &mut script);
             deliver(&script)
         }
-        Some(Task::Man) => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            deliver(&page)
+        Some(Task::Man { dir: Some(folder), .. }) => {
+            manual::write_all(&driver::at_home(folder)).map(|()| status::OK)
         }
+        Some(Task::Man { command, .. }) => deliver(manual::page(command.as_deref())?.as_bytes()),
         None => {
             let help = driver::command(["-h"]);
             let more = format!("{help} explains every option.");

@@ -287,3 +287,38 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
     }
     fs::remove_dir_all(&folder).unwrap();
 }
+
+// ---- The manual ----
+
+/// It had no option of any command.
+#[test]
+fn every_command_has_a_page_with_everything_about_it() {
+    let folder = fresh("manual");
+    let (status, errors) = ended(chatrpc(&["man", "--dir", "~/man"]).env("HOME", &folder));
+    assert_eq!(status, 0, "{errors}");
+    for name in ["nodeset", "chat", "send", "who", "secret", "completions", "man"] {
+        let (status, page) = printed(&mut chatrpc(&["man", name]));
+        assert_eq!(status, 0, "{name}");
+        let written = fs::read_to_string(folder.join(format!("man/chatrpc-{name}.1"))).unwrap();
+        assert_eq!(written.trim_end(), page);
+        assert!(page.contains(&format!(".TH chatrpc-{name} 1")), "{page}");
+        for heading in ["SYNOPSIS", "OPTIONS", "FILES", "ENVIRONMENT", "EXIT STATUS"] {
+            assert!(page.contains(heading), "{name}: {heading}");
+        }
+        // Every long option that help has.
+        let (_, help) = printed(&mut chatrpc(&[name, "--help"]));
+        let options = help.split_whitespace().filter(|word| word.starts_with("--"));
+        for option in options.map(|word| word.trim_matches(|c: char| !c.is_ascii_lowercase())) {
+            let option: String = option.chars().take_while(|c| !"[=.,".contains(*c)).collect();
+            assert!(page.contains(&option.replace('-', "\\-")), "{name}: {option}");
+        }
+    }
+    let page = fs::read_to_string(folder.join("man/chatrpc-chat.1")).unwrap();
+    for part in ["/resend", "/whois NAME", "Ctrl\\-W K U", "CHATRPC_LOG", "CHATRPC_SECRET", "143"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(fs::read_to_string(folder.join("man/chatrpc.1")).unwrap().contains("chatrpc\\-chat"));
+    let (status, errors) = ended(&mut chatrpc(&["man", "dance"]));
+    assert!(status == 2 && errors.starts_with("error: no command 'dance'"), "{errors}");
+    fs::remove_dir_all(&folder).unwrap();
+}

@@ -60,5 +60,7 @@ pub use os::shell::command;
 pub use os::shown::{shown, stdout_has_colour};
 pub use os::signals::outlive_file_limits;
 pub use os::stdio::{deliver, print, tell};
+pub use terminal::commands::slash_commands;
+pub use terminal::keys::KEYS;
 pub use terminal::picture::Picture;
 pub use terminal::theme::ColorWhen;

@@ -15,7 +15,7 @@ use crate::driver::terminal::wrap::wrap;
 use crate::machine::{CommandHelp, Opening, Person};
 
 /// What the keys do: key, while typing, while reading back.
-pub(crate) const KEYS: &[[&str; 3]] = &[
+pub const KEYS: &[[&str; 3]] = &[
     ["Enter", "send", "details of the marked message"],
     ["Alt-Enter, Ctrl-J", "another line", ""],
     ["Tab, Shift-Tab", "complete a name or command, else read back", "type"],

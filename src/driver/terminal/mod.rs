@@ -21,14 +21,14 @@
 
 pub(crate) mod alert;
 mod canvas;
-mod commands;
+pub(crate) mod commands;
 mod complete;
 pub(crate) mod decoder;
 mod detail;
 mod draw;
 mod editor;
 mod invite;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod links;
 mod page;
 pub(crate) mod picture;

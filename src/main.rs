@@ -120,7 +120,7 @@ fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
         Err(error) => {
             // Help names every variable, also one that is empty.
             let help = (!error.use_stderr()).then(|| documented.try_get_matches_from(&typed).err());
-            return explain(help.flatten().unwrap_or(error)).map(Parsed::Explained);
+            return explain(help.flatten().unwrap_or(error), &command).map(Parsed::Explained);
         }
     };
     let Some(task) = matches.subcommand_name() else { return from_matches(&matches) };

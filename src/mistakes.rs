@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 use chatrpc::driver::{self, Failure, shown, status};
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 
 /// Prints a mistake, or the help that was asked for: the status to end with.
-pub(crate) fn explain(error: clap::Error) -> Result<u8, Failure> {
+pub(crate) fn explain(error: clap::Error, command: &Command) -> Result<u8, Failure> {
     if !error.use_stderr() {
         let text = error.render();
         let coloured = driver::stdout_has_colour();
@@ -23,13 +23,33 @@ pub(crate) fn explain(error: clap::Error) -> Result<u8, Failure> {
         let meant = driver::command(["chat", word]);
         return Err(failure.hint(format!("did you mean: {meant}")));
     }
+    let variable = variable_of(&error, command);
     let text = harmless(error).render().to_string();
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let what = first.strip_prefix("error: ").unwrap_or(first);
     let mut failure = Failure::new(status::USAGE, "usage", what);
     failure.hints = lines.map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()).collect();
+    if let Some(variable) = variable {
+        failure.hints.insert(0, format!("the variable {variable} says so"));
+    }
     Err(failure)
+}
+
+/// The variable that a wrong value comes from, if nobody typed it.
+fn variable_of(error: &clap::Error, command: &Command) -> Option<String> {
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let (about, value) = (word(ContextKind::InvalidArg)?, word(ContextKind::InvalidValue)?);
+    // Before that, an option does not know how it is shown.
+    let mut command = command.clone();
+    command.build();
+    let of_tasks = command.get_subcommands().flat_map(Command::get_arguments);
+    let variables = of_tasks.filter(|arg| arg.to_string() == about).filter_map(Arg::get_env);
+    let mut set = variables.filter(|name| driver::variable(name).is_some_and(|set| set == value));
+    set.next().map(|name| name.to_string_lossy().into_owned())
 }
 
 /// A word behind an option whose value can only stand behind `=`: `--log room.log` would join a nodeset

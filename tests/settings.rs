@@ -244,6 +244,14 @@ fn the_part_that_is_wrong_is_named() {
         let (status, errors) = ended(&mut chatrpc(args));
         assert!(status == 2 && errors.contains(what), "{args:?}: {errors}");
     }
+    // Nobody typed what a variable says.
+    for (name, value) in [("COLOR", "neon"), ("NODESET", "[::1]:x"), ("LISTEN", "here")] {
+        let name = format!("CHATRPC_{name}");
+        let mut command = chatrpc(&["chat", "-n", "x", "--no-input"]);
+        let (status, errors) = ended(command.env(&name, value));
+        let what = format!("the variable {name} says so");
+        assert!(status == 2 && errors.contains(&what), "{name}: {errors}");
+    }
     let send = ["send", NOWHERE, "hi"];
     let (status, errors) = ended(chatrpc(&send).env_remove("USER"));
     assert!(status == 2 && errors.contains("there is no login name, since USER is not set"));

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chatrpc::driver::{Address, ColorWhen, Door, PORT, SecretSource};
+use chatrpc::driver::{self, Address, ColorWhen, Door, Failure, PORT, SecretSource, status};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::mistakes::looks_like_an_address;
 
 /// What a run without arguments prints, and `-h` first of all.
 pub(crate) const EXAMPLES: &str = "\
@@ -55,6 +57,7 @@ pub(crate) enum Task {
     Chat(ChatArgs),
     /// Say one thing, or every line of standard input, and wait until it is delivered
     #[command(args_override_self = true)]
+    #[command(override_usage = "chatrpc send [OPTIONS] [ADDR] <TEXT>")]
     Send(SendArgs),
     /// List who is in the room, without joining it
     #[command(args_override_self = true)]
@@ -66,8 +69,15 @@ pub(crate) enum Task {
         /// For this shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual: of the program, or of one command
+    Man {
+        /// Of this command
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+        /// Write every page into this folder
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        dir: Option<String>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -91,7 +101,7 @@ fn secret_source(text: &str) -> Result<SecretSource, String> {
     match text {
         "" => Err("not a path".to_owned()),
         "-" => Ok(SecretSource::Stdin),
-        path => Ok(SecretSource::File(path.into())),
+        path => Ok(SecretSource::File(driver::at_home(path))),
     }
 }
 
@@ -104,7 +114,7 @@ pub(crate) struct NodesetArgs {
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket)]
     pub(crate) advertise: Option<SocketAddr>,
     /// Serve at most this many people
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count)]
     pub(crate) max_nodes: usize,
 }
 
@@ -177,11 +187,13 @@ impl From<Color> for ColorWhen {
 
 #[derive(Args, Debug)]
 pub(crate) struct SendArgs {
-    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
+    /// The nodeset, as for the other commands; left out, the one of CHATRPC_NODESET, else that of
+    /// this computer
     #[arg(value_name = "ADDR")]
-    pub(crate) nodeset: Address,
+    first: Option<String>,
     /// What to say; `-` says every line of standard input
-    pub(crate) text: String,
+    #[arg(value_name = "TEXT")]
+    second: Option<String>,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
     /// Use a key that ends with this run, instead of yours
@@ -195,11 +207,35 @@ pub(crate) struct SendArgs {
     pub(crate) drain: Duration,
 }
 
+impl SendArgs {
+    /// To which nodeset, and what. A word alone is the text; `setting` is what the environment says.
+    pub(crate) fn words(&self, setting: Option<&str>) -> Result<(Address, &str), Failure> {
+        let wrong = |what: String| Failure::new(status::USAGE, "usage", what);
+        let without = |what, addr| {
+            wrong(what).hint(format!("try: {}", driver::command(["send", addr, "TEXT"])))
+        };
+        let (addr, place, text) = match (&self.first, &self.second) {
+            (None, _) => return Err(without("there is no text".to_owned(), "ADDR")),
+            (Some(addr), Some(text)) => (Some(addr.as_str()), "ADDR", text),
+            (Some(text), None) => (setting, "CHATRPC_NODESET", text),
+        };
+        let Some(addr) = addr else {
+            if looks_like_an_address(text) {
+                let what = format!("'{text}' is an address, and there is no text");
+                return Err(without(what, text));
+            }
+            return Ok((Address::here(), text));
+        };
+        let parsed = addr.parse::<Address>();
+        Ok((parsed.map_err(|error| wrong(format!("{place}: {error}")))?, text))
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct WhoArgs {
-    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
-    #[arg(value_name = "ADDR", env = "CHATRPC_NODESET", required = true)]
-    pub(crate) nodeset: Address,
+    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420 [default: localhost]
+    #[arg(value_name = "ADDR", env = "CHATRPC_NODESET")]
+    pub(crate) nodeset: Option<Address>,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
     /// One JSON object per person
@@ -219,7 +255,24 @@ fn any_socket(text: &str) -> Result<SocketAddr, String> {
 fn socket_with_port(text: &str, port: u16) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let alone = || Some(SocketAddr::new(bare.parse::<IpAddr>().ok()?, port));
-    text.parse().ok().or_else(alone).ok_or_else(|| "not ADDR:PORT".to_owned())
+    if let Some(addr) = text.parse().ok().or_else(alone) {
+        return Ok(addr);
+    }
+    // The address may be right, and the port is what is wrong.
+    Err(match text.rsplit_once(':') {
+        Some((host, port))
+            if !host.ends_with(':') && format!("{host}:1").parse::<SocketAddr>().is_ok() =>
+        {
+            format!("the port '{port}' is no number from 0 to 65535")
+        }
+        _ => {
+            "not ADDR:PORT with the address of an interface in numbers, as 0.0.0.0:7420".to_owned()
+        }
+    })
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write a number, as 1024".to_owned())
 }
 
 /// `500ms`, `5s`, `1m`.

@@ -10,23 +10,20 @@
 //! drift apart. The options that the command of this run has are put in front of the typed ones,
 //! where those override them; one that the environment sets is left out.
 
-use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use chatrpc::driver::{Failure, options, read_text, status};
+use chatrpc::driver::{self, Failure, options, read_text, status};
 use clap::Command;
 
 /// Which file to read, given `--config`; `None` reads none.
 pub(crate) fn path(asked: Option<&str>) -> Option<(PathBuf, bool)> {
     match asked {
         Some("none") => None,
-        Some(path) => Some((path.into(), true)),
+        Some(path) => Some((driver::at_home(path), true)),
         None => {
-            let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-            let home = || set("HOME").map(|home| PathBuf::from(home).join(".config"));
-            let folder = set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
+            let folder = driver::base_folder("XDG_CONFIG_HOME", ".config")?;
             Some((folder.join("chatrpc/config"), false))
         }
     }
@@ -44,7 +41,7 @@ pub(crate) fn arguments(
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => String::new(),
         Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
     };
-    options(cli, task, &text, |name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    options(cli, task, &text, |name| driver::variable(name).is_some())
         .map_err(|(line, what)| wrong(format!("{}:{line}: {what}", path.display())))
 }
 
@@ -79,11 +76,55 @@ mod tests {
     }
 
     #[test]
+    fn the_rule_for_comments_and_quotes_is_kept() {
+        let name = |value: &str| {
+            let options = read_for("chat", &format!("\u{FEFF}name = {value}\r\n# more\r\n"));
+            options.map(|options| options[0].to_str().unwrap()["--name=".len()..].to_owned())
+        };
+        for (written, meant) in [
+            ("alice # me", "alice"),
+            ("alice\t#me", "alice"),
+            ("alice#1", "alice#1"),
+            ("\"quoted\"", "quoted"),
+            ("'it is \"me\"'", "it is \"me\""),
+            ("\"#1 # x\" # comment", "#1 # x"),
+            ("al\"ice\"", "al\"ice\""),
+        ] {
+            assert_eq!(name(written).as_deref(), Ok(meant), "{written}");
+        }
+        for (written, what) in [
+            ("\"open", "there is no second \""),
+            ("'a' b", "something stands behind it"),
+            ("'a'# b", "something stands behind it"),
+            ("# me", "'#' begins a comment"),
+            ("", "there is no value"),
+        ] {
+            assert!(name(written).unwrap_err().1.contains(what), "{written}");
+        }
+        // Its value can be left out.
+        for (line, arguments) in [
+            ("log = true", &["--log"][..]),
+            ("log = false", &[]),
+            ("log = true.log", &["--log=true.log"]),
+        ] {
+            assert_eq!(read_for("chat", line).unwrap(), arguments, "{line}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_line() {
         let line = |text| read_for("chat", text).unwrap_err();
-        assert_eq!(line("\nnmae = x"), (2, "unknown key 'nmae'".to_owned()));
-        assert_eq!(line("config = x"), (1, "unknown key 'config'".to_owned()));
-        assert_eq!(line("name"), (1, "not `key = value`".to_owned()));
-        assert_eq!(line("plain = yes"), (1, "'plain' is true or false".to_owned()));
+        let told = |text, number, what: &str| assert_eq!(line(text), (number, what.to_owned()));
+        told("\nnmae = x", 2, "unknown key 'nmae': did you mean 'name'?");
+        told("config = x", 1, "unknown key 'config': keys are the long options of the commands");
+        told("name", 1, "'name' is not `key = value`");
+        told("plain = yes", 1, "plain = yes: true or false");
+        told("name = a\n\nname = b", 3, "'name' is there twice: in line 1 as well");
+        told("color = neon", 1, "color = neon: one of auto, always, never");
+        told("drain = 5", 1, "drain = 5: write 500ms, 5s or 1m");
+        told("max-nodes = many", 1, "max-nodes = many: write a number, as 1024");
+        let port = "the port '99999' is no number from 0 to 65535";
+        told("listen = [::]:99999", 1, &format!("listen = [::]:99999: {port}"));
+        assert!(line("name = a:").1.starts_with("name = a:: "), "{}", line("name = a:").1);
     }
 }

@@ -6,14 +6,16 @@
 
 mod args;
 mod config;
+mod manual;
 mod mistakes;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use chatrpc::driver::{self, Chat, Failure, Nodeset, Say, Who, status};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use chatrpc::driver::{self, Address, Chat, Failure, Nodeset, Say, Who, status};
+use clap::builder::Resettable;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use args::{Cli, EXAMPLES, Task};
 use mistakes::{explain, harmless};
@@ -67,17 +69,23 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             commands: args.commands,
             quiet,
         }),
-        Some(Task::Send(args)) => driver::send(&Say {
-            nodeset: args.nodeset.clone(),
-            door: args.room.door(),
-            ephemeral: args.ephemeral,
-            name: args.name.clone(),
-            text: Some(args.text.clone()).filter(|text| text != "-"),
-            drain: args.drain,
-            quiet,
-        }),
+        Some(Task::Send(args)) => {
+            let setting = driver::variable("CHATRPC_NODESET");
+            let setting = setting.as_deref().map(OsStr::to_string_lossy);
+            let (nodeset, text) = args.words(setting.as_deref())?;
+            driver::send(&Say {
+                nodeset,
+                door: args.room.door(),
+                ephemeral: args.ephemeral,
+                name: args.name.clone(),
+                text: Some(text.to_owned()).filter(|text| text != "-"),
+                drain: args.drain,
+                quiet,
+            })
+        }
         Some(Task::Who(args)) => {
-            let (nodeset, door) = (args.nodeset.clone(), args.room.door());
+            let nodeset = args.nodeset.clone().unwrap_or_else(Address::here);
+            let door = args.room.door();
             driver::who(&Who { nodeset, door, json: args.json })
         }
         Some(Task::Secret) => driver::secret(),
@@ -86,11 +94,10 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "chatrpc", &mut script);
             deliver(&script)
         }
-        Some(Task::Man) => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            deliver(&page)
+        Some(Task::Man { dir: Some(folder), .. }) => {
+            manual::write_all(&driver::at_home(folder)).map(|()| status::OK)
         }
+        Some(Task::Man { command, .. }) => deliver(manual::page(command.as_deref())?.as_bytes()),
         None => {
             let help = driver::command(["-h"]);
             let more = format!("{help} explains every option.");
@@ -103,10 +110,18 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
 /// Reads the command line twice: as it was typed, and with the configuration file in front.
 fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
     // Help shows the name of the program, and not whatever it was called by.
-    let command = Cli::command().bin_name("chatrpc");
+    let documented = Cli::command().bin_name("chatrpc");
+    let command = without_empty_variables(documented.clone());
+    if let Some(failure) = mistakes::detached(&command, &typed) {
+        return Err(failure);
+    }
     let matches = match command.clone().try_get_matches_from(&typed) {
         Ok(matches) => matches,
-        Err(error) => return explain(error).map(Parsed::Explained),
+        Err(error) => {
+            // Help names every variable, also one that is empty.
+            let help = (!error.use_stderr()).then(|| documented.try_get_matches_from(&typed).err());
+            return explain(help.flatten().unwrap_or(error), &command).map(Parsed::Explained);
+        }
     };
     let Some(task) = matches.subcommand_name() else { return from_matches(&matches) };
     let asked = matches.get_one::<String>("config").map(String::as_str);
@@ -126,6 +141,15 @@ fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
         Failure::new(status::USAGE, "config", format!("in the configuration file: {what}"))
     })?;
     from_matches(&matches)
+}
+
+/// The same command line, for which a variable that is set and empty is not set.
+fn without_empty_variables(command: Command) -> Command {
+    let one = |arg: Arg| match arg.get_env() {
+        Some(name) if driver::variable(name).is_none() => arg.env(Resettable::Reset),
+        _ => arg,
+    };
+    command.mut_args(one).mut_subcommands(without_empty_variables)
 }
 
 fn from_matches(matches: &ArgMatches) -> Result<Parsed, Failure> {

@@ -609,7 +609,8 @@ fn mistakes_of_programs_are_answered_and_survived() {
     assert_eq!(mistake(r#"{"t":"dance","ref":"d"}"#, "bad_input")["ref"], "d");
     assert_eq!(mistake(r#"{"t":"send","ref":"s"}"#, "bad_input")["ref"], "s");
     mistake(r#"{"t":"send","text":7}"#, "bad_input");
-    mistake(&format!(r#"{{"t":"send","text":"{}"}}"#, "x".repeat(20_000)), "bad_input");
+    mistake(&format!(r#"{{"t":"send","text":"{}"}}"#, "x".repeat(20_000)), "too_long");
+    mistake(&format!(r#"{{"t":"send","text":"{}"}}"#, "x".repeat(300_000)), "bad_input");
     let long = format!(r#"{{"t":"send","text":"{}","ref":"l"}}"#, "x".repeat(4097));
     assert_eq!(mistake(&long, "too_long")["ref"], "l");
     let nobody = format!(r#"{{"t":"send","text":"hi","to":"{}"}}"#, "a".repeat(13));
@@ -719,7 +720,7 @@ fn flags_then_environment_then_file() {
 
     fs::write(&file, "name = a\n\nnmae = b\n").unwrap();
     let (status, _, errors) = run(&["--config", file.to_str().unwrap(), "who", &addr]);
-    let expected = format!("error: {}:3: unknown key 'nmae'", file.display());
+    let expected = format!("error: {}:3: unknown key 'nmae': did you mean 'name'?", file.display());
     assert_eq!((status, errors), (2, expected));
     let (status, ..) = run(&["--config", "none", "who", &addr]);
     assert_eq!(status, 0);

@@ -804,3 +804,22 @@ fn a_terminal_without_utf8_gets_none() {
     alice.end();
     assert_ascii(&alice.raw);
 }
+
+/// No shell says what `~` is behind a slash command.
+#[test]
+fn the_log_of_a_slash_command_may_be_in_the_home_folder() {
+    let home = std::env::temp_dir().join(format!("chatrpc-home-{}", std::process::id()));
+    fs::create_dir_all(&home).unwrap();
+    let (_nodeset, addr) = nodeset();
+    let set: &'static str = home.to_str().unwrap().to_owned().leak();
+    let setup = Setup { env: vec![("HOME", set)], ..Setup::default() };
+    let Some(mut alice) = Terminal::join_with(&addr, "alice", &["--ephemeral"], setup) else {
+        return;
+    };
+    alice.say("/log ~/room.log");
+    alice.see("writing the chat to ");
+    let written = |_: &Terminal| home.join("room.log").exists();
+    alice.wait("the file", written);
+    assert_eq!(alice.leave().status, 0);
+    fs::remove_dir_all(&home).unwrap();
+}

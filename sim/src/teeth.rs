@@ -82,7 +82,7 @@ pub const TEETH: &[Tooth] = &[
         file: "member/greeting.rs",
         needle: "if !works || !member.streams.out().open || member.life.is_gone() {",
         replacement: "if member.life.is_gone() {",
-        oracles: &["once", "L2"],
+        oracles: &["once", "L2", "prompt"],
         hunt: Hunt::Seeds(200),
     },
     Tooth {

@@ -17,6 +17,7 @@
 //! | `os/clock`, `signals`, `logging`, `logged`, `notify` | time, signals, the log and what it says of events, systemd |
 //! | `os/splitter`, `stdin`, `output` | lines in, and lines out that never block |
 //! | `os/stdio` | the standard streams where nothing stands in front of them |
+//! | `os/environment` | what the environment says, and where it puts files |
 //! | `os/files`, `state` | opening files; what is kept between runs |
 //! | `os/identity`, `trusted` | who we are, and whom we trust, in files |
 //! | `os/failure`, `shown`, `shell` | why a run failed, and its exit status; what is safe to show; commands to copy |
@@ -25,7 +26,7 @@
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
 //! | `front/intent` | what they ask for, from the key or the line on |
 //! | `front/typist` | lines of a hand, told from those of a clipboard |
-//! | `front/format`, `lines`, `json`, `escape`, `table` | what people and programs see on a stream |
+//! | `front/format`, `lines`, `json`, `request`, `escape`, `table` | what people and programs see and say on a stream |
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |
 //! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
@@ -51,6 +52,7 @@ pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::options;
 pub use commands::who::{Who, who};
 pub use net::address::{Address, PORT};
+pub use os::environment::{at_home, base_folder, variable};
 pub use os::failure::{Failure, status};
 pub use os::files::read_text;
 pub use os::logging::log_to_stderr;
@@ -58,5 +60,7 @@ pub use os::shell::command;
 pub use os::shown::{shown, stdout_has_colour};
 pub use os::signals::outlive_file_limits;
 pub use os::stdio::{deliver, print, tell};
+pub use terminal::commands::slash_commands;
+pub use terminal::help::KEYS;
 pub use terminal::picture::Picture;
 pub use terminal::theme::ColorWhen;

@@ -98,7 +98,7 @@ pub fn read<'a>(
         while let Some(piece) = splitter.next_piece() {
             let command = front.read(piece, &mut paper).filter(|read| *read != Intent::Refused);
             wishes.extend(command.map(|command| format!("{command:?}")));
-            front.settle();
+            front.settle(&Company::EMPTY, &mut paper);
         }
     };
     for piece in pieces {

@@ -22,6 +22,8 @@ pub fn chatrpc(args: &[&str]) -> Command {
         "CHATRPC_LISTEN",
         "CHATRPC_ROOM",
         "CHATRPC_SECRET",
+        "CHATRPC_LOG",
+        "CHATRPC_COLOR",
         "DEBUG",
         "NOTIFY_SOCKET",
     ] {

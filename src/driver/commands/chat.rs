@@ -15,6 +15,7 @@ use crate::driver::front::lines::Style;
 use crate::driver::front::refusal::{name_refused, too_long};
 use crate::driver::front::stream::Words;
 use crate::driver::net::address::Address;
+use crate::driver::os::environment::variable;
 use crate::driver::os::event_loop::{World, run};
 use crate::driver::os::failure::{Failure, status, unreadable};
 use crate::driver::os::identity::{Keeper, leave_no_core};
@@ -260,7 +261,7 @@ impl Plan {
     fn no_name(&self) -> Failure {
         let failure = |what: &str| Failure::new(status::USAGE, "no_name", what);
         match self.asked {
-            Errand::Send => failure("--name is required: the login name is not one")
+            Errand::Send => failure(&no_login_name())
                 .hint(format!("try: {}", shell::command(["send", "ADDR", "-n", "bot", "TEXT"]))),
             _ if self.json => failure("--name is required with --json")
                 .hint(format!("try: {}", shell::command(["chat", "ADDR", "--json", "-n", "bot"]))),
@@ -269,4 +270,13 @@ impl Plan {
                 .hint(format!("try: echo hi | {}", shell::command(["chat", "ADDR", "-n", "bot"]))),
         }
     }
+}
+
+/// Why `send` cannot say something under the name of the login.
+fn no_login_name() -> String {
+    let why = match variable("USER") {
+        Some(user) => format!("the login name '{}' (USER) is none here", user.to_string_lossy()),
+        None => "there is no login name, since USER is not set".to_owned(),
+    };
+    format!("--name is required: {why}")
 }

@@ -1,15 +1,27 @@
 //! A configuration file, as text: one long option of the command line per line.
+//!
+//! A line is `key = value`, blank, or a comment, which begins with `#`. Behind a value, a comment begins
+//! with a blank and `#`. A value in quotes, of either kind, is what stands between them, as it stands;
+//! every other value ends before its last blank. A mark of byte order at the beginning is none of it, and
+//! lines may end with CR and LF.
 
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 
-use clap::{ArgAction, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Command};
+
+use crate::machine::Name;
+
+/// A key is taken for another one that was meant up to so many letters.
+const SLIPS_MAX: usize = 2;
 
 /// The options in a configuration file that apply to `task`, as arguments; those that `is_set` says
 /// the environment sets are left out.
 ///
 /// # Errors
 ///
-/// The number of the first line that is wrong, and what is.
+/// The number of the first line that is wrong, and what is: the key, the value and what is allowed.
 pub fn options(
     cli: &Command,
     task: &str,
@@ -17,37 +29,149 @@ pub fn options(
     is_set: impl Fn(&OsStr) -> bool,
 ) -> Result<Vec<OsString>, (usize, String)> {
     let mut arguments = Vec::new();
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (key, value) = line.split_once('=').ok_or((number, "not `key = value`".to_owned()))?;
-        let (key, value) = (key.trim(), value.trim());
-        let mut commands = cli.get_subcommands().chain([cli]);
-        if !commands.any(|command| option(command, key).is_some()) {
-            return Err((number, format!("unknown key '{key}'")));
+        let wrong = |what: String| (number, what);
+        let (key, written) =
+            line.split_once('=').ok_or_else(|| wrong(format!("'{line}' is not `key = value`")))?;
+        let (key, written) = (key.trim(), written.trim());
+        // Of the command that is run, else of all of them, else of another one.
+        let here = cli.find_subcommand(task);
+        let mut commands = here.into_iter().chain([cli]).chain(cli.get_subcommands());
+        let found = commands.find_map(|command| Some((command, option(command, key)?)));
+        let (command, arg) = found.ok_or_else(|| wrong(unknown(cli, key)))?;
+        if let Some((_, first)) = seen.iter().find(|(seen, _)| *seen == key) {
+            return Err(wrong(format!("'{key}' is there twice: in line {first} as well")));
         }
-        let here = cli.find_subcommand(task).and_then(|command| option(command, key));
-        let Some(arg) = here.or_else(|| option(cli, key)) else { continue };
-        if arg.get_env().is_some_and(&is_set) {
-            continue;
-        }
-        match (arg.get_action(), value) {
-            (ArgAction::SetTrue | ArgAction::Count, "true") => {
-                arguments.push(format!("--{key}").into());
-            }
-            (ArgAction::SetTrue | ArgAction::Count, "false") => {}
-            (ArgAction::SetTrue | ArgAction::Count, _) => {
-                return Err((number, format!("'{key}' is true or false")));
-            }
-            _ => arguments.push(format!("--{key}={value}").into()),
+        seen.push((key, number));
+        let argument = value(written)
+            .and_then(|value| named(key, value))
+            .and_then(|value| argument(arg, key, value))
+            .and_then(|argument| check(cli, command, arg, argument))
+            .map_err(|what| wrong(format!("{key} = {written}: {what}")))?;
+        let applies = command.get_name() == task || command.get_name() == cli.get_name();
+        if applies && !arg.get_env().is_some_and(&is_set) {
+            arguments.extend(argument);
         }
     }
     Ok(arguments)
 }
 
 /// The option of that long name. A configuration cannot name another one.
-fn option<'a>(command: &'a Command, key: &str) -> Option<&'a clap::Arg> {
-    command.get_arguments().find(|arg| arg.get_long() == Some(key) && key != "config")
+fn option<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| arg.get_long() == Some(key) && is_key(key))
+}
+
+/// Whether a long option is a setting: not the file itself, and not what a run is for.
+fn is_key(long: &str) -> bool {
+    !matches!(long, "config" | "dir")
+}
+
+/// What a value is without quotes and without the comment behind it.
+fn value(written: &str) -> Result<&str, String> {
+    let Some(quote) = written.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
+        let blank = |(at, _): &(usize, &str)| {
+            *at == 0 || written[..*at].ends_with(|before: char| before.is_whitespace())
+        };
+        let end = written.match_indices('#').find(blank).map_or(written.len(), |(at, _)| at);
+        return match written[..end].trim_end() {
+            "" if end < written.len() => {
+                Err("'#' begins a comment; a value that begins with it stands in quotes".to_owned())
+            }
+            "" => Err("there is no value".to_owned()),
+            value => Ok(value),
+        };
+    };
+    let (value, rest) =
+        written[1..].split_once(quote).ok_or_else(|| format!("there is no second {quote}"))?;
+    match rest.trim_start() {
+        "" => Ok(value),
+        comment if comment.starts_with('#') && comment.len() < rest.len() => Ok(value),
+        _ => Err(format!("the value ends at the second {quote}, and something stands behind it")),
+    }
+}
+
+/// The same value; that of a name, which the command line does not look at, is one.
+fn named<'a>(key: &str, value: &'a str) -> Result<&'a str, String> {
+    if matches!(key, "name" | "room") {
+        Name::parse(value).map_err(|error| error.to_string())?;
+    }
+    Ok(value)
+}
+
+/// The argument that an option and its value come to; none for one that is off.
+fn argument(arg: &Arg, key: &str, value: &str) -> Result<Option<OsString>, String> {
+    let switch = !arg.get_action().takes_values() || matches!(arg.get_action(), ArgAction::Count);
+    match value {
+        // Its value can be left out.
+        "true" if switch || arg.is_require_equals_set() => Ok(Some(format!("--{key}").into())),
+        "false" if switch || arg.is_require_equals_set() => Ok(None),
+        _ if switch => Err("true or false".to_owned()),
+        value => Ok(Some(format!("--{key}={value}").into())),
+    }
+}
+
+/// The same argument, if the command takes it.
+fn check(
+    cli: &Command,
+    command: &Command,
+    arg: &Arg,
+    argument: Option<OsString>,
+) -> Result<Option<OsString>, String> {
+    let Some(argument) = argument else { return Ok(None) };
+    let task = Some(command.get_name()).filter(|name| *name != cli.get_name());
+    let words = ["chatrpc"].into_iter().chain(task).map(OsString::from);
+    let tried = cli.clone().try_get_matches_from(words.chain([argument.clone()]));
+    let Err(error) = tried else { return Ok(Some(argument)) };
+    // A variable may be wrong as well, which is none of the file's.
+    let about = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(about)) => about.as_str(),
+        _ => "",
+    };
+    let ours = arg.get_long().is_some_and(|long| about.starts_with(&format!("--{long}")));
+    match error.kind() {
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation if ours => {
+            let values = arg.get_possible_values();
+            let values: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+            let one_of = (!values.is_empty()).then(|| format!("one of {}", values.join(", ")));
+            let why = || error.source().map(ToString::to_string);
+            Err(one_of.or_else(why).unwrap_or_else(|| "no value of it".to_owned()))
+        }
+        // What else a command needs is for the command line to say.
+        _ => Ok(Some(argument)),
+    }
+}
+
+/// That there is no such key, and which one may be meant.
+fn unknown(cli: &Command, key: &str) -> String {
+    let commands = cli.get_subcommands().chain([cli]);
+    let keys = commands.flat_map(Command::get_arguments).filter_map(Arg::get_long);
+    let near = keys.filter(|known| is_key(known)).map(|known| (distance(known, key), known));
+    match near.min() {
+        Some((slips, known)) if slips <= SLIPS_MAX => {
+            format!("unknown key '{key}': did you mean '{known}'?")
+        }
+        _ => format!("unknown key '{key}': keys are the long options of the commands"),
+    }
+}
+
+/// How many letters are one too many, missing or another one.
+fn distance(one: &str, other: &str) -> usize {
+    // A long word has no near one.
+    let other: Vec<char> = other.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut diagonal = core::mem::replace(&mut row[0], at + 1);
+        for (column, &same) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != same);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
 }

@@ -14,6 +14,7 @@ use crate::driver::front::company::Company;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};
+use crate::driver::os::environment::at_home;
 use crate::driver::os::files::{about, open_regular};
 use crate::driver::os::state;
 use crate::machine::{Event, Room};
@@ -67,7 +68,7 @@ impl ChatLog {
     /// Opens a file to append to, readable by nobody else if it is new; the room's unless told.
     pub(crate) fn open(path: Option<&str>, room: &Room) -> io::Result<Self> {
         let path = match path {
-            Some(path) => PathBuf::from(path),
+            Some(path) => at_home(path),
             None => state::folder()?.join(file_of(room)),
         };
         let (file, inode) = open(&path).map_err(|error| about(&path, &error))?;

@@ -32,6 +32,15 @@ impl Formatter for Safe {
         }
         writer.write_all(rest.as_bytes())
     }
+
+    /// JSON of somebody else: what does not print is a blank between its words, or in a string.
+    fn write_raw_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        self.write_string_fragment(writer, &fragment.replace(['\t', '\r', '\n'], " "))
+    }
 }
 
 /// Whether a character shows as itself and changes nothing around it.
@@ -79,6 +88,14 @@ mod tests {
             assert_eq!(same, letter);
             assert!(json.chars().all(|shown| prints(shown) && !shown.is_control()));
         }
+    }
+
+    #[test]
+    fn json_of_somebody_else_is_safe_and_otherwise_as_it_was_written() {
+        let raw = "{\"\u{202e}x\":\t[1.0e+5,\r\"\u{9b}\\u0041\u{10ffff}\" ]}";
+        let value = serde_json::value::RawValue::from_string(raw.to_owned()).unwrap();
+        let safe = r#"{"\u202ex": [1.0e+5, "\u009b\u0041\udbff\udfff" ]}"#;
+        assert_eq!(to_safe_json(&value), safe);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) trait Format {
     fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Option<Intent>;
 
     /// What the last reading asked for is carried out: later events do not belong to it.
-    fn settle(&mut self) {}
+    fn settle(&mut self, _company: &Company, _paper: &mut Paper) {}
 }
 
 /// Text on its way to standard output and standard error: whole lines.

@@ -3,28 +3,25 @@
 //!
 //! The output is safe to show on a terminal: whatever does not print is escaped.
 
-use core::fmt::Display;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
 use crate::driver::front::format::{Format, Paper};
-use crate::driver::front::intent::{Command, Intent, Meant};
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
+use crate::driver::front::request::{REF_MAX, Reference, read, reference_in};
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX, Whom};
+use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX};
 
-/// The longest line of input. Every byte of a text may be written as `\u0000`, near enough.
-pub(crate) const INPUT_MAX: usize = 4 * TEXT_MAX + 1024;
-
-/// Whom `to` can name. Never a name: whoever is gone, and somebody else takes theirs, would lose to
-/// them what is for them alone.
-const TO: &str = "to is a whole id of 13 letters, or a key of 64 digits, and no name";
+/// The longest line of input. A text within its limit has six times as many bytes where each of them is
+/// written as `\u003c`; the rest is for blanks and for fields that are not known.
+pub(crate) const INPUT_MAX: usize = 1 << 18;
+const _: () = assert!(INPUT_MAX > 6 * TEXT_MAX + REF_MAX + 1024);
 
 /// The version of the contract.
 const VERSION: u8 = 1;
@@ -60,24 +57,13 @@ impl<'a> Who<'a> {
     }
 }
 
-/// What a program may send. Fields that are not known are ignored.
-#[derive(Deserialize)]
-struct Request {
-    t: Option<String>,
-    text: Option<String>,
-    #[serde(default)]
-    action: bool,
-    to: Option<String>,
-    name: Option<String>,
-    #[serde(rename = "ref")]
-    reference: Option<Value>,
-}
-
 /// Events as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Json {
     /// The `ref` of the request that is being carried out.
-    reference: Option<Value>,
+    reference: Option<Reference>,
+    /// That request is for a name, and nothing answered it so far.
+    renames: bool,
 }
 
 impl Json {
@@ -85,22 +71,21 @@ impl Json {
         #[derive(Serialize)]
         struct Body<'a> {
             #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-            reference: Option<Value>,
+            reference: Option<Reference>,
             code: &'a str,
             message: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             hint: Option<&'a str>,
         }
         let reference = self.reference.take();
+        self.renames = false;
         let hint = words.hint.as_deref();
         write(paper, "error", Body { reference, code: words.code, message: &words.what, hint });
     }
 
-    fn bad_input(&mut self, what: impl Display, paper: &mut Paper) -> Option<Intent> {
+    fn bad_input(&mut self, what: String, paper: &mut Paper) -> Option<Intent> {
         let hint = r#"{"t":"send","text":"hi"}, or t = nick, who, quit"#.to_owned();
-        let words = Words { code: "bad_input", what: what.to_string(), hint: Some(hint) };
-        self.error(&words, paper);
-        self.reference = None;
+        self.error(&Words { code: "bad_input", what, hint: Some(hint) }, paper);
         Some(Intent::Refused)
     }
 
@@ -128,7 +113,7 @@ impl Json {
                 #[derive(Serialize)]
                 struct Body {
                     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-                    reference: Option<Value>,
+                    reference: Option<Reference>,
                     id: String,
                     to: usize,
                 }
@@ -174,9 +159,11 @@ impl Json {
     }
 
     /// Everything about who is here.
-    fn presence(event: &Event<'_>, paper: &mut Paper) {
+    fn presence(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         #[derive(Serialize)]
         struct Change<'a> {
+            #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+            reference: Option<Reference>,
             who: Who<'a>,
             #[serde(skip_serializing_if = "Option::is_none")]
             why: Option<String>,
@@ -201,15 +188,19 @@ impl Json {
             }
             Event::Joined(who) => {
                 let who = Who::introduced(who);
-                write(paper, "join", Change { who, why: None, was: None });
+                write(paper, "join", Change { reference: None, who, why: None, was: None });
             }
             Event::Left { who, why } => {
                 let why = Some(why.to_string());
-                write(paper, "leave", Change { who: who.into(), why, was: None });
+                let who = Who::from(who);
+                write(paper, "leave", Change { reference: None, who, why, was: None });
             }
             Event::Renamed { who, was } => {
-                let was = Some(was.as_str());
-                write(paper, "nick", Change { who: who.into(), why: None, was });
+                let ours = company.me.as_ref().is_some_and(|me| me.id == who.id);
+                let reference = if ours { self.reference.take() } else { None };
+                self.renames &= !ours;
+                let (who, was) = (Who::from(who), Some(was.as_str()));
+                write(paper, "nick", Change { reference, who, why: None, was });
             }
             _ => {}
         }
@@ -220,7 +211,7 @@ impl Format for Json {
     fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
-                Self::presence(event, paper);
+                self.presence(event, company, paper);
             }
             Event::Message { .. }
             | Event::Sent { .. }
@@ -263,9 +254,13 @@ impl Format for Json {
             }
             Event::People(people) => {
                 let people: Vec<Value> = people.iter().map(presence).collect();
-                status(paper, "people", json!({ "people": people }));
+                let reference = self.reference.take();
+                answer(paper, "people", reference, json!({ "people": people }));
             }
-            Event::Leaving { unacked } => status(paper, "leaving", json!({ "unacked": unacked })),
+            Event::Leaving { unacked } => {
+                let reference = self.reference.take();
+                answer(paper, "leaving", reference, json!({ "unacked": unacked }));
+            }
             Event::Listing(listed) => listing(listed, paper),
             Event::Help | Event::Invite { .. } => {}
         }
@@ -301,43 +296,41 @@ impl Format for Json {
         let line = match piece {
             Piece::Line(line) if line.trim().is_empty() => return None,
             Piece::Line(line) => line,
-            Piece::TooLong { bytes, limit } => {
+            Piece::TooLong { bytes, limit, head } => {
+                // What was cut in the middle of a character is none of it.
+                let head = head.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+                self.reference = reference_in(head);
                 let words = Words { code: "bad_input", ..too_long(bytes, limit) };
                 self.error(&words, paper);
                 return Some(Intent::Refused);
             }
-            Piece::NotUtf8 { number } => {
+            Piece::NotUtf8 { number, bytes } => {
+                let found = read(&String::from_utf8_lossy(bytes)).0;
+                self.reference = found.filter(|found| !found.get().contains('\u{FFFD}'));
                 self.error(&not_utf8(number), paper);
                 return Some(Intent::Refused);
             }
         };
-        let request: Request = match serde_json::from_str(line) {
-            Ok(request) => request,
-            Err(error) => return self.bad_input(error, paper),
-        };
-        self.reference = request.reference;
-        let command = match (request.t.as_deref(), request.text, request.name) {
-            (Some("send"), Some(text), _) => {
-                let to = match request.to.as_deref().map(Whom::exact) {
-                    Some(None) => return self.bad_input(TO, paper),
-                    to => to.flatten().map(Meant::from),
-                };
-                Command::Say { text, action: request.action, to }
+        let (reference, command) = read(line);
+        self.reference = reference;
+        match command {
+            Ok(command) => {
+                self.renames = matches!(command, Command::Nick(_));
+                Some(Intent::Command(command))
             }
-            (Some("send"), None, _) => return self.bad_input("send needs a text", paper),
-            (Some("nick"), _, Some(name)) => Command::Nick(name),
-            (Some("nick"), _, None) => return self.bad_input("nick needs a name", paper),
-            (Some("who"), ..) => Command::Who,
-            (Some("quit"), ..) => Command::Quit,
-            (Some(other), ..) => {
-                return self.bad_input(format_args!("unknown t '{other}'"), paper);
-            }
-            (None, ..) => return self.bad_input("t is missing", paper),
-        };
-        Some(Intent::Command(command))
+            Err(what) => self.bad_input(what, paper),
+        }
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self, company: &Company, paper: &mut Paper) {
+        // Who asks for the name they have gets it: nothing happened that could be shown.
+        if core::mem::take(&mut self.renames)
+            && let Some(me) = &company.me
+        {
+            self.renames = true;
+            let (who, was) = (me.clone(), me.name.clone());
+            self.presence(&Event::Renamed { who, was }, company, paper);
+        }
         self.reference = None;
     }
 }
@@ -383,13 +376,20 @@ fn presence(presence: &Presence) -> Value {
 }
 
 fn status(paper: &mut Paper, code: &str, more: Value) {
+    answer(paper, code, None, more);
+}
+
+/// A status that answers a request.
+fn answer(paper: &mut Paper, code: &str, reference: Option<Reference>, more: Value) {
     #[derive(Serialize)]
     struct Body<'a> {
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
         code: &'a str,
         #[serde(flatten)]
         more: Value,
     }
-    write(paper, "status", Body { code, more });
+    write(paper, "status", Body { reference, code, more });
 }
 
 fn write(paper: &mut Paper, t: &str, body: impl Serialize) {

@@ -199,8 +199,8 @@ impl Format for Lines {
                 Ok(command) => return Some(Intent::Command(command.into())),
                 Err(refusal) => words(&refusal),
             },
-            Piece::TooLong { bytes, limit } => too_long(bytes, limit),
-            Piece::NotUtf8 { number } => not_utf8(number),
+            Piece::TooLong { bytes, limit, .. } => too_long(bytes, limit),
+            Piece::NotUtf8 { number, .. } => not_utf8(number),
         };
         paper.remark(format_args!("* {}", refusal.line()));
         Some(Intent::Refused)
@@ -394,7 +394,10 @@ mod tests {
         let text = "  x".to_owned();
         let wish = Some(Intent::Command(Command::Say { text, action: false, to: None }));
         assert_eq!(lines.read(Piece::Line("  x"), &mut paper), wish);
-        assert_eq!(lines.read(Piece::NotUtf8 { number: 3 }, &mut paper), Some(Intent::Refused));
+        assert_eq!(
+            lines.read(Piece::NotUtf8 { number: 3, bytes: b"\xff" }, &mut paper),
+            Some(Intent::Refused)
+        );
         assert_eq!(paper.err, "* line 3 is not valid UTF-8: nothing was sent\n");
     }
 }

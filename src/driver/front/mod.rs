@@ -11,6 +11,7 @@ pub(crate) mod lines;
 pub(crate) mod note;
 pub(crate) mod numbers;
 pub(crate) mod refusal;
+pub(crate) mod request;
 pub(crate) mod seat;
 pub(crate) mod stream;
 pub(crate) mod table;

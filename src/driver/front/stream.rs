@@ -212,7 +212,8 @@ impl Seat for Stream {
     }
 
     fn settle(&mut self) {
-        self.format.settle();
+        self.format.settle(&self.company, &mut self.paper);
+        self.queue();
     }
 
     fn note_ready(&mut self, event: &Ready) {

@@ -18,6 +18,11 @@ pub struct Address {
 }
 
 impl Address {
+    /// A nodeset on this computer, where it listens unasked.
+    pub fn here() -> Self {
+        Self { host: "localhost".to_owned(), port: PORT }
+    }
+
     /// Looks the host up. A name that has both kinds of addresses means its IPv4 one: on the small
     /// networks this is made for, that is the one that works.
     ///
@@ -61,9 +66,15 @@ impl FromStr for Address {
             }
         };
         let port = match port {
-            Some(port) => port.parse().ok().filter(|&port| port > 0).ok_or_else(bad)?,
+            Some(port) => port.parse().ok().filter(|&port| port > 0).ok_or_else(|| {
+                let (text, port) = (shown(text), shown(port));
+                format!("the port '{port}' of '{text}' is no number from 1 to 65535")
+            })?,
             None => PORT,
         };
+        if host.is_empty() && text.starts_with(':') {
+            return Err(format!("'{}' has no host before its port", shown(text)));
+        }
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(bad());
         }
@@ -145,6 +156,18 @@ mod tests {
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_part_that_is_wrong_is_named() {
+        let wrong = |text: &str| text.parse::<Address>().unwrap_err();
+        for text in ["10.0.0.5:99999", "[::1]:99999", "ship.lan:0", "ship.lan:", "ship.lan:x1"] {
+            let port = text.rsplit_once(':').unwrap().1;
+            let what = format!("the port '{port}' of '{text}' is no number from 1 to 65535");
+            assert_eq!(wrong(text), what);
+        }
+        assert_eq!(wrong(":7420"), "':7420' has no host before its port");
+        assert_eq!(wrong("a b"), "'a b' is not HOST:PORT, [IPV6]:PORT or HOST");
     }
 
     #[test]

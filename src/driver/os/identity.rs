@@ -11,6 +11,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::driver::os::clock::{started, unix_ms};
+use crate::driver::os::environment::base_folder;
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::files::{check_ours, lock, open_regular, read_whole};
 use crate::driver::os::shell::quote;
@@ -34,7 +35,8 @@ impl Keeper {
     /// The key of the person at this computer, made if there is none.
     pub(crate) fn load() -> Result<Self, Failure> {
         let folder = folder().ok_or_else(|| {
-            refused("no folder for the identity key: neither XDG_DATA_HOME nor HOME is set")
+            let neither = "neither XDG_DATA_HOME nor HOME is an absolute path";
+            refused(format!("no folder for the identity key: {neither}"))
         })?;
         let key = folder.join("key");
         let loaded = match read_key(&key) {
@@ -89,9 +91,7 @@ pub(crate) fn leave_no_core() {
 }
 
 fn folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let home = || set("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    Some(set("XDG_DATA_HOME").map(PathBuf::from).or_else(home)?.join("chatrpc"))
+    Some(base_folder("XDG_DATA_HOME", ".local/share")?.join("chatrpc"))
 }
 
 fn refused(what: impl Into<String>) -> Failure {

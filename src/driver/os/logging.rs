@@ -6,6 +6,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
 use crate::driver::os::clock::{rfc3339, unix_ms};
+use crate::driver::os::environment::variable;
 use crate::driver::os::shown::shown;
 
 /// Turns the log on: 1 is the story of a run, 2 and more every datagram.
@@ -19,7 +20,7 @@ pub fn log_to_stderr(verbosity: u8) {
     };
     // The event loop's own trace says when it wakes up, which is every line of ours once more.
     let levels = SimpleLogger::new().with_level(level).with_module_level("mio", LevelFilter::Warn);
-    let stamped = std::env::var_os("JOURNAL_STREAM").is_none();
+    let stamped = variable("JOURNAL_STREAM").is_none();
     log::set_max_level(levels.max_level());
     // The only error is that a log exists already.
     let _ = log::set_boxed_logger(Box::new(Stderr { levels, stamped }));

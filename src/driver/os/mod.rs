@@ -1,6 +1,7 @@
 //! The process and its computer: time, signals, files, the standard streams. Nothing of the network.
 
 pub(crate) mod clock;
+pub(crate) mod environment;
 pub(crate) mod event_loop;
 pub(crate) mod failure;
 pub(crate) mod files;

@@ -6,6 +6,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::driver::os::environment::variable;
+
 /// The socket of the service manager, if there is one.
 #[derive(Debug)]
 pub(crate) struct Notify {
@@ -37,7 +39,7 @@ impl Notify {
 }
 
 fn manager() -> Option<(UnixDatagram, SocketAddr)> {
-    let path = env::var_os("NOTIFY_SOCKET")?;
+    let path = variable("NOTIFY_SOCKET")?;
     let addr = match path.as_bytes().strip_prefix(b"@") {
         Some(name) => abstract_address(name)?,
         None => SocketAddr::from_pathname(Path::new(&path)).ok()?,

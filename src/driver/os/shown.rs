@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use crate::driver::os::environment::variable;
 use crate::machine::sanitize;
 
 /// Words that somebody typed or a file holds, safe to show, on one line.
@@ -11,9 +12,8 @@ pub fn shown(words: &str) -> String {
 
 /// Whether a stream shows colours: it is a terminal that knows them, and NO_COLOR does not forbid it.
 pub(crate) fn has_colour(stream: &impl IsTerminal) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    stream.is_terminal() && !set("NO_COLOR") && !dumb
+    let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && variable("NO_COLOR").is_none() && !dumb
 }
 
 /// Whether standard output shows colours.

@@ -17,6 +17,8 @@ pub(crate) struct Splitter {
     searched: usize,
     /// Bytes of a line over the limit that were forgotten so far.
     forgotten: usize,
+    /// The beginning of the last line over the limit.
+    head: Vec<u8>,
     /// Lines that were handed out or refused.
     lines: u64,
     ended: bool,
@@ -33,11 +35,15 @@ pub(crate) enum Piece<'a> {
         bytes: usize,
         /// The limit.
         limit: usize,
+        /// As much of its beginning.
+        head: &'a [u8],
     },
     /// A line that is not text.
     NotUtf8 {
         /// Which line, counted from 1.
         number: u64,
+        /// What it holds.
+        bytes: &'a [u8],
     },
 }
 
@@ -50,6 +56,7 @@ impl Splitter {
             taken: 0,
             searched: 0,
             forgotten: 0,
+            head: Vec::new(),
             lines: 0,
             ended: false,
         }
@@ -87,20 +94,27 @@ impl Splitter {
         self.lines += 1;
         let line = &self.bytes[start..end];
         let line = if feed.is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
-        let bytes = core::mem::take(&mut self.forgotten) + line.len();
-        Some(if bytes > self.limit {
-            Piece::TooLong { bytes, limit: self.limit }
+        let forgotten = core::mem::take(&mut self.forgotten);
+        let (bytes, limit) = (forgotten + line.len(), self.limit);
+        Some(if bytes > limit {
+            let head = if forgotten > 0 { &self.head } else { &line[..limit] };
+            Piece::TooLong { bytes, limit, head }
         } else {
-            str::from_utf8(line).map_or(Piece::NotUtf8 { number: self.lines }, Piece::Line)
+            let broken = Piece::NotUtf8 { number: self.lines, bytes: line };
+            str::from_utf8(line).map_or(broken, Piece::Line)
         })
     }
 
-    /// Keeps one byte more than the limit, and the last one, of a line that is too long: the last
-    /// one may turn out to be the carriage return that does not count.
+    /// Keeps the beginning, and the last byte, of a line that is too long: the last one may turn out to
+    /// be the carriage return that does not count.
     fn forget_excess(&mut self) {
         let len = self.bytes.len() - self.taken;
         let over = self.forgotten > 0 || len > self.limit + 1;
         if over {
+            if self.forgotten == 0 {
+                self.head.clear();
+                self.head.extend_from_slice(&self.bytes[self.taken..][..self.limit]);
+            }
             let keep = self.bytes.len() - 1;
             self.forgotten += keep - self.taken;
             self.bytes.drain(self.taken..keep);
@@ -119,7 +133,7 @@ mod tests {
     #[derive(Clone, Debug, PartialEq, Eq)]
     enum Seen {
         Line(String),
-        TooLong(usize),
+        TooLong(usize, Vec<u8>),
         NotUtf8(u64),
     }
 
@@ -130,8 +144,8 @@ mod tests {
             while let Some(piece) = splitter.next_piece() {
                 seen.push(match piece {
                     Piece::Line(text) => Seen::Line(text.to_owned()),
-                    Piece::TooLong { bytes, .. } => Seen::TooLong(bytes),
-                    Piece::NotUtf8 { number } => Seen::NotUtf8(number),
+                    Piece::TooLong { bytes, head, .. } => Seen::TooLong(bytes, head.to_vec()),
+                    Piece::NotUtf8 { number, .. } => Seen::NotUtf8(number),
                 });
             }
         };
@@ -139,6 +153,7 @@ mod tests {
             splitter.feed(chunk);
             take(&mut splitter, &mut seen);
             assert!(splitter.bytes.len() <= limit + 1 + chunk.len(), "memory is bounded");
+            assert!(splitter.head.len() <= limit, "memory is bounded");
         }
         splitter.end();
         take(&mut splitter, &mut seen);
@@ -155,7 +170,7 @@ mod tests {
             .chain(last)
             .zip(number)
             .map(|(line, number)| match str::from_utf8(line) {
-                _ if line.len() > limit => Seen::TooLong(line.len()),
+                _ if line.len() > limit => Seen::TooLong(line.len(), line[..limit].to_vec()),
                 Ok(text) => Seen::Line(text.to_owned()),
                 Err(_) => Seen::NotUtf8(number),
             })
@@ -189,7 +204,14 @@ mod tests {
         let text = b"one\r\n\ntwo\nx\xff\n123456789\nlast".as_slice();
         assert_eq!(
             split(8, [text]),
-            [line("one"), line(""), line("two"), Seen::NotUtf8(4), Seen::TooLong(9), line("last")]
+            [
+                line("one"),
+                line(""),
+                line("two"),
+                Seen::NotUtf8(4),
+                Seen::TooLong(9, b"12345678".to_vec()),
+                line("last")
+            ]
         );
         assert_eq!(split(8, []), []);
         assert_eq!(split(8, [b"a\r".as_slice()]), [line("a\r")]);
@@ -205,7 +227,7 @@ mod tests {
         let over = format!("{at}a\nb\n");
         assert_eq!(
             split(4096, over.as_bytes().chunks(1000)),
-            [Seen::TooLong(4097), Seen::Line("b".to_owned())]
+            [Seen::TooLong(4097, at.into_bytes()), Seen::Line("b".to_owned())]
         );
     }
 }

@@ -1,20 +1,18 @@
 //! The folder for what is kept between runs: `$XDG_STATE_HOME/chatrpc`, for nobody else's eyes.
 
-use std::env;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use crate::driver::os::environment::base_folder;
 use crate::driver::os::files::check_ours;
 
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || set("HOME").map(|home| home.join(".local/state"));
-    let base = set("XDG_STATE_HOME").filter(|path| path.is_absolute()).or_else(home);
-    let folder = base
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "neither HOME nor XDG_STATE_HOME"))?
+    let none = "neither XDG_STATE_HOME nor HOME is an absolute path";
+    let folder = base_folder("XDG_STATE_HOME", ".local/state")
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, none))?
         .join("chatrpc");
     let named =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));

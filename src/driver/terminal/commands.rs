@@ -19,6 +19,11 @@ pub(crate) const SCREEN: &[CommandHelp] = &[
     CommandHelp { name: "unignore", usage: "/unignore NAME", what: "show it again" },
 ];
 
+/// Every slash command: those of the machine, then the screen's own.
+pub fn slash_commands() -> impl Iterator<Item = &'static CommandHelp> {
+    COMMANDS.iter().chain(SCREEN)
+}
+
 /// How to show who comes and goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Joins {

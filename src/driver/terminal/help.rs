@@ -7,7 +7,7 @@ use crate::driver::terminal::commands::SCREEN;
 use crate::driver::terminal::theme::Signs;
 
 /// What the keys do: key, while typing, while reading back.
-pub(crate) const KEYS: &[[&str; 3]] = &[
+pub const KEYS: &[[&str; 3]] = &[
     ["Enter", "send", "details of the marked message"],
     ["Alt-Enter, Ctrl-J", "another line", ""],
     [

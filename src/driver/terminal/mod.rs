@@ -22,13 +22,13 @@
 
 pub(crate) mod alert;
 mod canvas;
-mod commands;
+pub(crate) mod commands;
 mod complete;
 pub(crate) mod decoder;
 mod detail;
 mod draw;
 mod editor;
-mod help;
+pub(crate) mod help;
 mod invite;
 mod keys;
 pub(crate) mod links;

@@ -28,7 +28,7 @@ fn history(width: u16, height: u16) -> Picture {
             addr,
             nodeset: addr,
             people,
-            room: Name::parse("lobby").unwrap(),
+            room: Name::parse("lobby").expect("a name"),
             open: false,
         },
         0,

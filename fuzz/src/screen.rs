@@ -187,7 +187,7 @@ impl Desk {
             addr,
             nodeset: addr,
             people: here,
-            room: Name::parse("lobby").unwrap(),
+            room: Name::parse("lobby").expect("a name"),
             open,
         });
         desk

@@ -70,7 +70,9 @@ impl View {
         }
         let drafting = matches!(self.prompt, Prompt::Draft) && self.sheet.is_none();
         if drafting && self.focus == Focus::Scroll && is_sentence(text) {
+            let before = self.commands.take(self.now_ms);
             self.switch();
+            self.insert(&before);
         }
         if drafting && self.focus == Focus::Type {
             self.hint = None;

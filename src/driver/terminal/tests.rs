@@ -727,7 +727,13 @@ fn a_sentence_typed_while_reading_back_is_a_sentence() {
             assert_eq!(room.draft(), typed);
             room.press(b"\x03");
         }
-        // All at once, as from a slow line.
+        // The rest at once, or all, as from a slow line.
+        room.press(b"\t");
+        let (first, rest) = typed.split_at(typed.chars().next().map_or(0, char::len_utf8));
+        room.press(first.as_bytes());
+        room.press(rest.as_bytes());
+        assert_eq!(room.draft(), typed);
+        room.press(b"\x03");
         room.press(b"\t");
         room.press(typed.as_bytes());
         assert_eq!(room.draft(), typed);

@@ -410,17 +410,21 @@ fn text(script: &mut Script<'_>) -> String {
 }
 
 /// What is written is ours, from the first byte to the last: frames, cursor positions, erasing
-/// everything, colours and attributes, links, and text that nothing has to be taken out of.
+/// everything, colours and attributes, links, the title of the window, and text that nothing has to be
+/// taken out of.
 fn check(bytes: &[u8]) {
     let text = core::str::from_utf8(bytes).expect("text");
     let mut parts = text.split('\x1b');
     safe(parts.next().unwrap_or_default());
-    // A link ends with ESC and a backslash.
+    // A link ends with ESC and a backslash, and so does a title.
     let mut in_link = false;
     for part in parts {
         if core::mem::take(&mut in_link) {
             let rest = part.strip_prefix('\\').expect("a link ends");
             safe(rest);
+        } else if let Some(title) = part.strip_prefix("]2;") {
+            in_link = true;
+            safe(title);
         } else if let Some(link) = part.strip_prefix("]8;") {
             in_link = true;
             let (id, address) = link.split_once(';').expect("a link has two parts");

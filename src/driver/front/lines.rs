@@ -66,10 +66,9 @@ impl Lines {
     fn presence(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         let line = match event {
             Event::Ready { me, room, open, .. } => {
-                let welcome = wording::welcome(room, &me.name);
+                let welcome = wording::welcome(room, *open, &me.name);
                 let here = wording::here(company, *open);
-                let open = if *open { " (OPEN: everybody can enter)" } else { "" };
-                format!("{welcome}{open}\n* {here}")
+                format!("{welcome}\n* {here}")
             }
             Event::Joined(who) => {
                 self.said_alone = false;

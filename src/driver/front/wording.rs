@@ -32,10 +32,11 @@ pub(crate) fn here(company: &Company, open: bool) -> String {
 }
 
 /// Somebody is in. The lobby is the room of those who name none.
-pub(crate) fn welcome(room: &Name, me: &Name) -> String {
+pub(crate) fn welcome(room: &Name, open: bool, me: &Name) -> String {
+    let open = if open { " (OPEN: everybody can enter)" } else { "" };
     match room.as_str() {
-        Room::LOBBY => format!("Welcome to the chat room, {me}!"),
-        _ => format!("Welcome to the chat room {room}, {me}!"),
+        Room::LOBBY => format!("Welcome to the chat room, {me}!{open}"),
+        _ => format!("Welcome to the chat room, {me}!{open} [{room}]"),
     }
 }
 

@@ -12,7 +12,7 @@
 use ratatui::layout::Rect;
 
 use crate::driver::front::numbers::grouped;
-use crate::driver::front::wording::{self, milliseconds};
+use crate::driver::front::wording::milliseconds;
 use crate::driver::terminal::canvas::Canvas;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::keys::without_last_feed;
@@ -160,10 +160,7 @@ fn greeting(view: &View, layout: &Layout, canvas: &mut Canvas) {
     };
     let name = view.page.company.me.as_ref().map_or("", |me| me.name.as_str());
     let width = usize::from(line.width);
-    let long = match (&view.room, &view.page.company.me) {
-        (Some(room), Some(me)) => wording::welcome(room, &me.name),
-        _ => format!("Welcome to the chat room, {name}!"),
-    };
+    let long = format!("Welcome to the chat room, {name}!");
     let short =
         if area.height == 3 { format!("chatRPC {name}") } else { format!("chatRPC{open} {name}") };
     let mut states = states(view);

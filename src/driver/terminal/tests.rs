@@ -775,7 +775,6 @@ fn the_room_is_named_and_the_window_says_what_is_unread() {
     };
     assert_eq!(title(&mut room).as_deref(), Some("ops chatRPC"));
     room.shows("chatRPC · ops");
-    room.shows("Welcome to the chat room ops, alice!");
     assert_eq!(title(&mut room), None, "it is said once");
     // The window has not the focus.
     room.press(b"\x1b[O");

@@ -500,6 +500,8 @@ impl Stream {
         match (numbers.as_deref(), rest[len]) {
             (Some(&[row, column]), b'H') if row > 0 && column > 0 => {}
             (Some([2]), b'J') => {}
+            // The title of the window is kept, and given back.
+            (Some([22 | 23, 2]), b't') => {}
             (Some(numbers), b'm') => self.sgr.extend(numbers),
             _ => return Err("a control sequence that is not ours"),
         }
@@ -513,7 +515,9 @@ impl Stream {
         if body.chars().any(|letter| !is_safe(letter, &mut marks)) {
             return Err("a letter that is not safe in an OSC");
         }
-        if let Some(text) = body.strip_prefix("9;") {
+        if body.strip_prefix("2;").is_some_and(|title| title.ends_with("chatRPC")) {
+            // The title of the window.
+        } else if let Some(text) = body.strip_prefix("9;") {
             self.notifications.push(text.to_owned());
         } else if let Some(text) = body.strip_prefix("52;c;") {
             let is_coded = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);

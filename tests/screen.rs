@@ -729,7 +729,7 @@ fn a_tour(addr: &str, alice: &mut Terminal, bob: &mut Process) {
     alice.press(F1);
     alice.see("Esc closes");
     alice.press(END);
-    alice.see("//TEXT");
+    alice.see("F1, F2, F4");
     alice.press("q");
     alice.press("/");
     alice.see("Commands, ");

@@ -15,7 +15,7 @@ mod roster;
 
 use core::net::SocketAddr;
 
-pub(crate) use self::lease::Card;
+pub(crate) use self::lease::{Card, Lease};
 use crate::machine::event::{Exit, Health};
 use crate::machine::wire::Change;
 

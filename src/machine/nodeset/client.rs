@@ -39,50 +39,6 @@ impl Client {
         Some(Self::Finding { find, rng })
     }
 
-    /// See [`Lease::register`].
-    pub(crate) fn register<T: AsksNodeset>(
-        &mut self,
-        now: Time,
-        card: &Card,
-        calls: &mut Calls<T>,
-    ) {
-        if let Some(lease) = self.lease_mut() {
-            lease.register(now, card, calls);
-        }
-    }
-
-    /// See [`Lease::ask_around`].
-    pub(crate) fn ask_around<T: AsksNodeset>(
-        &mut self,
-        now: Time,
-        card: &Card,
-        calls: &mut Calls<T>,
-    ) {
-        if let Some(lease) = self.lease_mut() {
-            lease.ask_around(now, card, calls);
-        }
-    }
-
-    /// See [`Lease::deregister`].
-    pub(crate) fn deregister<T: AsksNodeset>(
-        &mut self,
-        now: Time,
-        card: &Card,
-        calls: &mut Calls<T>,
-    ) -> bool {
-        self.lease_mut().is_some_and(|lease| lease.deregister(now, card, calls))
-    }
-
-    /// See [`Lease::give_back`].
-    pub(crate) fn give_back<T: AsksNodeset>(
-        &mut self,
-        now: Time,
-        card: &Card,
-        calls: &mut Calls<T>,
-    ) -> bool {
-        self.lease_mut().is_some_and(|lease| lease.give_back(now, card, calls))
-    }
-
     /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
     pub(crate) fn answered<T: AsksNodeset>(
         &mut self,
@@ -161,27 +117,25 @@ impl Client {
         }
     }
 
+    /// Our place in the room, or what will be one; `None` while the room is still looked for.
+    pub(crate) const fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Finding { .. } => None,
+            Self::Leasing(lease) => Some(lease),
+        }
+    }
+
+    pub(crate) const fn lease_mut(&mut self) -> Option<&mut Lease> {
+        match self {
+            Self::Finding { .. } => None,
+            Self::Leasing(lease) => Some(lease),
+        }
+    }
+
     pub(crate) const fn link(&self) -> LinkKey {
         match self {
             Self::Finding { find, .. } => find.contact().link,
             Self::Leasing(lease) => lease.link(),
-        }
-    }
-
-    pub(crate) const fn holds_lease(&self) -> bool {
-        matches!(self, Self::Leasing(lease) if lease.is_held())
-    }
-
-    /// A first lease was asked for, and is still due.
-    pub(crate) const fn is_registering(&self) -> bool {
-        matches!(self, Self::Leasing(lease) if lease.is_asked_for())
-    }
-
-    /// How many are in other rooms of the nodeset, as it said last.
-    pub(crate) const fn elsewhere(&self) -> u8 {
-        match self {
-            Self::Finding { .. } => 0,
-            Self::Leasing(lease) => lease.elsewhere(),
         }
     }
 
@@ -203,13 +157,6 @@ impl Client {
     pub(crate) fn check(&self) {
         if let Self::Finding { find, .. } = self {
             find.check();
-        }
-    }
-
-    const fn lease_mut(&mut self) -> Option<&mut Lease> {
-        match self {
-            Self::Finding { .. } => None,
-            Self::Leasing(lease) => Some(lease),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Peer, Stage, wanted};
 use crate::machine::call::Arrival;
+use crate::machine::nodeset::client::Client;
 use crate::machine::purpose::{Ask, LinkKey, Purpose};
 use crate::machine::wire::{Response, Sender};
 
@@ -55,8 +56,9 @@ impl Peer {
             Purpose::Member(member, matter) => {
                 let known = members.failed(link, (member, matter), &mut ctx);
                 let card = wanted(&self.stage, &self.card).filter(|_| !known);
-                if let (Some(client), Some(card)) = (&mut self.client, card) {
-                    client.ask_around(self.now, card, &mut self.calls);
+                let lease = self.client.as_mut().and_then(Client::lease_mut);
+                if let (Some(lease), Some(card)) = (lease, card) {
+                    lease.ask_around(self.now, card, &mut self.calls);
                 }
             }
             Purpose::Probe => self.probed(link, false),

@@ -6,8 +6,8 @@ use super::{Peer, Stage};
 use crate::machine::call::{Admission, Arrival};
 use crate::machine::event::{Event, Exit, Health, NameProblem};
 use crate::machine::member::Member;
-use crate::machine::nodeset::News;
 use crate::machine::nodeset::client::Client;
+use crate::machine::nodeset::{Lease, News};
 use crate::machine::purpose::{LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};
@@ -42,7 +42,7 @@ impl Peer {
 
     /// Who waits alone is told, whenever there are more, that the one they wait for may be next door.
     fn notice_elsewhere(&mut self) {
-        let count = self.client.as_ref().map_or(0, Client::elsewhere);
+        let count = self.client.as_ref().and_then(Client::lease).map_or(0, Lease::elsewhere);
         let waits = matches!(self.stage, Stage::Ready) && self.members.shown_count() == 0;
         if waits && count > self.elsewhere {
             self.elsewhere = count;
@@ -176,8 +176,8 @@ impl Peer {
 
     pub(super) fn enter(&mut self) {
         self.stage = Stage::Entering { until: None };
-        if let Some(client) = &mut self.client {
-            client.register(self.now, &self.card, &mut self.calls);
+        if let Some(lease) = self.client.as_mut().and_then(Client::lease_mut) {
+            lease.register(self.now, &self.card, &mut self.calls);
         }
     }
 

@@ -57,10 +57,11 @@ impl Peer {
             let request = Request::Bye { next, beacon: ctx.me.clone() };
             open += usize::from(ctx.calls.request(ctx.now, path, Purpose::Bye, &request).is_some());
         }
-        if let Some(client) = &mut self.client {
-            open += usize::from(client.deregister(self.now, &self.card, &mut self.calls));
+        let mut lease_due = false;
+        if let Some(lease) = self.client.as_mut().and_then(Client::lease_mut) {
+            open += usize::from(lease.deregister(self.now, &self.card, &mut self.calls));
+            lease_due = lease.is_asked_for();
         }
-        let lease_due = self.client.as_ref().is_some_and(Client::is_registering);
         open += usize::from(lease_due);
         self.stage = Stage::Parting { until: self.now + PARTING_MAX, open, lease_due };
     }
@@ -71,9 +72,9 @@ impl Peer {
         if !core::mem::take(lease_due) {
             return;
         }
-        let Some(client) = &mut self.client else { return };
+        let Some(lease) = self.client.as_mut().and_then(Client::lease_mut) else { return };
         let given_back = match response {
-            Some(Response::Lease { .. }) => client.give_back(self.now, &self.card, &mut self.calls),
+            Some(Response::Lease { .. }) => lease.give_back(self.now, &self.card, &mut self.calls),
             _ => false,
         };
         if !given_back {

@@ -9,6 +9,7 @@ use crate::machine::command::Command;
 use crate::machine::event::{Event, NameProblem, Presence, Refusal};
 use crate::machine::member::Member;
 use crate::machine::name::Name;
+use crate::machine::nodeset::client::Client;
 use crate::machine::purpose::MemberKey;
 use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::TEXT_MAX;
@@ -142,8 +143,9 @@ impl Peer {
         self.members.note_own_look(Some(&was), &beacon);
         self.sign(beacon);
         self.out.show(Event::Renamed { who: self.me(), was });
-        if let Some(client) = self.client.as_mut().filter(|client| client.holds_lease()) {
-            client.register(self.now, &self.card, &mut self.calls);
+        let lease = self.client.as_mut().and_then(Client::lease_mut);
+        if let Some(lease) = lease.filter(|lease| lease.is_held()) {
+            lease.register(self.now, &self.card, &mut self.calls);
         }
         let (members, mut ctx) = self.parts();
         members.tell_beacon(&mut ctx);

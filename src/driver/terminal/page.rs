@@ -12,7 +12,7 @@ use crate::driver::os::clock::Zone;
 use crate::driver::terminal::commands::{ClockFace, Joins};
 use crate::driver::terminal::links::links;
 use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
-use crate::driver::terminal::search::hits;
+use crate::driver::terminal::search::Wanted;
 use crate::driver::terminal::theme::{Role, Signs};
 use crate::driver::terminal::viewport::{Keyed, Source};
 use crate::driver::terminal::wrap::{columns, cut, wrap};
@@ -308,7 +308,7 @@ impl Page {
         let indent = indent.min(taken).min(self.width / 2);
         let broken =
             wrap(text, self.width.saturating_sub(taken), self.width.saturating_sub(indent));
-        let (links, found) = (links(text), hits(text, &self.wanted));
+        let (links, found) = (links(text), Wanted::new(&self.wanted).hits(text));
         let mut head = Some(head);
         for row in broken {
             let mut parts =

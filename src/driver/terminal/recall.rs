@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::search::contains;
+use crate::driver::terminal::search::Wanted;
 
 /// How many lines are remembered, in memory only: they may be private.
 const LINES_MAX: usize = 500;
@@ -50,8 +50,9 @@ impl Recall {
 
     /// The newest line that has `part` in it, among those older than the first `skip` such lines.
     pub(crate) fn find(&self, part: &str, skip: usize) -> Option<&str> {
-        let hits = self.lines.iter().rev().filter(|line| contains(line, part));
-        hits.map(String::as_str).nth(skip).filter(|_| !part.is_empty())
+        let part = Wanted::new(part);
+        let hits = self.lines.iter().rev().filter(|line| part.is_in(line));
+        hits.map(String::as_str).nth(skip)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::driver::terminal::search::contains;
+use crate::driver::terminal::search::Wanted;
 use crate::machine::{MessageId, PeerId, Person, SafeText, Why};
 
 /// How many entries are kept, and how many bytes, about. The oldest go first.
@@ -260,11 +260,11 @@ impl Scrollback {
 
     /// The newest message before an entry that has `wanted` in it; or the oldest one after it.
     pub(crate) fn find(&self, wanted: &str, from: u64, back: bool) -> Option<u64> {
+        let wanted = Wanted::new(wanted);
         let has = |&entry: &u64| match &self.get(entry)?.item {
             Item::Said(said) => {
-                let hit = contains(said.text.as_str(), wanted)
-                    || contains(said.from.name.as_str(), wanted);
-                hit.then_some(entry)
+                let hit = [said.text.as_str(), said.from.name.as_str()];
+                hit.into_iter().any(|text| wanted.is_in(text)).then_some(entry)
             }
             _ => None,
         };

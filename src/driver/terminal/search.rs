@@ -7,45 +7,54 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::machine::folded;
 
-/// Where `wanted` stands in `text`, without overlaps. Nothing stands nowhere.
-///
-/// No normal form reaches beyond a grapheme (UAX 29, section 3), so that each is compared by itself,
-/// and found as a whole.
-pub(crate) fn hits(text: &str, wanted: &str) -> Vec<Range<usize>> {
-    let wanted = folded(wanted);
-    if wanted.is_empty() || !contains(text, &wanted) {
-        return Vec::new();
-    }
-    if text.is_ascii() {
-        let text = folded(text);
-        return text.match_indices(&*wanted).map(|(at, hit)| at..at + hit.len()).collect();
-    }
-    // The folded text, and which part of the text each byte of it is.
-    let mut whole = String::with_capacity(text.len());
-    let mut parts = Vec::with_capacity(text.len());
-    for (at, grapheme) in text.grapheme_indices(true) {
-        whole += &folded(grapheme);
-        parts.resize(whole.len(), at..at + grapheme.len());
-    }
-    let found = whole.match_indices(&*wanted).map(|(at, hit)| at..at + hit.len());
-    found.map(|hit| parts[hit.start].start..parts[hit.end - 1].end).collect()
-}
+/// What is looked for, in the form in which texts are compared: a whole history is asked for it at once.
+#[derive(Debug)]
+pub(crate) struct Wanted(String);
 
-/// Whether `wanted` stands in `text`. A whole history is asked this at once, so that most texts are
-/// told apart by the first letter.
-pub(crate) fn contains(text: &str, wanted: &str) -> bool {
-    let wanted = folded(wanted);
-    let Some(&first) = wanted.as_bytes().first() else { return false };
-    if !text.is_ascii() {
-        return folded(text).contains(&*wanted);
+impl Wanted {
+    pub(crate) fn new(wanted: &str) -> Self {
+        Self(folded(wanted).into_owned())
     }
-    let text = text.as_bytes();
-    let begins = |(_, byte): &(usize, &u8)| byte.to_ascii_lowercase() == first;
-    let mut places = text.iter().enumerate().filter(begins);
-    places.any(|(at, _)| {
-        let here = text.get(at..at + wanted.len());
-        here.is_some_and(|here| here.eq_ignore_ascii_case(wanted.as_bytes()))
-    })
+
+    /// Where it stands in `text`, without overlaps. Nothing stands nowhere.
+    ///
+    /// No normal form reaches beyond a grapheme (UAX 29, section 3), so that each is compared by itself,
+    /// and found as a whole.
+    pub(crate) fn hits(&self, text: &str) -> Vec<Range<usize>> {
+        let Self(wanted) = self;
+        if !self.is_in(text) {
+            return Vec::new();
+        }
+        if text.is_ascii() {
+            let text = folded(text);
+            return text.match_indices(wanted).map(|(at, hit)| at..at + hit.len()).collect();
+        }
+        // The folded text, and which part of the text each byte of it is.
+        let mut whole = String::with_capacity(text.len());
+        let mut parts = Vec::with_capacity(text.len());
+        for (at, grapheme) in text.grapheme_indices(true) {
+            whole += &folded(grapheme);
+            parts.resize(whole.len(), at..at + grapheme.len());
+        }
+        let found = whole.match_indices(wanted).map(|(at, hit)| at..at + hit.len());
+        found.map(|hit| parts[hit.start].start..parts[hit.end - 1].end).collect()
+    }
+
+    /// Whether it stands in `text`: most texts are told apart by the first letter. Nothing stands nowhere.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        let wanted = self.0.as_bytes();
+        let Some(&first) = wanted.first() else { return false };
+        if !text.is_ascii() {
+            return folded(text).contains(&self.0);
+        }
+        let text = text.as_bytes();
+        let begins = |(_, byte): &(usize, &u8)| byte.to_ascii_lowercase() == first;
+        let mut places = text.iter().enumerate().filter(begins);
+        places.any(|(at, _)| {
+            let here = text.get(at..at + wanted.len());
+            here.is_some_and(|here| here.eq_ignore_ascii_case(wanted))
+        })
+    }
 }
 
 /// Whether `text` begins with `wanted`.
@@ -56,6 +65,14 @@ pub(crate) fn begins(text: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn hits(text: &str, wanted: &str) -> Vec<Range<usize>> {
+        Wanted::new(wanted).hits(text)
+    }
+
+    fn contains(text: &str, wanted: &str) -> bool {
+        Wanted::new(wanted).is_in(text)
+    }
 
     #[test]
     fn upper_and_lower_case() {

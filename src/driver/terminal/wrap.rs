@@ -8,7 +8,7 @@ use ratatui::buffer::CellWidth;
 use unicode_linebreak::linebreaks;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::links::links;
+use crate::driver::terminal::links::links;
 use crate::machine::{ZWJ, ZWNJ, sanitize};
 
 /// How many columns a text takes, grapheme by grapheme, as it is drawn.

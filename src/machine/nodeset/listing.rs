@@ -58,6 +58,8 @@ pub struct Listing {
     found: BTreeMap<Handle, Listed>,
     out: Outbox,
     done: bool,
+    /// How it ended, until that is told.
+    exit: Option<Exit>,
 }
 
 impl Listing {
@@ -65,7 +67,8 @@ impl Listing {
     pub fn new(config: ListingConfig) -> Self {
         let calls = Calls::new(config.incarnation.get(), 1, config.seed.stream("calls"));
         let (found, out) = (BTreeMap::new(), Outbox::default());
-        Self { config, now: Time::ZERO, calls, find: None, found, out, done: false }
+        let now = Time::ZERO;
+        Self { config, now, calls, find: None, found, out, done: false, exit: None }
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
@@ -97,7 +100,7 @@ impl Listing {
 
     fn over(&mut self, exit: Exit) {
         self.done = true;
-        self.out.exit(exit);
+        self.exit = Some(exit);
     }
 
     fn take(&mut self, found: Found) {
@@ -158,8 +161,9 @@ impl Machine for Listing {
             }
             _ => {}
         }
-        let Some(find) = &mut self.find else { return };
-        find.tick(now, &mut self.calls);
+        if let Some(find) = &mut self.find {
+            find.tick(now, &mut self.calls);
+        }
         while !self.done
             && let Some(find) = &mut self.find
             && let Some((_, ask)) = self.calls.expired(now)
@@ -170,6 +174,10 @@ impl Machine for Listing {
             }
         }
         self.calls.flush(now, &mut self.out);
+        // Nothing follows it.
+        if let Some(exit) = self.exit.take() {
+            self.out.exit(exit);
+        }
     }
 
     fn poll(&mut self) -> Option<Action<'_>> {
@@ -202,8 +210,8 @@ impl Machine for Listing {
     }
 
     fn digest(&self) -> u64 {
-        let Self { find, calls, found, done, .. } = self;
-        digest(&(find, calls, found, done))
+        let Self { find, calls, found, done, exit, .. } = self;
+        digest(&(find, calls, found, done, exit))
     }
 
     fn check(&self) {
@@ -235,6 +243,22 @@ mod tests {
             });
         }
         (listing, asked)
+    }
+
+    /// The second first question was due at the very moment at which the network said that nobody listens,
+    /// and was sent behind the exit.
+    #[test]
+    fn nothing_is_asked_behind_the_exit() {
+        let room = Room::new(Name::parse("lobby").expect("a name"), None);
+        let config = ListingConfig::new(Seed([1; 32]), Incarnation::at(1), room, nodeset());
+        let mut listing = Listing::new(config);
+        drain(&mut listing, ms(0), Input::Tick, |_| {});
+        let mut last = None;
+        drain(&mut listing, ms(100), Input::Unreachable(nodeset()), |action| {
+            assert!(!matches!(last, Some(true)), "{action:?}");
+            last = Some(matches!(action, Action::Exit(_)));
+        });
+        assert_eq!(last, Some(true));
     }
 
     /// A nodeset may put two answers into one datagram. The second one was taken for news after the

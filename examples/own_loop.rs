@@ -34,7 +34,7 @@ fn own(
     let (began, mut bytes, mut over) = (Instant::now(), [0; 2048], false);
     let mut input = |machine: &mut dyn Machine, input: Input<'_>| {
         let now = Time::from_micros(began.elapsed().as_micros() as u64);
-        drain(machine, now, input, |action| match action {
+        let drained = drain(machine, now, input, |action| match action {
             // A datagram that cannot be sent is one that was lost: the machine will call again.
             Action::Send { to, bytes } => drop(socket.send_to(bytes, to)),
             Action::Show(Event::Ready { .. }) => said.send(Said::Joined).unwrap_or(()),
@@ -47,22 +47,25 @@ fn own(
             Action::Show(_) => {}
             Action::Exit(_) => over = true,
         });
-        over
+        (over, drained.wake)
     };
-    input(&mut machine, Input::Tick);
+    let mut wake = input(&mut machine, Input::Tick).1;
     loop {
         // Sleep until something comes, or is due; here at most 20 ms, since lines wake nobody.
-        let due = machine.next_wake().map_or(u64::MAX, |wake| wake.at.as_micros());
+        let due = wake.map_or(u64::MAX, |wake| wake.at.as_micros());
         let left = due.saturating_sub(began.elapsed().as_micros() as u64).clamp(1_000, 20_000);
         socket.set_read_timeout(Some(Duration::from_micros(left))).expect("a timeout");
-        let over = match socket.recv_from(&mut bytes) {
+        let mut next = match socket.recv_from(&mut bytes) {
             Ok((len, from)) => input(&mut machine, Input::Datagram { from, bytes: &bytes[..len] }),
             Err(_) => input(&mut machine, Input::Tick),
         };
-        let typed = lines.try_iter().any(|line| input(&mut machine, Input::Line(&line)));
-        if over || typed {
+        for line in lines.try_iter() {
+            next = input(&mut machine, Input::Line(&line));
+        }
+        if next.0 {
             return;
         }
+        wake = next.1;
     }
 }
 

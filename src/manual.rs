@@ -53,6 +53,10 @@ const STATUSES: &[(&str, &str)] = &[
     ("7", "Not the same protocol."),
     ("129", "The terminal is gone."),
     ("143", "SIGTERM."),
+    (
+        "128 + N",
+        "Any other signal N that ends programs: the room is left, and the terminal given back.",
+    ),
 ];
 
 /// The page of a command, or of the program.
@@ -145,4 +149,21 @@ fn section<'a>(page: &mut String, heading: &str, rows: impl Iterator<Item = (&'a
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_every_exit_status() {
+        let readme = include_str!("../README.md");
+        let line = readme.lines().find(|line| line.starts_with("**Exit status.**"));
+        let line = line.expect("a line about them");
+        for (status, _) in STATUSES {
+            let number = status.split(' ').next().unwrap_or(status);
+            let words: Vec<&str> = line.split([' ', '.', ',', ';']).collect();
+            assert!(words.contains(&number), "{status} is not in the README");
+        }
+    }
 }

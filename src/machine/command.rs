@@ -5,7 +5,7 @@
 //! sees of it, which is what is left once blanks and everything invisible before it are gone.
 
 use crate::machine::event::Refusal;
-use crate::machine::habits::{Habit, habit, otherwise};
+use crate::machine::habits::{Habit, habit};
 use crate::machine::name::looks;
 use crate::machine::text::SafeText;
 use crate::machine::text::is_unseen;
@@ -240,7 +240,9 @@ impl CommandHelp {
                     return Ok(meant);
                 }
             }
-            Some(Habit::Otherwise(how)) => return Err(otherwise(word, how)),
+            Some(Habit::Otherwise(how)) => {
+                return Err(Refusal::Otherwise { typed: SafeText::new(word), how });
+            }
             None => {}
         }
         let begin = || all().filter(|help| !word.is_empty() && help.name.starts_with(word));

@@ -1,9 +1,6 @@
 //! What people type who know other chats (RFC 2812 and its clients): another name of a command, or how it
 //! is done here.
 
-use crate::machine::event::Refusal;
-use crate::machine::text::SafeText;
-
 /// What a habit comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Habit {
@@ -19,6 +16,7 @@ const ANOTHER_ROOM: Habit =
     Otherwise("a room is a chat of its own: chatrpc chat --room NAME, in another window");
 const NOBODY_RULES: Habit =
     Otherwise("nobody rules a room: /ignore hides somebody, and a secret keeps strangers out");
+const NO_LIST: Habit = Otherwise("a nodeset tells nobody which rooms there are: their members do");
 const NO_TOPIC: Habit = Otherwise("a room has a name and no topic: say it");
 const NO_AWAY: Habit =
     Otherwise("nobody is away: who has a message is shown beside it, whenever they read it");
@@ -51,7 +49,7 @@ const HABITS: &[(&str, Habit)] = &[
     ("kick", NOBODY_RULES),
     ("kill", NOBODY_RULES),
     ("leave", Command("quit")),
-    ("list", Otherwise("a nodeset tells nobody which rooms there are: their members do")),
+    ("list", NO_LIST),
     ("logout", Command("quit")),
     ("lusers", Command("who")),
     ("mode", NOBODY_RULES),
@@ -73,7 +71,7 @@ const HABITS: &[(&str, Habit)] = &[
     ("raw", NO_SERVER),
     ("reconnect", NO_SERVER),
     ("reply", Command("msg")),
-    ("rooms", Otherwise("a nodeset tells nobody which rooms there are: their members do")),
+    ("rooms", NO_LIST),
     ("server", NO_SERVER),
     ("tell", Command("msg")),
     ("topic", NO_TOPIC),
@@ -91,11 +89,6 @@ pub(crate) fn habit(word: &str) -> Option<Habit> {
     let lower = word.to_ascii_lowercase();
     let found = HABITS.binary_search_by_key(&lower.as_str(), |&(word, _)| word).ok()?;
     Some(HABITS[found].1)
-}
-
-/// How it is done here.
-pub(crate) fn otherwise<'a>(word: &'a str, how: &'static str) -> Refusal<'a> {
-    Refusal::Otherwise { typed: SafeText::new(word), how }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl View {
         }
         let drafting = matches!(self.prompt, Prompt::Draft) && self.sheet.is_none();
         if drafting && self.focus == Focus::Scroll && is_sentence(text) {
-            let before = self.commands.take(self.now_ms);
+            let before = self.pressed.take(self.now_ms);
             self.switch();
             self.insert(&before);
         }
@@ -370,13 +370,13 @@ impl View {
             Key::Char(letter) if !stroke.ctrl && !stroke.alt => return self.type_on(letter),
             _ => {}
         }
-        self.commands.note(stroke, self.now_ms);
+        self.pressed.note(stroke, self.now_ms);
     }
 
     /// A letter that is no command while reading back begins a sentence, or goes on with one whose first
     /// letters were taken for commands.
     fn type_on(&mut self, letter: char) {
-        let before = self.commands.take(self.now_ms);
+        let before = self.pressed.take(self.now_ms);
         self.switch();
         self.insert(&before);
         self.insert(letter.encode_utf8(&mut [0; 4]));

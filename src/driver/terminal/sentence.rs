@@ -7,12 +7,12 @@ const SENTENCE_MS: u64 = 1_000;
 
 /// Letters that were taken for commands, one soon after the other.
 #[derive(Debug, Default)]
-pub(super) struct Commands {
+pub(super) struct Pressed {
     letters: String,
     at: u64,
 }
 
-impl Commands {
+impl Pressed {
     /// A key was pressed: a letter may turn out to begin a sentence. `/` asks for something itself.
     pub(super) fn note(&mut self, stroke: Stroke, now_ms: u64) {
         match stroke.key {
@@ -44,15 +44,15 @@ mod tests {
 
     #[test]
     fn letters_of_one_sentence_follow_each_other_soon() {
-        let mut commands = Commands::default();
+        let mut pressed = Pressed::default();
         for (letter, at) in [('g', 0), ('n', 5_000), ('u', 5_400)] {
-            commands.note(Stroke::plain(Key::Char(letter)), at);
+            pressed.note(Stroke::plain(Key::Char(letter)), at);
         }
-        assert_eq!(commands.take(5_600), "nu");
-        assert_eq!(commands.take(5_600), "", "they are typed once");
-        commands.note(Stroke::plain(Key::Char('g')), 6_000);
-        commands.note(Stroke::plain(Key::Down), 6_100);
-        assert_eq!(commands.take(6_200), "", "another key came between");
+        assert_eq!(pressed.take(5_600), "nu");
+        assert_eq!(pressed.take(5_600), "", "they are typed once");
+        pressed.note(Stroke::plain(Key::Char('g')), 6_000);
+        pressed.note(Stroke::plain(Key::Down), 6_100);
+        assert_eq!(pressed.take(6_200), "", "another key came between");
     }
 
     #[test]

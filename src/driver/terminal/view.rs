@@ -22,7 +22,7 @@ use crate::driver::terminal::invite::Invite;
 use crate::driver::terminal::page::{Page, Unread};
 use crate::driver::terminal::recall::Recall;
 use crate::driver::terminal::scrollback::{Fate, Said};
-use crate::driver::terminal::sentence::Commands;
+use crate::driver::terminal::sentence::Pressed;
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
@@ -101,7 +101,7 @@ pub(crate) struct View {
     /// The room has no secret: everybody can enter.
     pub(crate) room_is_open: bool,
     /// What was typed while reading back.
-    pub(super) commands: Commands,
+    pub(super) pressed: Pressed,
     /// Messages that came since we read back.
     pub(crate) below: u64,
     pub(super) notify: Notify,
@@ -144,7 +144,7 @@ impl View {
             leaving: false,
             room: None,
             room_is_open: false,
-            commands: Commands::default(),
+            pressed: Pressed::default(),
             below: 0,
             notify: Notify::Mentions,
             away: false,

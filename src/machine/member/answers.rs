@@ -1,6 +1,6 @@
 //! What a member asks of us, and what comes of what we ask of them: answers, receipts, silence.
 
-use super::{Ctx, MemberKey, Members};
+use super::{Ctx, Member, MemberKey, Members};
 use crate::machine::call::{Admission, Arrival};
 use crate::machine::inward::Taken;
 use crate::machine::mention::mentions;
@@ -86,7 +86,8 @@ impl Members {
             ctx.calls.blame.over_limit += 1;
             return None;
         }
-        if self.get(key).is_some_and(|member| member.streams.hears(at.0)) {
+        let comes_in = |member: &Member| member.streams.hears(at.0) && !member.life.is_shown();
+        if self.get(key).is_some_and(comes_in) {
             self.show(key, ctx);
         }
         let (me, out) = (ctx.me.beacon.name.as_str(), &mut *ctx.out);

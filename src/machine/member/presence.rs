@@ -50,7 +50,7 @@ impl Members {
         }
     }
 
-    /// Something was heard from a member. It extends their lease, unless it was long on its way: then
+    /// Something was heard from a member. It keeps them here, unless it was long on its way: then
     /// they are asked. When it is the newest of all and came over another link than their path, which
     /// has been quiet, they may have moved.
     pub(crate) fn heard(
@@ -128,7 +128,7 @@ impl Members {
         self.reschedule(key);
     }
 
-    /// A lease has run out.
+    /// Nothing was heard of somebody for too long.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         if let Some(why) = member.life.expire(ctx.now) {

@@ -7,7 +7,6 @@ mod support;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
@@ -21,17 +20,15 @@ fn full() -> File {
 fn onto_full_disk(args: &[&str]) -> (i32, String) {
     let mut command = chatrpc(args);
     command.stdin(Stdio::null()).stdout(full()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut errors = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-    (child.wait().unwrap().code().unwrap(), errors)
+    let mut process = Process::onto(&mut command);
+    (process.status(), process.errors())
 }
 
 /// The status of a command whose outputs are those.
 fn status(args: &[&str], stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> i32 {
     let mut command = chatrpc(args);
     command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
-    command.status().unwrap().code().expect("it was not killed")
+    Process::onto(&mut command).status()
 }
 
 /// A pipe that nobody reads any more.
@@ -58,7 +55,7 @@ const PRINTERS: [&[&str]; 9] = [
 #[test]
 fn a_full_disk_is_an_error_with_a_reason() {
     let (_nodeset, addr) = nodeset();
-    let _alice = person(&addr, "alice");
+    let mut alice = person(&addr, "alice");
     let who = [&["who", addr.as_str()][..], &["who", &addr, "--json"]];
     let serve = ["nodeset", "--listen", "127.0.0.1:0"];
     for args in PRINTERS.iter().copied().chain(who).chain([&serve[..]]) {
@@ -67,18 +64,18 @@ fn a_full_disk_is_an_error_with_a_reason() {
         let what = "error: standard output cannot be written: No space left on device";
         assert!(errors.starts_with(what), "{args:?}: {errors}");
     }
-    // Whoever chats learns it with the first line.
+    // Whoever chats learns it with the first line: of JSON that they are in, else of what is said.
     for json in [&["--json"][..], &[]] {
         let chat = ["chat", &addr, "-n", "bob", "--stay", "--listen", "127.0.0.1:0"];
         let mut command = chatrpc(&[&chat, json].concat());
         command.stdin(Stdio::null()).stdout(full()).stderr(Stdio::piped());
-        let mut bob = command.spawn().unwrap();
-        let mut send = Process::of(chatrpc(&["send", &addr, "-q", "hi"]).stdin(Stdio::null()));
-        send.status();
-        let mut errors = String::new();
-        bob.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        assert_eq!(bob.wait().unwrap().code(), Some(1), "{errors}");
-        assert!(errors.contains("error: standard output cannot be written"), "{errors}");
+        let mut bob = Process::onto(&mut command);
+        if json.is_empty() {
+            bob.err.wait("* Welcome to the chat room, bob!");
+            alice.say("hi");
+        }
+        assert_eq!(bob.status(), 1, "{}", bob.errors());
+        assert!(bob.errors().contains("error: standard output cannot be written"));
     }
 }
 

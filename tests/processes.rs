@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{PATIENCE, PROGRAM, Process, chatrpc, nodeset, nodeset_at, people, person};
+use support::{PATIENCE, PROGRAM, Process, chatrpc, ended, nodeset, nodeset_at, people, person};
 
 /// Runs a command to its end without input: status, standard output, standard error.
 fn run(args: &[&str]) -> (i32, String, String) {
@@ -357,7 +357,7 @@ fn a_reader_that_leaves_is_no_error() {
     assert_eq!(line, "alice: one\n");
     drop(out);
     alice.err.wait("* bob has left the chat!");
-    assert_eq!(bob.wait().unwrap().code(), Some(0));
+    assert_eq!(ended(&mut bob).code(), Some(0));
 }
 
 #[test]
@@ -389,7 +389,7 @@ fn a_stalled_reader_does_not_hinder_the_room() {
     assert!(terminated.success());
     let mut errors = String::new();
     bob.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-    assert_eq!(bob.wait().unwrap().code(), Some(143));
+    assert_eq!(ended(&mut bob).code(), Some(143));
     assert!(!errors.contains("stalled"), "{errors}");
 }
 

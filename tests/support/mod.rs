@@ -3,8 +3,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -61,6 +61,13 @@ impl Lines {
             }
         });
         Self { what, lines, seen: Vec::new(), taken: 0 }
+    }
+
+    fn of_any(what: String, stream: Option<impl Read + Send + 'static>) -> Self {
+        match stream {
+            Some(stream) => Self::of(what, stream),
+            None => Self::of(what, io::empty()),
+        }
     }
 
     /// The next line, or `None` at the end.
@@ -155,6 +162,21 @@ pub fn is_ignored(signal: &str) -> bool {
     ignored
 }
 
+/// How a program ended, which it does in time.
+pub fn ended(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > end {
+            let _ = child.kill();
+            panic!("process {} does not end", child.id());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A running program.
 pub struct Process {
     pub child: Child,
@@ -170,14 +192,18 @@ impl Process {
 
     /// Starts a command whose standard input is settled.
     pub fn of(command: &mut Command) -> Self {
-        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.expect("the program starts");
+        Self::onto(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// Starts a command whose streams are settled. Of one that is no pipe there are no lines.
+    pub fn onto(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
         let what = format!("{:?}", command.get_args().collect::<Vec<_>>());
-        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (out, err) = (format!("stdout of {what}"), format!("stderr of {what}"));
         Self {
             stdin: child.stdin.take(),
-            out: Lines::of(format!("stdout of {what}"), out),
-            err: Lines::of(format!("stderr of {what}"), err),
+            out: Lines::of_any(out, child.stdout.take()),
+            err: Lines::of_any(err, child.stderr.take()),
             child,
         }
     }
@@ -203,7 +229,7 @@ impl Process {
     pub fn status(&mut self) -> i32 {
         self.out.all();
         self.err.all();
-        self.child.wait().unwrap().code().expect("it was not killed")
+        ended(&mut self.child).code().expect("it was not killed")
     }
 
     /// What it printed on standard error altogether.

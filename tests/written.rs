@@ -9,5 +9,7 @@ mod cast;
 mod join;
 #[path = "written/malformed.rs"]
 mod malformed;
+#[path = "written/names.rs"]
+mod names;
 #[path = "written/vectors.rs"]
 mod vectors;

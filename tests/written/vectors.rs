@@ -12,6 +12,7 @@ use chatrpc::machine::{Handle, Noise, Sealed, words};
 use crate::anatomy::{self, Of};
 use crate::cast::*;
 use crate::malformed::malformed;
+use crate::names::{looks, names};
 
 /// The lines of an object: names and texts.
 pub(crate) fn object(pairs: &[(&str, String)], out: &mut String) {
@@ -281,11 +282,13 @@ fn the_vectors_are_what_we_compute() {
     );
     given(&mut text);
     type Part = fn(&mut String);
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 7] = [
         ("hashes", hashes),
         ("handshake, alice begins", handshakes),
         ("clear", in_the_open),
         ("data, in the session of that handshake", under_the_seal),
+        ("names", names),
+        ("looks", looks),
         ("refused", malformed),
     ];
     for (name, part) in parts {

@@ -286,7 +286,7 @@ impl OutStream {
     }
 
     /// When a hello may open the stream anew: now, and from then on after pauses that grow, for as long
-    /// as the reader takes nothing. They stay well below a lease: only a hello keeps somebody here who
+    /// as the reader takes nothing. They stay well below the time of a member: only a hello keeps somebody here who
     /// does not know the stream.
     pub(crate) fn greets_at(&mut self, now: Time) -> Time {
         if self.greeting > now {

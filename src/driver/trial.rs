@@ -1,17 +1,20 @@
 //! The pure parts of the driver, in plain types: what the fuzz targets in `fuzz/` try, and no part of
 //! the interface.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
 use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::invitation::Invitation;
 use crate::driver::front::json::{INPUT_MAX, Json};
 use crate::driver::front::lines::{Lines, Style};
 use crate::driver::front::note::Note;
 use crate::driver::front::typist::{BURST, Typist};
 use crate::driver::os::clock::Zone;
+use crate::driver::os::failure::Failure;
 use crate::driver::os::identity;
 use crate::driver::os::splitter::Splitter;
 use crate::driver::os::trusted;
@@ -21,7 +24,7 @@ use crate::driver::terminal::picture::Picture;
 use crate::driver::terminal::theme::{ASCII, Depth, Theme};
 use crate::driver::terminal::want::Want;
 use crate::driver::terminal::{links, wrap};
-use crate::machine::{Event, SafeText, TEXT_MAX, Time};
+use crate::machine::{Event, Room, SafeText, TEXT_MAX, Time};
 
 /// What was typed, for bytes that came in these reads at these instants, a tick before each.
 pub fn typed<'a>(reads: impl IntoIterator<Item = (Time, &'a [u8])>, end: Time) -> Vec<String> {
@@ -120,6 +123,22 @@ pub fn printed(json: bool, events: &[Event<'_>]) -> (String, String) {
     }
     front.bye(0, &mut paper);
     (paper.out, paper.err)
+}
+
+/// What programs are told by the driver itself: how their room is joined, that lines are missing, a remark,
+/// and why a run failed.
+pub fn told(
+    (nodeset, room): (SocketAddr, &Room),
+    dropped: u64,
+    remark: &str,
+    failures: &[Failure],
+) -> String {
+    let (mut front, mut paper) = (Json::default(), Paper::default());
+    front.note(&Note::Opened(Invitation::new(nodeset, room, None)), &mut paper);
+    front.note(&Note::Dropped(dropped), &mut paper);
+    front.note(&Note::Remark(remark.to_owned()), &mut paper);
+    failures.iter().for_each(|failure| front.fail(failure, &mut paper));
+    paper.out
 }
 
 fn front(json: bool, literal: bool) -> Box<dyn Format> {

@@ -1,5 +1,6 @@
 //! The JSON front end: one object per line, both ways. Its field names, the values of `t` and of
-//! `code`, and the exit statuses are a contract; `v` grows when one of them is broken.
+//! `code`, and the exit statuses are a contract, which docs/JSON.md and docs/json.schema.json hold; `v`
+//! grows when one of them is broken.
 //!
 //! The output is safe to show on a terminal: whatever does not print is escaped.
 
@@ -233,24 +234,8 @@ impl Format for Json {
                 let others = like.len().saturating_sub(1) + others;
                 status(paper, "alike", json!({ "one": one, "other": other, "others": others }));
             }
-            Event::Trusted { who, key } => {
-                let (who, key) = (Who::from(who), key.to_string());
-                status(paper, "trusted", json!({ "who": who, "key": key }));
-            }
             Event::OtherKey { who } => {
                 status(paper, "other_key", json!({ "who": Who::from(who) }));
-            }
-            Event::Whois { who, key, addr, trusted } => {
-                let addr = addr.map(|addr| addr.to_string());
-                let (who, key) = (Who::from(who), key.to_string());
-                status(
-                    paper,
-                    "whois",
-                    json!({ "who": who, "key": key, "addr": addr, "trusted": trusted }),
-                );
-            }
-            Event::Words { who, words } => {
-                status(paper, "verify", json!({ "who": Who::from(who), "words": words }));
             }
             Event::People(people) => {
                 let people: Vec<Value> = people.iter().map(presence).collect();
@@ -262,7 +247,12 @@ impl Format for Json {
                 answer(paper, "leaving", reference, json!({ "unacked": unacked }));
             }
             Event::Listing(listed) => listing(listed, paper),
-            Event::Help | Event::Invite { .. } => {}
+            // Answers to what no program asks.
+            Event::Help
+            | Event::Invite { .. }
+            | Event::Whois { .. }
+            | Event::Words { .. }
+            | Event::Trusted { .. } => {}
         }
     }
 
@@ -272,13 +262,8 @@ impl Format for Json {
                 let (addr, line) = (invitation.nodeset().to_string(), invitation.line());
                 status(paper, "opened", json!({ "addr": addr, "line": line }));
             }
-            Note::Invite(invitation) => {
-                status(paper, "invite", json!({ "line": invitation.line() }));
-            }
-            Note::Needed(what) => status(paper, "needed", json!({ "message": what })),
-            // Said by the machine itself.
-            Note::Waiting(_) => {}
-            Note::Logging(_) => {}
+            // What only a person is asked or told, and what the machine says itself.
+            Note::Invite(_) | Note::Needed(_) | Note::Waiting(_) | Note::Logging(_) => {}
             Note::Remark(what) => status(paper, "remark", json!({ "message": what })),
             Note::Dropped(count) => status(paper, "dropped", json!({ "count": count })),
         }

@@ -1,0 +1,171 @@
+//! The writer, event by event: everything that the schema allows is written, and nothing else.
+
+use std::time::Duration;
+
+use chatrpc::driver::{Failure, trial};
+use chatrpc::machine::{
+    Event, Health, Identity, Listed, MessageId, Name, NameError, NameProblem, PeerId, Person,
+    Presence, Refusal, SafeText, Why,
+};
+use serde_json::Value;
+
+use crate::schema::Seen;
+use crate::{addr, contract, room};
+
+fn person(luck: u8, name: &str) -> Person {
+    let key = Identity::new(&[luck; 32]).public();
+    Person { id: key.process(7), key, name: Name::parse(name).unwrap() }
+}
+
+fn of(author: &Person, number: u64) -> MessageId {
+    MessageId { author: author.id, number }
+}
+
+/// One event of every kind, and more where an object has more than one form.
+fn events() -> Vec<Event<'static>> {
+    let (me, bob, eve) = (person(1, "alice"), person(2, "bob"), person(3, "Bob"));
+    let message = |private, action, mention| Event::Message {
+        id: of(&bob, u64::MAX),
+        from: bob.clone(),
+        text: SafeText::new("hi\u{1b}\n\u{202e}").into_owned(),
+        action,
+        private,
+        mention,
+    };
+    let sent = |readers| Event::Sent {
+        id: of(&me, 1),
+        text: SafeText::new("hi").into_owned(),
+        action: false,
+        to: None,
+        readers,
+    };
+    let here = |path: bool| Presence {
+        who: bob.clone(),
+        addr: path.then(addr),
+        rtt: path.then_some(Duration::from_millis(12)),
+        unacked: 3,
+        reads: true,
+        silent: Duration::ZERO,
+        trusted: true,
+    };
+    let left = |why| Event::Left { who: bob.clone(), why };
+    let done = Event::Done {
+        id: of(&me, 1),
+        acked: 1,
+        failed: [Why::Timeout, Why::Replaced, Why::Unread].map(|why| (bob.clone(), why)).to_vec(),
+        left: vec![eve.clone()],
+    };
+    let alike = |like| Event::Alike { one: eve.clone(), like, others: 2 };
+    let reads = |reads| Event::Reads { who: bob.clone(), reads, waiting: 4 };
+    let renamed =
+        |who: &Person| Event::Renamed { who: who.clone(), was: Name::parse("x").unwrap() };
+    let six = "[fe80::1%2]:7420".parse().unwrap();
+    vec![
+        Event::Ready {
+            me: me.clone(),
+            addr: addr(),
+            nodeset: "[2001:db8::2]:7420".parse().unwrap(),
+            people: vec![bob.clone()],
+            room: Name::parse("lobby").unwrap(),
+            open: true,
+        },
+        Event::Joined(bob.clone()),
+        left(Why::Quit),
+        left(Why::Timeout),
+        left(Why::Replaced),
+        renamed(&bob),
+        renamed(&me),
+        alike(vec![bob.clone(), me.clone()]),
+        alike(Vec::new()),
+        Event::Elsewhere { count: 9 },
+        message(false, false, true),
+        message(true, true, false),
+        sent(0),
+        sent(7),
+        Event::Acked { id: of(&me, 1), by: bob.clone(), rtt: Duration::from_micros(12_900) },
+        done,
+        Event::Missing { from: bob.clone(), count: 5 },
+        reads(true),
+        reads(false),
+        Event::Nodeset(Health::Silent),
+        Event::Nodeset(Health::Online),
+        Event::OtherKey { who: eve.clone() },
+        Event::People(vec![here(true), here(false)]),
+        Event::Listing(vec![Listed { who: bob.clone(), addr: six }]),
+        Event::Leaving { unacked: 2 },
+    ]
+}
+
+/// Answers to what programs cannot ask: they are not written.
+fn silent() -> Vec<Event<'static>> {
+    let bob = person(2, "bob");
+    let (who, key) = (bob.clone(), bob.key);
+    vec![
+        Event::Whois { who: who.clone(), key, addr: None, trusted: false },
+        Event::Trusted { who: who.clone(), key },
+        Event::Words { who, words: "rofod tilir".to_owned() },
+        Event::Invite { nodeset: addr(), room: bob.name, open: true },
+        Event::Help,
+    ]
+}
+
+/// Every refusal that a program can meet with.
+fn refusals() -> Vec<Refusal<'static>> {
+    let (alice, bob) = (Name::parse("alice").unwrap(), person(2, "bob"));
+    vec![
+        Refusal::TooLong { bytes: 5000 },
+        Refusal::Empty,
+        Refusal::NobodyWithId(PeerId(7)),
+        Refusal::NobodyWithKey(bob.key),
+        Refusal::Name(NameProblem::Invalid(NameError::Colon)),
+        Refusal::Name(NameProblem::Taken(alice.clone())),
+        Refusal::Name(NameProblem::LooksLike { wanted: alice.clone(), present: bob.name }),
+        Refusal::Name(NameProblem::ReadsAsId { wanted: alice, of: None }),
+        Refusal::Backlog { messages: 4096 },
+        Refusal::NotJoined,
+    ]
+}
+
+/// What objects there are on some lines, each as the schema allows.
+pub(crate) fn seen<'a>(lines: impl IntoIterator<Item = &'a str>) -> Seen {
+    let contract = contract();
+    let mut seen = Seen::new();
+    for line in lines {
+        let object: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let of_this = contract.check("out", &object, true);
+        seen.append(&mut of_this.unwrap_or_else(|error| panic!("{line}: {error}")));
+    }
+    seen
+}
+
+#[test]
+fn everything_the_schema_allows_is_written_and_nothing_else() {
+    let mut all = seen([]);
+    for event in events() {
+        let (out, err) = trial::printed(true, std::slice::from_ref(&event));
+        assert!(err.is_empty() && out.lines().count() == 2, "it, and bye: {out}{err}");
+        all.append(&mut seen(out.lines()));
+    }
+    // Whom a message is for alone is known from `ready`.
+    let (out, _) = trial::printed(true, &events());
+    all.append(&mut seen(out.lines()));
+    let refused: Vec<Event<'_>> = refusals().into_iter().map(Event::Refused).collect();
+    let (out, _) = trial::printed(true, &refused);
+    assert_eq!(out.lines().count(), refused.len() + 1);
+    all.append(&mut seen(out.lines()));
+    assert_eq!(trial::printed(true, &silent()).0.lines().count(), 1, "bye alone");
+    // What the driver says itself; why a run fails is held to the sources in page.rs.
+    let codes = crate::page::fatal_codes();
+    let failures: Vec<Failure> = codes
+        .iter()
+        .map(|(code, exit)| Failure::new(*exit, code.as_str().to_owned().leak(), "no").hint("so"))
+        .collect();
+    all.append(&mut seen(trial::told((addr(), &room()), 3, "a remark", &failures).lines()));
+    // The answers to lines.
+    let lines = b"{\"t\":\"nick\",\"ref\":1}\n{}\n";
+    all.append(&mut seen(trial::read(true, false, [&lines[..]]).1.lines()));
+    // A `ref` needs somebody who is in: tests/contract/runs.rs has it.
+    let left: Vec<String> = contract().all("out").difference(&all).cloned().collect();
+    assert_eq!(left, ["nick_out.ref", "sent.ref", "status_leaving.ref", "status_people.ref"]);
+}

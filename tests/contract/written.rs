@@ -23,6 +23,13 @@ fn of(author: &Person, number: u64) -> MessageId {
 
 /// One event of every kind, and more where an object has more than one form.
 fn events() -> Vec<Event<'static>> {
+    let mut all = of_people();
+    all.append(&mut of_messages());
+    all
+}
+
+/// What happens to what is said.
+fn of_messages() -> Vec<Event<'static>> {
     let (me, bob, eve) = (person(1, "alice"), person(2, "bob"), person(3, "Bob"));
     let message = |private, action, mention| Event::Message {
         id: of(&bob, u64::MAX),
@@ -39,6 +46,27 @@ fn events() -> Vec<Event<'static>> {
         to: None,
         readers,
     };
+    let done = Event::Done {
+        id: of(&me, 1),
+        acked: 1,
+        failed: [Why::Timeout, Why::Replaced, Why::Unread].map(|why| (bob.clone(), why)).to_vec(),
+        left: vec![eve.clone()],
+    };
+    vec![
+        message(false, false, true),
+        message(true, true, false),
+        sent(0),
+        sent(7),
+        Event::Acked { id: of(&me, 1), by: bob.clone(), rtt: Duration::from_micros(12_900) },
+        done,
+        Event::Missing { from: bob, count: 5 },
+        Event::Leaving { unacked: 2 },
+    ]
+}
+
+/// Who is here, comes, goes, and is called what; and how the nodeset is.
+fn of_people() -> Vec<Event<'static>> {
+    let (me, bob, eve) = (person(1, "alice"), person(2, "bob"), person(3, "Bob"));
     let here = |path: bool| Presence {
         who: bob.clone(),
         addr: path.then(addr),
@@ -49,12 +77,6 @@ fn events() -> Vec<Event<'static>> {
         trusted: true,
     };
     let left = |why| Event::Left { who: bob.clone(), why };
-    let done = Event::Done {
-        id: of(&me, 1),
-        acked: 1,
-        failed: [Why::Timeout, Why::Replaced, Why::Unread].map(|why| (bob.clone(), why)).to_vec(),
-        left: vec![eve.clone()],
-    };
     let alike = |like| Event::Alike { one: eve.clone(), like, others: 2 };
     let reads = |reads| Event::Reads { who: bob.clone(), reads, waiting: 4 };
     let renamed =
@@ -78,13 +100,6 @@ fn events() -> Vec<Event<'static>> {
         alike(vec![bob.clone(), me.clone()]),
         alike(Vec::new()),
         Event::Elsewhere { count: 9 },
-        message(false, false, true),
-        message(true, true, false),
-        sent(0),
-        sent(7),
-        Event::Acked { id: of(&me, 1), by: bob.clone(), rtt: Duration::from_micros(12_900) },
-        done,
-        Event::Missing { from: bob.clone(), count: 5 },
         reads(true),
         reads(false),
         Event::Nodeset(Health::Silent),
@@ -92,7 +107,6 @@ fn events() -> Vec<Event<'static>> {
         Event::OtherKey { who: eve.clone() },
         Event::People(vec![here(true), here(false)]),
         Event::Listing(vec![Listed { who: bob.clone(), addr: six }]),
-        Event::Leaving { unacked: 2 },
     ]
 }
 

@@ -6,6 +6,8 @@
 
 mod args;
 mod config;
+#[cfg(test)]
+mod inventory;
 mod manual;
 mod mistakes;
 

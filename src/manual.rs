@@ -11,50 +11,83 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::args::Cli;
 
-/// Variables that are no options, and what they are for.
-const VARIABLES: &[(&str, &str)] = &[
+/// What stands on a page in a list: a word, the commands it is about, and what it means.
+type Entry = (&'static str, &'static [&'static str], &'static str);
+
+/// Of every command.
+const ALL: &[&str] = &["nodeset", "chat", "send", "who", "secret", "completions", "man"];
+/// Of those that ask a nodeset, that join a room, and that have a screen.
+const ASK: &[&str] = &["chat", "send", "who"];
+const JOIN: &[&str] = &["chat", "send"];
+const CHAT: &[&str] = &["chat"];
+/// Of those that bind an address that is named.
+const BIND: &[&str] = &["nodeset", "chat"];
+const NODESET: &[&str] = &["nodeset"];
+
+/// Variables that stand in for no option, and what they are for.
+pub(crate) const VARIABLES: &[Entry] = &[
+    ("CHATRPC_NODESET", &["send"], "The nodeset, where no ADDR is named."),
     (
         "CHATRPC_SECRET",
+        ASK,
         "The secret of the room, where no --secret-file is named. Set and empty it is a mistake: nobody means an open room by it.",
     ),
-    ("DEBUG", "1 is -v."),
-    ("NO_COLOR", "No colours, unless --color says otherwise."),
-    ("TERM", "What the terminal can do; dumb has no screen and no colours."),
-    ("TZ", "Where the time of day is taken from."),
-    ("USER", "The name that is offered, and the one send uses."),
+    ("DEBUG", ALL, "1 is -v."),
+    ("NO_COLOR", ALL, "No colours, unless --color of chat says otherwise."),
+    ("TERM", ALL, "What the terminal can do; dumb has no screen and no colours."),
+    ("COLORTERM", CHAT, "Set, the terminal has more than 16 colours."),
     (
-        "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, HOME",
-        "Where files are. Of these, what is not an absolute path is ignored.",
+        "LC_ALL, LC_CTYPE, LANG",
+        CHAT,
+        "The first that is set says whether the terminal takes UTF-8; it does where none is.",
     ),
+    ("TMUX, VTE_VERSION", CHAT, "How the terminal takes notifications."),
+    ("TZ", CHAT, "Where the time of day is taken from."),
+    ("USER", JOIN, "The name that is offered, and the one send uses."),
+    ("XDG_CONFIG_HOME, HOME", ALL, "Where files are. What is not an absolute path is ignored."),
+    ("XDG_DATA_HOME", JOIN, "Likewise."),
+    ("XDG_STATE_HOME", CHAT, "Likewise."),
+    (
+        "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
+        NODESET,
+        "The service manager that is told of READY=1, STATUS, WATCHDOG=1 and STOPPING=1 (sd_notify).",
+    ),
+    ("JOURNAL_STREAM", ALL, "Set, the lines of -v carry no time: a journal has its own."),
+    ("PATH", ALL, "Whether commands to copy name the program by its name alone."),
 ];
 
-const FILES: &[(&str, &str)] = &[
+pub(crate) const FILES: &[Entry] = &[
     (
         "$XDG_CONFIG_HOME/chatrpc/config (~/.config)",
+        ALL,
         "One long option per line: name = alice. A comment begins with #, behind a value with a blank and #. A value in quotes, of either kind, is what stands between them. Where the value of an option can be left out, true leaves it out; true and false switch the others. The command line is stronger than the environment, which is stronger than the file.",
     ),
-    ("$XDG_DATA_HOME/chatrpc/key (~/.local/share)", "Who you are. Nobody else may read it."),
-    ("$XDG_DATA_HOME/chatrpc/incarnation", "The last process that used the key."),
-    ("$XDG_DATA_HOME/chatrpc/known", "Whom you trust (/trust)."),
+    ("$XDG_DATA_HOME/chatrpc/key (~/.local/share)", JOIN, "Who you are. Nobody else may read it."),
+    ("$XDG_DATA_HOME/chatrpc/incarnation", JOIN, "The last process that used the key."),
+    ("$XDG_DATA_HOME/chatrpc/known", JOIN, "Whom you trust (/trust)."),
     (
         "$XDG_STATE_HOME/chatrpc/ROOM.log (~/.local/state)",
+        CHAT,
         "The chat, where it is asked for (--log, /log).",
     ),
+    ("$XDG_STATE_HOME/chatrpc/debug.log", CHAT, "What -v says of a run with a screen."),
+    ("$XDG_STATE_HOME/chatrpc/greeted", CHAT, "That the first time is over."),
 ];
 
-const STATUSES: &[(&str, &str)] = &[
-    ("0", "Normal."),
-    ("1", "Internal, or a standard stream that fails."),
-    ("2", "Usage: the command line, a setting or a file is wrong."),
-    ("3", "No nodeset can be reached."),
-    ("4", "The name is refused."),
-    ("5", "Not everything was delivered (send, and chat fed by a pipe)."),
-    ("6", "The address is in use, or cannot be bound."),
-    ("7", "Not the same protocol."),
-    ("129", "The terminal is gone."),
-    ("143", "SIGTERM."),
+pub(crate) const STATUSES: &[Entry] = &[
+    ("0", ALL, "Normal; of a nodeset also when a signal ended it."),
+    ("1", ALL, "Internal, or a standard stream that fails."),
+    ("2", ALL, "Usage: the command line, a setting or a file is wrong."),
+    ("3", ASK, "No nodeset can be reached."),
+    ("4", JOIN, "The name is refused."),
+    ("5", JOIN, "Not everything was delivered (send, and chat fed by a pipe)."),
+    ("6", BIND, "The address is in use, or cannot be bound."),
+    ("7", ASK, "Not the same protocol."),
+    ("129", JOIN, "The terminal is gone."),
+    ("143", JOIN, "SIGTERM."),
     (
         "128 + N",
+        JOIN,
         "Any other signal N that ends programs: the room is left, and the terminal given back.",
     ),
 ];
@@ -115,8 +148,7 @@ fn render(command: &Command) -> io::Result<String> {
         });
         section(&mut text, "Keys", keys);
     }
-    let known = |&(name, what): &(&'static str, &str)| (name, what.to_owned());
-    section(&mut text, "Files", FILES.iter().map(known));
+    section(&mut text, "Files", about(command, FILES));
     let of_options: Vec<(String, String)> = command
         .get_arguments()
         .filter_map(|arg| Some((arg.get_env()?.to_string_lossy().into_owned(), named(arg))))
@@ -124,9 +156,19 @@ fn render(command: &Command) -> io::Result<String> {
     let options = of_options.iter().map(|(name, option)| {
         (name.as_str(), format!("Stands in for {option}. Set and empty is not set."))
     });
-    section(&mut text, "Environment", options.chain(VARIABLES.iter().map(known)));
-    section(&mut text, "Exit status", STATUSES.iter().map(known));
+    section(&mut text, "Environment", options.chain(about(command, VARIABLES)));
+    section(&mut text, "Exit status", about(command, STATUSES));
     Ok(text)
+}
+
+/// The entries that are about a command; all of them, for the page of the program.
+fn about<'a>(
+    command: &'a Command,
+    entries: &'a [Entry],
+) -> impl Iterator<Item = (&'a str, String)> {
+    let (whole, name) = (command.has_subcommands(), command.get_name());
+    let known = entries.iter().filter(move |(_, of, _)| whole || of.contains(&name));
+    known.map(|&(word, _, what)| (word, what.to_owned()))
 }
 
 fn named(arg: &Arg) -> String {
@@ -149,21 +191,4 @@ fn section<'a>(page: &mut String, heading: &str, rows: impl Iterator<Item = (&'a
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_readme_has_every_exit_status() {
-        let readme = include_str!("../README.md");
-        let line = readme.lines().find(|line| line.starts_with("**Exit status.**"));
-        let line = line.expect("a line about them");
-        for (status, _) in STATUSES {
-            let number = status.split(' ').next().unwrap_or(status);
-            let words: Vec<&str> = line.split([' ', '.', ',', ';']).collect();
-            assert!(words.contains(&number), "{status} is not in the README");
-        }
-    }
 }

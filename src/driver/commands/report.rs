@@ -38,8 +38,15 @@ pub(crate) fn failed(
         .hint(format!("start one there:  {}", serve()))
         .hint("or check the address and UDP firewall"),
         Exit::NobodyListens => {
-            unreachable(format!("nothing is listening at {nodeset} (connection refused)"))
-                .hint(format!("try: {}", serve()))
+            let what = format!("nothing is listening at {nodeset} (connection refused)");
+            // Who mistyped an address would start one here, and wait there.
+            if nodeset.ip().is_loopback() {
+                unreachable(what).hint(format!("try: {}", serve()))
+            } else {
+                unreachable(what)
+                    .hint(format!("start one there:  {}", serve()))
+                    .hint("or check the address: who opened the room sees it with /invite")
+            }
         }
         Exit::Full => {
             Failure::new(status::NO_NODESET, "full", format!("the nodeset at {nodeset} is full"))
@@ -85,6 +92,7 @@ pub(crate) fn resolved(address: &Address) -> Result<SocketAddr, Failure> {
         log::debug!("{}: {error}", address.host());
         let what = format!("cannot resolve '{}'", address.host());
         Failure::new(status::NO_NODESET, "unresolved", what)
+            .hint("check how it is written, or name the address itself")
     })
 }
 
@@ -133,7 +141,8 @@ mod tests {
             text(Exit::NobodyListens),
             format!(
                 "error: nothing is listening at 192.168.1.20:7420 (connection refused)\n  \
-                 try: {program} nodeset\n"
+                 start one there:  {program} nodeset\n  \
+                 or check the address: who opened the room sees it with /invite\n"
             )
         );
         assert_eq!(

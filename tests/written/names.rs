@@ -202,7 +202,7 @@ const LOOKS: [(&str, &str, bool); 20] = [
     ("李", "季", false),
 ];
 
-/// The first rule that a name breaks, as docs/PROTOCOL.md has them.
+/// The first rule that a name breaks, in the order of docs/PROTOCOL.md.
 fn refusal(text: &str) -> &'static str {
     match Name::parse(text) {
         Ok(name) if name.as_str() == text => "nothing",

@@ -24,16 +24,75 @@ pub(crate) fn explain(error: clap::Error, command: &Command) -> Result<u8, Failu
         return Err(failure.hint(format!("did you mean: {meant}")));
     }
     let variable = variable_of(&error, command);
+    let meant = meant(&error, command);
     let text = harmless(error).render().to_string();
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let what = first.strip_prefix("error: ").unwrap_or(first);
     let mut failure = Failure::new(status::USAGE, "usage", what);
     failure.hints = lines.map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned()).collect();
+    if let Some(meant) = meant {
+        // What looks like the word is not what was meant by it.
+        failure.hints = vec![meant];
+    }
     if let Some(variable) = variable {
         failure.hints.insert(0, format!("the variable {variable} says so"));
     }
     Err(failure)
+}
+
+/// What people type who know other programs, and how it is done here; of options, without their hyphens.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (&["help", "?"], "try: {} --help, or {} COMMAND --help"),
+    (&["version"], "try: {} --version"),
+    (
+        &["connect", "create", "join", "open", "room", "start", "talk"],
+        "{} chat ADDR joins a room, {} chat opens one",
+    ),
+    (
+        &["daemon", "host", "listen", "serve", "server"],
+        "try: {} nodeset, or {} chat to talk as well",
+    ),
+    (&["message", "msg", "say", "tell"], "try: {} send ADDR TEXT"),
+    (&["list", "ls", "members", "names", "people", "users"], "try: {} who ADDR"),
+    (&["genkey", "key", "keygen", "password"], "try: {} secret"),
+];
+const OPTIONS: &[(&[&str], &str)] = &[
+    (
+        &["key", "pass", "password", "psk", "secret"],
+        "a secret never stands on the command line: --secret-file PATH, or --secret-file - to be asked for it",
+    ),
+    (&["port", "p"], "a port stands behind an address: HOST:PORT, or --listen ADDR:PORT"),
+    (&["nick", "nickname", "user", "username", "u"], "try: --name NAME"),
+    (&["channel", "r"], "try: --room NAME"),
+    (
+        &["address", "connect", "host", "nodeset", "server", "s"],
+        "an address has no option of its own: {} chat ADDR",
+    ),
+    (&["debug", "d"], "try: -v, or -vv"),
+    (&["version", "V"], "try: {} --version"),
+];
+
+/// What was meant by a command or an option that is none: what is known of other programs, else which
+/// commands there are.
+fn meant(error: &clap::Error, command: &Command) -> Option<String> {
+    let (kind, habits) = match error.kind() {
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, COMMANDS),
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, OPTIONS),
+        _ => return None,
+    };
+    let Some(ContextValue::String(typed)) = error.get(kind) else { return None };
+    let is_option = error.kind() == ErrorKind::UnknownArgument;
+    let word = if is_option { typed.strip_prefix('-')? } else { typed };
+    let word = word.strip_prefix('-').unwrap_or(word);
+    let known = habits.iter().find(|(words, _)| words.contains(&word));
+    if let Some((_, how)) = known {
+        return Some(how.replace("{}", &driver::command::<&str>([])));
+    }
+    // One that looks like it may be a slip of the keyboard.
+    let near = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+    (!is_option && !near).then(|| format!("there are: {}", names.join(", ")))
 }
 
 /// The variable that a wrong value comes from, if nobody typed it.
@@ -115,4 +174,77 @@ pub(crate) fn looks_like_an_address(word: &str) -> bool {
     let port = word.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let host = word == "localhost" || word.parse::<std::net::IpAddr>().is_ok();
     (port || host) && word.parse::<driver::Address>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Cli;
+
+    /// What is said of a command line: the first line, and the others.
+    fn said(words: &[&str]) -> (String, Vec<String>) {
+        let command = Cli::command().bin_name("chatrpc");
+        let typed = ["chatrpc"].iter().chain(words);
+        let error = command.clone().try_get_matches_from(typed).expect_err("a mistake");
+        let failure = explain(error, &command).expect_err("a failure");
+        assert_eq!(failure.status, status::USAGE);
+        (failure.what, failure.hints)
+    }
+
+    #[test]
+    fn what_other_programs_have_is_told_how_it_is_done_here() {
+        let program = driver::command::<&str>([]);
+        for (words, hint) in [
+            (&["help"][..], format!("try: {program} --help, or {program} COMMAND --help")),
+            (
+                &["join", "10.0.0.5"],
+                format!("{program} chat ADDR joins a room, {program} chat opens one"),
+            ),
+            (&["server"], format!("try: {program} nodeset, or {program} chat to talk as well")),
+            (&["chat", "--version"], format!("try: {program} --version")),
+            (&["chat", "--nick", "al"], "try: --name NAME".to_owned()),
+            (
+                &["chat", "-p", "7000"],
+                "a port stands behind an address: HOST:PORT, or --listen ADDR:PORT".to_owned(),
+            ),
+        ] {
+            assert_eq!(said(words).1, [hint], "{words:?}");
+        }
+        // A secret that was typed is not repeated.
+        for words in [&["chat", "--secret=abc"][..], &["chat", "--password", "abc"]] {
+            let (what, hints) = said(words);
+            assert!(hints[0].starts_with("a secret never stands on the command line"), "{hints:?}");
+            assert!(!what.contains("abc"), "{what}");
+        }
+    }
+
+    #[test]
+    fn of_a_command_that_is_none_it_is_told_which_there_are() {
+        let all = "there are: nodeset, chat, send, who, secret, completions, man";
+        assert_eq!(said(&["dance"]).1, [all]);
+        let (_, hints) = said(&["nodset"]);
+        assert!(hints.concat().contains("'nodeset'"), "{hints:?}");
+    }
+
+    /// What is named here is none of ours, and what it is told instead is.
+    #[test]
+    fn habits_are_no_options_or_commands() {
+        let cli = Cli::command();
+        for word in COMMANDS.iter().flat_map(|(words, _)| *words) {
+            assert!(cli.find_subcommand(word).is_none(), "{word}");
+        }
+        for word in OPTIONS.iter().flat_map(|(words, _)| *words) {
+            let of_chat = cli.find_subcommand("chat").expect("chat");
+            let mut all = of_chat.get_arguments().chain(cli.get_arguments());
+            let is_one = |arg: &Arg| {
+                arg.get_long() == Some(word)
+                    || arg
+                        .get_short()
+                        .is_some_and(|short| word.starts_with(short) && word.len() == 1)
+            };
+            assert!(!all.any(is_one), "{word}");
+        }
+    }
 }

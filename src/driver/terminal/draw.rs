@@ -215,7 +215,10 @@ fn messages(view: &View, layout: &Layout, canvas: &mut Canvas) {
     if layout.boxed {
         canvas.frame(around(area), "Messages", focused);
     }
-    let rows = view.viewport.visible(&view.page, area.height.into());
+    let mut rows = view.viewport.visible(&view.page, area.height.into());
+    if let Some((_, first)) = rows.first_mut() {
+        view.page.put_clock(first);
+    }
     // What there is not much of stands at the top, as on paper.
     let selected = rows.len().checked_sub(1 + view.viewport.lift()).filter(|_| focused);
     for (index, (_, row)) in rows.iter().enumerate() {

@@ -786,6 +786,55 @@ fn the_room_is_named_and_the_window_says_what_is_unread() {
     assert_eq!(title(&mut room).as_deref(), Some("ops chatRPC"));
 }
 
+/// A page of one minute had no time at all, wherever one read.
+#[test]
+fn the_first_row_of_every_page_has_its_time() {
+    let mut room = Room::entered(80, 24);
+    for number in 0..60 {
+        room.wall = MORNING + MINUTE * (1 + number / 30);
+        room.hear(&bob(), &format!("message {number}"));
+    }
+    let first = |room: &mut Room| room.text().lines().nth(4).unwrap().to_owned();
+    assert!(first(&mut room).starts_with("│09:00   bob: message 4"), "{}", first(&mut room));
+    room.press(b"\t");
+    for _ in 0..60 {
+        room.press(b"k");
+        let row = first(&mut room);
+        let clock: String = row.chars().skip(1).take(5).collect();
+        let rule = row.contains("2026");
+        assert!(rule || ["08:58", "08:59", "09:00"].contains(&clock.as_str()), "{row}");
+        let number: Option<u64> = row
+            .split("message ")
+            .nth(1)
+            .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        let time = number.map(|number| if number < 30 { "08:59" } else { "09:00" });
+        assert!(time.is_none_or(|time| time == clock), "{row}");
+    }
+    room.press(b"G");
+    room.press(b"\x1b");
+    room.hear(&bob(), &"word ".repeat(300));
+    let row = first(&mut room);
+    assert!(row.starts_with("│09:00        word word"), "inside of a message: {row}");
+    room.press(b"/time hms\r");
+    let row = first(&mut room);
+    assert!(row.starts_with("│09:00:00 "), "{row}");
+    room.press(b"/time off\r");
+    room.hides("09:00");
+}
+
+#[test]
+fn the_day_stands_above_what_comes_after_a_night_in_which_nothing_was_said() {
+    let mut room = Room::entered(80, 24);
+    room.hear(&bob(), "good night");
+    room.hides("Sat 24 Oct 2026");
+    room.wall += 24 * 60 * MINUTE;
+    room.show(&Event::Joined(who(3, "carol")));
+    let text = room.text();
+    let rows: Vec<&str> = text.lines().collect();
+    let day = rows.iter().position(|row| row.contains("Sat 24 Oct 2026")).unwrap();
+    assert!(rows[day - 1].contains("good night") && rows[day + 1].contains("08:58"), "{text}");
+}
+
 #[test]
 fn found_again() {
     let mut room = Room::entered(80, 24);

@@ -205,16 +205,16 @@ impl View {
             Event::Ready { me, room, open, .. } => {
                 self.room_is_open = *open;
                 self.room = Some(room.clone());
-                self.page.scrollback.moved(self.now_ms, me.clone(), None);
+                self.page.moved(self.now_ms, me.clone(), None);
                 self.remark(&wording::here(&self.page.company, *open));
             }
             Event::Joined(who) => {
                 self.said_alone = false;
-                self.page.scrollback.moved(self.now_ms, who.clone(), None);
+                self.page.moved(self.now_ms, who.clone(), None);
             }
             Event::Left { who, why } => {
                 self.seen.remove(&who.id);
-                self.page.scrollback.moved(self.now_ms, who.clone(), Some(*why));
+                self.page.moved(self.now_ms, who.clone(), Some(*why));
             }
             Event::Renamed { who, was } => self.renamed(who, was.as_str()),
             Event::Message { id, from, text, action, private, mention } => {
@@ -365,7 +365,7 @@ impl View {
         self.page.scrollback.done(number, failed.to_vec());
         if !failed.is_empty() {
             let whom = wording::whom(&self.page.company, failed);
-            self.page.scrollback.undelivered(self.now_ms, whom);
+            self.page.undelivered(self.now_ms, whom);
         }
     }
 

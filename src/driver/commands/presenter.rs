@@ -164,9 +164,16 @@ impl Presenter {
         Some(intent)
     }
 
-    /// Begins or ends writing to a file: `on`, `off`, or its path.
+    /// Begins or ends writing to a file: `on`, `off`, or its path. Nothing: says how it is.
     pub(crate) fn set_chatlog(&mut self, what: &str) {
         let note = match (what, &self.chatlog) {
+            ("", chatlog) => {
+                let now = match chatlog {
+                    Some(chatlog) => format!("the chat is written to {}", chatlog.path()),
+                    None => "the chat is not written to a file".to_owned(),
+                };
+                Note::Remark(format!("{now} (/log on, off, or a path)"))
+            }
             ("off", _) => self.finish_chatlog().map_or(Note::Logging(None), Note::Remark),
             ("on", Some(chatlog)) => Note::Logging(Some(chatlog.path())),
             (what, _) => match ChatLog::open(Some(what).filter(|&what| what != "on"), &self.room) {

@@ -13,7 +13,7 @@ pub(crate) enum Intent {
     Refused,
     /// The input cannot be read any further: what was said so far is not everything.
     Broken(Errno),
-    /// To write the chat to a file: `on`, `off`, or its path.
+    /// To write the chat to a file: `on`, `off`, or its path; nothing asks how it is.
     Log(String),
     /// To leave, once what was said is delivered.
     Quit,

@@ -17,6 +17,7 @@ use crate::driver::terminal::canvas::Canvas;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::keys::without_last_feed;
 use crate::driver::terminal::page::Row;
+use crate::driver::terminal::popup::Popup;
 use crate::driver::terminal::theme::Role;
 use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
 use crate::driver::terminal::wrap::{columns, cut, fitting, wrap};
@@ -24,7 +25,7 @@ use crate::machine::Health;
 
 /// Rows of the draft, at most; it scrolls beyond.
 const DRAFT_ROWS_MAX: u16 = 5;
-/// Commands that are offered at once.
+/// Commands, values or people that are offered at once.
 const POPUP_ROWS_MAX: usize = 6;
 /// Boxes need so many columns.
 const BOX_WIDTH_MIN: u16 = 30;
@@ -283,30 +284,38 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
     }
 }
 
-/// The commands that can be meant, above the draft.
+/// What can be chosen, above the draft.
 fn popup(view: &View, layout: &Layout, canvas: &mut Canvas) {
-    let commands = view.popup();
+    let Popup { title, rows: all, chosen } = view.popup();
     let room = usize::from(layout.messages.height).saturating_sub(2);
-    let rows = commands.len().min(POPUP_ROWS_MAX).min(room);
+    let rows = all.len().min(POPUP_ROWS_MAX).min(room);
     if rows == 0 || view.sheet.is_some() {
         return;
     }
-    let usage = commands.iter().map(|help| columns(help.usage)).max().unwrap_or(0);
-    let what = commands.iter().map(|help| columns(help.what)).max().unwrap_or(0);
-    let width = (usage + what + 6).min(canvas.area().width.into()) as u16;
+    let left = all.iter().map(|[what, _]| columns(what)).max().unwrap_or(0);
+    let right = all.iter().map(|[_, about]| columns(about)).max().unwrap_or(0);
+    let hidden = all.len() - rows;
+    let title = match title {
+        _ if hidden == 0 => title.to_owned(),
+        "Commands" => format!("Commands, {hidden} more: F1"),
+        _ => format!("{title}, {hidden} more"),
+    };
+    let width = (left + right + 6).max(columns(&title) + 2).min(canvas.area().width.into()) as u16;
     let bottom = layout.draft.y.saturating_sub(u16::from(layout.boxed));
     let height = rows as u16 + 2;
     let area = Rect::new(0, bottom.saturating_sub(height), width, height);
     canvas.wipe(area);
-    let hidden = commands.len() - rows;
-    let title = if hidden > 0 { format!("Commands, {hidden} more: F1") } else { "Commands".into() };
     canvas.frame(area, &title, true);
-    for (index, help) in commands.iter().take(rows).enumerate() {
-        let y = area.y + 1 + index as u16;
+    let top = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows));
+    for (index, [what, about]) in all.iter().enumerate().skip(top).take(rows) {
+        let y = area.y + 1 + (index - top) as u16;
         let room = area.width.saturating_sub(3);
-        let x = canvas.put(2, y, room, help.usage, Role::Own);
-        let x = x.max(2 + usage as u16 + 2);
-        canvas.put(x, y, area.right().saturating_sub(x + 1), help.what, Role::Dim);
+        if chosen == Some(index) {
+            canvas.put(1, y, 1, view.page.signs.chosen, Role::Mention);
+        }
+        let x = canvas.put(2, y, room, what, Role::Own);
+        let x = x.max(2 + left as u16 + 2);
+        canvas.put(x, y, area.right().saturating_sub(x + 1), about, Role::Dim);
     }
 }
 

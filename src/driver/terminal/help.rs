@@ -12,7 +12,7 @@ pub const KEYS: &[[&str; 3]] = &[
     ["Alt-Enter, Ctrl-J", "another line", ""],
     [
         "Tab, Shift-Tab",
-        "complete a name or command, else read back",
+        "complete a name (bo, @bo), a command or what it takes, else read back",
         "type; so does any other letter",
     ],
     ["Esc, F6", "read back", "type"],

@@ -3,7 +3,6 @@
 use crate::driver::front::intent::Intent;
 use crate::driver::front::numbers::grouped;
 use crate::driver::terminal::commands::beginning;
-use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::decoder::{Key, Stroke};
 use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
 use crate::driver::terminal::help;
@@ -12,7 +11,6 @@ use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
 use crate::driver::terminal::viewport::Source;
 use crate::driver::terminal::want::Want;
 use crate::driver::terminal::wrap::wrap;
-use crate::machine::{CommandHelp, Opening, Person};
 
 /// A paste of one line that is longer than this is asked about, bytes.
 const PASTE_EASY: usize = 1000;
@@ -156,7 +154,7 @@ impl View {
             _ if of_terminal.is_some() => self.wants.extend(of_terminal),
             (Key::Function(1), ..) => self.help(),
             (Key::Function(2), ..) => self.people(),
-            (Key::Function(4), ..) => self.want(Want::Mouse),
+            (Key::Function(4), ..) => self.set_mouse(!self.mouse),
             (Key::Function(6), ..) => self.switch(),
             (Key::PageUp, ..) => self.viewport.up(page, self.page_rows(), rows),
             (Key::PageDown, ..) => self.viewport.down(page, self.page_rows(), rows),
@@ -179,7 +177,7 @@ impl View {
         }
     }
 
-    fn switch(&mut self) {
+    pub(super) fn switch(&mut self) {
         self.completion = None;
         self.focus = match self.focus {
             Focus::Type => Focus::Scroll,
@@ -202,7 +200,7 @@ impl View {
             Key::Enter => self.submit(),
             Key::Tab => self.complete(false),
             Key::BackTab => self.complete(true),
-            Key::Escape if !self.popup().is_empty() => self.popup_closed = true,
+            Key::Escape if !self.popup().rows.is_empty() => self.popup_closed = true,
             Key::Escape => self.focus = Focus::Scroll,
             Key::Up if !self.climb(Toward::Start) => self.earlier(),
             Key::Down if !self.climb(Toward::End) => self.later(),
@@ -304,45 +302,6 @@ impl View {
         if let Some(line) = self.recall.later() {
             self.editor.set(line);
             self.completion = None;
-        }
-    }
-
-    fn complete(&mut self, back: bool) {
-        if let Some(completion) = &mut self.completion {
-            completion.turn(back);
-        } else {
-            let people = self.by_recency();
-            let address = |who: &Person| self.page.company.address(who);
-            let (text, cursor) = (self.editor.text(), self.editor.cursor());
-            self.completion = Completion::begin(text, cursor, &people, address);
-        }
-        let Some(completion) = &mut self.completion else {
-            let mut words = self.editor.text()[..self.editor.cursor()].split(char::is_whitespace);
-            return match words.next_back().filter(|word| !word.is_empty()) {
-                Some(word) => self.hint = Some(format!("nothing begins with '{word}'")),
-                None => self.switch(),
-            };
-        };
-        let candidate = completion.candidate().to_owned();
-        self.editor.replace(completion.part.clone(), &candidate);
-        completion.part.end = self.editor.cursor();
-    }
-
-    /// The commands to choose from, while one is being typed.
-    pub(crate) fn popup(&self) -> Vec<&'static CommandHelp> {
-        let draft = self.editor.text();
-        let typing = self.focus == Focus::Type && matches!(self.prompt, Prompt::Draft);
-        match Opening::of(draft) {
-            Ok(Opening::Command { word, rest: "" })
-                if typing
-                    && !self.popup_closed
-                    && self.completion.is_none()
-                    && draft.ends_with(word)
-                    && !draft.ends_with(char::is_whitespace) =>
-            {
-                beginning(word)
-            }
-            _ => Vec::new(),
         }
     }
 

@@ -9,7 +9,9 @@
 //! | `view`, `keys`, `want` | the model: what happened, what is typed, what each key does; what only the driver can do |
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
-//! | `editor`, `recall`, `complete`, `commands` | the draft; earlier input; Tab; slash commands |
+//! | `editor`, `recall` | the draft; earlier input |
+//! | `commands`, `settings` | slash commands; what they set |
+//! | `complete`, `popup` | Tab; what can be chosen, above the draft |
 //! | `sentence`, `help` | sentences that begin while somebody reads back; what signs, commands and keys mean |
 //! | `resend` | saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
@@ -34,12 +36,14 @@ mod keys;
 pub(crate) mod links;
 mod page;
 pub(crate) mod picture;
+mod popup;
 mod recall;
 mod resend;
 pub(crate) mod screen;
 mod scrollback;
 mod search;
 mod sentence;
+pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;

@@ -9,14 +9,14 @@ use std::ops::Range;
 use crate::driver::front::company::Company;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
-use crate::driver::terminal::commands::{ClockFace, Joins};
 use crate::driver::terminal::links::links;
 use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
 use crate::driver::terminal::search::Wanted;
+use crate::driver::terminal::settings::{ClockFace, Joins};
 use crate::driver::terminal::theme::{Role, Signs};
 use crate::driver::terminal::viewport::{Keyed, Source};
 use crate::driver::terminal::wrap::{columns, cut, wrap};
-use crate::machine::{Person, PublicKey, Refusal, Whom};
+use crate::machine::{Person, PublicKey, Refusal, Whom, Why};
 
 /// From this width of a framed pane on there is room for a clock, columns.
 const CLOCK_WIDTH_MIN: usize = 36;

@@ -83,6 +83,7 @@ impl Screen {
             last_words: Vec::new(),
         };
         screen.tty.set_mouse(look.mouse);
+        screen.picture.view().mouse = look.mouse;
         Ok(screen)
     }
 
@@ -175,15 +176,7 @@ impl Screen {
                 Want::Ask(intent, _) => return Some(intent),
                 Want::Suspend => self.suspend(),
                 Want::Redraw => self.picture.forget(),
-                Want::Mouse => {
-                    let on = !self.tty.mouse();
-                    self.tty.set_mouse(on);
-                    self.picture.view().hint = Some(if on {
-                        "the mouse is reported: hold Shift to select".to_owned()
-                    } else {
-                        "the mouse selects".to_owned()
-                    });
-                }
+                Want::Mouse(on) => self.tty.set_mouse(on),
                 Want::Debug => self.debug = true,
                 Want::Copy(text) => copy(&text, self.tty.queue()),
                 // Where nothing comes through, bells would only pile up.

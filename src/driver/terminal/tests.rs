@@ -522,6 +522,75 @@ fn tab_completes_and_else_switches() {
     assert_eq!(room.draft(), "jk");
 }
 
+/// `/notify ` and Tab read back, and the list of what may be said went away with the blank.
+#[test]
+fn what_a_command_takes_is_shown_and_completed() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"/notify ");
+    room.shows("┌Values");
+    room.shows("mentions  now: your name, and what is for you alone");
+    room.press(b"\t");
+    assert_eq!(room.draft(), "/notify off");
+    room.shows("│»off ");
+    room.press(b"\t\t");
+    assert_eq!(room.draft(), "/notify all");
+    room.shows("│»all       everything that is said");
+    room.press(b"\r");
+    room.shows("/notify is all");
+    room.press(b"/not\t\t\x1b[Z");
+    assert_eq!(room.draft(), "/notify all", "Tab goes on behind the command");
+    room.press(b" \t");
+    room.shows("/notify off|mentions|all: what rings the bell");
+    room.press(b"\x15/msg ");
+    room.shows("┌People");
+    room.press(b"\t");
+    assert_eq!(room.draft(), "/msg bob ");
+    room.press(b"\x15/whois\t\t");
+    assert_eq!(room.draft(), "/whois bob ");
+    room.press(b"\x15@bo\t");
+    assert_eq!(room.draft(), "@bob ");
+    room.press(b"\x15/me ");
+    room.shows("/me TEXT  say what you do");
+    room.press(b"waves");
+    room.hides("say what you do");
+    room.show(&Event::Left { who: bob(), why: Why::Quit });
+    room.press(b"\x15/msg \t");
+    room.shows("nobody else is here");
+    assert_eq!(room.draft(), "/msg ");
+    insta::assert_snapshot!("values_40x12", {
+        let mut small = Room::entered(40, 12);
+        small.press(b"/joins ");
+        small.text()
+    });
+}
+
+#[test]
+fn a_command_that_sets_something_says_alone_how_it_is() {
+    let mut room = Room::entered(160, 24);
+    for (line, state) in [
+        ("/notify", "/notify is mentions (/notify off|mentions|all: what rings the bell)"),
+        ("/time", "/time is hm (/time off|hm|hms: how to show the clock)"),
+        ("/joins", "/joins is fold (/joins fold|all|none: how to show who comes)"),
+        ("/mouse", "/mouse is off (/mouse on|off: have the mouse reported)"),
+        ("/nick", "you are alice (/nick NAME: change your name)"),
+        ("/ignore", "nobody is ignored (/ignore NAME: hide what somebody says)"),
+    ] {
+        room.press(b"/clear\r");
+        room.press(format!("{line}\r").as_bytes());
+        room.shows(state);
+    }
+    room.press(b"/ignore bob\r");
+    room.press(b"/ignore\r");
+    room.shows("ignored: bob");
+    room.press(b"/mouse on\r");
+    room.shows("hold Shift to select");
+    assert!(room.wants().contains(&Want::Mouse(true)));
+    room.press(b"\x1bOS");
+    assert_eq!(room.wants(), [Want::Mouse(false)]);
+    room.press(b"/log\r");
+    assert_eq!(room.wants(), [ask(Intent::Log(String::new()))]);
+}
+
 #[test]
 fn what_did_not_arrive_can_be_said_again() {
     let mut room = Room::entered(140, 24);

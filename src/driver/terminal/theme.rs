@@ -100,6 +100,8 @@ pub(crate) struct Signs {
     pub(crate) ellipsis: &'static str,
     pub(crate) switch: &'static str,
     pub(crate) dash: &'static str,
+    /// Beside the one that is chosen.
+    pub(crate) chosen: &'static str,
     /// Horizontal, vertical, and the corners from the top left clockwise.
     pub(crate) frame: [&'static str; 6],
 }
@@ -150,6 +152,7 @@ pub(crate) const UNICODE: Signs = Signs {
     ellipsis: "…",
     switch: "↔",
     dash: "—",
+    chosen: "»",
     frame: ["─", "│", "┌", "┐", "┘", "└"],
 };
 
@@ -175,6 +178,7 @@ pub(crate) const ASCII: Signs = Signs {
     ellipsis: "~",
     switch: "/",
     dash: "-",
+    chosen: ">",
     frame: ["-", "|", "+", "+", "+", "+"],
 };
 

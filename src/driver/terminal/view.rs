@@ -13,7 +13,6 @@ use crate::driver::front::refusal::words;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::os::shown::shown;
-use crate::driver::terminal::alert::Notify;
 use crate::driver::terminal::commands::Order;
 use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::detail;
@@ -23,11 +22,13 @@ use crate::driver::terminal::page::{Page, Unread};
 use crate::driver::terminal::recall::Recall;
 use crate::driver::terminal::scrollback::{Fate, Said};
 use crate::driver::terminal::sentence::Pressed;
+use crate::driver::terminal::settings::Notify;
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
-    Command, Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
+    Command, CommandHelp, Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText,
+    TEXT_MAX, Whom, Why,
 };
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
@@ -105,6 +106,8 @@ pub(crate) struct View {
     /// Messages that came since we read back.
     pub(crate) below: u64,
     pub(super) notify: Notify,
+    /// The mouse is reported.
+    pub(crate) mouse: bool,
     /// The window has not the focus.
     away: bool,
     /// Who spoke, the last one first.
@@ -147,6 +150,7 @@ impl View {
             pressed: Pressed::default(),
             below: 0,
             notify: Notify::Mentions,
+            mouse: false,
             away: false,
             recent: VecDeque::new(),
             said_alone: false,
@@ -474,15 +478,52 @@ impl View {
                 Some(entry) => self.details(entry),
                 None => self.notice("you have said nothing yet"),
             },
-            Order::Joins(joins) => page.joins = joins,
-            Order::Clock(face) => page.face = face,
+            Order::Joins(joins) => self.set(|view| view.page.joins = joins, "joins"),
+            Order::Clock(face) => self.set(|view| view.page.face = face, "time"),
             Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
-            Order::Mouse => self.want(Want::Mouse),
-            Order::Notify(notify) => self.notify = notify,
+            Order::Mouse(on) => self.set_mouse(on),
+            Order::Notify(notify) => self.set(|view| view.notify = notify, "notify"),
+            Order::State(help) => self.state(help),
             Order::Resend => self.resend(),
             Order::Search(text) => self.search(text),
         }
         self.viewport.settle(&self.page, self.height);
+    }
+
+    /// Sets something, and says so: not everything is seen at once.
+    fn set(&mut self, how: impl FnOnce(&mut Self), command: &str) {
+        how(self);
+        let word = self.setting(command).unwrap_or_default();
+        self.hint = Some(format!("/{command} is {word}"));
+    }
+
+    /// Has the mouse reported, or lets it select.
+    pub(super) fn set_mouse(&mut self, on: bool) {
+        self.mouse = on;
+        self.want(Want::Mouse(on));
+        let how =
+            if on { "the mouse is reported: hold Shift to select" } else { "the mouse selects" };
+        self.hint = Some(how.to_owned());
+    }
+
+    /// How that is which a command sets, and what it takes.
+    fn state(&mut self, help: &CommandHelp) {
+        let now = match help.name {
+            "log" => return self.ask(Intent::Log(String::new())),
+            "nick" => self
+                .page
+                .company
+                .me
+                .as_ref()
+                .map_or(String::new(), |me| format!("you are {}", me.name)),
+            "ignore" | "unignore" if self.page.ignored.is_empty() => "nobody is ignored".to_owned(),
+            "ignore" | "unignore" => {
+                let hidden = self.page.ignored.values().map(|who| self.page.label(who));
+                format!("ignored: {}", hidden.collect::<Vec<_>>().join(", "))
+            }
+            name => format!("/{name} is {}", self.setting(name).unwrap_or_default()),
+        };
+        self.notice(&format!("{now} ({}: {})", help.usage, help.what));
     }
 
     /// Looks for the newest message with a text, and goes there.

@@ -15,7 +15,7 @@ pub(crate) enum Want {
     /// Draw everything anew.
     Redraw,
     /// Report the mouse, or stop it.
-    Mouse,
+    Mouse(bool),
     /// Show the tables of the machine.
     Debug,
     /// Make a noise.

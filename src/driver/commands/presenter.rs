@@ -96,6 +96,12 @@ impl Presenter {
             return self.trust_for_now(event, &label, &why);
         }
         self.show(event);
+        if let Event::Untrusted { name, .. } = event
+            && let Err(error) = self.trusted.remove(name)
+        {
+            let what = format!("{name} is trusted again when this run ends: {error}");
+            self.seat.note(&Note::Remark(what));
+        }
     }
 
     /// Somebody is trusted whom no later run will know.

@@ -16,7 +16,7 @@ use crate::driver::front::request::{REF_MAX, Reference, read, reference_in};
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX};
+use crate::machine::{Event, Health, Listed, Person, Pin, Presence, TEXT_MAX};
 
 /// The longest line of input. A text within its limit has six times as many bytes where each of them is
 /// written as `\u003c`; the rest is for blanks and for fields that are not known.
@@ -102,12 +102,15 @@ impl Json {
                     to: Option<String>,
                     late: bool,
                     mention: bool,
+                    /// The name is trusted to be somebody else's.
+                    other_key: bool,
                 }
                 let me = company.me.as_ref().filter(|_| *private);
                 let to = me.map(|me| me.id.to_string());
                 let (text, action, mention) = (text.as_str(), *action, *mention);
-                let (id, from) = (id.to_string(), from.into());
-                write(paper, "msg", Body { id, from, text, action, to, late: false, mention });
+                let other_key = company.is_impostor(from);
+                let (id, from, late) = (id.to_string(), from.into(), false);
+                write(paper, "msg", Body { id, from, text, action, to, late, mention, other_key });
             }
             Event::Sent { id, readers, .. } => {
                 #[derive(Serialize)]
@@ -236,6 +239,16 @@ impl Format for Json {
             Event::Trusted { who, key } => {
                 let (who, key) = (Who::from(who), key.to_string());
                 status(paper, "trusted", json!({ "who": who, "key": key }));
+            }
+            Event::Untrusted { name, key } => {
+                let (name, key) = (name.as_str(), key.to_string());
+                status(paper, "untrusted", json!({ "name": name, "key": key }));
+            }
+            Event::TrustedNames(pins) => {
+                let name =
+                    |pin: &Pin| json!({ "name": pin.name.as_str(), "key": pin.key.to_string() });
+                let names: Vec<Value> = pins.iter().map(name).collect();
+                status(paper, "trusted_names", json!({ "names": names }));
             }
             Event::OtherKey { who } => {
                 status(paper, "other_key", json!({ "who": Who::from(who) }));

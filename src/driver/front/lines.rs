@@ -5,9 +5,10 @@
 //! | `NAME: TEXT` | a message |
 //! | `NAME: /me TEXT` | something NAME does, written the way it was typed |
 //! | `@NAME: TEXT` | a message to us alone |
+//! | `!NAME: TEXT`, `@!NAME: TEXT` | from somebody under a trusted name, with another key |
 //!
 //! A line feed inside a text is shown as ` ⏎ `, so that no text can begin a line; no name begins
-//! with `@` or ends with a colon, so that no name can pass for a mark. Everything else goes to
+//! with `@` or `!`, or ends with a colon, so that no name can pass for a mark. Everything else goes to
 //! standard error as `* …`. People whose names look alike are shown with their ids: `alice·k7f3`.
 
 use std::collections::BTreeMap;
@@ -135,7 +136,9 @@ impl Format for Lines {
                 let line = wording::nodeset(*health, company, &since);
                 paper.remark(format_args!("* {line}"));
             }
+            Event::TrustedNames(pins) => remark_all(wording::trusted(pins), paper),
             Event::Trusted { .. }
+            | Event::Untrusted { .. }
             | Event::OtherKey { .. }
             | Event::Whois { .. }
             | Event::Words { .. } => {
@@ -336,6 +339,23 @@ mod tests {
         assert_eq!(err, format!("* bob·{a} and bob·{b} look the same: mind the ids\n"));
         let real = forger.id.short();
         assert_eq!(out, format!("bob·{a}: x\nbob·{a}·{real}: y\n"));
+    }
+
+    #[test]
+    fn what_an_impostor_says_is_marked_line_by_line() {
+        let mallory = who(1 << 60, "bob");
+        let (out, err) = shown(
+            Style::default(),
+            &[
+                message(&mallory, "before", false, false),
+                Event::OtherKey { who: mallory.clone() },
+                message(&mallory, "hi", false, false),
+                message(&mallory, "psst", true, true),
+            ],
+        );
+        let label = format!("!bob·{}", mallory.id.short());
+        assert_eq!(out, format!("bob: before\n{label}: hi\n@{label}: /me psst\n"));
+        assert!(err.starts_with(&format!("* WARNING: {label} has another key")), "{err}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{
-    COMMANDS, CommandHelp, Event, Health, Name, Person, Presence, Room, TEXT_MAX, Why,
+    COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, TEXT_MAX, Why,
 };
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
@@ -202,9 +202,10 @@ pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
         Event::Trusted { who, .. } => {
             format!("{} is remembered under this key", company.label(who))
         }
+        Event::Untrusted { name, .. } => format!("{name} may be anybody again"),
         Event::OtherKey { who } => format!(
             "WARNING: {} has another key than the one you trust under this name, or one like it! \
-             It may be somebody else: /verify {}",
+             It may be somebody else, and what they say is marked with !: /verify {}",
             company.label(who),
             company.address(who)
         ),
@@ -218,6 +219,14 @@ pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// The answer to `/trusted`.
+pub(crate) fn trusted(pins: &[Pin]) -> Vec<String> {
+    if pins.is_empty() {
+        return vec!["no name is trusted yet: /trust NAME".to_owned()];
+    }
+    table(pins.iter().map(|pin| [pin.name.to_string(), pin.key.to_string()]))
 }
 
 /// What others type to join, where each stands in a line; the secret where nobody keeps it.

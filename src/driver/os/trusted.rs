@@ -37,6 +37,15 @@ pub(crate) enum NotKept {
     File(io::Error),
 }
 
+impl core::fmt::Display for NotKept {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Full => f.write_str("there are too many"),
+            Self::File(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Trusted {
     /// Reads the file in that folder; without one, nobody is known.
     ///
@@ -57,12 +66,28 @@ impl Trusted {
 
     /// Keeps one more, in the place of an older one of that name.
     pub(crate) fn add(&mut self, pin: Pin) -> Result<(), NotKept> {
-        let Some(path) = &self.path else { return keep(&mut self.pins, pin) };
+        self.change(|pins| keep(pins, pin))
+    }
+
+    /// Keeps a name no more.
+    pub(crate) fn remove(&mut self, name: &Name) -> Result<(), NotKept> {
+        self.change(|pins| {
+            pins.remove(name);
+            Ok(())
+        })
+    }
+
+    /// Changes what is kept, as the file has it now.
+    fn change(
+        &mut self,
+        how: impl FnOnce(&mut Pins) -> Result<(), NotKept>,
+    ) -> Result<(), NotKept> {
+        let Some(path) = &self.path else { return how(&mut self.pins) };
         let failed = |path: &Path, error| NotKept::File(about(path, &error));
         let lock_path = path.with_extension("lock");
         let _lock = lock(&lock_path).map_err(|error| failed(&lock_path, error))?;
         self.pins = read(path).map_err(|error| failed(path, error))?;
-        keep(&mut self.pins, pin)?;
+        how(&mut self.pins)?;
         write(path, &self.pins).map_err(|error| failed(path, error))
     }
 }
@@ -158,6 +183,9 @@ mod tests {
         other.add(pin("carol", 2)).unwrap();
         one.add(pin("dave", 3)).unwrap();
         other.add(pin("bob", 4)).unwrap();
+        one.add(pin("erin", 5)).unwrap();
+        other.remove(&pin("erin", 5).name).unwrap();
+        one.remove(&pin("nobody", 5).name).unwrap();
         let all = [pin("bob", 4), pin("carol", 2), pin("dave", 3)];
         assert_eq!(Trusted::load(Some(&folder)).unwrap().pins(), all);
         fs::remove_dir_all(&folder).unwrap();

@@ -156,7 +156,7 @@ impl Completion {
 }
 
 /// Commands that are about one person.
-const ABOUT: [&str; 6] = ["msg", "whois", "verify", "trust", "ignore", "unignore"];
+const ABOUT: [&str; 7] = ["msg", "whois", "verify", "trust", "untrust", "ignore", "unignore"];
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::driver::front::company::Company;
+use crate::driver::front::company::{Company, IMPOSTOR};
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::links::links;
@@ -156,9 +156,14 @@ impl Page {
     /// The same in so many columns. What sets somebody apart is not what is cut off.
     pub(crate) fn label_within(&self, who: &Person, room: usize) -> String {
         let label = self.label(who);
+        let (mark, label) = match label.strip_prefix(IMPOSTOR) {
+            Some(label) => (IMPOSTOR, label),
+            None => ("", label.as_str()),
+        };
         let id = label.strip_prefix(who.name.as_str()).unwrap_or("");
-        let name = cut(who.name.as_str(), room.saturating_sub(columns(id)), self.signs.ellipsis);
-        cut(&format!("{name}{id}"), room, self.signs.ellipsis)
+        let room_of_name = room.saturating_sub(columns(id) + columns(mark));
+        let name = cut(who.name.as_str(), room_of_name, self.signs.ellipsis);
+        cut(&format!("{mark}{name}{id}"), room, self.signs.ellipsis)
     }
 
     /// Hides what somebody says, whatever they are called and however often they start again.
@@ -298,7 +303,11 @@ impl Page {
         if said.action && sign != signs.action {
             head.push(Part::new(format!("{} ", signs.action), Role::Dim));
         }
-        let name = if mark.is_some() { Role::Own } else { Role::Name(said.from.id) };
+        let name = match mark {
+            Some(_) => Role::Own,
+            None if self.company.is_impostor(&said.from) => Role::Failed,
+            None => Role::Name(said.from.id),
+        };
         // A name leaves room for what is said; its colon is never cut off.
         let room = self.width.saturating_sub(NAME_SPARES).max(NAME_MIN);
         let label = self.label_within(&said.from, room);

@@ -35,7 +35,7 @@ impl View {
     fn choices(&self, text: &str, cursor: usize) -> Popup {
         let (slot, part) = Slot::at(text, cursor);
         let part = &text[part];
-        let people = if let Slot::Somebody(_) = slot { self.by_recency() } else { Vec::new() };
+        let people = self.people_for(slot);
         let candidates = slot.candidates(part, &people).into_iter().take(PEOPLE_MAX);
         let mut rows: Vec<[String; 2]> = candidates
             .map(|candidate| match (candidate, slot) {
@@ -66,6 +66,24 @@ impl View {
         Popup { title, rows, chosen: None }
     }
 
+    /// Who can stand there, in the order of preference.
+    fn people_for(&self, slot: Slot) -> Vec<Person> {
+        let people = match slot {
+            Slot::Somebody(help) if help.name == "unignore" => {
+                return self.page.ignored.values().cloned().collect();
+            }
+            Slot::Somebody(_) | Slot::Text { .. } => self.by_recency(),
+            _ => return Vec::new(),
+        };
+        let trusted = |who: &Person| self.seen.get(&who.id).is_some_and(|seen| seen.trusted);
+        match slot {
+            Slot::Somebody(help) if help.name == "untrust" => {
+                people.into_iter().filter(trusted).collect()
+            }
+            _ => people,
+        }
+    }
+
     /// How something is set, in the word of the command that sets it.
     pub(super) fn setting(&self, command: &str) -> Option<&'static str> {
         Some(match command {
@@ -82,9 +100,9 @@ impl View {
         if let Some(completion) = &mut self.completion {
             completion.turn(back);
         } else {
-            let people = self.by_recency();
-            let address = |who: &Person| self.page.company.address(who);
             let (text, cursor) = (self.editor.text(), self.editor.cursor());
+            let people = self.people_for(Slot::at(text, cursor).0);
+            let address = |who: &Person| self.page.company.address(who);
             self.completion = Completion::begin(text, cursor, &people, address);
             let popup = self.choices(text, cursor);
             if let Some(completion) = &mut self.completion {
@@ -109,7 +127,7 @@ impl View {
         let hint = match slot {
             Slot::Text { .. } if word.is_empty() => None,
             Slot::Value(help) | Slot::Open(help) => Some(format!("{}: {}", help.usage, help.what)),
-            Slot::Somebody(_) if word.is_empty() => Some("nobody else is here".to_owned()),
+            Slot::Somebody(_) if word.is_empty() => Some("nobody is here for that".to_owned()),
             _ => Some(format!("nothing begins with '{word}'")),
         };
         match hint {

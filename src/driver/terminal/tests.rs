@@ -555,7 +555,7 @@ fn what_a_command_takes_is_shown_and_completed() {
     room.hides("say what you do");
     room.show(&Event::Left { who: bob(), why: Why::Quit });
     room.press(b"\x15/msg \t");
-    room.shows("nobody else is here");
+    room.shows("nobody is here for that");
     assert_eq!(room.draft(), "/msg ");
     insta::assert_snapshot!("values_40x12", {
         let mut small = Room::entered(40, 12);
@@ -1225,13 +1225,39 @@ fn whose_key_is_whose() {
     room.picture.refresh([Presence { trusted: true, ..presence(bob(), 12, 0) }].into_iter());
     room.shows("● bob           ✓ 12 ms");
     room.show(&Event::OtherKey { who: bob() });
-    room.shows(
-        "! WARNING: bob has another key than the one you trust under this name, or one like it!",
-    );
+    let warning = format!("! WARNING: !bob·{} has another key than the one", bob().id.short());
+    room.shows(&warning);
     room.picture.refresh([presence(bob(), 12, 0)].into_iter());
     room.hides("✓ 12 ms");
     room.picture.resize(40, 8);
     room.shows("chatRPC OPEN alice");
+}
+
+/// After the warning had gone by, an impostor looked like anybody.
+#[test]
+fn what_an_impostor_says_is_marked_wherever_it_stands() {
+    for theme in [Theme::RICH, Theme { signs: &ASCII, depth: Depth::None, ..Theme::RICH }] {
+        let mut room = Room::new(80, 24, theme);
+        let mallory = who(9, "Bob");
+        room.enter(vec![bob(), mallory.clone()]);
+        room.hear(&mallory, "before the warning, or after, it is the same person");
+        room.show(&Event::OtherKey { who: mallory.clone() });
+        room.hear(&mallory, "give me the key");
+        room.hear_as(&mallory, "looks honest", true, true);
+        room.hear(&bob(), "hello");
+        let marked = format!("!Bob·{}", mallory.id.short());
+        room.shows(&format!("  {marked}: give me the key"));
+        room.shows(&format!("{marked} looks honest"));
+        room.shows(&format!("  {marked}: before the warning"));
+        room.shows("  bob: hello");
+        let people = room.text();
+        let row = people.lines().find(|row| row.contains("● !Bob") || row.contains("* !Bob"));
+        assert!(row.is_some(), "{people}");
+        room.picture.resize(40, 12);
+        room.shows(&marked);
+        room.show(&Event::Trusted { who: mallory.clone(), key: mallory.key });
+        room.hides(&format!("{marked}: "));
+    }
 }
 
 /// The secret stood in front of a command, broken over two rows in a frame.

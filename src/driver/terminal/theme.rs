@@ -123,6 +123,7 @@ impl Signs {
             (self.left, "somebody left"),
             (self.folded, "several came and left"),
             (self.notice, "from this program, and from nobody else"),
+            ("!bob", "somebody under a name you trust, with another key: /verify, /trusted"),
             (self.here, "a person who is here"),
             (self.lost, "a person who does not answer"),
         ];

@@ -288,6 +288,7 @@ impl View {
                 self.notice(&wording::presence_in_short(people).join("\n"));
             }
             Event::Leaving { .. } => self.leaving = true,
+            Event::TrustedNames(pins) => self.notice(&wording::trusted(pins).join("\n")),
             _ => {
                 if let Some(line) = wording::keys(event, &self.page.company) {
                     self.notice(&line);

@@ -211,8 +211,9 @@ fn three_thousand_bytes_at_once_arrive() {
     assert_eq!(bob.out.next_line().unwrap(), format!("alice: {text}"));
 
     alice.say(&"x".repeat(5_000));
-    alice.see("5,000 bytes, the limit is 4,096");
-    alice.see("5,000 of 4,096 bytes");
+    alice.see("5,000 bytes are 2 messages");
+    alice.press(ESCAPE);
+    alice.see("5,000 bytes: 2 messages");
     alice.press(CTRL_C);
     alice.see_draft("");
     alice.say("short");
@@ -319,6 +320,42 @@ fn lines_pasted_where_there_is_no_screen_ask_first() {
     assert!(ended.text.contains("* the paste was not said: nobody answered"), "{}", ended.text);
     bob.end_input();
     assert!(!bob.out.all().concat().contains("password"));
+}
+
+/// 200 lines were refused, and there was no way on.
+#[test]
+fn a_long_paste_is_said_in_several_messages_where_somebody_agrees() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    let lines: Vec<String> = (0..200).map(|n| format!("line {n} {}", "x".repeat(50))).collect();
+    let heard = |bob: &mut Process, count: usize| -> String {
+        let said = (0..count).map(|_| bob.out.next_line().unwrap());
+        let text = |line: String| line.strip_prefix("alice: ").map(str::to_owned).unwrap();
+        said.map(text).collect::<Vec<_>>().join(" ⏎ ")
+    };
+    alice.press(format!("\x1b[200~{}\n\x1b[201~", lines.join("\r")));
+    alice.see("Paste 200 lines, 11,889 bytes: 3 messages.");
+    alice.press("\r");
+    assert_eq!(heard(&mut bob, 3), lines.join(" ⏎ "));
+    alice.press(format!("\x1b[200~{}\n\x1b[201~", lines.join("\r")));
+    alice.see("Paste 200 lines");
+    alice.press(ESCAPE);
+    alice.see("kept in the draft");
+    alice.press(CTRL_C);
+    alice.say("only this");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: only this");
+    alice.leave();
+    let Some(mut carol) = Terminal::join_with(&addr, "carol", &["--plain"], Setup::default())
+    else {
+        return;
+    };
+    bob.err.wait("* carol has entered the chat!");
+    carol.press(format!("{}\n", lines[..100].join("\n")));
+    carol.see("100 lines came at once (5,889 bytes), as of a paste");
+    carol.say("y");
+    let text = |line: String| line.strip_prefix("carol: ").map(str::to_owned).unwrap();
+    let said: Vec<String> = (0..2).map(|_| text(bob.out.next_line().unwrap())).collect();
+    assert_eq!(said.join(" ⏎ "), lines[..100].join(" ⏎ "));
 }
 
 /// A terminal's end ends the chat; who has none is told tests/files.rs.
@@ -739,7 +776,7 @@ fn a_tour(addr: &str, alice: &mut Terminal, bob: &mut Process) {
     alice.press(ESCAPE);
     alice.see_draft("");
     alice.press("x".repeat(4_100));
-    alice.see("4,100 of 4,096 bytes");
+    alice.see("4,100 bytes: 2 messages");
     alice.press(CTRL_C);
     for name in ["carol", "dave"] {
         let mut who = person(addr, name);

@@ -13,6 +13,7 @@ pub(crate) mod numbers;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod seat;
+pub(crate) mod several;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod typist;

@@ -1,6 +1,7 @@
 //! The seat of pipes and programs: lines in from standard input, lines out to standard output and
 //! standard error.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
@@ -12,6 +13,7 @@ use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::seat::Seat;
+use crate::driver::front::several::several;
 use crate::driver::front::typist::{Row, Typist};
 use crate::driver::front::wording;
 use crate::driver::os::clock::Clock;
@@ -21,7 +23,7 @@ use crate::driver::os::output::Output;
 use crate::driver::os::signals::Signal;
 use crate::driver::os::splitter::Piece;
 use crate::driver::os::stdin::Stdin;
-use crate::machine::{Event, Peer, Time};
+use crate::machine::{self, Event, Peer, Time};
 
 /// Where what we say comes from.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(crate) struct Stream {
     any_read: bool,
     /// A person is at a terminal, which does not mark what is pasted.
     typist: Option<Typist>,
+    /// Messages of one paste that are to be said yet.
+    said: VecDeque<Command>,
     clock: Clock,
 }
 
@@ -82,6 +86,7 @@ impl Stream {
             may_read: true,
             any_read: false,
             typist: typed.then(Typist::default),
+            said: VecDeque::new(),
             clock: world.clock,
         })
     }
@@ -97,6 +102,11 @@ impl Stream {
                 return refused.then_some(Intent::Refused);
             }
         };
+        let command = machine::Command::parse(&line).ok();
+        if let Some(said) = command.as_ref().and_then(several) {
+            self.said.extend(said);
+            return self.said.pop_front().map(Intent::Command);
+        }
         let intent = self.format.read(Piece::Line(&line), &mut self.paper);
         self.queue();
         intent
@@ -163,6 +173,9 @@ impl Seat for Stream {
     fn hear(&mut self, open: bool) -> Option<Intent> {
         if !open {
             return None;
+        }
+        if let Some(say) = self.said.pop_front() {
+            return Some(Intent::Command(say));
         }
         loop {
             if let Words::Once(text) = &mut self.words {
@@ -245,7 +258,8 @@ impl Seat for Stream {
     }
 
     fn has_work(&self, open: bool) -> bool {
-        let input = open && self.stdin.as_ref().is_some_and(Stdin::ready);
+        let waits = !self.said.is_empty() || self.stdin.as_ref().is_some_and(Stdin::ready);
+        let input = open && waits;
         input || self.out.ready() || self.err.ready()
     }
 

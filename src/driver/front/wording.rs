@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::driver::front::company::Company;
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::numbers::{counted, grouped};
+use crate::driver::front::several::TEXTS_MAX;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{
-    COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, TEXT_MAX, Why,
+    COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, Why,
 };
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
@@ -178,16 +179,22 @@ pub(crate) fn pasted(row: &Row) -> String {
     let counted = |lines: usize| counted(lines as u64, "line");
     match row {
         Row::Line(line) => line.clone(),
-        Row::Paste { lines, bytes } => format!(
-            "{} came at once ({} bytes), as of a paste: y says them as one message, n does not",
-            counted(*lines),
-            grouped(*bytes)
-        ),
+        Row::Paste { lines, bytes, messages } => {
+            let messages = match messages {
+                1 => "one message".to_owned(),
+                more => format!("{more} messages"),
+            };
+            format!(
+                "{} came at once ({} bytes), as of a paste: y says them as {messages}, n does not",
+                counted(*lines),
+                grouped(*bytes)
+            )
+        }
         Row::TooLong { lines, bytes } => format!(
             "{} came at once, {} bytes, the limit is {}: nothing was said",
             counted(*lines),
             grouped(*bytes),
-            grouped(TEXT_MAX)
+            grouped(TEXTS_MAX)
         ),
         Row::Dropped => "the paste was not said".to_owned(),
         Row::Unclear { lines } => {

@@ -389,13 +389,27 @@ impl Line {
                 let prompt = format!("find '{part}': ");
                 ("Earlier input".to_owned(), prompt, editor(&view.editor), Role::Text)
             }
+            Prompt::Several(count) => {
+                let bytes = grouped(view.editor.text().len());
+                let ask = format!(
+                    "{bytes} bytes are {count} messages. Enter: say them, Esc: keep the draft"
+                );
+                ("Several messages".to_owned(), "? ".to_owned(), (ask, None), Role::Notice)
+            }
             Prompt::Paste(text) => {
                 let text = without_last_feed(text);
                 let lines = text.split('\n').count();
                 let bytes = grouped(text.len());
                 let s = if lines == 1 { "" } else { "s" };
-                let ask =
-                    format!("Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no");
+                let ask = match view.messages_with(text) {
+                    None => format!(
+                        "Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no"
+                    ),
+                    Some(count) => format!(
+                        "Paste {lines} line{s}, {bytes} bytes: {count} messages. Enter: say them, \
+                         Esc: into the draft"
+                    ),
+                };
                 ("Paste".to_owned(), "? ".to_owned(), (ask, None), Role::Notice)
             }
         };

@@ -23,6 +23,7 @@ impl View {
         match &self.prompt {
             _ if self.sheet.is_some() => self.sheet_key(stroke),
             Prompt::Paste(_) => self.paste_key(stroke),
+            Prompt::Several(_) => self.several_key(stroke),
             Prompt::Recall { .. } => self.recall_key(stroke),
             Prompt::Search(_) => self.search_key(stroke),
             Prompt::Draft => {
@@ -40,7 +41,11 @@ impl View {
     /// Enter came in one go with what stands before it. While a paste is asked about that is more of
     /// the paste, and no answer.
     pub(crate) fn line_end(&mut self) {
-        if !self.paste_goes_on("\n") {
+        if matches!(self.prompt, Prompt::Several(_)) {
+            // What came in one go was not read before it was answered.
+            self.prompt = Prompt::Draft;
+            self.insert("\n");
+        } else if !self.paste_goes_on("\n") {
             self.key(Stroke::plain(Key::Enter));
         }
     }
@@ -435,16 +440,42 @@ impl View {
     }
 
     fn paste_key(&mut self, stroke: Stroke) {
-        let Prompt::Paste(text) = &mut self.prompt else { return };
+        let Prompt::Paste(text) = &self.prompt else { return };
+        let text = without_last_feed(text).to_owned();
+        let several = self.messages_with(&text).is_some();
         match stroke.key {
-            Key::Enter => {
-                let text = core::mem::take(text);
+            Key::Enter if several => {
                 self.prompt = Prompt::Draft;
-                self.insert(without_last_feed(&text));
+                self.insert(&text);
+                self.submit_several();
+            }
+            // Nothing of it is lost: who does not say it now has it to work on.
+            _ if several => {
+                self.prompt = Prompt::Draft;
+                self.insert(&text);
+                self.hint =
+                    Some("kept in the draft: Enter asks again, Ctrl+C clears it".to_owned());
+            }
+            Key::Enter => {
+                self.prompt = Prompt::Draft;
+                self.insert(&text);
             }
             Key::Escape => self.prompt = Prompt::Draft,
             Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
             _ => self.hint = Some("Enter takes the paste, Esc does not".to_owned()),
+        }
+    }
+
+    fn several_key(&mut self, stroke: Stroke) {
+        match stroke.key {
+            Key::Enter => self.submit_several(),
+            Key::Escape => self.prompt = Prompt::Draft,
+            Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
+            // Whoever goes on writes.
+            _ => {
+                self.prompt = Prompt::Draft;
+                self.key(stroke);
+            }
         }
     }
 

@@ -13,7 +13,7 @@
 //! | `commands`, `settings` | slash commands; what they set |
 //! | `complete`, `popup` | Tab; what can be chosen, above the draft |
 //! | `sentence`, `help` | sentences that begin while somebody reads back; what signs, commands and keys mean |
-//! | `resend` | saying again what did not arrive |
+//! | `submit`, `resend` | what becomes of a line that was typed; saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
 //! | `alert`, `invite` | bell and notification; how others join, to be copied |
@@ -44,6 +44,7 @@ mod scrollback;
 mod search;
 mod sentence;
 pub(crate) mod settings;
+mod submit;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen};
 
-use crate::driver::front::intent::Intent;
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::os::clock::Zone;
@@ -435,11 +435,15 @@ fn lines_are_sent_and_mistakes_are_not() {
     assert_eq!(room.wants(), []);
     let long = "x".repeat(5210);
     room.press(long.as_bytes());
-    room.shows("Type a message — 5,210 of 4,096 bytes");
+    room.shows("Type a message — 5,210 bytes: 2 messages");
     room.press(b"\r");
     assert_eq!(room.wants(), []);
-    room.shows("! 5,210 bytes, the limit is 4,096: nothing was sent");
+    room.shows("5,210 bytes are 2 messages. Enter: say them, Esc: keep the draft");
     assert_eq!(room.draft(), long);
+    room.press(b"\x1b\x01/nick ");
+    room.shows("Type a message — 5,216 of 4,096 bytes");
+    room.press(b"\r");
+    room.shows("! 5,216 bytes, the limit is 4,096: nothing was sent");
 }
 
 #[test]
@@ -477,8 +481,68 @@ fn a_paste_of_several_lines_asks_first() {
     huge.resize(5 << 20, b'x');
     huge.extend_from_slice(b"\x1b[201~");
     room.press(&huge);
-    room.shows("5,242,874 bytes were pasted, a draft takes 16,384: nothing was inserted");
+    room.shows("5,242,874 bytes were pasted, a draft takes 65,536: nothing was inserted");
     assert_eq!(room.draft(), "");
+}
+
+/// 200 lines were refused, and there was no way on.
+#[test]
+fn a_paste_over_the_limit_is_offered_as_several_messages() {
+    let pasted: Vec<String> = (0..200).map(|n| format!("line {n} {}", "x".repeat(50))).collect();
+    let pasted = pasted.join("\n");
+    let paste = format!("\x1b[200~{pasted}\n\x1b[201~");
+    let said = |room: &mut Room| -> Vec<String> {
+        let text = |want| match want {
+            Want::Ask(Intent::Command(Command::Say { text, to: None, .. }), _) => text,
+            other => panic!("{other:?}"),
+        };
+        room.wants().into_iter().map(text).collect()
+    };
+    let mut room = Room::entered(140, 24);
+    room.press(paste.as_bytes());
+    room.shows("Paste 200 lines, 11,889 bytes: 3 messages. Enter: say them, Esc: into the draft");
+    room.press(b"\r");
+    let parts = said(&mut room);
+    assert!(parts.len() == 3 && parts.iter().all(|part| part.len() <= 4096));
+    assert_eq!(parts.join("\n"), pasted, "nothing is lost, and lines are whole");
+    assert_eq!(room.draft(), "");
+    for key in [&b"\x1b"[..], b"x", b"\x03"] {
+        room.press(paste.as_bytes());
+        room.press(key);
+        assert_eq!((room.draft(), said(&mut room).len()), (pasted.clone(), 0), "{key:?}");
+        room.press(b"\r");
+        room.shows("11,889 bytes are 3 messages. Enter: say them, Esc: keep the draft");
+        room.press(b"\x1b");
+        assert_eq!(room.draft(), pasted);
+        room.press(b"\r");
+        room.press(b"!");
+        assert_eq!(room.draft(), format!("{pasted}!"), "who goes on writes");
+        room.press(b"\r");
+        room.press(b"\r");
+        assert_eq!(said(&mut room).join("\n"), format!("{pasted}!"));
+    }
+    room.press(b"/nick ");
+    room.press(paste.as_bytes());
+    room.shows("Paste 200 lines, 11,889 bytes? Enter: into the draft, Esc: no");
+}
+
+#[test]
+fn a_message_of_several_that_is_refused_comes_back_with_those_behind_it() {
+    let mut room = Room::entered(140, 24);
+    let text = format!("{}\n{}\n{}", "a".repeat(4000), "b".repeat(4000), "c".repeat(4000));
+    room.press(format!("\x1b[200~/msg bob {text}\x1b[201~").as_bytes());
+    room.press(b"\r");
+    let Some(Want::Ask(Intent::Command(Command::Say { to: Some(_), .. }), _)) =
+        room.picture.next_want()
+    else {
+        panic!("nothing is said")
+    };
+    room.picture.view().settle();
+    assert!(room.picture.next_want().is_some());
+    room.show(&Event::Refused(Refusal::Backlog { messages: 4096 }));
+    room.picture.view().settle();
+    assert_eq!(room.wants(), []);
+    assert_eq!(room.draft(), format!("/msg bob {}", &text[4001..]));
 }
 
 #[test]

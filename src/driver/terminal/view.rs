@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use crate::driver::front::intent::Intent;
 use crate::driver::front::note::Note;
-use crate::driver::front::numbers::{counted, grouped};
+use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::words;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::os::shown::shown;
-use crate::driver::terminal::commands::Order;
 use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::detail;
 use crate::driver::terminal::editor::Editor;
@@ -26,10 +25,7 @@ use crate::driver::terminal::settings::Notify;
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
-use crate::machine::{
-    Command, CommandHelp, Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText,
-    TEXT_MAX, Whom, Why,
-};
+use crate::machine::{Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, Why};
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
@@ -56,6 +52,8 @@ pub(crate) enum Prompt {
     Recall { part: String, skip: usize, before: String },
     /// Whether to take a paste.
     Paste(String),
+    /// Whether to say the draft in so many messages.
+    Several(usize),
 }
 
 /// Something to read in front of everything else.
@@ -378,6 +376,7 @@ impl View {
     fn refused(&mut self, refusal: &Refusal<'_>) {
         match self.submitted.take() {
             Some(Submitted::Typed(line)) if self.editor.is_empty() => self.editor.set(&line),
+            Some(Submitted::Part(part)) => self.take_back(part),
             Some(Submitted::Again(number)) => self.page.scrollback.not_resent(number),
             _ => {}
         }
@@ -430,101 +429,6 @@ impl View {
                 unread.open = false;
             }
         }
-    }
-
-    /// The draft is done: it is sent, or carried out.
-    pub(super) fn submit(&mut self) {
-        let text = self.editor.text().to_owned();
-        if text.trim().is_empty() {
-            self.editor.take();
-            return;
-        }
-        if text.len() > TEXT_MAX {
-            return self.notice(&words(&Refusal::TooLong { bytes: text.len() }).line());
-        }
-        let order = match Order::parse(&text) {
-            Ok(order) => order,
-            Err(refusal) => return self.notice(&words(&refusal).line()),
-        };
-        self.editor.take();
-        self.recall.push(&text);
-        self.viewport.go_bottom();
-        self.read();
-        self.carry_out(order, &text);
-    }
-
-    fn carry_out(&mut self, order: Order<'_>, typed: &str) {
-        let page = &mut self.page;
-        match order {
-            Order::Command(Command::Quit) => self.ask(Intent::Quit),
-            Order::Command(command) => {
-                let typed = Submitted::Typed(typed.to_owned());
-                self.want(Want::Ask(Intent::Command(command.into()), Some(typed)));
-            }
-            Order::Help(None) => self.help(),
-            Order::Help(Some(help)) => {
-                self.notice(&format!("{}: {}", help.usage, help.what));
-            }
-            Order::Clear => page.scrollback.clear(),
-            Order::Debug => self.want(Want::Debug),
-            Order::Ignore(name) => {
-                let notice = page.ignore(Whom::read(name));
-                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
-            }
-            Order::Unignore(name) => {
-                let notice = page.unignore(name);
-                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
-            }
-            Order::Info => match page.scrollback.last_own() {
-                Some(entry) => self.details(entry),
-                None => self.notice("you have said nothing yet"),
-            },
-            Order::Joins(joins) => self.set(|view| view.page.joins = joins, "joins"),
-            Order::Clock(face) => self.set(|view| view.page.face = face, "time"),
-            Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
-            Order::Mouse(on) => self.set_mouse(on),
-            Order::Notify(notify) => self.set(|view| view.notify = notify, "notify"),
-            Order::State(help) => self.state(help),
-            Order::Resend => self.resend(),
-            Order::Search(text) => self.search(text),
-        }
-        self.viewport.settle(&self.page, self.height);
-    }
-
-    /// Sets something, and says so: not everything is seen at once.
-    fn set(&mut self, how: impl FnOnce(&mut Self), command: &str) {
-        how(self);
-        let word = self.setting(command).unwrap_or_default();
-        self.hint = Some(format!("/{command} is {word}"));
-    }
-
-    /// Has the mouse reported, or lets it select.
-    pub(super) fn set_mouse(&mut self, on: bool) {
-        self.mouse = on;
-        self.want(Want::Mouse(on));
-        let how =
-            if on { "the mouse is reported: hold Shift to select" } else { "the mouse selects" };
-        self.hint = Some(how.to_owned());
-    }
-
-    /// How that is which a command sets, and what it takes.
-    fn state(&mut self, help: &CommandHelp) {
-        let now = match help.name {
-            "log" => return self.ask(Intent::Log(String::new())),
-            "nick" => self
-                .page
-                .company
-                .me
-                .as_ref()
-                .map_or(String::new(), |me| format!("you are {}", me.name)),
-            "ignore" | "unignore" if self.page.ignored.is_empty() => "nobody is ignored".to_owned(),
-            "ignore" | "unignore" => {
-                let hidden = self.page.ignored.values().map(|who| self.page.label(who));
-                format!("ignored: {}", hidden.collect::<Vec<_>>().join(", "))
-            }
-            name => format!("/{name} is {}", self.setting(name).unwrap_or_default()),
-        };
-        self.notice(&format!("{now} ({}: {})", help.usage, help.what));
     }
 
     /// Looks for the newest message with a text, and goes there.
@@ -606,11 +510,5 @@ impl View {
             (false, Some(rtt)) => (signs.here, tick + &wording::milliseconds(rtt)),
             (false, None) => (signs.here, tick),
         }
-    }
-
-    /// How much of a message the draft is, where that matters.
-    pub(crate) fn excess(&self) -> Option<String> {
-        let bytes = self.editor.text().len();
-        (bytes > TEXT_MAX).then(|| format!("{} of {} bytes", grouped(bytes), grouped(TEXT_MAX)))
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Want {
 pub(crate) enum Submitted {
     /// A line: it goes back where it was typed.
     Typed(String),
+    /// One of several messages that a line is too long for: it goes back, with those behind it.
+    Part(String),
     /// A message that was said again: it was not.
     Again(u64),
 }

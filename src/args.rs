@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chatrpc::driver::{self, Address, ColorWhen, Door, Failure, PORT, SecretSource, status};
+use chatrpc::driver::{
+    self, Address, ColorWhen, Door, Failure, PORT, SecretSource, TimeShown, status,
+};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -150,6 +152,11 @@ pub(crate) struct ChatArgs {
     /// Draw the screen with ASCII alone
     #[arg(long)]
     pub(crate) ascii: bool,
+    /// How to show the time. Before every plain line, with a tab behind it (alone: iso, which is
+    /// RFC 3339); on the screen where the minute changes, hm unless told
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "iso")]
+    pub(crate) time: Option<Time>,
     /// Have the terminal report the mouse: the wheel scrolls, Shift selects
     #[arg(long)]
     pub(crate) mouse: bool,
@@ -165,6 +172,26 @@ pub(crate) struct ChatArgs {
     /// Obey the slash commands of a standard input that is no terminal, where every line is otherwise said as it stands
     #[arg(long)]
     pub(crate) commands: bool,
+}
+
+/// `--time`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Time {
+    Off,
+    Hm,
+    Hms,
+    Iso,
+}
+
+impl From<Time> for TimeShown {
+    fn from(time: Time) -> Self {
+        match time {
+            Time::Off => Self::Off,
+            Time::Hm => Self::Minutes,
+            Time::Hms => Self::Seconds,
+            Time::Iso => Self::Iso,
+        }
+    }
 }
 
 /// `--color`.

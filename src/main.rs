@@ -62,6 +62,7 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             log: args.log.clone(),
             color: args.color.into(),
             ascii: args.ascii,
+            time: args.time.map(Into::into),
             mouse: args.mouse,
             stay: args.stay,
             drain: args.drain,

@@ -322,6 +322,50 @@ fn lines_pasted_where_there_is_no_screen_ask_first() {
     assert!(!bob.out.all().concat().contains("password"));
 }
 
+/// What arrived went into the line that somebody was typing.
+#[test]
+fn what_arrives_where_there_is_no_screen_leaves_the_line_that_is_typed_alone() {
+    let (_nodeset, addr) = nodeset();
+    let Some(mut alice) = Terminal::join_with(&addr, "alice", &["--plain"], Setup::default())
+    else {
+        return;
+    };
+    let mut bob = person(&addr, "bob");
+    alice.see("bob has entered the chat!");
+    let rows = |alice: &Terminal| -> Vec<String> {
+        let rows = alice.rows().into_iter().map(|row| row.trim_end().to_owned());
+        rows.filter(|row| !row.is_empty()).collect()
+    };
+    for (number, end) in ["\r", "\x7f\x7fgh\r"].into_iter().enumerate() {
+        alice.press("half a ");
+        alice.see("half a");
+        bob.say(&format!("hello {number}"));
+        let said = format!("bob: hello {number}");
+        alice.wait("the line behind what arrived", |alice| {
+            rows(alice).ends_with(&[said.clone(), "half a".to_owned()])
+        });
+        alice.press(format!("line{end}"));
+        let heard = if number == 0 { "alice: half a line" } else { "alice: half a ligh" };
+        assert_eq!(bob.out.next_line().unwrap(), heard);
+    }
+    // Whoever stopped it had the terminal meanwhile.
+    alice.press("more");
+    alice.see("more");
+    alice.press(CTRL_Z);
+    alice.signal(Signal::STOP);
+    alice.wait_state('T');
+    alice.signal(Signal::CONT);
+    alice.wait_state('S');
+    bob.say("again");
+    alice.wait("the line behind what arrived", |alice| {
+        rows(alice).ends_with(&["bob: again".to_owned(), "more".to_owned()])
+    });
+    alice.press("\x15\x04");
+    let ended = alice.end();
+    assert_eq!(ended.status, 0);
+    assert!(ended.text.contains("bob: again"), "{}", ended.text);
+}
+
 /// 200 lines were refused, and there was no way on.
 #[test]
 fn a_long_paste_is_said_in_several_messages_where_somebody_agrees() {

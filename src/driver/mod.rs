@@ -51,6 +51,7 @@ pub use commands::door::{Door, SecretSource, secret};
 pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::options;
 pub use commands::who::{Who, who};
+pub use front::stamp::TimeShown;
 pub use net::address::{Address, PORT};
 pub use os::environment::{at_home, base_folder, variable};
 pub use os::failure::{Failure, status};

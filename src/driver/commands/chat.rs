@@ -13,6 +13,7 @@ use crate::driver::front::format::Paper;
 use crate::driver::front::json;
 use crate::driver::front::lines::Style;
 use crate::driver::front::refusal::{name_refused, too_long};
+use crate::driver::front::stamp::TimeShown;
 use crate::driver::front::stream::Words;
 use crate::driver::net::address::Address;
 use crate::driver::os::environment::variable;
@@ -25,6 +26,7 @@ use crate::driver::os::signals::{OTHERS, Signal};
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
 use crate::driver::terminal::screen::Look;
+use crate::driver::terminal::settings::ClockFace;
 use crate::driver::terminal::theme::{ColorWhen, Theme};
 use crate::driver::terminal::tty;
 use crate::machine::{Name, NameProblem, SafeText, TEXT_MAX, wiped};
@@ -52,6 +54,8 @@ pub struct Chat {
     pub color: ColorWhen,
     /// Draw with ASCII alone.
     pub ascii: bool,
+    /// How the time is shown; by default on the screen alone.
+    pub time: Option<TimeShown>,
     /// Have the terminal report the mouse.
     pub mouse: bool,
     /// Go on listening when the input has ended.
@@ -98,6 +102,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let screen = (wanted && tty::possible()).then(|| Look {
         theme: Theme::of_environment(options.color, options.ascii),
         mouse: options.mouse,
+        face: options.time.map(ClockFace::from).unwrap_or_default(),
     });
     if wanted && screen.is_none() && io::stdout().is_terminal() && !options.quiet {
         let note = "note: not a terminal, using line mode (--json for machines)\n";
@@ -118,6 +123,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
             literal: !tty && !options.commands,
             private: io::stderr().is_terminal(),
             colour: stderr_has_colour(),
+            time: options.time.unwrap_or_default(),
             ..Style::default()
         },
         words,
@@ -153,6 +159,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
             warns: !options.quiet,
             private: false,
             colour: stderr_has_colour(),
+            time: TimeShown::Off,
         },
         words: match &options.text {
             Some(text) => Words::Once(text.clone()),
@@ -204,7 +211,7 @@ impl Plan {
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
         watched.extend(OTHERS);
-        if self.screen.is_some() {
+        if self.screen.is_some() || self.interactive {
             watched.extend([Signal::Resize, Signal::Suspend, Signal::Continue]);
         }
         let mut world = World::new(&watched)?;

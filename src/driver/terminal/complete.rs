@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use crate::driver::terminal::commands::{SCREEN, beginning};
-use crate::driver::terminal::popup::Popup;
 use crate::driver::terminal::search::begins;
 use crate::driver::terminal::settings::values;
 use crate::machine::{COMMANDS, CommandHelp, Opening, Person};
@@ -88,6 +87,15 @@ impl Slot {
             Self::Text { .. } => named(part.strip_prefix('@').unwrap_or(part)),
         }
     }
+}
+
+/// A list: what to type, and what it means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Popup {
+    pub(crate) title: &'static str,
+    pub(crate) rows: Vec<[String; 2]>,
+    /// The one that Tab has put into the draft.
+    pub(crate) chosen: Option<usize>,
 }
 
 /// What Tab offers, and which of it is in the draft.

@@ -16,6 +16,7 @@
 //! | `submit`, `resend` | what becomes of a line that was typed; saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
+//! | `row` | a line that is typed where there is no screen |
 //! | `alert`, `invite` | bell and notification; how others join, to be copied |
 //!
 //! Data flows one way: bytes → keys → model → frame → bytes. A frame is drawn when something
@@ -39,6 +40,7 @@ pub(crate) mod picture;
 mod popup;
 mod recall;
 mod resend;
+pub(crate) mod row;
 pub(crate) mod screen;
 mod scrollback;
 mod search;

@@ -1,21 +1,12 @@
 //! What can be chosen while a command is typed, above the draft; and Tab, which goes through it.
 
-use crate::driver::terminal::complete::{Candidate, Completion, Slot};
+use crate::driver::terminal::complete::{Candidate, Completion, Popup, Slot};
 use crate::driver::terminal::settings::Setting;
 use crate::driver::terminal::view::{Focus, Prompt, View};
 use crate::machine::Person;
 
 /// People in the list, at most: nobody reads more.
 const PEOPLE_MAX: usize = 256;
-
-/// A list: what to type, and what it means.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Popup {
-    pub(crate) title: &'static str,
-    pub(crate) rows: Vec<[String; 2]>,
-    /// The one that Tab has put into the draft.
-    pub(crate) chosen: Option<usize>,
-}
 
 impl View {
     /// What to choose from; without rows, nothing.

@@ -24,6 +24,7 @@ use crate::driver::os::state;
 use crate::driver::terminal::alert::{Alert, Dialect};
 use crate::driver::terminal::invite::copy;
 use crate::driver::terminal::picture::Picture;
+use crate::driver::terminal::settings::ClockFace;
 use crate::driver::terminal::theme::Theme;
 use crate::driver::terminal::tty::Tty;
 use crate::driver::terminal::want::Want;
@@ -61,6 +62,7 @@ pub(crate) struct Screen {
 pub(crate) struct Look {
     pub(crate) theme: Theme,
     pub(crate) mouse: bool,
+    pub(crate) face: ClockFace,
 }
 
 impl Screen {
@@ -84,6 +86,7 @@ impl Screen {
         };
         screen.tty.set_mouse(look.mouse);
         screen.picture.view().mouse = look.mouse;
+        screen.picture.view().page.face = look.face;
         Ok(screen)
     }
 

@@ -1,5 +1,7 @@
 //! What a person sets with slash commands, and the words for it.
 
+use crate::driver::front::stamp::TimeShown;
+
 /// How to show who comes and goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Joins {
@@ -34,6 +36,17 @@ pub(crate) enum Notify {
     Mentions,
     /// Everything that is said.
     All,
+}
+
+impl From<TimeShown> for ClockFace {
+    /// The day stands on the screen anyway.
+    fn from(time: TimeShown) -> Self {
+        match time {
+            TimeShown::Off => Self::Off,
+            TimeShown::Minutes => Self::Minutes,
+            TimeShown::Seconds | TimeShown::Iso => Self::Seconds,
+        }
+    }
 }
 
 impl ClockFace {

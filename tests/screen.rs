@@ -12,6 +12,7 @@ mod pty;
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -320,6 +321,63 @@ fn lines_pasted_where_there_is_no_screen_ask_first() {
     assert!(ended.text.contains("* the paste was not said: nobody answered"), "{}", ended.text);
     bob.end_input();
     assert!(!bob.out.all().concat().contains("password"));
+}
+
+/// What was set in one run is so in the next, whatever else the file holds.
+#[test]
+fn what_is_set_is_set_in_the_next_run() {
+    let (_nodeset, addr) = nodeset();
+    let state = std::env::temp_dir().join(format!("chatrpc-kept-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&state);
+    let folder: &'static str = state.to_str().unwrap().to_owned().leak();
+    let start = |args: &[&str]| {
+        let setup = Setup { env: vec![("XDG_STATE_HOME", folder)], ..Setup::default() };
+        Terminal::join_with(&addr, "alice", args, setup)
+    };
+    let Some(mut alice) = start(&[]) else { return };
+    let bob = person(&addr, "bob");
+    alice.see("bob has entered the chat!");
+    for (line, said) in [
+        ("/time off", "/time is off"),
+        ("/notify all", "/notify is all"),
+        ("/ignore bob", "what bob says is hidden"),
+        ("/mouse on", "the mouse is reported"),
+    ] {
+        alice.say(line);
+        alice.see(said);
+    }
+    alice.leave();
+    let file = state.join("chatrpc/settings");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.starts_with("time = off\nnotify = all\nmouse = on\nignore = "), "{written}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&file, format!("{written}time = noon\n\x1b]0;x\x07\n")).unwrap();
+    let mut alice = start(&["--notify", "off"]).unwrap();
+    alice.see("2 lines of what was set before mean nothing");
+    for (line, said) in [
+        ("/time", "/time is off"),
+        ("/notify", "/notify is off"),
+        ("/mouse", "/mouse is on"),
+        ("/ignore", "ignored: bob"),
+    ] {
+        alice.say(line);
+        alice.see(said);
+    }
+    alice.say("/mouse off");
+    alice.see("the mouse selects");
+    alice.leave();
+    let mended = fs::read_to_string(&file).unwrap();
+    assert_eq!(mended, written.replace("mouse = on", "mouse = off"));
+    // What others could have written is nothing that was set.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut alice = start(&[]).unwrap();
+    alice.see("what was set before is not known");
+    alice.say("/time hm");
+    alice.see("what you set is forgotten when this run ends");
+    alice.leave();
+    assert_eq!(fs::read_to_string(&file).unwrap(), mended);
+    drop(bob);
+    fs::remove_dir_all(&state).unwrap();
 }
 
 /// What arrived went into the line that somebody was typing.

@@ -64,4 +64,5 @@ pub use os::stdio::{deliver, print, tell};
 pub use terminal::commands::slash_commands;
 pub use terminal::help::KEYS;
 pub use terminal::picture::Picture;
+pub use terminal::settings::{Joins, Notify};
 pub use terminal::theme::ColorWhen;

@@ -25,11 +25,12 @@ use crate::driver::os::shown::stderr_has_colour;
 use crate::driver::os::signals::{OTHERS, Signal};
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
+use crate::driver::terminal::kept::Kept;
 use crate::driver::terminal::screen::Look;
-use crate::driver::terminal::settings::ClockFace;
+use crate::driver::terminal::settings::{ClockFace, Joins, Notify};
 use crate::driver::terminal::theme::{ColorWhen, Theme};
 use crate::driver::terminal::tty;
-use crate::machine::{Name, NameProblem, SafeText, TEXT_MAX, wiped};
+use crate::machine::{Name, NameProblem, PublicKey, SafeText, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -56,8 +57,14 @@ pub struct Chat {
     pub ascii: bool,
     /// How the time is shown; by default on the screen alone.
     pub time: Option<TimeShown>,
+    /// How to show who comes and goes, on the screen.
+    pub joins: Option<Joins>,
+    /// What rings the bell while the window has not the focus.
+    pub notify: Option<Notify>,
     /// Have the terminal report the mouse.
-    pub mouse: bool,
+    pub mouse: Option<bool>,
+    /// Whose messages are hidden, by their keys.
+    pub ignore: Vec<PublicKey>,
     /// Go on listening when the input has ended.
     pub stay: bool,
     /// How long leaving waits for what is not delivered.
@@ -68,6 +75,23 @@ pub struct Chat {
     pub commands: bool,
     /// Only messages, failures, and what needs attention.
     pub quiet: bool,
+}
+
+impl Chat {
+    /// What is asked for that slash commands set.
+    fn asked(&self) -> Kept {
+        let unnamed = |key: &PublicKey| {
+            let name = format!("key {}", &key.to_string()[..8]);
+            Some((*key, Name::parse(&name).ok()?))
+        };
+        Kept {
+            face: self.time.map(ClockFace::from),
+            joins: self.joins,
+            notify: self.notify,
+            mouse: self.mouse,
+            ignored: self.ignore.iter().filter_map(unnamed).collect(),
+        }
+    }
 }
 
 /// What `chatrpc send` is asked for.
@@ -101,8 +125,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let wanted = !options.plain && !options.json && options.input;
     let screen = (wanted && tty::possible()).then(|| Look {
         theme: Theme::of_environment(options.color, options.ascii),
-        mouse: options.mouse,
-        face: options.time.map(ClockFace::from).unwrap_or_default(),
+        asked: options.asked(),
     });
     if wanted && screen.is_none() && io::stdout().is_terminal() && !options.quiet {
         let note = "note: not a terminal, using line mode (--json for machines)\n";

@@ -47,7 +47,7 @@ impl Plan {
     /// Whoever is in front: a screen where there can be one, and lines everywhere else.
     pub(crate) fn seat(&self, world: &World) -> io::Result<Box<dyn Seat>> {
         let registry = world.poll.registry();
-        if let Some(look) = self.screen {
+        if let Some(look) = &self.screen {
             match Screen::open(look, world.clock, registry) {
                 Ok(screen) => return Ok(Box::new(screen)),
                 Err(error) => log::info!("no screen on this terminal: {error}"),

@@ -10,7 +10,7 @@
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
 //! | `editor`, `recall` | the draft; earlier input |
-//! | `commands`, `settings` | slash commands; what they set |
+//! | `commands`, `settings`, `kept` | slash commands; what they set; what of it is kept |
 //! | `complete`, `popup` | Tab; what can be chosen, above the draft |
 //! | `sentence`, `help` | sentences that begin while somebody reads back; what signs, commands and keys mean |
 //! | `submit`, `resend` | what becomes of a line that was typed; saying again what did not arrive |
@@ -33,6 +33,7 @@ mod draw;
 mod editor;
 pub(crate) mod help;
 mod invite;
+pub(crate) mod kept;
 mod keys;
 pub(crate) mod links;
 mod page;

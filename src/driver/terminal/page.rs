@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::driver::front::company::{Company, IMPOSTOR};
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
+use crate::driver::terminal::kept::IGNORED_MAX;
 use crate::driver::terminal::links::links;
 use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
 use crate::driver::terminal::search::Wanted;
@@ -169,9 +170,19 @@ impl Page {
     /// Hides what somebody says, whatever they are called and however often they start again.
     pub(crate) fn ignore(&mut self, whom: Whom<'_>) -> Result<String, Refusal<'static>> {
         let who = self.company.find(whom)?;
+        if self.ignored.len() >= IGNORED_MAX && !self.ignored.contains_key(&who.key) {
+            return Ok(format!("{IGNORED_MAX} people are ignored already: /unignore one of them"));
+        }
         let (label, address) = (self.label(&who), self.company.address(&who));
         self.ignored.insert(who.key, who);
         Ok(format!("what {label} says is hidden: /unignore {address}"))
+    }
+
+    /// Somebody is here, or called otherwise: who is ignored is called as they are.
+    pub(crate) fn meet(&mut self, who: &Person) {
+        if let Some(known) = self.ignored.get_mut(&who.key) {
+            *known = who.clone();
+        }
     }
 
     /// Shows it again.

@@ -4,7 +4,7 @@ use crate::driver::front::stamp::TimeShown;
 
 /// How to show who comes and goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Joins {
+pub enum Joins {
     /// Those in a row on one line.
     #[default]
     Fold,
@@ -28,7 +28,7 @@ pub(crate) enum ClockFace {
 
 /// What to make a noise for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Notify {
+pub enum Notify {
     /// Nothing.
     Off,
     /// What has our name in it, and what is for us alone.

@@ -1,13 +1,16 @@
 //! What becomes of a line that was typed: a message, several, or a command.
 
+use std::collections::BTreeMap;
+
 use crate::driver::front::intent::{self, Intent};
 use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::refusal::words;
 use crate::driver::front::several::several;
 use crate::driver::terminal::commands::Order;
+use crate::driver::terminal::kept::{Change, IGNORED_MAX, Kept};
 use crate::driver::terminal::view::{Prompt, View};
 use crate::driver::terminal::want::{Submitted, Want};
-use crate::machine::{Command, CommandHelp, Refusal, TEXT_MAX, Whom};
+use crate::machine::{Command, CommandHelp, Person, PublicKey, Refusal, TEXT_MAX, Whom};
 
 /// The messages that a line comes to, where it is longer than one may be.
 fn messages(order: &Order<'_>) -> Option<Vec<intent::Command>> {
@@ -75,22 +78,35 @@ impl View {
             Order::Clear => page.scrollback.clear(),
             Order::Debug => self.want(Want::Debug),
             Order::Ignore(name) => {
+                let before = page.ignored.clone();
                 let notice = page.ignore(Whom::read(name));
                 self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
+                self.keep_ignored(&before);
             }
             Order::Unignore(name) => {
+                let before = page.ignored.clone();
                 let notice = page.unignore(name);
                 self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
+                self.keep_ignored(&before);
             }
             Order::Info => match page.scrollback.last_own() {
                 Some(entry) => self.details(entry),
                 None => self.notice("you have said nothing yet"),
             },
-            Order::Joins(joins) => self.set(|view| view.page.joins = joins, "joins"),
-            Order::Clock(face) => self.set(|view| view.page.face = face, "time"),
+            Order::Joins(joins) => {
+                page.joins = joins;
+                self.set(Change::Joins(joins), "joins");
+            }
+            Order::Clock(face) => {
+                page.face = face;
+                self.set(Change::Face(face), "time");
+            }
             Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
             Order::Mouse(on) => self.set_mouse(on),
-            Order::Notify(notify) => self.set(|view| view.notify = notify, "notify"),
+            Order::Notify(notify) => {
+                self.notify = notify;
+                self.set(Change::Notify(notify), "notify");
+            }
             Order::State(help) => self.state(help),
             Order::Resend => self.resend(),
             Order::Search(text) => self.search(text),
@@ -98,17 +114,41 @@ impl View {
         self.viewport.settle(&self.page, self.height);
     }
 
-    /// Sets something, and says so: not everything is seen at once.
-    fn set(&mut self, how: impl FnOnce(&mut Self), command: &str) {
-        how(self);
+    /// Something is set: it is kept, and said, since not everything is seen at once.
+    fn set(&mut self, change: Change, command: &str) {
+        self.want(Want::Keep(change));
         let word = self.setting(command).unwrap_or_default();
         self.hint = Some(format!("/{command} is {word}"));
+    }
+
+    /// Keeps who is ignored now and was not before, and the other way round.
+    fn keep_ignored(&mut self, before: &BTreeMap<PublicKey, Person>) {
+        let now = &self.page.ignored;
+        let more = now.values().filter(|who| !before.contains_key(&who.key));
+        let more = more.map(|who| Change::Ignore(who.key, who.name.clone()));
+        let less = before.keys().filter(|key| !now.contains_key(key)).copied();
+        let changes: Vec<Change> = more.chain(less.map(Change::Unignore)).collect();
+        self.wants.extend(changes.into_iter().map(Want::Keep));
+    }
+
+    /// What was set before this run, and is not asked for otherwise.
+    pub(crate) fn restore(&mut self, kept: Kept) {
+        let Kept { face, joins, notify, mouse, ignored } = kept;
+        self.page.face = face.unwrap_or(self.page.face);
+        self.page.joins = joins.unwrap_or(self.page.joins);
+        self.notify = notify.unwrap_or(self.notify);
+        self.mouse = mouse.unwrap_or(self.mouse);
+        // They may be here under another name, and are met again by their key.
+        let ignored = ignored.into_iter().take(IGNORED_MAX);
+        let ignored = ignored.map(|(key, name)| (key, Person { id: key.process(0), key, name }));
+        self.page.ignored.extend(ignored);
     }
 
     /// Has the mouse reported, or lets it select.
     pub(super) fn set_mouse(&mut self, on: bool) {
         self.mouse = on;
         self.want(Want::Mouse(on));
+        self.want(Want::Keep(Change::Mouse(on)));
         let how =
             if on { "the mouse is reported: hold Shift to select" } else { "the mouse selects" };
         self.hint = Some(how.to_owned());

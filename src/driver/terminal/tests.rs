@@ -9,7 +9,9 @@ use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::os::clock::Zone;
+use crate::driver::terminal::kept::{Change, Kept};
 use crate::driver::terminal::picture::Picture;
+use crate::driver::terminal::settings::{ClockFace, Joins, Notify};
 use crate::driver::terminal::theme::{ASCII, Depth, Theme, UNICODE};
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
@@ -410,11 +412,13 @@ fn what_came_while_away_is_marked_and_rings_once() {
     room.keys(b"\x1b[I");
     room.shows("╌ 2 new ╌");
     room.press(b"/notify all\r");
+    room.wants();
     room.keys(b"\x1b[O");
     room.hear(&bob(), "x");
     assert_eq!(room.wants(), [ring("bob: x")]);
     room.shows("╌ 1 new ╌");
     room.press(b"/ignore bob\r");
+    room.wants();
     room.hear(&bob(), "y");
     assert_eq!(room.wants(), []);
     room.hides("bob: y");
@@ -650,9 +654,62 @@ fn a_command_that_sets_something_says_alone_how_it_is() {
     room.shows("hold Shift to select");
     assert!(room.wants().contains(&Want::Mouse(true)));
     room.press(b"\x1bOS");
-    assert_eq!(room.wants(), [Want::Mouse(false)]);
+    assert_eq!(room.wants(), [Want::Mouse(false), Want::Keep(Change::Mouse(false))]);
     room.press(b"/log\r");
     assert_eq!(room.wants(), [ask(Intent::Log(String::new()))]);
+}
+
+/// Everything that was set was forgotten by the next run.
+#[test]
+fn what_is_set_is_kept_and_found_again() {
+    let mut room = Room::entered(140, 24);
+    let mallory = who(9, "mallory");
+    room.show(&Event::Joined(mallory.clone()));
+    let mut kept = Vec::new();
+    for line in ["/time hms", "/joins all", "/notify off", "/ignore mallory", "/mouse on"] {
+        room.press(format!("{line}\r").as_bytes());
+        kept.extend(room.wants().into_iter().filter_map(|want| match want {
+            Want::Keep(change) => Some(change),
+            _ => None,
+        }));
+    }
+    let ignored = Change::Ignore(mallory.key, mallory.name.clone());
+    assert_eq!(
+        kept,
+        [
+            Change::Face(ClockFace::Seconds),
+            Change::Joins(Joins::All),
+            Change::Notify(Notify::Off),
+            ignored,
+            Change::Mouse(true)
+        ]
+    );
+    // Another run, in which they have another name.
+    let mut room = Room::new(140, 24, Theme::RICH);
+    let ignored = [(mallory.key, mallory.name.clone())].into();
+    let (face, joins) = (Some(ClockFace::Seconds), Some(Joins::All));
+    let kept = Kept { face, joins, notify: Some(Notify::Off), mouse: Some(true), ignored };
+    room.picture.view().restore(kept);
+    // What is asked for with the run is stronger.
+    let asked = Kept { joins: Some(Joins::None), ..Kept::default() };
+    room.picture.view().restore(asked);
+    let trudy = Person { name: Name::parse("trudy").unwrap(), ..again_as(&mallory, 10) };
+    room.enter(vec![bob(), trudy.clone()]);
+    room.hear(&trudy, "it is me again");
+    room.hides("it is me again");
+    room.shows("08:58:00 ");
+    for (line, state) in
+        [("/notify", "/notify is off"), ("/joins", "/joins is none"), ("/mouse", "/mouse is on")]
+    {
+        room.press(format!("{line}\r").as_bytes());
+        room.shows(state);
+    }
+    room.press(b"/ignore\r");
+    room.shows("ignored: trudy");
+    room.wants();
+    room.press(b"/unignore trudy\r");
+    assert_eq!(room.wants(), [Want::Keep(Change::Unignore(mallory.key))]);
+    room.shows("it is me again");
 }
 
 #[test]

@@ -204,14 +204,16 @@ impl View {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         self.page.company.note(event);
         match event {
-            Event::Ready { me, room, open, .. } => {
+            Event::Ready { me, room, open, people, .. } => {
                 self.room_is_open = *open;
                 self.room = Some(room.clone());
+                people.iter().for_each(|who| self.page.meet(who));
                 self.page.moved(self.now_ms, me.clone(), None);
                 self.remark(&wording::here(&self.page.company, *open));
             }
             Event::Joined(who) => {
                 self.said_alone = false;
+                self.page.meet(who);
                 self.page.moved(self.now_ms, who.clone(), None);
             }
             Event::Left { who, why } => {
@@ -327,6 +329,7 @@ impl View {
     }
 
     fn renamed(&mut self, who: &Person, was: &str) {
+        self.page.meet(who);
         if self.page.company.is_me(who.id) {
             return self.remark(&format!("you are now called {} (before: {was})", who.name));
         }

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::driver::front::intent::Intent;
+use crate::driver::terminal::kept::Change;
 use crate::machine::SafeText;
 
 /// What is to be done that only the driver can do.
@@ -16,6 +17,8 @@ pub(crate) enum Want {
     Redraw,
     /// Report the mouse, or stop it.
     Mouse(bool),
+    /// Remember something that was set.
+    Keep(Change),
     /// Show the tables of the machine.
     Debug,
     /// Make a noise.

@@ -323,6 +323,44 @@ fn lines_pasted_where_there_is_no_screen_ask_first() {
     assert!(!bob.out.all().concat().contains("password"));
 }
 
+/// A message as a line that the terminal wraps, and copies as one.
+#[test]
+fn messages_stand_there_as_plain_lines_to_be_copied() {
+    let (_nodeset, addr) = nodeset();
+    let Some(mut alice) = Terminal::join(&addr, "alice", SMALL) else { return };
+    let mut bob = person(&addr, "bob");
+    alice.see("bob has entered");
+    let texts = [
+        "سلام دوستان عزیز",
+        "क्षत्रिय नमस्ते",
+        "ที่นี่ สวัสดี",
+        "日本語の長い文章がここにあります。もう一つの文章",
+        "👩‍👩‍👧 👍🏽 🇩🇪",
+    ];
+    for text in texts {
+        bob.say(text);
+    }
+    let long = "see https://example.org/a/very/long/path/that/is/wider/than/the/screen and more";
+    bob.say(long);
+    alice.see("and more");
+    alice.press("a draft");
+    alice.see_draft("a draft");
+    alice.press("\x1bOR");
+    alice.wait("a line that is one", |alice| {
+        alice.screen().contents().lines().any(|line| line == format!("bob: {long}"))
+    });
+    bob.say("meanwhile");
+    alice.resize(USUAL);
+    alice.wait("it at another width", |alice| {
+        alice.screen().contents().lines().any(|line| line == format!("bob: {long}"))
+    });
+    alice.press(ESCAPE);
+    alice.see("bob: meanwhile");
+    alice.see_draft("a draft");
+    alice.press(CTRL_C);
+    alice.leave();
+}
+
 /// What was set in one run is so in the next, whatever else the file holds.
 #[test]
 fn what_is_set_is_set_in_the_next_run() {

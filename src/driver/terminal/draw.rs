@@ -331,7 +331,7 @@ fn footer(view: &View, y: u16, canvas: &mut Canvas) {
     let typing = [
         format!(
             "Tab:Type {switch} Scroll  J/K:Scroll down/up  PgUp/PgDn:Page  Ctrl+C:Exit  \
-             Enter:Send message  F1:Help"
+             Enter:Send message  F3:Copy  F1:Help"
         ),
         format!(
             "Tab:Type {switch} Scroll   J/K:Scroll   Ctrl+C:Exit   Enter:Send message   F1:Help"
@@ -340,10 +340,10 @@ fn footer(view: &View, y: u16, canvas: &mut Canvas) {
         "^C:Exit  F1:Help".to_owned(),
     ];
     let reading = [
-        "Tab:Type  J/K:Scroll down/up  G:Newest  /:Search  N:Next  U:Unread  Enter:Details  Ctrl+C:Exit  \
-         F1:Help"
+        "Tab:Type  J/K:Scroll down/up  G:Newest  /:Search  N:Next  U:Unread  Enter:Details  F3:Copy  \
+         Ctrl+C:Exit  F1:Help"
             .to_owned(),
-        "Tab:Type   J/K:Scroll   G:Newest   /:Search   Enter:Details   F1:Help".to_owned(),
+        "Tab:Type  J/K:Scroll  G:Newest  /:Search  Enter:Details  F3:Copy  F1:Help".to_owned(),
         "Tab:Type  J/K:Scroll  /:Search  F1:Help".to_owned(),
         "Tab:Type  F1:Help".to_owned(),
     ];

@@ -32,6 +32,7 @@ pub const KEYS: &[[&str; 3]] = &[
     ["Ctrl-D", "delete; leave when the line is empty", "leave"],
     ["Ctrl-L, Ctrl-Z", "draw anew, suspend", "draw anew, suspend"],
     ["F1, F2, F4", "help, people, mouse reports", "help, people, mouse reports"],
+    ["F3", "messages as plain lines, for the mouse to select", "the same (T: with times)"],
 ];
 
 /// Everything, line by line.

@@ -6,6 +6,7 @@ use crate::driver::terminal::commands::beginning;
 use crate::driver::terminal::decoder::{Key, Stroke};
 use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
 use crate::driver::terminal::help;
+use crate::driver::terminal::plainly::{Outcome, Plainly};
 use crate::driver::terminal::sentence::is_sentence;
 use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
 use crate::driver::terminal::viewport::Source;
@@ -20,6 +21,9 @@ impl View {
     /// A key was pressed.
     pub(crate) fn key(&mut self, stroke: Stroke) {
         self.hint = None;
+        if self.plainly.is_some() {
+            return self.plainly_key(stroke);
+        }
         match &self.prompt {
             _ if self.sheet.is_some() => self.sheet_key(stroke),
             Prompt::Paste(_) => self.paste_key(stroke),
@@ -71,7 +75,8 @@ impl View {
         if text.chars().nth(1).is_some() && self.paste_goes_on(text) {
             return;
         }
-        let drafting = matches!(self.prompt, Prompt::Draft) && self.sheet.is_none();
+        let free = self.sheet.is_none() && self.plainly.is_none();
+        let drafting = matches!(self.prompt, Prompt::Draft) && free;
         if drafting && self.focus == Focus::Scroll && is_sentence(text) {
             let before = self.pressed.take(self.now_ms);
             self.switch();
@@ -101,6 +106,7 @@ impl View {
             ));
         }
         self.sheet = None;
+        self.plainly = None;
         if self.focus == Focus::Scroll {
             self.switch();
         }
@@ -120,7 +126,13 @@ impl View {
 
     /// The wheel was turned by a notch.
     pub(crate) fn wheel(&mut self, up: bool) {
-        if let Some(sheet) = &mut self.sheet {
+        if let Some(plainly) = &mut self.plainly {
+            if up {
+                plainly.up(&self.page, NOTCH);
+            } else {
+                plainly.down(&self.page, NOTCH);
+            }
+        } else if let Some(sheet) = &mut self.sheet {
             sheet.top = if up { sheet.top.saturating_sub(NOTCH) } else { sheet.top + NOTCH };
         } else if up {
             self.viewport.up(&self.page, NOTCH, self.height);
@@ -159,6 +171,7 @@ impl View {
             _ if of_terminal.is_some() => self.wants.extend(of_terminal),
             (Key::Function(1), ..) => self.help(),
             (Key::Function(2), ..) => self.people(),
+            (Key::Function(3), ..) => self.show_plainly(),
             (Key::Function(4), ..) => self.set_mouse(!self.mouse),
             (Key::Function(6), ..) => self.switch(),
             (Key::PageUp, ..) => self.viewport.up(page, self.page_rows(), rows),
@@ -172,6 +185,37 @@ impl View {
         }
         self.scrolled();
         true
+    }
+
+    /// Shows what was said as plain lines, from where somebody reads. Where the mouse is reported, it
+    /// selects meanwhile.
+    fn show_plainly(&mut self) {
+        let visible = self.viewport.visible(&self.page, self.height);
+        let end = match visible.last() {
+            Some((last, _)) if !self.viewport.follows() => last + 1,
+            _ => self.page.entries().end,
+        };
+        self.plainly = Some(Plainly::up_to(end));
+        if self.mouse {
+            self.want(Want::Mouse(false));
+        }
+    }
+
+    fn plainly_key(&mut self, stroke: Stroke) {
+        if let Some(want) = of_terminal(stroke) {
+            return self.want(want);
+        }
+        let Some(plainly) = &mut self.plainly else { return };
+        let outcome = plainly.key(stroke, &self.page);
+        if outcome != Outcome::Stays {
+            self.plainly = None;
+            if self.mouse {
+                self.want(Want::Mouse(true));
+            }
+        }
+        if outcome == Outcome::LeavesWith {
+            self.key(stroke);
+        }
     }
 
     /// How far a page key goes.

@@ -16,6 +16,7 @@
 //! | `submit`, `resend` | what becomes of a line that was typed; saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
+//! | `plainly` | what was said as lines to be selected with the mouse |
 //! | `row` | a line that is typed where there is no screen |
 //! | `alert`, `invite` | bell and notification; how others join, to be copied |
 //!
@@ -38,6 +39,7 @@ mod keys;
 pub(crate) mod links;
 mod page;
 pub(crate) mod picture;
+mod plainly;
 mod popup;
 mod recall;
 mod resend;

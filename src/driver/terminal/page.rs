@@ -198,7 +198,7 @@ impl Page {
         Ok(format!("what {name} says is shown again"))
     }
 
-    fn shows(&self, entry: &Entry) -> bool {
+    pub(super) fn shows(&self, entry: &Entry) -> bool {
         match &entry.item {
             Item::Said(said) => !self.ignored.contains_key(&said.from.key),
             Item::Moves(moves) => self.moves(moves).next().is_some(),

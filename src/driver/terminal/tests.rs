@@ -659,6 +659,101 @@ fn a_command_that_sets_something_says_alone_how_it_is() {
     assert_eq!(room.wants(), [ask(Intent::Log(String::new()))]);
 }
 
+/// Two rows that were selected brought the frame, the indent and the people along.
+#[test]
+fn messages_as_plain_lines_are_one_line_each_and_nothing_else() {
+    let mut room = Room::entered(40, 12);
+    let long = "a sentence that is wider than the screen, and goes on in the next row of it";
+    room.hear(
+        &bob(),
+        "\u{633}\u{644}\u{627}\u{645} \u{4f60}\u{597d}\ttwo\n* bob has left \x1b[31mred \u{202e}x",
+    );
+    room.hear(&bob(), long);
+    room.hear_as(&bob(), "waves", true, true);
+    let side = |of| NonZeroU16::new(of).unwrap();
+    let mut terminal = vt100::Parser::new(side(12), side(40), 0);
+    let mut show = |room: &mut Room| {
+        let mut out = Vec::new();
+        room.picture.frame(&mut out);
+        terminal
+            .process(String::from_utf8(out.clone()).unwrap().replace('\u{FFFD}', "?").as_bytes());
+        let wrapped = (0..12).map(|row| terminal.screen().row_wrapped(row)).collect::<Vec<_>>();
+        (terminal.screen().contents(), wrapped, out)
+    };
+    show(&mut room);
+    room.press(b"\x1bOR");
+    let (text, wrapped, out) = show(&mut room);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[1], format!("bob: {long}"), "what is copied is one line: {text}");
+    assert!(
+        lines[0].starts_with("bob: ") && lines[0].contains("    two ⏎ * bob has left"),
+        "{text}"
+    );
+    assert_eq!(lines[2], "@bob: /me waves");
+    assert!(
+        wrapped[..6].contains(&true) && !text.contains('│') && !text.contains("08:5"),
+        "{text}"
+    );
+    assert!(text.trim_end().ends_with("F3, Esc: back   PgUp, PgDn: more   T: t"), "{text}");
+    assert!(
+        !String::from_utf8(out).unwrap().contains("\x1b[31m"),
+        "nothing said acts on the terminal"
+    );
+    // What arrives leaves what is selected alone.
+    room.hear(&bob(), "meanwhile");
+    assert_eq!(show(&mut room).2, b"");
+    room.press(b"t");
+    assert!(show(&mut room).0.contains("2026-10-23T08:58:00+00:00 @bob: /me waves"));
+    room.press(b"G");
+    assert!(show(&mut room).0.contains("+00:00 bob: meanwhile"));
+    room.press(b"\x1b");
+    assert!(show(&mut room).0.contains("chatRPC alice"), "the screen is there again");
+    room.shows("bob: meanwhile");
+    // Who goes on typing does.
+    room.press(b"\x1bOR");
+    room.keys(b"hello");
+    assert_eq!(room.draft(), "hello");
+    room.shows("> hello");
+}
+
+#[test]
+fn plain_lines_are_paged_to_both_ends_at_any_size() {
+    for (width, height) in [(80, 24), (40, 12), (9, 3), (1, 1), (1, 2)] {
+        let mut room = Room::entered(width, height);
+        (0..100).for_each(|n| room.hear(&bob(), &format!("message {n} {}", "x".repeat(n % 50))));
+        let shown = |room: &mut Room| -> Vec<u64> {
+            let mut out = Vec::new();
+            room.picture.frame(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            let numbers = out.split("message ").skip(1);
+            numbers.map(|rest| rest.split(' ').next().unwrap().parse().unwrap()).collect()
+        };
+        room.press(b"\x1bOR");
+        let newest = shown(&mut room);
+        let wide = width > 20;
+        assert!(!wide || newest.last() == Some(&99), "{newest:?}");
+        let mut seen: Vec<u64> = newest;
+        for _ in 0..200 {
+            room.press(b"\x1b[5~");
+            seen.extend(shown(&mut room));
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(!wide || seen == (0..100).collect::<Vec<u64>>(), "{width}x{height}: {seen:?}");
+        room.press(b"g");
+        for _ in 0..200 {
+            room.press(b"\x1b[6~");
+            shown(&mut room);
+        }
+        for keys in [&b"k"[..], b"j", b"\x1b[A\x1b[A\x1b[A", b"\x1b[B\x1b[B\x1b[B", b"g", b"G"] {
+            room.press(keys);
+            shown(&mut room);
+        }
+        room.press(b"q");
+        room.text();
+    }
+}
+
 /// Everything that was set was forgotten by the next run.
 #[test]
 fn what_is_set_is_kept_and_found_again() {

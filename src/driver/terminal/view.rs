@@ -18,6 +18,7 @@ use crate::driver::terminal::detail;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::invite::Invite;
 use crate::driver::terminal::page::{Page, Unread};
+use crate::driver::terminal::plainly::Plainly;
 use crate::driver::terminal::recall::Recall;
 use crate::driver::terminal::scrollback::{Fate, Said};
 use crate::driver::terminal::sentence::Pressed;
@@ -87,6 +88,8 @@ pub(crate) struct View {
     pub(crate) prompt: Prompt,
     pub(crate) sheet: Option<Sheet>,
     pub(super) completion: Option<Completion>,
+    /// What was said stands there as plain lines, instead of everything else.
+    pub(crate) plainly: Option<Plainly>,
     /// The list of commands was closed; it stays so until the draft changes.
     pub(super) popup_closed: bool,
     /// Said once, until the next key.
@@ -137,6 +140,7 @@ impl View {
             prompt: Prompt::Draft,
             sheet: None,
             completion: None,
+            plainly: None,
             popup_closed: false,
             hint: None,
             show_people: true,

@@ -79,6 +79,8 @@ pub(crate) struct Stream {
     /// A person is at a terminal, which does not mark what is pasted.
     typist: Option<Typist>,
     keys: Option<Keys>,
+    /// Lines are taken.
+    open: bool,
     /// Messages of one paste that are to be said yet.
     said: VecDeque<Command>,
     clock: Clock,
@@ -114,6 +116,7 @@ impl Stream {
             any_read: false,
             typist: typed.is_some().then(Typist::default),
             keys: typed.map(Keys::new).transpose()?,
+            open: false,
             said: VecDeque::new(),
             clock: world.clock,
         })
@@ -286,6 +289,7 @@ impl Seat for Stream {
     }
 
     fn hear(&mut self, open: bool) -> Option<Intent> {
+        self.open = open;
         if !open {
             return None;
         }
@@ -394,7 +398,8 @@ impl Seat for Stream {
     fn wake(&self) -> Option<Time> {
         let keys = self.keys.as_ref().and_then(|keys| keys.line.deadline());
         let row = self.typist.as_ref().and_then(Typist::deadline);
-        [keys, row].into_iter().flatten().min()
+        // What nobody takes is not due.
+        [keys, row].into_iter().flatten().min().filter(|_| self.open)
     }
 
     fn drained(&self) -> bool {

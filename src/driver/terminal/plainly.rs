@@ -14,7 +14,11 @@ use crate::driver::terminal::viewport::Source;
 use crate::driver::terminal::wrap::{columns, fitting};
 
 /// What stands in the last row.
-const HINT: &str = " F3, Esc: back   PgUp, PgDn: more   T: times ";
+const HINTS: [&str; 3] = [
+    " F3, Esc: back   PgUp, PgDn: more   T: with times   letters: type ",
+    " F3: back  PgUp, PgDn: more  T: times ",
+    " F3: back ",
+];
 /// Blanks that a tab comes to.
 const TAB: &str = "    ";
 
@@ -176,7 +180,8 @@ impl Plainly {
         }
         out += "\x1b[?7l";
         if height > 1 {
-            let (hint, _) = fitting(HINT, self.size.0);
+            let fits = HINTS.into_iter().find(|hint| columns(hint) <= self.size.0);
+            let (hint, _) = fitting(fits.unwrap_or(HINTS[2]), self.size.0);
             out += &format!("\x1b[{height};1H\x1b[7m{hint}\x1b[0m");
         }
         out + "\x1b[?2026l"

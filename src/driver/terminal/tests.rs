@@ -694,7 +694,7 @@ fn messages_as_plain_lines_are_one_line_each_and_nothing_else() {
         wrapped[..6].contains(&true) && !text.contains('│') && !text.contains("08:5"),
         "{text}"
     );
-    assert!(text.trim_end().ends_with("F3, Esc: back   PgUp, PgDn: more   T: t"), "{text}");
+    assert!(text.trim_end().ends_with("F3: back  PgUp, PgDn: more  T: times"), "{text}");
     assert!(
         !String::from_utf8(out).unwrap().contains("\x1b[31m"),
         "nothing said acts on the terminal"

@@ -52,6 +52,8 @@ impl Kept {
                 let lines = if strange == 1 { "line" } else { "lines" };
                 (kept, Some(format!("{strange} {lines} of what was set before mean nothing")))
             }
+            // Who has no home keeps nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Self::default(), None),
             Err(error) => {
                 (Self::default(), Some(format!("what was set before is not known: {error}")))
             }

@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chatrpc::driver::{self, Address, ColorWhen, Door, Failure, PORT, SecretSource, status};
+use chatrpc::driver::{
+    self, Address, ColorWhen, Door, Failure, PORT, SecretSource, TimeShown, status,
+};
+use chatrpc::machine::PublicKey;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -150,9 +153,24 @@ pub(crate) struct ChatArgs {
     /// Draw the screen with ASCII alone
     #[arg(long)]
     pub(crate) ascii: bool,
-    /// Have the terminal report the mouse: the wheel scrolls, Shift selects
-    #[arg(long)]
-    pub(crate) mouse: bool,
+    /// How to show the time. Before every plain line, with a tab behind it (alone: iso, which is
+    /// RFC 3339); on the screen where the minute changes, as /time was set, else hm
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "iso")]
+    pub(crate) time: Option<Time>,
+    /// How to show who comes and goes on the screen [default: as /joins was set, else fold]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) joins: Option<Joins>,
+    /// What rings the bell while the window has not the focus [default: as /notify was set, else mentions]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) notify: Option<Notify>,
+    /// Have the terminal report the mouse: the wheel scrolls, Shift selects [default: as /mouse was set]
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "on")]
+    pub(crate) mouse: Option<OnOff>,
+    /// Hide what these people say on the screen, by their keys (/whois shows them), with commas between
+    #[arg(long, value_name = "KEY", value_delimiter = ',', value_parser = key)]
+    pub(crate) ignore: Vec<PublicKey>,
     /// Go on listening when the input has ended
     #[arg(long)]
     pub(crate) stay: bool,
@@ -165,6 +183,73 @@ pub(crate) struct ChatArgs {
     /// Obey the slash commands of a standard input that is no terminal, where every line is otherwise said as it stands
     #[arg(long)]
     pub(crate) commands: bool,
+}
+
+/// `--joins`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Joins {
+    Fold,
+    All,
+    None,
+}
+
+impl From<Joins> for driver::Joins {
+    fn from(joins: Joins) -> Self {
+        match joins {
+            Joins::Fold => Self::Fold,
+            Joins::All => Self::All,
+            Joins::None => Self::None,
+        }
+    }
+}
+
+/// `--notify`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Notify {
+    Off,
+    Mentions,
+    All,
+}
+
+impl From<Notify> for driver::Notify {
+    fn from(notify: Notify) -> Self {
+        match notify {
+            Notify::Off => Self::Off,
+            Notify::Mentions => Self::Mentions,
+            Notify::All => Self::All,
+        }
+    }
+}
+
+/// `--mouse`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOff {
+    On,
+    Off,
+}
+
+fn key(text: &str) -> Result<PublicKey, String> {
+    text.trim().parse().map_err(|()| "a key has 64 digits of base 16".to_owned())
+}
+
+/// `--time`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Time {
+    Off,
+    Hm,
+    Hms,
+    Iso,
+}
+
+impl From<Time> for TimeShown {
+    fn from(time: Time) -> Self {
+        match time {
+            Time::Off => Self::Off,
+            Time::Hm => Self::Minutes,
+            Time::Hms => Self::Seconds,
+            Time::Iso => Self::Iso,
+        }
+    }
 }
 
 /// `--color`.

@@ -112,6 +112,38 @@ mod tests {
     }
 
     #[test]
+    fn what_slash_commands_set_and_what_a_nodeset_takes_are_keys() {
+        let text = "time = hms\njoins = all\nnotify = off\nmouse = false\n";
+        let key = "82".repeat(32);
+        let text =
+            format!("{text}ignore = {key},{key}\nmax-nodes = 7\nadvertise = 10.0.0.5:7420\n");
+        let ignore = format!("--ignore={key},{key}");
+        assert_eq!(
+            read_for("chat", &text).unwrap(),
+            ["--time=hms", "--joins=all", "--notify=off", "--mouse=off", &ignore]
+        );
+        let nodeset = ["--max-nodes=7", "--advertise=10.0.0.5:7420"];
+        assert_eq!(read_for("nodeset", &text).unwrap(), nodeset);
+        assert_eq!(read_for("chat", "mouse = true\ntime = true").unwrap(), ["--mouse", "--time"]);
+        assert_eq!(read_for("chat", "time = false").unwrap(), ["--time=off"]);
+        // A chat and a nodeset on one computer listen at different ports.
+        let both = "nodeset.max-nodes = 9\nmax-nodes = 7\nchat.drain = 1s\ndrain = 2s\n";
+        assert_eq!(read_for("nodeset", both).unwrap(), ["--max-nodes=7", "--max-nodes=9"]);
+        assert_eq!(read_for("chat", both).unwrap(), ["--drain=2s", "--drain=1s"]);
+        for (text, what) in [
+            ("nodeset.name = x", "unknown key 'nodeset.name'"),
+            ("nobody.name = x", "unknown key 'nobody.name'"),
+            ("nodeset.max-nodes = x", "nodeset.max-nodes = x: write a number"),
+            ("ignore = bob", "ignore = bob: a key has 64 digits"),
+            ("notify = loud", "notify = loud: one of off, mentions, all"),
+            ("nodeset.max-nodes = 1\nnodeset.max-nodes = 2", "is there twice"),
+        ] {
+            let (_, told) = read_for("chat", text).unwrap_err();
+            assert!(told.contains(what), "{told}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_line() {
         let line = |text| read_for("chat", text).unwrap_err();
         let told = |text, number, what: &str| assert_eq!(line(text), (number, what.to_owned()));

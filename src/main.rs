@@ -19,7 +19,7 @@ use chatrpc::driver::{self, Address, Chat, Failure, Nodeset, Say, Who, status};
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use args::{Cli, EXAMPLES, Task};
+use args::{Cli, EXAMPLES, OnOff, Task};
 use mistakes::{explain, harmless};
 
 fn main() -> ExitCode {
@@ -64,7 +64,11 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             log: args.log.clone(),
             color: args.color.into(),
             ascii: args.ascii,
-            mouse: args.mouse,
+            time: args.time.map(Into::into),
+            joins: args.joins.map(Into::into),
+            notify: args.notify.map(Into::into),
+            mouse: args.mouse.map(|mouse| mouse == OnOff::On),
+            ignore: args.ignore.clone(),
             stay: args.stay,
             drain: args.drain,
             input: !args.no_input,

@@ -180,6 +180,31 @@ fn a_key_is_its_newest_process() {
     assert_eq!(net.count(1, "psst"), 0);
 }
 
+/// Who is trusted while somebody else goes by that name already is no reason to be silent about those.
+#[test]
+fn whoever_goes_by_a_name_when_it_is_trusted_is_told_of() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let bob = id_of(&net, 1);
+    let mut mallory = Insider::new(66, 9);
+    arrive(&mut net, &mut mallory, MALLORY, "Bob");
+    assert_eq!((net.count(0, "Joined"), net.count(0, "OtherKey")), (2, 0));
+    line(&mut net, 0, &format!("/trust {bob}"));
+    let warned = |net: &Net| net.count(0, "OtherKey");
+    assert_eq!((net.count(0, "Trusted {"), warned(&net)), (1, 1), "{:?}", net.peers[0].2);
+    line(&mut net, 0, &format!("/trust {}", mallory.id()));
+    assert_eq!((net.count(0, "Trusted {"), warned(&net)), (2, 1), "now each has a name");
+    // What is left of two names that look alike speaks against who had the other.
+    line(&mut net, 0, "/untrust Bob");
+    assert_eq!((net.count(0, "Untrusted {"), warned(&net)), (1, 2));
+    line(&mut net, 0, &format!("/untrust {bob}"));
+    assert_eq!((net.count(0, "Untrusted {"), warned(&net)), (2, 2));
+    line(&mut net, 0, "/untrust bob");
+    line(&mut net, 0, &format!("/untrust {}", mallory.id()));
+    assert_eq!((net.count(0, "Untrusted {"), net.count(0, "NotTrusted")), (2, 2));
+    line(&mut net, 0, "/trust");
+    assert_eq!(net.count(0, "TrustedNames([])"), 1);
+}
+
 /// Somebody shakes hands with Alice, says hello under that name, and something: then they are here.
 fn arrive(net: &mut Net, insider: &mut Insider, at: &str, name: &str) {
     let mut session = net.shake(0, at, insider);

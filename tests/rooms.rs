@@ -367,12 +367,34 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     alice.err.wait("* bob has entered the chat!");
     leave(again);
     assert!(!leave(alice).contains("WARNING"), "it is the same bob");
-    let impostor = start("bob", &elsewhere);
+    let mut impostor = start("bob", &elsewhere);
     let mut alice = start("alice", &home);
-    let warning = alice.err.wait("WARNING: bob has another key");
-    assert!(warning.ends_with("/verify bob"), "{warning}");
+    let warning = alice.err.wait("WARNING: !bob·");
+    assert!(warning.contains(" has another key") && warning.ends_with("/verify bob"), "{warning}");
     alice.say("/whois bob");
-    assert!(!alice.err.wait("* bob: id ").contains("trusted"));
+    assert!(!alice.err.wait(": id ").contains("trusted"));
+    // Every line of theirs says so, as long as the name is trusted.
+    impostor.err.wait("* alice has entered the chat!");
+    impostor.say("it is me");
+    impostor.say("/msg alice psst");
+    let said = [alice.out.wait("it is me"), alice.out.wait("psst")];
+    assert!(said[0].starts_with("!bob·") && said[1].starts_with("@!bob·"), "{said:?}");
+    alice.say("/trusted");
+    let trusted = alice.err.wait("* bob  ");
+    let key = trusted.split_whitespace().last().unwrap();
+    assert!(key.len() == 64 && key.bytes().all(|digit| digit.is_ascii_hexdigit()), "{trusted}");
+    alice.say("/untrust BOB");
+    alice.err.wait("* bob may be anybody again");
+    impostor.say("still me");
+    assert_eq!(alice.out.wait("still me"), "bob: still me");
+    alice.say("/trusted");
+    alice.err.wait("* no name is trusted yet: /trust NAME");
+    leave(alice);
+    let mut alice = start("alice", &home);
+    alice.say("/trusted");
+    alice.err.wait("* no name is trusted yet: /trust NAME");
+    alice.say("/untrust bob");
+    alice.err.wait("* no name is trusted like 'bob' — /trusted");
     drop(impostor);
 }
 

@@ -12,6 +12,7 @@ mod pty;
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -211,8 +212,9 @@ fn three_thousand_bytes_at_once_arrive() {
     assert_eq!(bob.out.next_line().unwrap(), format!("alice: {text}"));
 
     alice.say(&"x".repeat(5_000));
-    alice.see("5,000 bytes, the limit is 4,096");
-    alice.see("5,000 of 4,096 bytes");
+    alice.see("5,000 bytes are 2 messages");
+    alice.press(ESCAPE);
+    alice.see("5,000 bytes: 2 messages");
     alice.press(CTRL_C);
     alice.see_draft("");
     alice.say("short");
@@ -319,6 +321,181 @@ fn lines_pasted_where_there_is_no_screen_ask_first() {
     assert!(ended.text.contains("* the paste was not said: nobody answered"), "{}", ended.text);
     bob.end_input();
     assert!(!bob.out.all().concat().contains("password"));
+}
+
+/// A message as a line that the terminal wraps, and copies as one.
+#[test]
+fn messages_stand_there_as_plain_lines_to_be_copied() {
+    let (_nodeset, addr) = nodeset();
+    let Some(mut alice) = Terminal::join(&addr, "alice", SMALL) else { return };
+    let mut bob = person(&addr, "bob");
+    alice.see("bob has entered");
+    let texts = [
+        "سلام دوستان عزیز",
+        "क्षत्रिय नमस्ते",
+        "ที่นี่ สวัสดี",
+        "日本語の長い文章がここにあります。もう一つの文章",
+        "👩‍👩‍👧 👍🏽 🇩🇪",
+    ];
+    for text in texts {
+        bob.say(text);
+    }
+    let long = "see https://example.org/a/very/long/path/that/is/wider/than/the/screen and more";
+    bob.say(long);
+    alice.see("and more");
+    alice.press("a draft");
+    alice.see_draft("a draft");
+    alice.press("\x1bOR");
+    alice.wait("a line that is one", |alice| {
+        alice.screen().contents().lines().any(|line| line == format!("bob: {long}"))
+    });
+    bob.say("meanwhile");
+    alice.resize(USUAL);
+    alice.wait("it at another width", |alice| {
+        alice.screen().contents().lines().any(|line| line == format!("bob: {long}"))
+    });
+    alice.press(ESCAPE);
+    alice.see("bob: meanwhile");
+    alice.see_draft("a draft");
+    alice.press(CTRL_C);
+    alice.leave();
+}
+
+/// What was set in one run is so in the next, whatever else the file holds.
+#[test]
+fn what_is_set_is_set_in_the_next_run() {
+    let (_nodeset, addr) = nodeset();
+    let state = std::env::temp_dir().join(format!("chatrpc-kept-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&state);
+    let folder: &'static str = state.to_str().unwrap().to_owned().leak();
+    let start = |args: &[&str]| {
+        let setup = Setup { env: vec![("XDG_STATE_HOME", folder)], ..Setup::default() };
+        Terminal::join_with(&addr, "alice", args, setup)
+    };
+    let Some(mut alice) = start(&[]) else { return };
+    let bob = person(&addr, "bob");
+    alice.see("bob has entered the chat!");
+    for (line, said) in [
+        ("/time off", "/time is off"),
+        ("/notify all", "/notify is all"),
+        ("/ignore bob", "what bob says is hidden"),
+        ("/mouse on", "the mouse is reported"),
+    ] {
+        alice.say(line);
+        alice.see(said);
+    }
+    alice.leave();
+    let file = state.join("chatrpc/settings");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.starts_with("time = off\nnotify = all\nmouse = on\nignore = "), "{written}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&file, format!("{written}time = noon\n\x1b]0;x\x07\n")).unwrap();
+    let mut alice = start(&["--notify", "off"]).unwrap();
+    alice.see("2 lines of what was set before mean nothing");
+    for (line, said) in [
+        ("/time", "/time is off"),
+        ("/notify", "/notify is off"),
+        ("/mouse", "/mouse is on"),
+        ("/ignore", "ignored: bob"),
+    ] {
+        alice.say(line);
+        alice.see(said);
+    }
+    alice.say("/mouse off");
+    alice.see("the mouse selects");
+    alice.leave();
+    let mended = fs::read_to_string(&file).unwrap();
+    assert_eq!(mended, written.replace("mouse = on", "mouse = off"));
+    // What others could have written is nothing that was set.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut alice = start(&[]).unwrap();
+    alice.see("what was set before is not known");
+    alice.say("/time hm");
+    alice.see("what you set is forgotten when this run ends");
+    alice.leave();
+    assert_eq!(fs::read_to_string(&file).unwrap(), mended);
+    drop(bob);
+    fs::remove_dir_all(&state).unwrap();
+}
+
+/// What arrived went into the line that somebody was typing.
+#[test]
+fn what_arrives_where_there_is_no_screen_leaves_the_line_that_is_typed_alone() {
+    let (_nodeset, addr) = nodeset();
+    let Some(mut alice) = Terminal::join_with(&addr, "alice", &["--plain"], Setup::default())
+    else {
+        return;
+    };
+    let mut bob = person(&addr, "bob");
+    alice.see("bob has entered the chat!");
+    let rows = |alice: &Terminal| -> Vec<String> {
+        let rows = alice.rows().into_iter().map(|row| row.trim_end().to_owned());
+        rows.filter(|row| !row.is_empty()).collect()
+    };
+    for (number, end) in ["\r", "\x7f\x7fgh\r"].into_iter().enumerate() {
+        alice.press("half a ");
+        alice.see("half a");
+        bob.say(&format!("hello {number}"));
+        let said = format!("bob: hello {number}");
+        alice.wait("the line behind what arrived", |alice| {
+            rows(alice).ends_with(&[said.clone(), "half a".to_owned()])
+        });
+        alice.press(format!("line{end}"));
+        let heard = if number == 0 { "alice: half a line" } else { "alice: half a ligh" };
+        assert_eq!(bob.out.next_line().unwrap(), heard);
+    }
+    // Whoever stopped it had the terminal meanwhile.
+    alice.press("more");
+    alice.see("more");
+    alice.press(CTRL_Z);
+    alice.signal(Signal::STOP);
+    alice.wait_state('T');
+    alice.signal(Signal::CONT);
+    alice.wait_state('S');
+    bob.say("again");
+    alice.wait("the line behind what arrived", |alice| {
+        rows(alice).ends_with(&["bob: again".to_owned(), "more".to_owned()])
+    });
+    alice.press("\x15\x04");
+    let ended = alice.end();
+    assert_eq!(ended.status, 0);
+    assert!(ended.text.contains("bob: again"), "{}", ended.text);
+}
+
+/// 200 lines were refused, and there was no way on.
+#[test]
+fn a_long_paste_is_said_in_several_messages_where_somebody_agrees() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    let lines: Vec<String> = (0..200).map(|n| format!("line {n} {}", "x".repeat(50))).collect();
+    let heard = |bob: &mut Process, count: usize| -> String {
+        let said = (0..count).map(|_| bob.out.next_line().unwrap());
+        let text = |line: String| line.strip_prefix("alice: ").map(str::to_owned).unwrap();
+        said.map(text).collect::<Vec<_>>().join(" ⏎ ")
+    };
+    alice.press(format!("\x1b[200~{}\n\x1b[201~", lines.join("\r")));
+    alice.see("Paste 200 lines, 11,889 bytes: 3 messages.");
+    alice.press("\r");
+    assert_eq!(heard(&mut bob, 3), lines.join(" ⏎ "));
+    alice.press(format!("\x1b[200~{}\n\x1b[201~", lines.join("\r")));
+    alice.see("Paste 200 lines");
+    alice.press(ESCAPE);
+    alice.see("kept in the draft");
+    alice.press(CTRL_C);
+    alice.say("only this");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: only this");
+    alice.leave();
+    let Some(mut carol) = Terminal::join_with(&addr, "carol", &["--plain"], Setup::default())
+    else {
+        return;
+    };
+    bob.err.wait("* carol has entered the chat!");
+    carol.press(format!("{}\n", lines[..100].join("\n")));
+    carol.see("100 lines came at once (5,889 bytes), as of a paste");
+    carol.say("y");
+    let text = |line: String| line.strip_prefix("carol: ").map(str::to_owned).unwrap();
+    let said: Vec<String> = (0..2).map(|_| text(bob.out.next_line().unwrap())).collect();
+    assert_eq!(said.join(" ⏎ "), lines[..100].join(" ⏎ "));
 }
 
 /// A terminal's end ends the chat; who has none is told tests/files.rs.
@@ -739,7 +916,7 @@ fn a_tour(addr: &str, alice: &mut Terminal, bob: &mut Process) {
     alice.press(ESCAPE);
     alice.see_draft("");
     alice.press("x".repeat(4_100));
-    alice.see("4,100 of 4,096 bytes");
+    alice.see("4,100 bytes: 2 messages");
     alice.press(CTRL_C);
     for name in ["carol", "dave"] {
         let mut who = person(addr, name);

@@ -303,6 +303,7 @@ impl Desk {
                 let (key, trusted) = (PublicKey([7; 32]), script.one_in(2));
                 Event::Whois { who: person, key, addr: Some(addr()), trusted }
             }
+            20 if script.one_in(3) => Event::Untrusted { name: person.name, key: person.key },
             20 => Event::OtherKey { who: person },
             21 => Event::People(self.presence(script)),
             22 => {

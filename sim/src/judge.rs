@@ -187,9 +187,10 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
             reason::UNKNOWN
         }
         Refusal::Usage(_) => reason::USAGE,
-        Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => {
-            reason::NOBODY
-        }
+        Refusal::NobodyCalled(_)
+        | Refusal::NotTrusted(_)
+        | Refusal::NobodyWithId(_)
+        | Refusal::NobodyWithKey(_) => reason::NOBODY,
         Refusal::SeveralCalled(_) | Refusal::NameOrId { .. } => reason::SEVERAL,
         Refusal::Name(_) => reason::NAME,
         Refusal::Backlog { .. } => reason::BACKLOG,
@@ -378,6 +379,8 @@ impl Judge {
             | Event::Whois { .. }
             | Event::Trusted { .. }
             | Event::OtherKey { .. }
+            | Event::Untrusted { .. }
+            | Event::TrustedNames(_)
             | Event::Words { .. }
             | Event::Listing(_)
             | Event::Elsewhere { .. }

@@ -43,6 +43,10 @@ pub enum Command<'a> {
     Verify(Whom<'a>),
     /// Remember that the name of somebody who is here stands for their key.
     Trust(Whom<'a>),
+    /// Show which names are trusted, and to stand for which keys.
+    Trusted,
+    /// Forget that a name stands for a key.
+    Untrust(Whom<'a>),
     /// Show how somebody else joins.
     Invite,
     /// Show the commands.
@@ -72,6 +76,8 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp { name: "quit", usage: "/quit", what: "leave" },
     CommandHelp { name: "say", usage: "/say TEXT", what: "say a text as it stands" },
     CommandHelp { name: "trust", usage: "/trust NAME", what: "remember whose name it is" },
+    CommandHelp { name: "trusted", usage: "/trusted", what: "show the names you trust" },
+    CommandHelp { name: "untrust", usage: "/untrust NAME", what: "trust a name no more" },
     CommandHelp { name: "verify", usage: "/verify NAME", what: "show words to compare aloud" },
     CommandHelp { name: "who", usage: "/who", what: "show who is here" },
     CommandHelp { name: "whois", usage: "/whois NAME", what: "show somebody's key and address" },
@@ -194,6 +200,9 @@ impl<'a> Command<'a> {
             "who" if alone => Ok(Self::Who),
             "invite" if alone => Ok(Self::Invite),
             "quit" if alone => Ok(Self::Quit),
+            // Alone, as whatever sets something: how it is.
+            "trusted" | "trust" if alone => Ok(Self::Trusted),
+            "untrust" if !alone => Ok(Self::Untrust(Whom::read(rest))),
             "whois" if !rest.is_empty() => Ok(Self::Whois(Whom::read(rest))),
             "trust" if !rest.is_empty() => Ok(Self::Trust(Whom::read(rest))),
             "verify" if !rest.is_empty() => Ok(Self::Verify(Whom::read(rest))),

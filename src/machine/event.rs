@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::machine::name::Name;
 use crate::machine::text::SafeText;
-use crate::machine::who::identity::{Person, PublicKey};
+use crate::machine::who::identity::{Person, Pin, PublicKey};
 use crate::machine::who::ids::{MessageId, PeerId};
 
 /// Why somebody is no longer here.
@@ -105,6 +105,8 @@ pub enum Refusal<'a> {
     NobodyCalled(SafeText<'a>),
     /// More than one person goes by that name or id.
     SeveralCalled(SafeText<'a>),
+    /// No name is trusted that this could mean.
+    NotTrusted(SafeText<'a>),
     /// Nobody here has that id.
     NobodyWithId(PeerId),
     /// Nobody here has that key.
@@ -143,6 +145,7 @@ impl Refusal<'_> {
             Self::LikeSlash(slash) => Refusal::LikeSlash(slash),
             Self::NobodyCalled(name) => Refusal::NobodyCalled(name.into_owned()),
             Self::SeveralCalled(name) => Refusal::SeveralCalled(name.into_owned()),
+            Self::NotTrusted(name) => Refusal::NotTrusted(name.into_owned()),
             Self::NobodyWithId(id) => Refusal::NobodyWithId(id),
             Self::NobodyWithKey(key) => Refusal::NobodyWithKey(key),
             Self::NameOrId { word, named, begun } => {
@@ -314,6 +317,15 @@ pub enum Event<'a> {
         /// Their key.
         key: PublicKey,
     },
+    /// The answer to `/untrust`: to be kept no more.
+    Untrusted {
+        /// The name.
+        name: Name,
+        /// The key it stood for.
+        key: PublicKey,
+    },
+    /// The answer to `/trusted`.
+    TrustedNames(Vec<Pin>),
     /// Somebody goes by a name that is trusted to stand for another key, or that looks like it.
     OtherKey {
         /// Who, or who pretends to be.

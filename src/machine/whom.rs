@@ -37,8 +37,11 @@ pub(crate) struct Known<'n> {
 
 impl<'a> Whom<'a> {
     /// Reads what a person writes. What has the form of a whole id or of a key is that, and no name.
+    /// Signs that stand before labels, and that no name begins with, are none of it: `!bob·k7f3`, `@bob`.
     pub fn read(text: &'a str) -> Self {
         let text = text.trim_end();
+        let named = text.trim_start_matches(['@', '!']);
+        let text = if named.is_empty() { text } else { named };
         Self::exact(&text.to_ascii_lowercase()).unwrap_or(Self::Word(text))
     }
 
@@ -214,10 +217,14 @@ mod tests {
         for text in ["bob", &id[..4], &id[..9], &id[..4].to_uppercase()] {
             assert_eq!(two.find(text), Ok(PeerId(BOB)), "{text}");
         }
-        for text in [format!("bob·{}", &id[..4]), format!("bob·{id}")] {
-            assert_eq!(two.find(&text), Ok(PeerId(BOB)));
+        let label = format!("bob·{}", &id[..4]);
+        for text in [&label, &format!("bob·{id}"), &format!("!{label}"), "@bob", &format!("@!{id}")]
+        {
+            assert_eq!(two.find(text), Ok(PeerId(BOB)), "{text}");
         }
-        for text in ["rob", &id[..3], "mal", "", &format!("bob·{}", &theirs[..4]), "Bob"] {
+        for text in
+            ["@", "!", "@rob", "rob", &id[..3], "mal", "", &format!("bob·{}", &theirs[..4]), "Bob"]
+        {
             assert!(matches!(two.find(text), Err(Refusal::NobodyCalled(_))), "{text}");
         }
         two.name = "Zoë".to_owned();

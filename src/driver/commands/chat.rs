@@ -13,6 +13,7 @@ use crate::driver::front::format::Paper;
 use crate::driver::front::json;
 use crate::driver::front::lines::Style;
 use crate::driver::front::refusal::{name_refused, too_long};
+use crate::driver::front::stamp::TimeShown;
 use crate::driver::front::stream::Words;
 use crate::driver::net::address::Address;
 use crate::driver::os::environment::variable;
@@ -24,10 +25,12 @@ use crate::driver::os::shown::stderr_has_colour;
 use crate::driver::os::signals::{OTHERS, Signal};
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
+use crate::driver::terminal::kept::Kept;
 use crate::driver::terminal::screen::Look;
+use crate::driver::terminal::settings::{ClockFace, Joins, Notify};
 use crate::driver::terminal::theme::{ColorWhen, Theme};
 use crate::driver::terminal::tty;
-use crate::machine::{Name, NameProblem, SafeText, TEXT_MAX, wiped};
+use crate::machine::{Name, NameProblem, PublicKey, SafeText, TEXT_MAX, wiped};
 
 /// What `chatrpc chat` is asked for.
 #[derive(Clone, Debug)]
@@ -52,8 +55,16 @@ pub struct Chat {
     pub color: ColorWhen,
     /// Draw with ASCII alone.
     pub ascii: bool,
+    /// How the time is shown; by default on the screen alone.
+    pub time: Option<TimeShown>,
+    /// How to show who comes and goes, on the screen.
+    pub joins: Option<Joins>,
+    /// What rings the bell while the window has not the focus.
+    pub notify: Option<Notify>,
     /// Have the terminal report the mouse.
-    pub mouse: bool,
+    pub mouse: Option<bool>,
+    /// Whose messages are hidden, by their keys.
+    pub ignore: Vec<PublicKey>,
     /// Go on listening when the input has ended.
     pub stay: bool,
     /// How long leaving waits for what is not delivered.
@@ -64,6 +75,23 @@ pub struct Chat {
     pub commands: bool,
     /// Only messages, failures, and what needs attention.
     pub quiet: bool,
+}
+
+impl Chat {
+    /// What is asked for that slash commands set.
+    fn asked(&self) -> Kept {
+        let unnamed = |key: &PublicKey| {
+            let name = format!("key {}", &key.to_string()[..8]);
+            Some((*key, Name::parse(&name).ok()?))
+        };
+        Kept {
+            face: self.time.map(ClockFace::from),
+            joins: self.joins,
+            notify: self.notify,
+            mouse: self.mouse,
+            ignored: self.ignore.iter().filter_map(unnamed).collect(),
+        }
+    }
 }
 
 /// What `chatrpc send` is asked for.
@@ -97,7 +125,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let wanted = !options.plain && !options.json && options.input;
     let screen = (wanted && tty::possible()).then(|| Look {
         theme: Theme::of_environment(options.color, options.ascii),
-        mouse: options.mouse,
+        asked: options.asked(),
     });
     if wanted && screen.is_none() && io::stdout().is_terminal() && !options.quiet {
         let note = "note: not a terminal, using line mode (--json for machines)\n";
@@ -118,6 +146,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
             literal: !tty && !options.commands,
             private: io::stderr().is_terminal(),
             colour: stderr_has_colour(),
+            time: options.time.unwrap_or_default(),
             ..Style::default()
         },
         words,
@@ -153,6 +182,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
             warns: !options.quiet,
             private: false,
             colour: stderr_has_colour(),
+            time: TimeShown::Off,
         },
         words: match &options.text {
             Some(text) => Words::Once(text.clone()),
@@ -204,7 +234,7 @@ impl Plan {
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
         watched.extend(OTHERS);
-        if self.screen.is_some() {
+        if self.screen.is_some() || self.interactive {
             watched.extend([Signal::Resize, Signal::Suspend, Signal::Continue]);
         }
         let mut world = World::new(&watched)?;

@@ -29,6 +29,8 @@ pub fn options(
     is_set: impl Fn(&OsStr) -> bool,
 ) -> Result<Vec<OsString>, (usize, String)> {
     let mut arguments = Vec::new();
+    // Those of one command are stronger, and behind the others.
+    let mut of_command = Vec::new();
     let mut seen: Vec<(&str, usize)> = Vec::new();
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
@@ -40,25 +42,36 @@ pub fn options(
         let (key, written) =
             line.split_once('=').ok_or_else(|| wrong(format!("'{line}' is not `key = value`")))?;
         let (key, written) = (key.trim(), written.trim());
-        // Of the command that is run, else of all of them, else of another one.
-        let here = cli.find_subcommand(task);
-        let mut commands = here.into_iter().chain([cli]).chain(cli.get_subcommands());
-        let found = commands.find_map(|command| Some((command, option(command, key)?)));
+        let scoped = key
+            .split_once('.')
+            .and_then(|(command, key)| Some((cli.find_subcommand(command)?, key)));
+        let found = match scoped {
+            Some((command, key)) => option(command, key).map(|arg| (command, arg)),
+            // Of the command that is run, else of all of them, else of another one.
+            None => {
+                let here = cli.find_subcommand(task);
+                let mut commands = here.into_iter().chain([cli]).chain(cli.get_subcommands());
+                commands.find_map(|command| Some((command, option(command, key)?)))
+            }
+        };
         let (command, arg) = found.ok_or_else(|| wrong(unknown(cli, key)))?;
         if let Some((_, first)) = seen.iter().find(|(seen, _)| *seen == key) {
             return Err(wrong(format!("'{key}' is there twice: in line {first} as well")));
         }
         seen.push((key, number));
+        let long = scoped.map_or(key, |(_, key)| key);
         let argument = value(written)
-            .and_then(|value| named(key, value))
-            .and_then(|value| argument(arg, key, value))
+            .and_then(|value| named(long, value))
+            .and_then(|value| argument(arg, long, value))
             .and_then(|argument| check(cli, command, arg, argument))
             .map_err(|what| wrong(format!("{key} = {written}: {what}")))?;
         let applies = command.get_name() == task || command.get_name() == cli.get_name();
         if applies && !arg.get_env().is_some_and(&is_set) {
-            arguments.extend(argument);
+            let list = if scoped.is_some() { &mut of_command } else { &mut arguments };
+            list.extend(argument);
         }
     }
+    arguments.append(&mut of_command);
     Ok(arguments)
 }
 
@@ -110,6 +123,10 @@ fn argument(arg: &Arg, key: &str, value: &str) -> Result<Option<OsString>, Strin
     match value {
         // Its value can be left out.
         "true" if switch || arg.is_require_equals_set() => Ok(Some(format!("--{key}").into())),
+        // What is on by default, or by what was set before, has a word for off.
+        "false" if arg.get_possible_values().iter().any(|known| known.get_name() == "off") => {
+            Ok(Some(format!("--{key}=off").into()))
+        }
         "false" if switch || arg.is_require_equals_set() => Ok(None),
         _ if switch => Err("true or false".to_owned()),
         value => Ok(Some(format!("--{key}={value}").into())),

@@ -13,11 +13,13 @@ use crate::driver::front::json::{self, Json};
 use crate::driver::front::lines::{Lines, Style};
 use crate::driver::front::seat::Seat;
 use crate::driver::front::stream::{Stream, Words};
+use crate::driver::front::typing::Typing;
 use crate::driver::net::address::{Address, PORT};
 use crate::driver::net::socket::Socket;
 use crate::driver::os::event_loop::World;
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::shell;
+use crate::driver::terminal::row::Row;
 use crate::driver::terminal::screen::{Look, Screen};
 use crate::machine::{Room, TEXT_MAX};
 
@@ -45,7 +47,7 @@ impl Plan {
     /// Whoever is in front: a screen where there can be one, and lines everywhere else.
     pub(crate) fn seat(&self, world: &World) -> io::Result<Box<dyn Seat>> {
         let registry = world.poll.registry();
-        if let Some(look) = self.screen {
+        if let Some(look) = &self.screen {
             match Screen::open(look, world.clock, registry) {
                 Ok(screen) => return Ok(Box::new(screen)),
                 Err(error) => log::info!("no screen on this terminal: {error}"),
@@ -54,7 +56,8 @@ impl Plan {
         let front: Box<dyn Format> =
             if self.json { Box::new(Json::default()) } else { Box::new(Lines::new(self.style)) };
         let line_max = if self.json { json::INPUT_MAX } else { TEXT_MAX };
-        let stream = Stream::new(front, self.words.clone(), line_max, self.interactive, world);
+        let typed = self.interactive.then(|| Box::new(Row::default()) as Box<dyn Typing>);
+        let stream = Stream::new(front, self.words.clone(), line_max, typed, world);
         Ok(Box::new(stream?))
     }
 

@@ -96,6 +96,12 @@ impl Presenter {
             return self.trust_for_now(event, &label, &why);
         }
         self.show(event);
+        if let Event::Untrusted { name, .. } = event
+            && let Err(error) = self.trusted.remove(name)
+        {
+            let what = format!("{name} is trusted again when this run ends: {error}");
+            self.seat.note(&Note::Remark(what));
+        }
     }
 
     /// Somebody is trusted whom no later run will know.
@@ -164,9 +170,16 @@ impl Presenter {
         Some(intent)
     }
 
-    /// Begins or ends writing to a file: `on`, `off`, or its path.
+    /// Begins or ends writing to a file: `on`, `off`, or its path. Nothing: says how it is.
     pub(crate) fn set_chatlog(&mut self, what: &str) {
         let note = match (what, &self.chatlog) {
+            ("", chatlog) => {
+                let now = match chatlog {
+                    Some(chatlog) => format!("the chat is written to {}", chatlog.path()),
+                    None => "the chat is not written to a file".to_owned(),
+                };
+                Note::Remark(format!("{now} (/log on, off, or a path)"))
+            }
             ("off", _) => self.finish_chatlog().map_or(Note::Logging(None), Note::Remark),
             ("on", Some(chatlog)) => Note::Logging(Some(chatlog.path())),
             (what, _) => match ChatLog::open(Some(what).filter(|&what| what != "on"), &self.room) {

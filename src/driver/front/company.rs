@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::machine::{Event, Known, PeerId, Person, PublicKey, Refusal, Whom};
+use crate::machine::{Event, Known, Name, PeerId, Person, PublicKey, Refusal, Whom};
 
 /// How many people who were ever confusable are remembered as such, and how many of their processes.
 const ALIKE_MAX: usize = 4096;
 
 /// How many people who are gone are remembered: what is meant for them reaches nobody else.
 const GONE_MAX: usize = 256;
+
+/// What stands before the name of somebody who has another key than the trusted one.
+pub(crate) const IMPOSTOR: &str = "!";
 
 /// The people in the room. Every seat has one, and nobody else has.
 #[derive(Debug)]
@@ -22,6 +25,9 @@ pub(crate) struct Company {
     /// Those who are shown with their ids, and all ids of theirs.
     alike: BTreeSet<PublicKey>,
     alike_ids: BTreeSet<PeerId>,
+    /// Processes, and the names under which they have another key than the trusted one. The last one who
+    /// was told of is the last one.
+    impostors: VecDeque<(PeerId, Name)>,
 }
 
 impl Company {
@@ -32,6 +38,7 @@ impl Company {
         gone: VecDeque::new(),
         alike: BTreeSet::new(),
         alike_ids: BTreeSet::new(),
+        impostors: VecDeque::new(),
     };
 
     /// Takes note of who came, went, or is called otherwise.
@@ -62,6 +69,15 @@ impl Company {
                     self.gone.pop_front();
                 }
             }
+            Event::OtherKey { who } => self.suspect(who),
+            Event::Trusted { who, .. } => {
+                self.impostors.retain(|(id, name)| (*id, name) != (who.id, &who.name));
+            }
+            // Who still looks like a trusted name is told of again.
+            Event::Untrusted { name, .. } => {
+                let look = name.look();
+                self.impostors.retain(|(_, name)| !name.look().is_like(&look));
+            }
             Event::Alike { one, like, .. } => {
                 for who in [one].into_iter().chain(like) {
                     self.mark(who);
@@ -69,6 +85,24 @@ impl Company {
             }
             _ => {}
         }
+    }
+
+    /// From here on what somebody says under this name has a mark.
+    fn suspect(&mut self, who: &Person) {
+        self.impostors.retain(|(id, name)| (*id, name) != (who.id, &who.name));
+        self.impostors.push_back((who.id, who.name.clone()));
+        if self.impostors.len() > ALIKE_MAX {
+            // Nobody who is here loses theirs to others who are renamed again and again.
+            let is_past =
+                |(id, name): &(PeerId, Name)| self.here.get(id).is_none_or(|who| who.name != *name);
+            let past = self.impostors.iter().position(is_past).unwrap_or(0);
+            self.impostors.remove(past);
+        }
+    }
+
+    /// Whether somebody goes by a trusted name, or one that looks like it, with another key.
+    pub(crate) fn is_impostor(&self, who: &Person) -> bool {
+        self.impostors.iter().any(|(id, name)| (*id, name) == (who.id, &who.name))
     }
 
     /// From here on somebody is shown with their id, whichever process of theirs it is.
@@ -141,8 +175,12 @@ impl Company {
         if found.is_ok_and(|found| found == *who) { name.to_owned() } else { who.id.to_string() }
     }
 
-    /// What somebody is called so that nobody takes them for another: `bob`, or `bob·k7f3`.
+    /// What somebody is called so that nobody takes them for another: `bob`, or `bob·k7f3`; and
+    /// `!bob·k7f3` where the name is trusted to be somebody else's. No name begins like that.
     pub(crate) fn label(&self, who: &Person) -> String {
+        if self.is_impostor(who) {
+            return format!("{IMPOSTOR}{}·{}", who.name, letters(who.id, &self.alike_ids));
+        }
         // A name with a dot in it could pass for somebody else's label.
         if self.alike.contains(&who.key) || who.name.has_dot() {
             format!("{}·{}", who.name, letters(who.id, &self.alike_ids))
@@ -211,6 +249,49 @@ mod tests {
             let forger = who(9 << 56, 9, dot);
             assert_eq!(company.label(&forger), format!("{dot}·{}", forger.id.short()));
         }
+    }
+
+    #[test]
+    fn who_has_another_key_than_the_trusted_one_is_marked_until_the_name_is_not_theirs() {
+        let mut company = Company::EMPTY;
+        let mallory = who(1 << 60, 2, "bob");
+        let marked = format!("!bob·{}", mallory.id.short());
+        company.note(&Event::Joined(mallory.clone()));
+        company.note(&Event::OtherKey { who: mallory.clone() });
+        assert_eq!(company.label(&mallory), marked);
+        let renamed = Person { name: Name::parse("mallory").unwrap(), ..mallory.clone() };
+        company.note(&Event::Renamed { who: renamed.clone(), was: mallory.name.clone() });
+        assert_eq!(company.label(&renamed), "mallory");
+        assert_eq!(company.label(&mallory), marked, "what was said as bob was");
+        company.note(&Event::Left { who: renamed, why: Why::Quit });
+        assert_eq!(company.label(&mallory), marked);
+        let (name, key) = (Name::parse("BOB").unwrap(), PublicKey([1; 32]));
+        company.note(&Event::Untrusted { name, key });
+        assert_eq!(company.label(&mallory), "bob");
+        company.note(&Event::OtherKey { who: mallory.clone() });
+        company.note(&Event::Trusted { who: mallory.clone(), key: mallory.key });
+        assert_eq!(company.label(&mallory), "bob");
+        assert!(Name::parse("!bob").is_err());
+    }
+
+    /// Somebody with many names would have pushed the mark of somebody else out.
+    #[test]
+    fn nobody_who_is_here_loses_their_mark_to_others() {
+        let mut company = Company::EMPTY;
+        let (mallory, trudy) = (who(1 << 60, 2, "bob"), who(2 << 60, 3, "bob"));
+        for one in [&mallory, &trudy] {
+            company.note(&Event::Joined(one.clone()));
+            company.note(&Event::OtherKey { who: one.clone() });
+        }
+        for number in 0..2 * ALIKE_MAX {
+            let name = Name::parse(&format!("n{number}")).unwrap();
+            let renamed = Person { name, ..trudy.clone() };
+            let was = trudy.name.clone();
+            company.note(&Event::Renamed { who: renamed.clone(), was });
+            company.note(&Event::OtherKey { who: renamed });
+        }
+        assert_eq!(company.impostors.len(), ALIKE_MAX);
+        assert!(company.is_impostor(&mallory));
     }
 
     #[test]

@@ -37,17 +37,19 @@ pub(crate) trait Format {
 pub(crate) struct Paper {
     pub(crate) out: String,
     pub(crate) err: String,
+    /// What stands before every line.
+    pub(crate) before: String,
 }
 
 impl Paper {
     /// A line for standard output.
     pub(crate) fn say(&mut self, line: impl core::fmt::Display) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.out, "{line}");
+        let _ = writeln!(self.out, "{}{line}", self.before);
     }
 
     /// A line for standard error.
     pub(crate) fn remark(&mut self, line: impl core::fmt::Display) {
-        let _ = writeln!(self.err, "{line}");
+        let _ = writeln!(self.err, "{}{line}", self.before);
     }
 }

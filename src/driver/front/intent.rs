@@ -13,7 +13,7 @@ pub(crate) enum Intent {
     Refused,
     /// The input cannot be read any further: what was said so far is not everything.
     Broken(Errno),
-    /// To write the chat to a file: `on`, `off`, or its path.
+    /// To write the chat to a file: `on`, `off`, or its path; nothing asks how it is.
     Log(String),
     /// To leave, once what was said is delivered.
     Quit,
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Whois(Meant),
     Verify(Meant),
     Trust(Meant),
+    Trusted,
+    Untrust(Meant),
     Invite,
     Help,
     Quit,
@@ -53,6 +55,8 @@ impl From<machine::Command<'_>> for Command {
             Whois(whom) => Self::Whois(whom.into()),
             Verify(whom) => Self::Verify(whom.into()),
             Trust(whom) => Self::Trust(whom.into()),
+            Trusted => Self::Trusted,
+            Untrust(whom) => Self::Untrust(whom.into()),
             Invite => Self::Invite,
             Help => Self::Help,
             Quit => Self::Quit,
@@ -74,6 +78,8 @@ impl Command {
             Self::Whois(whom) => Whois(whom.whom()),
             Self::Verify(whom) => Verify(whom.whom()),
             Self::Trust(whom) => Trust(whom.whom()),
+            Self::Trusted => Trusted,
+            Self::Untrust(whom) => Untrust(whom.whom()),
             Self::Invite => Invite,
             Self::Help => Help,
             Self::Quit => Quit,

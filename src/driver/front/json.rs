@@ -103,12 +103,15 @@ impl Json {
                     to: Option<String>,
                     late: bool,
                     mention: bool,
+                    /// The name is trusted to be somebody else's.
+                    other_key: bool,
                 }
                 let me = company.me.as_ref().filter(|_| *private);
                 let to = me.map(|me| me.id.to_string());
                 let (text, action, mention) = (text.as_str(), *action, *mention);
-                let (id, from) = (id.to_string(), from.into());
-                write(paper, "msg", Body { id, from, text, action, to, late: false, mention });
+                let other_key = company.is_impostor(from);
+                let (id, from, late) = (id.to_string(), from.into(), false);
+                write(paper, "msg", Body { id, from, text, action, to, late, mention, other_key });
             }
             Event::Sent { id, readers, .. } => {
                 #[derive(Serialize)]
@@ -250,6 +253,8 @@ impl Format for Json {
             // Answers to what no program asks.
             Event::Help
             | Event::Invite { .. }
+            | Event::Untrusted { .. }
+            | Event::TrustedNames(_)
             | Event::Whois { .. }
             | Event::Words { .. }
             | Event::Trusted { .. } => {}

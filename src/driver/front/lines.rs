@@ -5,10 +5,12 @@
 //! | `NAME: TEXT` | a message |
 //! | `NAME: /me TEXT` | something NAME does, written the way it was typed |
 //! | `@NAME: TEXT` | a message to us alone |
+//! | `!NAME: TEXT`, `@!NAME: TEXT` | from somebody under a trusted name, with another key |
 //!
 //! A line feed inside a text is shown as ` ⏎ `, so that no text can begin a line; no name begins
-//! with `@` or ends with a colon, so that no name can pass for a mark. Everything else goes to
-//! standard error as `* …`. People whose names look alike are shown with their ids: `alice·k7f3`.
+//! with `@` or `!`, or ends with a colon, so that no name can pass for a mark. Everything else goes to
+//! standard error as `* …`. With `--time` a time and a
+//! tab stand before every line. People whose names look alike are shown with their ids: `alice·k7f3`.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,7 @@ use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::{not_utf8, too_long, words};
+use crate::driver::front::stamp::TimeShown;
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
@@ -45,6 +48,8 @@ pub(crate) struct Style {
     pub(crate) private: bool,
     /// Errors are red.
     pub(crate) colour: bool,
+    /// The time before every line.
+    pub(crate) time: TimeShown,
 }
 
 /// Events as lines of text.
@@ -55,11 +60,20 @@ pub(crate) struct Lines {
     pending: BTreeMap<u64, String>,
     /// It was said already that nobody is here.
     said_alone: bool,
+    zone: Zone,
 }
 
 impl Lines {
-    pub(crate) const fn new(style: Style) -> Self {
-        Self { style, pending: BTreeMap::new(), said_alone: false }
+    pub(crate) fn new(style: Style) -> Self {
+        Self { style, pending: BTreeMap::new(), said_alone: false, zone: Zone::local() }
+    }
+
+    /// Has the time stand before what is said next.
+    fn stamp(&self, paper: &mut Paper) {
+        paper.before = match self.style.time {
+            TimeShown::Off => String::new(),
+            time => time.before(&self.zone, unix_ms()),
+        };
     }
 
     /// Who comes, goes, and is called what: noise, for some.
@@ -68,7 +82,10 @@ impl Lines {
             Event::Ready { me, room, open, .. } => {
                 let welcome = wording::welcome(room, *open, &me.name);
                 let here = wording::here(company, *open);
-                format!("{welcome}\n* {here}")
+                if !self.style.quiet {
+                    paper.remark(format_args!("* {welcome}"));
+                }
+                here
             }
             Event::Joined(who) => {
                 self.said_alone = false;
@@ -93,6 +110,7 @@ impl Lines {
 
 impl Format for Lines {
     fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
+        self.stamp(paper);
         match event {
             Event::Ready { .. } | Event::Joined(_) | Event::Left { .. } | Event::Renamed { .. } => {
                 self.presence(event, company, paper);
@@ -131,11 +149,13 @@ impl Format for Lines {
                 paper.remark(format_args!("* {line}"));
             }
             Event::Nodeset(health) => {
-                let since = Zone::local().time(unix_ms(), false);
+                let since = self.zone.time(unix_ms(), false);
                 let line = wording::nodeset(*health, company, &since);
                 paper.remark(format_args!("* {line}"));
             }
+            Event::TrustedNames(pins) => remark_all(wording::trusted(pins), paper),
             Event::Trusted { .. }
+            | Event::Untrusted { .. }
             | Event::OtherKey { .. }
             | Event::Whois { .. }
             | Event::Words { .. } => {
@@ -156,6 +176,7 @@ impl Format for Lines {
     }
 
     fn note(&mut self, note: &Note, paper: &mut Paper) {
+        self.stamp(paper);
         match note {
             Note::Opened(invitation) => {
                 paper.remark(format_args!("! {}", wording::opened(&invitation.line())));
@@ -187,6 +208,7 @@ impl Format for Lines {
     fn bye(&mut self, _status: u8, _paper: &mut Paper) {}
 
     fn read(&mut self, piece: Piece<'_>, paper: &mut Paper) -> Option<Intent> {
+        self.stamp(paper);
         let refusal = match piece {
             // An empty line says nothing, on a terminal as well as between paragraphs of a file.
             Piece::Line(line) if line.trim().is_empty() => return None,
@@ -336,6 +358,52 @@ mod tests {
         assert_eq!(err, format!("* bob·{a} and bob·{b} look the same: mind the ids\n"));
         let real = forger.id.short();
         assert_eq!(out, format!("bob·{a}: x\nbob·{a}·{real}: y\n"));
+    }
+
+    #[test]
+    fn what_an_impostor_says_is_marked_line_by_line() {
+        let mallory = who(1 << 60, "bob");
+        let (out, err) = shown(
+            Style::default(),
+            &[
+                message(&mallory, "before", false, false),
+                Event::OtherKey { who: mallory.clone() },
+                message(&mallory, "hi", false, false),
+                message(&mallory, "psst", true, true),
+            ],
+        );
+        let label = format!("!bob·{}", mallory.id.short());
+        assert_eq!(out, format!("bob: before\n{label}: hi\n@{label}: /me psst\n"));
+        assert!(err.starts_with(&format!("* WARNING: {label} has another key")), "{err}");
+    }
+
+    #[test]
+    fn the_time_stands_before_every_line_and_a_tab_behind_it() {
+        let bob = who(2, "bob");
+        let told = |time| {
+            let style = Style { time, ..Style::default() };
+            let events = [ready(&[]), message(&bob, "a\nb", false, false)];
+            let (out, err) = shown(style, &events);
+            format!("{out}{err}")
+        };
+        let lines = told(TimeShown::Iso);
+        let cut: Vec<(&str, &str)> =
+            lines.lines().map(|line| line.split_once('\t').unwrap()).collect();
+        let texts: Vec<&str> = cut.iter().map(|(_, text)| *text).collect();
+        assert_eq!(
+            texts,
+            [
+                "bob: a ⏎ b",
+                "* Welcome to the chat room, me!",
+                "* here: nobody else with this secret yet (another secret is another room)"
+            ]
+        );
+        for (time, _) in cut {
+            assert!(time.len() == 25 && time.as_bytes()[10] == b'T', "{time}");
+        }
+        let lines = told(TimeShown::Minutes);
+        assert!(lines.lines().all(|line| line.as_bytes()[5] == b'\t'), "{lines}");
+        assert!(told(TimeShown::Off).starts_with("bob: a"));
     }
 
     #[test]

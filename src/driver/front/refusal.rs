@@ -57,6 +57,9 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
             format!("'{name}' can be more than one person"),
             Some("say it to a whole id: /who shows them".to_owned()),
         ),
+        Refusal::NotTrusted(name) => {
+            ("nobody", format!("no name is trusted like '{name}'"), Some("/trusted".to_owned()))
+        }
         Refusal::NobodyWithId(id) => {
             ("nobody", format!("nobody here has the id {id}"), Some("/who".to_owned()))
         }

@@ -1,6 +1,7 @@
 //! The seat of pipes and programs: lines in from standard input, lines out to standard output and
 //! standard error.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
@@ -12,16 +13,19 @@ use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::seat::Seat;
+use crate::driver::front::several::several;
+use crate::driver::front::typing::{Typed, Typing};
 use crate::driver::front::typist::{Row, Typist};
 use crate::driver::front::wording;
+use crate::driver::os::cbreak::{Cbreak, is_same_terminal};
 use crate::driver::os::clock::Clock;
 use crate::driver::os::event_loop::{STDERR, STDIN, STDOUT, World};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::output::Output;
-use crate::driver::os::signals::Signal;
+use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::splitter::Piece;
 use crate::driver::os::stdin::Stdin;
-use crate::machine::{Event, Peer, Time};
+use crate::machine::{self, Event, Peer, Time};
 
 /// Where what we say comes from.
 #[derive(Clone, Debug)]
@@ -34,6 +38,29 @@ pub(crate) enum Words {
     Said,
     /// Standard input; after its end we leave, or stay.
     Stdin { stay: bool },
+}
+
+/// Keys of a terminal, and the line they make.
+struct Keys {
+    line: Box<dyn Typing>,
+    modes: Cbreak,
+    /// Which outputs go to the same terminal: standard output, standard error.
+    shared: [bool; 2],
+}
+
+impl Keys {
+    fn new(line: Box<dyn Typing>) -> io::Result<Self> {
+        let out = is_same_terminal(rustix::stdio::stdout());
+        let err = is_same_terminal(rustix::stdio::stderr());
+        Ok(Self { line, modes: Cbreak::new()?, shared: [out, err] })
+    }
+
+    /// Takes over the editing of the line, where what is shown would go into it otherwise.
+    fn enter(&mut self) {
+        if self.shared != [false, false] && !self.modes.entered() {
+            self.modes.enter();
+        }
+    }
 }
 
 /// A front end, its input and its two outputs.
@@ -51,16 +78,22 @@ pub(crate) struct Stream {
     any_read: bool,
     /// A person is at a terminal, which does not mark what is pasted.
     typist: Option<Typist>,
+    keys: Option<Keys>,
+    /// Lines are taken.
+    open: bool,
+    /// Messages of one paste that are to be said yet.
+    said: VecDeque<Command>,
     clock: Clock,
 }
 
 impl Stream {
-    /// Lines of standard input have at most `line_max` bytes; `typed` says that a person types them.
+    /// Lines of standard input have at most `line_max` bytes; `typed` is there when a person
+    /// types them.
     pub(crate) fn new(
         format: Box<dyn Format>,
         words: Words,
         line_max: usize,
-        typed: bool,
+        typed: Option<Box<dyn Typing>>,
         world: &World,
     ) -> io::Result<Self> {
         let registry = world.poll.registry();
@@ -81,7 +114,10 @@ impl Stream {
             stdin,
             may_read: true,
             any_read: false,
-            typist: typed.then(Typist::default),
+            typist: typed.is_some().then(Typist::default),
+            keys: typed.map(Keys::new).transpose()?,
+            open: false,
+            said: VecDeque::new(),
             clock: world.clock,
         })
     }
@@ -97,6 +133,11 @@ impl Stream {
                 return refused.then_some(Intent::Refused);
             }
         };
+        let command = machine::Command::parse(&line).ok();
+        if let Some(said) = command.as_ref().and_then(several) {
+            self.said.extend(said);
+            return self.said.pop_front().map(Intent::Command);
+        }
         let intent = self.format.read(Piece::Line(&line), &mut self.paper);
         self.queue();
         intent
@@ -126,11 +167,90 @@ impl Stream {
         }
     }
 
+    /// What somebody is typing, if it is edited here.
+    fn keys(&mut self) -> Option<&mut Keys> {
+        self.keys.as_mut().filter(|keys| keys.modes.entered())
+    }
+
+    /// Whether lines of standard error go the way of those of standard output, and both behind the
+    /// line that is typed.
     fn queue(&mut self) {
-        self.out.push(&self.paper.out);
-        self.err.push(&self.paper.err);
-        self.paper.out.clear();
-        self.paper.err.clear();
+        let (mut out, mut err) =
+            (core::mem::take(&mut self.paper.out), core::mem::take(&mut self.paper.err));
+        if let Some(Keys { line, shared, .. }) = self.keys() {
+            let around = |line: &mut Box<dyn Typing>, what: String| {
+                if what.is_empty() { what } else { [line.hide(), what, line.show()].concat() }
+            };
+            match shared {
+                [true, true] => out = around(line, out + &core::mem::take(&mut err)),
+                [true, false] => out = around(line, out),
+                [false, true] => err = around(line, err),
+                [false, false] => {}
+            }
+        }
+        self.out.push(&out);
+        self.err.push(&err);
+    }
+
+    /// Shows on the terminal what was typed there.
+    fn echo(&mut self, what: &str) {
+        match self.keys.as_ref().map(|keys| keys.shared) {
+            Some([true, _]) => self.out.push(what),
+            Some([false, true]) => self.err.push(what),
+            _ => {}
+        }
+    }
+
+    /// Reads keys, and hands on the lines that they make.
+    fn read_keys(&mut self) {
+        let now = self.clock.now();
+        let (Some(Keys { line, modes, .. }), Some(stdin)) = (&mut self.keys, &mut self.stdin)
+        else {
+            return;
+        };
+        let columns = modes.columns();
+        if core::mem::take(&mut self.may_read) {
+            stdin.read_keys(|bytes| line.feed(bytes, now, columns));
+        }
+        if line.deadline().is_some_and(|at| at <= now) && !stdin.waits() {
+            line.tick(now);
+        }
+        let mut ended = false;
+        while let Some(typed) = line.next_typed() {
+            self.any_read = true;
+            match (typed, &mut self.typist) {
+                (Typed::Line(line), Some(typist)) => typist.line(&line, now),
+                _ => ended = true,
+            }
+        }
+        let echo = line.echo();
+        if ended {
+            stdin.end();
+        }
+        self.echo(&echo);
+    }
+
+    /// The terminal is somebody else's: the line is gone from it, and comes back with it.
+    fn suspend(&mut self) {
+        if let Some(keys) = self.keys() {
+            let hide = keys.line.hide();
+            self.echo(&hide);
+            self.flush();
+        }
+        self.keys.iter_mut().for_each(|keys| keys.modes.leave());
+        let stopped = if signals::can_stop() { signals::stop() } else { Ok(()) };
+        if let Err(error) = stopped {
+            log::debug!("cannot stop: {error}");
+        }
+        self.resume();
+    }
+
+    fn resume(&mut self) {
+        self.keys.iter_mut().for_each(Keys::enter);
+        if let Some(keys) = self.keys() {
+            let show = keys.line.show();
+            self.echo(&show);
+        }
     }
 }
 
@@ -141,6 +261,9 @@ impl Seat for Stream {
 
     fn show(&mut self, event: &Event<'_>) {
         self.company.note(event);
+        if matches!(event, Event::Ready { .. }) {
+            self.keys.iter_mut().for_each(Keys::enter);
+        }
         self.format.show(event, &self.company, &mut self.paper);
         self.queue();
     }
@@ -156,14 +279,27 @@ impl Seat for Stream {
     }
 
     fn bye(&mut self, status: u8) {
+        if let Some(keys) = self.keys() {
+            let hide = keys.line.hide();
+            self.echo(&hide);
+        }
+        self.keys = None;
         self.format.bye(status, &mut self.paper);
         self.queue();
     }
 
     fn hear(&mut self, open: bool) -> Option<Intent> {
+        self.open = open;
         if !open {
             return None;
         }
+        if let Some(say) = self.said.pop_front() {
+            return Some(Intent::Command(say));
+        }
+        let now = self.clock.now();
+        let keyed = self.keys().is_some();
+        let due = |keys: &mut Keys| keys.line.deadline().is_some_and(|at| at <= now);
+        let mut keys_due = self.keys().is_some_and(due);
         loop {
             if let Words::Once(text) = &mut self.words {
                 let text = core::mem::take(text);
@@ -200,6 +336,9 @@ impl Seat for Stream {
                     self.say_why_so_soon();
                     return Some(Intent::Quit);
                 }
+            } else if keyed && self.may_read && stdin.ready() || keys_due {
+                keys_due = false;
+                self.read_keys();
             } else if self.may_read && stdin.ready() {
                 self.may_read = false;
                 stdin.read();
@@ -225,7 +364,13 @@ impl Seat for Stream {
         }
     }
 
-    fn signal(&mut self, _signal: Signal) {}
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Suspend => self.suspend(),
+            Signal::Continue => self.resume(),
+            _ => {}
+        }
+    }
 
     fn turn(&mut self, _peer: &Peer) {
         self.may_read = true;
@@ -245,12 +390,16 @@ impl Seat for Stream {
     }
 
     fn has_work(&self, open: bool) -> bool {
-        let input = open && self.stdin.as_ref().is_some_and(Stdin::ready);
+        let waits = !self.said.is_empty() || self.stdin.as_ref().is_some_and(Stdin::ready);
+        let input = open && waits;
         input || self.out.ready() || self.err.ready()
     }
 
     fn wake(&self) -> Option<Time> {
-        self.typist.as_ref().and_then(Typist::deadline)
+        let keys = self.keys.as_ref().and_then(|keys| keys.line.deadline());
+        let row = self.typist.as_ref().and_then(Typist::deadline);
+        // What nobody takes is not due.
+        [keys, row].into_iter().flatten().min().filter(|_| self.open)
     }
 
     fn drained(&self) -> bool {

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use crate::machine::{TEXT_MAX, Time};
+use crate::driver::front::several::{TEXTS_MAX, several};
+use crate::machine::{Command, TEXT_MAX, Time};
 
 /// Lines that follow each other faster than this are of no hand. A guess: the keys of a fast one are
 /// 60 ms apart; a link of 2,400 baud carries seven letters in this time.
@@ -26,7 +27,7 @@ pub(crate) struct Typist {
 /// Lines that belong together.
 #[derive(Debug, Default)]
 struct Pile {
-    /// As one text, as long as that could be a message.
+    /// As one text, as long as that could be said.
     text: String,
     lines: usize,
     bytes: usize,
@@ -36,7 +37,7 @@ impl Pile {
     fn push(&mut self, other: &str, lines: usize, bytes: usize) {
         let feed = usize::from(self.lines > 0);
         (self.lines, self.bytes) = (self.lines + lines, self.bytes + feed + bytes);
-        if self.bytes <= TEXT_MAX {
+        if self.bytes <= TEXTS_MAX {
             self.text.push_str(&"\n"[..feed]);
             self.text.push_str(other);
         }
@@ -48,9 +49,9 @@ impl Pile {
 pub(crate) enum Row {
     /// A line to be carried out; a paste that is agreed to is one.
     Line(String),
-    /// So many lines of so many bytes are a paste: whether to say them is asked.
-    Paste { lines: usize, bytes: usize },
-    /// A paste is longer than a message may be.
+    /// So many lines of so many bytes are a paste: whether to say them, in so many messages, is asked.
+    Paste { lines: usize, bytes: usize, messages: usize },
+    /// A paste is longer than what can be said.
     TooLong { lines: usize, bytes: usize },
     /// A paste is not to be said.
     Dropped,
@@ -91,11 +92,16 @@ impl Typist {
 
     fn ask(&mut self, pile: Pile) -> Row {
         let Pile { lines, bytes, .. } = pile;
-        if bytes > TEXT_MAX {
+        let messages = match Command::parse(&pile.text) {
+            _ if bytes <= TEXT_MAX => 1,
+            Ok(command) if bytes <= TEXTS_MAX => several(&command).map_or(0, |said| said.len()),
+            _ => 0,
+        };
+        if messages == 0 {
             return Row::TooLong { lines, bytes };
         }
         self.pasted = Some(pile);
-        Row::Paste { lines, bytes }
+        Row::Paste { lines, bytes, messages }
     }
 
     fn answered(&mut self, pasted: Pile, answer: &str) -> Row {
@@ -155,7 +161,7 @@ mod tests {
             assert_eq!(typist.row(at(start + 58)), None, "the second may not be the last");
             assert_eq!(
                 typist.row(at(start + 59)),
-                Some(Row::Paste { lines: 2, bytes: "password\n/msg bob x".len() })
+                Some(Row::Paste { lines: 2, bytes: "password\n/msg bob x".len(), messages: 1 })
             );
         };
         let answer = |typist: &mut Typist, start, text: &str| {
@@ -174,9 +180,24 @@ mod tests {
         paste(&mut typist, 600);
         typist.line("y", at(900));
         typist.line("more", at(901));
-        let both = Row::Paste { lines: 4, bytes: "password\n/msg bob x\ny\nmore".len() };
+        let bytes = "password\n/msg bob x\ny\nmore".len();
+        let both = Row::Paste { lines: 4, bytes, messages: 1 };
         assert_eq!(typist.row(at(931)), Some(both));
         assert!(typist.asks());
+    }
+
+    #[test]
+    fn a_long_paste_is_offered_as_several_messages() {
+        let mut typist = Typist::default();
+        (0..200).for_each(|_| typist.line(&"x".repeat(60), at(0)));
+        let row = typist.row(at(30));
+        assert_eq!(row, Some(Row::Paste { lines: 200, bytes: 200 * 61 - 1, messages: 3 }));
+        typist.line("y", at(100));
+        let Some(Row::Line(text)) = typist.row(at(130)) else { panic!("nothing is said") };
+        assert_eq!(text.len(), 200 * 61 - 1);
+        typist.line("/nick", at(200));
+        (0..200).for_each(|_| typist.line(&"x".repeat(60), at(200)));
+        assert!(matches!(typist.row(at(230)), Some(Row::TooLong { .. })), "no command is cut");
     }
 
     #[test]
@@ -193,7 +214,7 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let mut typist = Typist::default();
         (0..1000).for_each(|_| typist.line(&"x".repeat(1000), at(0)));
-        assert!(typist.row.text.len() <= TEXT_MAX);
+        assert!(typist.row.text.len() <= TEXTS_MAX);
         let too_long = Row::TooLong { lines: 1000, bytes: 1_000_999 };
         assert_eq!(typist.row(at(30)), Some(too_long));
         typist.line("next", at(100));

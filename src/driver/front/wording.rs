@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::driver::front::company::Company;
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::numbers::{counted, grouped};
+use crate::driver::front::several::TEXTS_MAX;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{
-    COMMANDS, CommandHelp, Event, Health, Name, Person, Presence, Room, TEXT_MAX, Why,
+    COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, Why,
 };
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
@@ -178,16 +179,22 @@ pub(crate) fn pasted(row: &Row) -> String {
     let counted = |lines: usize| counted(lines as u64, "line");
     match row {
         Row::Line(line) => line.clone(),
-        Row::Paste { lines, bytes } => format!(
-            "{} came at once ({} bytes), as of a paste: y says them as one message, n does not",
-            counted(*lines),
-            grouped(*bytes)
-        ),
+        Row::Paste { lines, bytes, messages } => {
+            let messages = match messages {
+                1 => "one message".to_owned(),
+                more => format!("{more} messages"),
+            };
+            format!(
+                "{} came at once ({} bytes), as of a paste: y says them as {messages}, n does not",
+                counted(*lines),
+                grouped(*bytes)
+            )
+        }
         Row::TooLong { lines, bytes } => format!(
             "{} came at once, {} bytes, the limit is {}: nothing was said",
             counted(*lines),
             grouped(*bytes),
-            grouped(TEXT_MAX)
+            grouped(TEXTS_MAX)
         ),
         Row::Dropped => "the paste was not said".to_owned(),
         Row::Unclear { lines } => {
@@ -202,9 +209,10 @@ pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
         Event::Trusted { who, .. } => {
             format!("{} is remembered under this key", company.label(who))
         }
+        Event::Untrusted { name, .. } => format!("{name} may be anybody again"),
         Event::OtherKey { who } => format!(
             "WARNING: {} has another key than the one you trust under this name, or one like it! \
-             It may be somebody else: /verify {}",
+             It may be somebody else, and what they say is marked with !: /verify {}",
             company.label(who),
             company.address(who)
         ),
@@ -218,6 +226,14 @@ pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// The answer to `/trusted`.
+pub(crate) fn trusted(pins: &[Pin]) -> Vec<String> {
+    if pins.is_empty() {
+        return vec!["no name is trusted yet: /trust NAME".to_owned()];
+    }
+    table(pins.iter().map(|pin| [pin.name.to_string(), pin.key.to_string()]))
 }
 
 /// What others type to join, where each stands in a line; the secret where nobody keeps it.

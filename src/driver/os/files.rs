@@ -1,8 +1,8 @@
 //! Opening files without ever waiting for what stands in their place, reading no more of them than
 //! they can hold, and believing nothing that somebody else could have written.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -95,6 +95,25 @@ pub(crate) fn lock(file: &File) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::WouldBlock, "another process does not let go of it"))
 }
 
+/// Keeps other processes of ours from writing until the file is closed; it is made if it is not there.
+pub(crate) fn locked(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = open_regular(options.write(true).create(true).truncate(false).mode(0o600), path)?;
+    lock(&file).map(|()| file)
+}
+
+/// Writes a file, whole or not at all. Whoever holds the lock is the only one who does.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+    fs::rename(&new, path)
+}
+
 /// The same error, with the file it is about.
 pub(crate) fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
@@ -102,7 +121,6 @@ pub(crate) fn about(path: &Path, error: &io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -51,6 +51,8 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::Nodeset(health) => write!(f, "nodeset: {health:?}"),
         Event::Whois { who, .. } => write!(f, "whois: {}", who.id),
         Event::Trusted { who, .. } => write!(f, "trusted: {}", who.id),
+        Event::Untrusted { .. } => f.write_str("untrusted"),
+        Event::TrustedNames(names) => write!(f, "trusted names: {}", names.len()),
         Event::OtherKey { who } => write!(f, "another key: {}", who.id),
         Event::Words { who, .. } => write!(f, "words: {}", who.id),
         Event::Invite { .. } => f.write_str("invite"),
@@ -73,6 +75,7 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
         Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => "nobody",
         Refusal::SeveralCalled(_) => "several",
         Refusal::NameOrId { .. } => "name or id",
+        Refusal::NotTrusted(_) => "not trusted",
         Refusal::Name(_) => "name",
         Refusal::Backlog { .. } => "backlog",
         Refusal::NotJoined => "not joined",
@@ -82,7 +85,7 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{MessageId, Name, PeerId, Person, PublicKey, SafeText};
+    use crate::machine::{MessageId, Name, PeerId, Person, Pin, PublicKey, SafeText};
 
     #[test]
     fn nothing_that_was_said_is_logged() {
@@ -100,6 +103,8 @@ mod tests {
             Event::Alike { one: who(), like: vec![who()], others: 37 },
             Event::Words { who: who(), words: SECRET.to_owned() },
             Event::Trusted { who: who(), key },
+            Event::Untrusted { name: who().name, key },
+            Event::TrustedNames(vec![Pin { name: who().name, key }]),
             Event::Whois { who: who(), key, addr: None, trusted: false },
             Event::Refused(refused),
             Event::Refused(Refusal::NobodyCalled(text)),

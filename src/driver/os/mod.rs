@@ -1,5 +1,6 @@
 //! The process and its computer: time, signals, files, the standard streams. Nothing of the network.
 
+pub(crate) mod cbreak;
 pub(crate) mod clock;
 pub(crate) mod environment;
 pub(crate) mod event_loop;

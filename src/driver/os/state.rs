@@ -3,10 +3,10 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::driver::os::environment::base_folder;
-use crate::driver::os::files::check_ours;
+use crate::driver::os::files::{about, check_ours, locked, open_regular, replace, text_of};
 
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {
@@ -20,6 +20,37 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
     let ours = made.and_then(|()| check_ours(&fs::metadata(&folder)?));
     ours.map_err(named)?;
     Ok(folder)
+}
+
+/// What is kept under a name, as text; nothing where there is none.
+pub(crate) fn text(name: &str) -> io::Result<String> {
+    let path = folder()?.join(name);
+    read(&path).map_err(|error| about(&path, &error))
+}
+
+/// Changes what is kept under a name, as another process may have left it. What is no text was not
+/// written here, and is written anew.
+pub(crate) fn change(name: &str, how: impl FnOnce(&str) -> String) -> io::Result<()> {
+    let path = folder()?.join(name);
+    let changed = || {
+        let _lock = locked(&path.with_extension("lock"))?;
+        let before = match read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+            read => read?,
+        };
+        replace(&path, &how(&before))
+    };
+    changed().map_err(|error| about(&path, &error))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let file = match open_regular(OpenOptions::new().read(true), path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(error),
+    };
+    check_ours(&file.metadata()?)?;
+    text_of(&file)
 }
 
 /// Whether this is the first time that somebody asks.

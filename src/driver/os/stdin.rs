@@ -103,15 +103,32 @@ impl Stdin {
 
     /// Reads once, if a read will not block. To be called when no line is left.
     pub(crate) fn read(&mut self) {
-        if !self.ready || self.ended() {
-            return;
-        }
         let mut bytes = [0; READ_MAX];
-        match rustix::io::read(&self.fd, &mut bytes) {
+        let len = self.read_into(&mut bytes);
+        self.splitter.feed(&bytes[..len]);
+        if self.ended() {
+            self.splitter.end();
+        }
+    }
+
+    /// Reads once, if a read will not block, what are no lines yet.
+    pub(crate) fn read_keys(&mut self, take: impl FnOnce(&[u8])) {
+        let mut bytes = [0; READ_MAX];
+        let len = self.read_into(&mut bytes);
+        if len > 0 {
+            take(&bytes[..len]);
+        }
+    }
+
+    fn read_into(&mut self, bytes: &mut [u8]) -> usize {
+        if !self.ready || self.ended() {
+            return 0;
+        }
+        match rustix::io::read(&self.fd, bytes) {
             Ok(0) => self.end(),
             Ok(len) => {
-                self.splitter.feed(&bytes[..len]);
                 self.rearm();
+                return len;
             }
             Err(Errno::INTR) => {}
             // Somebody who shares it made it non-blocking.
@@ -123,6 +140,7 @@ impl Stdin {
                 self.end();
             }
         }
+        0
     }
 
     /// Asks to be told again. Modifying a registration makes epoll look anew, so a pipe that still
@@ -141,12 +159,12 @@ impl Stdin {
         }
     }
 
-    fn end(&mut self) {
+    /// Nothing more is to be read.
+    pub(crate) fn end(&mut self) {
         // A pipe at its end is readable for ever.
         self.deregister();
         self.source = Source::Ended;
         self.ready = false;
-        self.splitter.end();
     }
 
     fn deregister(&self) {

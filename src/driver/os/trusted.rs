@@ -4,13 +4,12 @@
 //! Several processes of one key may add to the file: each reads it again before it writes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::driver::os::failure::Failure;
-use crate::driver::os::files::{self, about, check_ours, open_regular, text_of};
+use crate::driver::os::files::{about, check_ours, locked, open_regular, replace, text_of};
 use crate::driver::os::identity::unreadable;
 use crate::machine::{Name, Pin, PublicKey};
 
@@ -37,6 +36,15 @@ pub(crate) enum NotKept {
     File(io::Error),
 }
 
+impl core::fmt::Display for NotKept {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Full => f.write_str("there are too many"),
+            Self::File(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Trusted {
     /// Reads the file in that folder; without one, nobody is known.
     ///
@@ -57,13 +65,29 @@ impl Trusted {
 
     /// Keeps one more, in the place of an older one of that name.
     pub(crate) fn add(&mut self, pin: Pin) -> Result<(), NotKept> {
-        let Some(path) = &self.path else { return keep(&mut self.pins, pin) };
+        self.change(|pins| keep(pins, pin))
+    }
+
+    /// Keeps a name no more.
+    pub(crate) fn remove(&mut self, name: &Name) -> Result<(), NotKept> {
+        self.change(|pins| {
+            pins.remove(name);
+            Ok(())
+        })
+    }
+
+    /// Changes what is kept, as the file has it now.
+    fn change(
+        &mut self,
+        how: impl FnOnce(&mut Pins) -> Result<(), NotKept>,
+    ) -> Result<(), NotKept> {
+        let Some(path) = &self.path else { return how(&mut self.pins) };
         let failed = |path: &Path, error| NotKept::File(about(path, &error));
         let lock_path = path.with_extension("lock");
-        let _lock = lock(&lock_path).map_err(|error| failed(&lock_path, error))?;
+        let _lock = locked(&lock_path).map_err(|error| failed(&lock_path, error))?;
         self.pins = read(path).map_err(|error| failed(path, error))?;
-        keep(&mut self.pins, pin)?;
-        write(path, &self.pins).map_err(|error| failed(path, error))
+        how(&mut self.pins)?;
+        replace(path, &written(&self.pins)).map_err(|error| failed(path, error))
     }
 }
 
@@ -100,27 +124,10 @@ pub(crate) fn written(pins: &Pins) -> String {
     pins.iter().map(|(name, key)| format!("{key} {name}\n")).collect()
 }
 
-/// Writes the file, whole or not at all. Whoever holds the lock is the only one who does.
-fn write(path: &Path, pins: &Pins) -> io::Result<()> {
-    let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(written(pins).as_bytes()).and_then(|()| file.sync_all())?;
-    fs::rename(&new, path)
-}
-
-/// Keeps other processes of ours from writing until the file is closed.
-fn lock(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = open_regular(options.write(true).create(true).truncate(false).mode(0o600), path)?;
-    files::lock(&file).map(|()| file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn pin(name: &str, luck: u8) -> Pin {
@@ -158,6 +165,9 @@ mod tests {
         other.add(pin("carol", 2)).unwrap();
         one.add(pin("dave", 3)).unwrap();
         other.add(pin("bob", 4)).unwrap();
+        one.add(pin("erin", 5)).unwrap();
+        other.remove(&pin("erin", 5).name).unwrap();
+        one.remove(&pin("nobody", 5).name).unwrap();
         let all = [pin("bob", 4), pin("carol", 2), pin("dave", 3)];
         assert_eq!(Trusted::load(Some(&folder)).unwrap().pins(), all);
         fs::remove_dir_all(&folder).unwrap();
@@ -167,7 +177,7 @@ mod tests {
     fn a_file_in_use_is_said_to_be_and_what_a_crash_left_is_not_in_the_way() {
         let folder = fresh("known-busy");
         let mut known = Trusted::load(Some(&folder)).unwrap();
-        let held = lock(&folder.join("known.lock")).unwrap();
+        let held = locked(&folder.join("known.lock")).unwrap();
         let Err(NotKept::File(error)) = known.add(pin("bob", 1)) else { panic!("written") };
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
         drop(held);

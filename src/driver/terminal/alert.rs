@@ -11,17 +11,6 @@ const EVERY: Duration = Duration::from_secs(10);
 /// How much of a text is told, columns.
 const COLUMNS_MAX: usize = 80;
 
-/// What to make a noise for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Notify {
-    Off,
-    /// What has our name in it, and what is for us alone.
-    #[default]
-    Mentions,
-    /// Everything that is said.
-    All,
-}
-
 /// How this terminal is asked to notify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {

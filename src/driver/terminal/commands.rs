@@ -1,6 +1,6 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
-use crate::driver::terminal::alert::Notify;
+use crate::driver::terminal::settings::{ClockFace, Joins, Notify, Setting};
 use crate::machine::{COMMANDS, Command, CommandHelp, Opening, Refusal};
 
 /// The screen's own commands, in the order of the alphabet.
@@ -11,7 +11,7 @@ pub(crate) const SCREEN: &[CommandHelp] = &[
     CommandHelp { name: "info", usage: "/info", what: "who has your last message" },
     CommandHelp { name: "joins", usage: "/joins fold|all|none", what: "how to show who comes" },
     CommandHelp { name: "log", usage: "/log on|off|PATH", what: "write the chat to a file" },
-    CommandHelp { name: "mouse", usage: "/mouse", what: "wheel by mouse reports, on or off" },
+    CommandHelp { name: "mouse", usage: "/mouse on|off", what: "have the mouse reported" },
     CommandHelp { name: "notify", usage: "/notify off|mentions|all", what: "what rings the bell" },
     CommandHelp { name: "resend", usage: "/resend", what: "say again what did not arrive" },
     CommandHelp { name: "search", usage: "/search TEXT", what: "find what was said" },
@@ -24,36 +24,9 @@ pub fn slash_commands() -> impl Iterator<Item = &'static CommandHelp> {
     COMMANDS.iter().chain(SCREEN)
 }
 
-/// How to show who comes and goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Joins {
-    /// Those in a row on one line.
-    #[default]
-    Fold,
-    All,
-    /// Only those who spoke a while ago.
-    None,
-}
-
-/// How to show the time of day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ClockFace {
-    Off,
-    #[default]
-    Minutes,
-    Seconds,
-}
-
-impl ClockFace {
-    /// How many columns it takes, with the space behind it.
-    pub(crate) const fn columns(self) -> usize {
-        match self {
-            Self::Off => 0,
-            Self::Minutes => 6,
-            Self::Seconds => 9,
-        }
-    }
-}
+/// Commands that set something: alone they say how it is.
+const STATEFUL: [&str; 8] =
+    ["ignore", "joins", "log", "mouse", "nick", "notify", "time", "unignore"];
 
 /// What a line asks of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,11 +42,13 @@ pub(crate) enum Order<'a> {
     Info,
     Joins(Joins),
     Log(&'a str),
-    Mouse,
+    Mouse(bool),
     Notify(Notify),
     Resend,
     Search(&'a str),
     Clock(ClockFace),
+    /// How that is which a command sets.
+    State(&'static CommandHelp),
 }
 
 impl<'a> Order<'a> {
@@ -88,32 +63,27 @@ impl<'a> Order<'a> {
         };
         let help = CommandHelp::find(word, &[COMMANDS, SCREEN])?;
         let rest = rest.trim();
-        let usage = Err(Refusal::Usage(help.usage));
+        let usage = Refusal::Usage(help.usage);
         Ok(match (help.name, rest) {
             ("help", "") => Self::Help(None),
             ("help", of) => {
                 let of = of.strip_prefix('/').unwrap_or(of);
                 Self::Help(Some(CommandHelp::find(of, &[COMMANDS, SCREEN])?))
             }
+            (name, "") if STATEFUL.contains(&name) => Self::State(help),
             ("clear", "") => Self::Clear,
             ("debug", "") => Self::Debug,
             ("ignore", name) if !name.is_empty() => Self::Ignore(name),
             ("unignore", name) if !name.is_empty() => Self::Unignore(name),
             ("info", "") => Self::Info,
-            ("joins", "fold") => Self::Joins(Joins::Fold),
-            ("joins", "all") => Self::Joins(Joins::All),
-            ("joins", "none") => Self::Joins(Joins::None),
+            ("joins", word) => Joins::read(word).map(Self::Joins).ok_or(usage)?,
             ("log", path) if !path.is_empty() => Self::Log(path),
-            ("mouse", "") => Self::Mouse,
-            ("notify", "off") => Self::Notify(Notify::Off),
-            ("notify", "mentions") => Self::Notify(Notify::Mentions),
-            ("notify", "all") => Self::Notify(Notify::All),
+            ("mouse", word) => bool::read(word).map(Self::Mouse).ok_or(usage)?,
+            ("notify", word) => Notify::read(word).map(Self::Notify).ok_or(usage)?,
             ("resend", "") => Self::Resend,
             ("search", text) if !text.is_empty() => Self::Search(text),
-            ("time", "off") => Self::Clock(ClockFace::Off),
-            ("time", "hm") => Self::Clock(ClockFace::Minutes),
-            ("time", "hms") => Self::Clock(ClockFace::Seconds),
-            (name, _) if SCREEN.iter().any(|help| help.name == name) => return usage,
+            ("time", word) => ClockFace::read(word).map(Self::Clock).ok_or(usage)?,
+            (name, _) if SCREEN.iter().any(|help| help.name == name) => return Err(usage),
             // What is the one that is meant here is the one that is meant there.
             _ => Self::Command(Command::parse(line.trim_end())?),
         })
@@ -175,8 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn what_sets_something_says_alone_how_it_is() {
+        for name in STATEFUL {
+            let line = format!("/{name} ");
+            assert!(matches!(Order::parse(&line), Ok(Order::State(help)) if help.name == name));
+        }
+        assert_eq!(Order::parse("/mouse on"), Ok(Order::Mouse(true)));
+    }
+
+    #[test]
     fn what_is_not_understood_is_not_sent() {
-        for line in ["/clear all", "/time", "/joins some", "/ignore", "/log", "/me", "/quit now"] {
+        for line in
+            ["/clear all", "/time 12", "/joins some", "/search", "/mouse of", "/me", "/quit now"]
+        {
             assert!(matches!(Order::parse(line), Err(Refusal::Usage(_))), "{line}");
         }
         for line in ["/", "/n", "/s hello", "/nikc", "/help nothing", "/Clear"] {

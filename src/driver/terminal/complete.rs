@@ -1,16 +1,110 @@
-//! Tab: names of people and of commands.
+//! Tab, and the list above the draft: names of people, commands, and what may stand behind one.
 
 use std::ops::Range;
 
 use crate::driver::terminal::commands::{SCREEN, beginning};
 use crate::driver::terminal::search::begins;
-use crate::machine::{COMMANDS, CommandHelp, Person};
+use crate::driver::terminal::settings::values;
+use crate::machine::{COMMANDS, CommandHelp, Opening, Person};
+
+/// How many candidates Tab goes through, at most.
+const CANDIDATES_MAX: usize = 256;
+
+/// What is expected where the cursor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The name of a command.
+    Command,
+    /// The command that another one is to explain.
+    Explained,
+    /// Somebody, for this command.
+    Somebody(&'static CommandHelp),
+    /// One of the values of this command.
+    Value(&'static CommandHelp),
+    /// Something else that only the person can know.
+    Open(&'static CommandHelp),
+    /// A text with names in it: at its beginning, or later.
+    Text { first: bool },
+}
+
+/// What can stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Candidate<'a> {
+    Command(&'static CommandHelp),
+    Value([&'static str; 2]),
+    Person(&'a Person),
+}
+
+impl Slot {
+    /// What is expected at the cursor, and which part of the draft that is so far, bytes.
+    pub(crate) fn at(draft: &str, cursor: usize) -> (Self, Range<usize>) {
+        let before = &draft[..cursor];
+        let word_at = before
+            .rfind(char::is_whitespace)
+            .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
+        let text = |first| (Self::Text { first }, word_at..cursor);
+        let Ok(Opening::Command { word, rest }) = Opening::of(before) else {
+            return text(word_at == 0);
+        };
+        if rest.is_empty() && before.ends_with(&format!("/{word}")) {
+            return (Self::Command, cursor - word.len() - 1..cursor);
+        }
+        let Ok(help) = CommandHelp::find(word, &[COMMANDS, SCREEN]) else { return text(false) };
+        let part = cursor - rest.len()..cursor;
+        let one_word = !rest.contains(char::is_whitespace);
+        match help.name {
+            "help" => (Self::Explained, part),
+            // A text follows.
+            "msg" if !one_word => text(false),
+            name if ABOUT.contains(&name) => (Self::Somebody(help), part),
+            name if !values(name).is_empty() => (Self::Value(help), part),
+            _ if rest.is_empty() => (Self::Open(help), part),
+            _ => text(false),
+        }
+    }
+
+    /// What can stand there and begins with what is there so far. `people` come in the order of
+    /// preference.
+    pub(crate) fn candidates<'a>(self, part: &str, people: &'a [Person]) -> Vec<Candidate<'a>> {
+        let part = part.trim_start();
+        let named = |part: &str| -> Vec<Candidate<'a>> {
+            let named = people.iter().filter(|who| begins(who.name.as_str(), part));
+            named.map(Candidate::Person).collect()
+        };
+        match self {
+            Self::Command | Self::Explained => {
+                let part = part.strip_prefix('/').unwrap_or(part);
+                beginning(part).into_iter().map(Candidate::Command).collect()
+            }
+            Self::Value(help) => {
+                let all = values(help.name).into_iter();
+                all.filter(|[value, _]| value.starts_with(part)).map(Candidate::Value).collect()
+            }
+            Self::Open(_) => Vec::new(),
+            Self::Somebody(_) => named(part.strip_prefix('@').unwrap_or(part)),
+            // Behind a blank Tab has another meaning.
+            Self::Text { .. } if part.is_empty() => Vec::new(),
+            Self::Text { .. } => named(part.strip_prefix('@').unwrap_or(part)),
+        }
+    }
+}
+
+/// A list: what to type, and what it means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Popup {
+    pub(crate) title: &'static str,
+    pub(crate) rows: Vec<[String; 2]>,
+    /// The one that Tab has put into the draft.
+    pub(crate) chosen: Option<usize>,
+}
 
 /// What Tab offers, and which of it is in the draft.
 #[derive(Debug)]
 pub(crate) struct Completion {
     candidates: Vec<String>,
     at: usize,
+    /// The candidates as they are shown.
+    pub(crate) popup: Popup,
     /// Where the candidate is in the draft, bytes.
     pub(crate) part: Range<usize>,
 }
@@ -24,25 +118,42 @@ impl Completion {
         people: &[Person],
         address: impl Fn(&Person) -> String,
     ) -> Option<Self> {
-        let start = draft[..cursor]
-            .rfind(char::is_whitespace)
-            .map_or(0, |at| at + draft[at..].chars().next().map_or(0, char::len_utf8));
-        let word = &draft[start..cursor];
-        if word.is_empty() {
-            return None;
-        }
-        let candidates: Vec<String> = match word.strip_prefix('/') {
-            Some(prefix) if start == 0 => {
-                beginning(prefix).iter().map(|help| format!("/{} ", help.name)).collect()
+        let (slot, part) = Slot::at(draft, cursor);
+        let so_far = &draft[part.clone()];
+        let candidates = slot.candidates(so_far, people).into_iter().take(CANDIDATES_MAX);
+        let written = candidates.map(|candidate| match (candidate, slot) {
+            (Candidate::Command(help), Slot::Explained) => help.name.to_owned(),
+            (Candidate::Command(help), _) => format!("/{} ", help.name),
+            (Candidate::Value([value, _]), _) => value.to_owned(),
+            // A name with a space in it is not one word: the id is.
+            (Candidate::Person(who), Slot::Somebody(help))
+                if help.name == "msg" && who.name.as_str().contains(' ') =>
+            {
+                format!("{} ", who.id)
             }
-            _ => names(draft, start, word, people, address),
-        };
-        (!candidates.is_empty()).then_some(Self { candidates, at: 0, part: start..cursor })
+            (Candidate::Person(who), Slot::Somebody(_)) => format!("{} ", address(who)),
+            (Candidate::Person(who), _) if so_far.starts_with('@') => format!("@{} ", who.name),
+            (Candidate::Person(who), Slot::Text { first: true }) => format!("{}: ", who.name),
+            (Candidate::Person(who), _) => format!("{} ", who.name),
+        });
+        let candidates: Vec<String> = written.collect();
+        let popup = Popup::default();
+        (!candidates.is_empty()).then_some(Self { candidates, at: 0, popup, part })
     }
 
     /// The candidate that belongs into the draft.
     pub(crate) fn candidate(&self) -> &str {
         &self.candidates[self.at]
+    }
+
+    /// Its number among all.
+    pub(crate) const fn chosen(&self) -> usize {
+        self.at
+    }
+
+    /// Whether there is nothing to choose from.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.candidates.len() == 1
     }
 
     /// The next candidate, or the one before.
@@ -53,34 +164,7 @@ impl Completion {
 }
 
 /// Commands that are about one person.
-const ABOUT: [&str; 6] = ["msg", "whois", "verify", "trust", "ignore", "unignore"];
-
-fn names(
-    draft: &str,
-    start: usize,
-    word: &str,
-    people: &[Person],
-    address: impl Fn(&Person) -> String,
-) -> Vec<String> {
-    let command = draft.strip_prefix('/').map(|rest| rest.split_once(' ').unwrap_or((rest, "")).0);
-    let command = command.map(|word| CommandHelp::find(word, &[COMMANDS, SCREEN]));
-    let help = command.as_ref().and_then(|found| found.as_ref().ok());
-    let about = help.filter(|help| ABOUT.contains(&help.name));
-    let about = about.filter(|_| !draft[..start].trim_end().contains(' '));
-    people
-        .iter()
-        .filter(|who| begins(who.name.as_str(), word))
-        .map(|who| match about {
-            // A name with a space in it is not one word: the id is.
-            Some(help) if help.name == "msg" && who.name.as_str().contains(' ') => {
-                format!("{} ", who.id)
-            }
-            Some(_) => format!("{} ", address(who)),
-            None if start == 0 && command.is_none() => format!("{}: ", who.name),
-            None => format!("{} ", who.name),
-        })
-        .collect()
-}
+const ABOUT: [&str; 7] = ["msg", "whois", "verify", "trust", "untrust", "ignore", "unignore"];
 
 #[cfg(test)]
 mod tests {
@@ -117,10 +201,44 @@ mod tests {
         assert_eq!(offered("/msg jea", &here), [format!("{} ", PeerId(5))]);
         assert_eq!(offered("/msg bob jea", &here), ["Jean Luc "]);
         assert_eq!(offered("/ni", &here), ["/nick "]);
+        assert_eq!(offered(" /ni", &here), ["/nick "]);
         assert_eq!(offered("x /ni", &here), [""; 0]);
+        assert_eq!(offered("//ni", &here), [""; 0]);
         assert_eq!(offered("", &here), [""; 0]);
         assert_eq!(offered("bob ", &here), [""; 0]);
         assert_eq!(offered("zed", &here), [""; 0]);
+    }
+
+    #[test]
+    fn whoever_is_called_with_a_sign_is_meant_by_it() {
+        let here = ["bob", "Bobby", "Jean Luc"];
+        assert_eq!(offered("@bo", &here), ["@bob ", "@Bobby "]);
+        assert_eq!(offered("ask @j", &here), ["@Jean Luc "]);
+        assert_eq!(offered("@", &here), ["@bob ", "@Bobby ", "@Jean Luc "]);
+        assert_eq!(offered("/msg @bob", &["bob"]), ["bob "], "where a name is wanted it has none");
+        assert_eq!(offered("mail bob@bo", &here), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_command_takes_is_offered_before_a_letter_of_it_is_typed() {
+        let here = ["alice", "Jean Luc"];
+        for command in ["/whois ", "/verify ", "/trust ", "/ignore ", "/unignore ", "/whois  "] {
+            assert_eq!(offered(command, &here), ["alice ", "Jean Luc "], "{command}");
+        }
+        assert_eq!(offered("/msg ", &here), ["alice ".to_owned(), format!("{} ", PeerId(2))]);
+        assert_eq!(offered("/msg alice ", &here), [""; 0], "a text follows");
+        assert_eq!(offered("/whois jean l", &here), ["Jean Luc "]);
+        assert_eq!(offered("/notify ", &here), ["off", "mentions", "all"]);
+        assert_eq!(offered("/not a", &here), ["all"]);
+        assert_eq!(offered("/time h", &here), ["hm", "hms"]);
+        assert_eq!(offered("/joins ", &here), ["fold", "all", "none"]);
+        assert_eq!(offered("/log ", &here), ["on", "off"]);
+        assert_eq!(offered("/mouse ", &here), ["on", "off"]);
+        assert_eq!(offered("/help not", &here), ["notify"]);
+        assert_eq!(offered("/notify all ", &here), [""; 0]);
+        assert_eq!(offered("/nick ", &here), [""; 0]);
+        assert_eq!(offered("/clear al", &here), ["alice "]);
+        assert_eq!(offered("/nikc al", &here), ["alice "]);
     }
 
     #[test]
@@ -146,5 +264,19 @@ mod tests {
         assert_eq!(completion.candidate(), "bob: ");
         completion.turn(true);
         assert_eq!(completion.candidate(), "bea: ");
+    }
+
+    /// Wherever the cursor is, the part that is replaced is one of the draft.
+    #[test]
+    fn any_draft_will_do() {
+        for draft in
+            ["/", "//", "/ ", " \u{feff}/msg b", "/msg\nbob", "/é é", "@", "/msg \u{3000}", "é @"]
+        {
+            for cursor in (0..=draft.len()).filter(|&at| draft.is_char_boundary(at)) {
+                let (slot, part) = Slot::at(draft, cursor);
+                let so_far = draft.get(part);
+                assert!(so_far.is_some(), "{draft:?} {cursor} {slot:?}");
+            }
+        }
     }
 }

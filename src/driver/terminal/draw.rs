@@ -14,6 +14,7 @@ use ratatui::layout::Rect;
 use crate::driver::front::numbers::grouped;
 use crate::driver::front::wording::milliseconds;
 use crate::driver::terminal::canvas::Canvas;
+use crate::driver::terminal::complete::Popup;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::keys::without_last_feed;
 use crate::driver::terminal::page::Row;
@@ -24,7 +25,7 @@ use crate::machine::Health;
 
 /// Rows of the draft, at most; it scrolls beyond.
 const DRAFT_ROWS_MAX: u16 = 5;
-/// Commands that are offered at once.
+/// Commands, values or people that are offered at once.
 const POPUP_ROWS_MAX: usize = 6;
 /// Boxes need so many columns.
 const BOX_WIDTH_MIN: u16 = 30;
@@ -215,7 +216,10 @@ fn messages(view: &View, layout: &Layout, canvas: &mut Canvas) {
     if layout.boxed {
         canvas.frame(around(area), "Messages", focused);
     }
-    let rows = view.viewport.visible(&view.page, area.height.into());
+    let mut rows = view.viewport.visible(&view.page, area.height.into());
+    if let Some((_, first)) = rows.first_mut() {
+        view.page.put_clock(first);
+    }
     // What there is not much of stands at the top, as on paper.
     let selected = rows.len().checked_sub(1 + view.viewport.lift()).filter(|_| focused);
     for (index, (_, row)) in rows.iter().enumerate() {
@@ -280,30 +284,38 @@ fn people(view: &View, area: Rect, canvas: &mut Canvas) {
     }
 }
 
-/// The commands that can be meant, above the draft.
+/// What can be chosen, above the draft.
 fn popup(view: &View, layout: &Layout, canvas: &mut Canvas) {
-    let commands = view.popup();
+    let Popup { title, rows: all, chosen } = view.popup();
     let room = usize::from(layout.messages.height).saturating_sub(2);
-    let rows = commands.len().min(POPUP_ROWS_MAX).min(room);
+    let rows = all.len().min(POPUP_ROWS_MAX).min(room);
     if rows == 0 || view.sheet.is_some() {
         return;
     }
-    let usage = commands.iter().map(|help| columns(help.usage)).max().unwrap_or(0);
-    let what = commands.iter().map(|help| columns(help.what)).max().unwrap_or(0);
-    let width = (usage + what + 6).min(canvas.area().width.into()) as u16;
+    let left = all.iter().map(|[what, _]| columns(what)).max().unwrap_or(0);
+    let right = all.iter().map(|[_, about]| columns(about)).max().unwrap_or(0);
+    let hidden = all.len() - rows;
+    let title = match title {
+        _ if hidden == 0 => title.to_owned(),
+        "Commands" => format!("Commands, {hidden} more: F1"),
+        _ => format!("{title}, {hidden} more"),
+    };
+    let width = (left + right + 6).max(columns(&title) + 2).min(canvas.area().width.into()) as u16;
     let bottom = layout.draft.y.saturating_sub(u16::from(layout.boxed));
     let height = rows as u16 + 2;
     let area = Rect::new(0, bottom.saturating_sub(height), width, height);
     canvas.wipe(area);
-    let hidden = commands.len() - rows;
-    let title = if hidden > 0 { format!("Commands, {hidden} more: F1") } else { "Commands".into() };
     canvas.frame(area, &title, true);
-    for (index, help) in commands.iter().take(rows).enumerate() {
-        let y = area.y + 1 + index as u16;
+    let top = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows));
+    for (index, [what, about]) in all.iter().enumerate().skip(top).take(rows) {
+        let y = area.y + 1 + (index - top) as u16;
         let room = area.width.saturating_sub(3);
-        let x = canvas.put(2, y, room, help.usage, Role::Own);
-        let x = x.max(2 + usage as u16 + 2);
-        canvas.put(x, y, area.right().saturating_sub(x + 1), help.what, Role::Dim);
+        if chosen == Some(index) {
+            canvas.put(1, y, 1, view.page.signs.chosen, Role::Mention);
+        }
+        let x = canvas.put(2, y, room, what, Role::Own);
+        let x = x.max(2 + left as u16 + 2);
+        canvas.put(x, y, area.right().saturating_sub(x + 1), about, Role::Dim);
     }
 }
 
@@ -319,7 +331,7 @@ fn footer(view: &View, y: u16, canvas: &mut Canvas) {
     let typing = [
         format!(
             "Tab:Type {switch} Scroll  J/K:Scroll down/up  PgUp/PgDn:Page  Ctrl+C:Exit  \
-             Enter:Send message  F1:Help"
+             Enter:Send message  F3:Copy  F1:Help"
         ),
         format!(
             "Tab:Type {switch} Scroll   J/K:Scroll   Ctrl+C:Exit   Enter:Send message   F1:Help"
@@ -328,10 +340,10 @@ fn footer(view: &View, y: u16, canvas: &mut Canvas) {
         "^C:Exit  F1:Help".to_owned(),
     ];
     let reading = [
-        "Tab:Type  J/K:Scroll down/up  G:Newest  /:Search  N:Next  U:Unread  Enter:Details  Ctrl+C:Exit  \
-         F1:Help"
+        "Tab:Type  J/K:Scroll down/up  G:Newest  /:Search  N:Next  U:Unread  Enter:Details  F3:Copy  \
+         Ctrl+C:Exit  F1:Help"
             .to_owned(),
-        "Tab:Type   J/K:Scroll   G:Newest   /:Search   Enter:Details   F1:Help".to_owned(),
+        "Tab:Type  J/K:Scroll  G:Newest  /:Search  Enter:Details  F3:Copy  F1:Help".to_owned(),
         "Tab:Type  J/K:Scroll  /:Search  F1:Help".to_owned(),
         "Tab:Type  F1:Help".to_owned(),
     ];
@@ -377,13 +389,27 @@ impl Line {
                 let prompt = format!("find '{part}': ");
                 ("Earlier input".to_owned(), prompt, editor(&view.editor), Role::Text)
             }
+            Prompt::Several(count) => {
+                let bytes = grouped(view.editor.text().len());
+                let ask = format!(
+                    "{bytes} bytes are {count} messages. Enter: say them, Esc: keep the draft"
+                );
+                ("Several messages".to_owned(), "? ".to_owned(), (ask, None), Role::Notice)
+            }
             Prompt::Paste(text) => {
                 let text = without_last_feed(text);
                 let lines = text.split('\n').count();
                 let bytes = grouped(text.len());
                 let s = if lines == 1 { "" } else { "s" };
-                let ask =
-                    format!("Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no");
+                let ask = match view.messages_with(text) {
+                    None => format!(
+                        "Paste {lines} line{s}, {bytes} bytes? Enter: into the draft, Esc: no"
+                    ),
+                    Some(count) => format!(
+                        "Paste {lines} line{s}, {bytes} bytes: {count} messages. Enter: say them, \
+                         Esc: into the draft"
+                    ),
+                };
                 ("Paste".to_owned(), "? ".to_owned(), (ask, None), Role::Notice)
             }
         };

@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use unicode_segmentation::GraphemeCursor;
 
+use crate::driver::front::several::TEXTS_MAX;
 use crate::driver::terminal::wrap::{columns, fitting};
 use crate::machine::{is_emoji, sanitize, sanitize_draft};
 
-/// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened; and
-/// short enough for every key to look at all of it.
-pub(crate) const DRAFT_MAX: usize = 16 * 1024;
+/// The longest draft, bytes. Longer than a message, so that what was pasted can be shortened, or said in
+/// several; and short enough for every key to look at all of it.
+pub(crate) const DRAFT_MAX: usize = TEXTS_MAX;
 /// How many steps back undo goes.
 const UNDO_MAX: usize = 100;
 /// How many killed texts are kept.

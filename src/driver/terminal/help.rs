@@ -12,7 +12,7 @@ pub const KEYS: &[[&str; 3]] = &[
     ["Alt-Enter, Ctrl-J", "another line", ""],
     [
         "Tab, Shift-Tab",
-        "complete a name or command, else read back",
+        "complete a name (bo, @bo), a command or what it takes, else read back",
         "type; so does any other letter",
     ],
     ["Esc, F6", "read back", "type"],
@@ -32,6 +32,7 @@ pub const KEYS: &[[&str; 3]] = &[
     ["Ctrl-D", "delete; leave when the line is empty", "leave"],
     ["Ctrl-L, Ctrl-Z", "draw anew, suspend", "draw anew, suspend"],
     ["F1, F2, F4", "help, people, mouse reports", "help, people, mouse reports"],
+    ["F3", "messages as plain lines, for the mouse to select", "the same (T: with times)"],
 ];
 
 /// Everything, line by line.

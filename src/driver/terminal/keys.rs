@@ -3,16 +3,15 @@
 use crate::driver::front::intent::Intent;
 use crate::driver::front::numbers::grouped;
 use crate::driver::terminal::commands::beginning;
-use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::decoder::{Key, Stroke};
 use crate::driver::terminal::editor::{DRAFT_MAX, Editor, Span, Toward};
 use crate::driver::terminal::help;
+use crate::driver::terminal::plainly::{Outcome, Plainly};
 use crate::driver::terminal::sentence::is_sentence;
 use crate::driver::terminal::view::{Focus, Prompt, Sheet, View};
 use crate::driver::terminal::viewport::Source;
 use crate::driver::terminal::want::Want;
 use crate::driver::terminal::wrap::wrap;
-use crate::machine::{CommandHelp, Opening, Person};
 
 /// A paste of one line that is longer than this is asked about, bytes.
 const PASTE_EASY: usize = 1000;
@@ -22,9 +21,13 @@ impl View {
     /// A key was pressed.
     pub(crate) fn key(&mut self, stroke: Stroke) {
         self.hint = None;
+        if self.plainly.is_some() {
+            return self.plainly_key(stroke);
+        }
         match &self.prompt {
             _ if self.sheet.is_some() => self.sheet_key(stroke),
             Prompt::Paste(_) => self.paste_key(stroke),
+            Prompt::Several(_) => self.several_key(stroke),
             Prompt::Recall { .. } => self.recall_key(stroke),
             Prompt::Search(_) => self.search_key(stroke),
             Prompt::Draft => {
@@ -42,7 +45,11 @@ impl View {
     /// Enter came in one go with what stands before it. While a paste is asked about that is more of
     /// the paste, and no answer.
     pub(crate) fn line_end(&mut self) {
-        if !self.paste_goes_on("\n") {
+        if matches!(self.prompt, Prompt::Several(_)) {
+            // What came in one go was not read before it was answered.
+            self.prompt = Prompt::Draft;
+            self.insert("\n");
+        } else if !self.paste_goes_on("\n") {
             self.key(Stroke::plain(Key::Enter));
         }
     }
@@ -68,7 +75,8 @@ impl View {
         if text.chars().nth(1).is_some() && self.paste_goes_on(text) {
             return;
         }
-        let drafting = matches!(self.prompt, Prompt::Draft) && self.sheet.is_none();
+        let free = self.sheet.is_none() && self.plainly.is_none();
+        let drafting = matches!(self.prompt, Prompt::Draft) && free;
         if drafting && self.focus == Focus::Scroll && is_sentence(text) {
             let before = self.pressed.take(self.now_ms);
             self.switch();
@@ -98,6 +106,7 @@ impl View {
             ));
         }
         self.sheet = None;
+        self.plainly = None;
         if self.focus == Focus::Scroll {
             self.switch();
         }
@@ -117,7 +126,13 @@ impl View {
 
     /// The wheel was turned by a notch.
     pub(crate) fn wheel(&mut self, up: bool) {
-        if let Some(sheet) = &mut self.sheet {
+        if let Some(plainly) = &mut self.plainly {
+            if up {
+                plainly.up(&self.page, NOTCH);
+            } else {
+                plainly.down(&self.page, NOTCH);
+            }
+        } else if let Some(sheet) = &mut self.sheet {
             sheet.top = if up { sheet.top.saturating_sub(NOTCH) } else { sheet.top + NOTCH };
         } else if up {
             self.viewport.up(&self.page, NOTCH, self.height);
@@ -156,7 +171,8 @@ impl View {
             _ if of_terminal.is_some() => self.wants.extend(of_terminal),
             (Key::Function(1), ..) => self.help(),
             (Key::Function(2), ..) => self.people(),
-            (Key::Function(4), ..) => self.want(Want::Mouse),
+            (Key::Function(3), ..) => self.show_plainly(),
+            (Key::Function(4), ..) => self.set_mouse(!self.mouse),
             (Key::Function(6), ..) => self.switch(),
             (Key::PageUp, ..) => self.viewport.up(page, self.page_rows(), rows),
             (Key::PageDown, ..) => self.viewport.down(page, self.page_rows(), rows),
@@ -171,6 +187,37 @@ impl View {
         true
     }
 
+    /// Shows what was said as plain lines, from where somebody reads. Where the mouse is reported, it
+    /// selects meanwhile.
+    fn show_plainly(&mut self) {
+        let visible = self.viewport.visible(&self.page, self.height);
+        let end = match visible.last() {
+            Some((last, _)) if !self.viewport.follows() => last + 1,
+            _ => self.page.entries().end,
+        };
+        self.plainly = Some(Plainly::up_to(end));
+        if self.mouse {
+            self.want(Want::Mouse(false));
+        }
+    }
+
+    fn plainly_key(&mut self, stroke: Stroke) {
+        if let Some(want) = of_terminal(stroke) {
+            return self.want(want);
+        }
+        let Some(plainly) = &mut self.plainly else { return };
+        let outcome = plainly.key(stroke, &self.page);
+        if outcome != Outcome::Stays {
+            self.plainly = None;
+            if self.mouse {
+                self.want(Want::Mouse(true));
+            }
+        }
+        if outcome == Outcome::LeavesWith {
+            self.key(stroke);
+        }
+    }
+
     /// How far a page key goes.
     fn page_rows(&self) -> usize {
         match self.focus {
@@ -179,7 +226,7 @@ impl View {
         }
     }
 
-    fn switch(&mut self) {
+    pub(super) fn switch(&mut self) {
         self.completion = None;
         self.focus = match self.focus {
             Focus::Type => Focus::Scroll,
@@ -202,7 +249,7 @@ impl View {
             Key::Enter => self.submit(),
             Key::Tab => self.complete(false),
             Key::BackTab => self.complete(true),
-            Key::Escape if !self.popup().is_empty() => self.popup_closed = true,
+            Key::Escape if !self.popup().rows.is_empty() => self.popup_closed = true,
             Key::Escape => self.focus = Focus::Scroll,
             Key::Up if !self.climb(Toward::Start) => self.earlier(),
             Key::Down if !self.climb(Toward::End) => self.later(),
@@ -304,45 +351,6 @@ impl View {
         if let Some(line) = self.recall.later() {
             self.editor.set(line);
             self.completion = None;
-        }
-    }
-
-    fn complete(&mut self, back: bool) {
-        if let Some(completion) = &mut self.completion {
-            completion.turn(back);
-        } else {
-            let people = self.by_recency();
-            let address = |who: &Person| self.page.company.address(who);
-            let (text, cursor) = (self.editor.text(), self.editor.cursor());
-            self.completion = Completion::begin(text, cursor, &people, address);
-        }
-        let Some(completion) = &mut self.completion else {
-            let mut words = self.editor.text()[..self.editor.cursor()].split(char::is_whitespace);
-            return match words.next_back().filter(|word| !word.is_empty()) {
-                Some(word) => self.hint = Some(format!("nothing begins with '{word}'")),
-                None => self.switch(),
-            };
-        };
-        let candidate = completion.candidate().to_owned();
-        self.editor.replace(completion.part.clone(), &candidate);
-        completion.part.end = self.editor.cursor();
-    }
-
-    /// The commands to choose from, while one is being typed.
-    pub(crate) fn popup(&self) -> Vec<&'static CommandHelp> {
-        let draft = self.editor.text();
-        let typing = self.focus == Focus::Type && matches!(self.prompt, Prompt::Draft);
-        match Opening::of(draft) {
-            Ok(Opening::Command { word, rest: "" })
-                if typing
-                    && !self.popup_closed
-                    && self.completion.is_none()
-                    && draft.ends_with(word)
-                    && !draft.ends_with(char::is_whitespace) =>
-            {
-                beginning(word)
-            }
-            _ => Vec::new(),
         }
     }
 
@@ -476,16 +484,42 @@ impl View {
     }
 
     fn paste_key(&mut self, stroke: Stroke) {
-        let Prompt::Paste(text) = &mut self.prompt else { return };
+        let Prompt::Paste(text) = &self.prompt else { return };
+        let text = without_last_feed(text).to_owned();
+        let several = self.messages_with(&text).is_some();
         match stroke.key {
-            Key::Enter => {
-                let text = core::mem::take(text);
+            Key::Enter if several => {
                 self.prompt = Prompt::Draft;
-                self.insert(without_last_feed(&text));
+                self.insert(&text);
+                self.submit_several();
+            }
+            // Nothing of it is lost: who does not say it now has it to work on.
+            _ if several => {
+                self.prompt = Prompt::Draft;
+                self.insert(&text);
+                self.hint =
+                    Some("kept in the draft: Enter asks again, Ctrl+C clears it".to_owned());
+            }
+            Key::Enter => {
+                self.prompt = Prompt::Draft;
+                self.insert(&text);
             }
             Key::Escape => self.prompt = Prompt::Draft,
             Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
             _ => self.hint = Some("Enter takes the paste, Esc does not".to_owned()),
+        }
+    }
+
+    fn several_key(&mut self, stroke: Stroke) {
+        match stroke.key {
+            Key::Enter => self.submit_several(),
+            Key::Escape => self.prompt = Prompt::Draft,
+            Key::Char('c') if stroke.ctrl => self.prompt = Prompt::Draft,
+            // Whoever goes on writes.
+            _ => {
+                self.prompt = Prompt::Draft;
+                self.key(stroke);
+            }
         }
     }
 

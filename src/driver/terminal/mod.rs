@@ -9,11 +9,15 @@
 //! | `view`, `keys`, `want` | the model: what happened, what is typed, what each key does; what only the driver can do |
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
-//! | `editor`, `recall`, `complete`, `commands` | the draft; earlier input; Tab; slash commands |
+//! | `editor`, `recall` | the draft; earlier input |
+//! | `commands`, `settings`, `kept` | slash commands; what they set; what of it is kept |
+//! | `complete`, `popup` | Tab; what can be chosen, above the draft |
 //! | `sentence`, `help` | sentences that begin while somebody reads back; what signs, commands and keys mean |
-//! | `resend` | saying again what did not arrive |
+//! | `submit`, `resend` | what becomes of a line that was typed; saying again what did not arrive |
 //! | `wrap`, `links` | text in rows; addresses in it |
 //! | `draw`, `theme`, `canvas` | where everything is; how it looks; the fewest bytes that show it |
+//! | `plainly` | what was said as lines to be selected with the mouse |
+//! | `row` | a line that is typed where there is no screen |
 //! | `alert`, `invite` | bell and notification; how others join, to be copied |
 //!
 //! Data flows one way: bytes → keys → model → frame → bytes. A frame is drawn when something
@@ -30,16 +34,22 @@ mod draw;
 mod editor;
 pub(crate) mod help;
 mod invite;
+pub(crate) mod kept;
 mod keys;
 pub(crate) mod links;
 mod page;
 pub(crate) mod picture;
+mod plainly;
+mod popup;
 mod recall;
 mod resend;
+pub(crate) mod row;
 pub(crate) mod screen;
 mod scrollback;
 mod search;
 mod sentence;
+pub(crate) mod settings;
+mod submit;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;

@@ -6,17 +6,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::driver::front::company::Company;
+use crate::driver::front::company::{Company, IMPOSTOR};
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
-use crate::driver::terminal::commands::{ClockFace, Joins};
+use crate::driver::terminal::kept::IGNORED_MAX;
 use crate::driver::terminal::links::links;
 use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
 use crate::driver::terminal::search::Wanted;
+use crate::driver::terminal::settings::{ClockFace, Joins};
 use crate::driver::terminal::theme::{Role, Signs};
 use crate::driver::terminal::viewport::{Keyed, Source};
 use crate::driver::terminal::wrap::{columns, cut, wrap};
-use crate::machine::{Person, PublicKey, Refusal, Whom};
+use crate::machine::{Person, PublicKey, Refusal, Whom, Why};
 
 /// From this width of a framed pane on there is room for a clock, columns.
 const CLOCK_WIDTH_MIN: usize = 36;
@@ -64,6 +65,8 @@ pub(crate) struct Unread {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     key: u32,
+    /// When that was of which it tells, in ms since 1970; `None` for what is no part of it.
+    at: Option<u64>,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -113,8 +116,8 @@ impl Source for Page {
         if let Some(unread) = self.unread.filter(|unread| unread.from == number) {
             rows.push(self.rule(UNREAD, &format!(" {} new ", unread.count), self.signs.unread));
         }
-        let clock = self.clock(entry.at, before.filter(|_| rows.is_empty()));
-        self.write(entry, &clock, &mut rows);
+        let before = before.filter(|_| rows.is_empty()).map(|before| self.last_time(before));
+        self.write(entry, before, &mut rows);
         rows
     }
 }
@@ -136,6 +139,16 @@ impl Page {
         }
     }
 
+    /// Somebody came (`None`) or went.
+    pub(crate) fn moved(&mut self, at: u64, who: Person, left: Option<Why>) {
+        self.scrollback.moved(at, &self.zone, who, left);
+    }
+
+    /// A message of ours did not reach somebody.
+    pub(crate) fn undelivered(&mut self, at: u64, whom: String) {
+        self.scrollback.undelivered(at, &self.zone, whom);
+    }
+
     /// What somebody is called, we among them.
     pub(crate) fn label(&self, who: &Person) -> String {
         self.company.label(who)
@@ -144,17 +157,32 @@ impl Page {
     /// The same in so many columns. What sets somebody apart is not what is cut off.
     pub(crate) fn label_within(&self, who: &Person, room: usize) -> String {
         let label = self.label(who);
+        let (mark, label) = match label.strip_prefix(IMPOSTOR) {
+            Some(label) => (IMPOSTOR, label),
+            None => ("", label.as_str()),
+        };
         let id = label.strip_prefix(who.name.as_str()).unwrap_or("");
-        let name = cut(who.name.as_str(), room.saturating_sub(columns(id)), self.signs.ellipsis);
-        cut(&format!("{name}{id}"), room, self.signs.ellipsis)
+        let room_of_name = room.saturating_sub(columns(id) + columns(mark));
+        let name = cut(who.name.as_str(), room_of_name, self.signs.ellipsis);
+        cut(&format!("{mark}{name}{id}"), room, self.signs.ellipsis)
     }
 
     /// Hides what somebody says, whatever they are called and however often they start again.
     pub(crate) fn ignore(&mut self, whom: Whom<'_>) -> Result<String, Refusal<'static>> {
         let who = self.company.find(whom)?;
+        if self.ignored.len() >= IGNORED_MAX && !self.ignored.contains_key(&who.key) {
+            return Ok(format!("{IGNORED_MAX} people are ignored already: /unignore one of them"));
+        }
         let (label, address) = (self.label(&who), self.company.address(&who));
         self.ignored.insert(who.key, who);
         Ok(format!("what {label} says is hidden: /unignore {address}"))
+    }
+
+    /// Somebody is here, or called otherwise: who is ignored is called as they are.
+    pub(crate) fn meet(&mut self, who: &Person) {
+        if let Some(known) = self.ignored.get_mut(&who.key) {
+            *known = who.clone();
+        }
     }
 
     /// Shows it again.
@@ -170,7 +198,7 @@ impl Page {
         Ok(format!("what {name} says is shown again"))
     }
 
-    fn shows(&self, entry: &Entry) -> bool {
+    pub(super) fn shows(&self, entry: &Entry) -> bool {
         match &entry.item {
             Item::Said(said) => !self.ignored.contains_key(&said.from.key),
             Item::Moves(moves) => self.moves(moves).next().is_some(),
@@ -194,20 +222,44 @@ impl Page {
         before.into_iter().find(|entry| self.shows(entry))
     }
 
+    /// The last time that stands beside an entry.
+    fn last_time(&self, entry: &Entry) -> u64 {
+        let Item::Moves(moves) = &entry.item else { return entry.at };
+        let mut times = self.moves(moves).map(|moved| moved.at);
+        let last = if self.joins == Joins::Fold { times.next() } else { times.last() };
+        last.unwrap_or(entry.at)
+    }
+
     const fn face(&self) -> ClockFace {
         if self.bare || self.width < CLOCK_WIDTH_MIN { ClockFace::Off } else { self.face }
     }
 
     /// The clock of an entry, empty where the entry above says the same.
-    fn clock(&self, at: u64, before: Option<&Entry>) -> String {
+    fn clock(&self, at: u64, before: Option<u64>) -> String {
         let face = self.face();
         let time = |at| self.zone.time(at, face == ClockFace::Seconds);
         let shown = match face {
             ClockFace::Off => return String::new(),
-            _ if before.is_some_and(|before| time(before.at) == time(at)) => String::new(),
+            _ if before.is_some_and(|before| time(before) == time(at)) => String::new(),
             _ => time(at),
         };
         format!("{shown:width$}", width = face.columns())
+    }
+
+    /// Puts the clock beside the first row of a page, where it is left out because the row above says
+    /// the same: there is no row above.
+    pub(crate) fn put_clock(&self, row: &mut Row) {
+        let width = self.face().columns();
+        let (Some(at), Some(first)) = (row.at, row.parts.first_mut()) else { return };
+        let room = first.text.get(..width).unwrap_or_default();
+        if width == 0 || room.len() < width || !room.bytes().all(|byte| byte == b' ') {
+            return;
+        }
+        let rest = first.text.split_off(width);
+        *first = Part::new(self.clock(at, None), Role::Dim);
+        if !rest.is_empty() {
+            row.parts.insert(1, Part::new(rest, Role::Text));
+        }
     }
 
     /// A line across, with a text in the middle.
@@ -215,14 +267,17 @@ impl Page {
         let free = self.width.saturating_sub(columns(text));
         let left = dash.repeat(free / 2);
         let right = dash.repeat(free - free / 2);
-        Row { key, parts: vec![Part::new(format!("{left}{text}{right}"), Role::Dim)] }
+        Row { key, at: None, parts: vec![Part::new(format!("{left}{text}{right}"), Role::Dim)] }
     }
 
-    fn write(&self, entry: &Entry, clock: &str, rows: &mut Vec<Row>) {
+    /// The rows of an entry below what happened at `before`.
+    fn write(&self, entry: &Entry, before: Option<u64>, rows: &mut Vec<Row>) {
         let signs = self.signs;
+        let first = rows.len();
+        let clock = &self.clock(entry.at, before);
         match &entry.item {
             Item::Said(said) => self.said(said, clock, rows),
-            Item::Moves(moves) => self.moved(moves, clock, rows),
+            Item::Moves(moves) => return self.moves_in_rows(moves, before, rows),
             Item::Notice(notice) => {
                 let (sign, role) =
                     if notice.dim { (" ", Role::Dim) } else { (signs.notice, Role::Notice) };
@@ -239,6 +294,7 @@ impl Page {
                 self.text(TEXT, vec![Part::new(clock, Role::Dim), sign], &what, Role::Text, rows);
             }
         }
+        rows[first..].iter_mut().for_each(|row| row.at = Some(entry.at));
     }
 
     fn said(&self, said: &Said, clock: &str, rows: &mut Vec<Row>) {
@@ -258,7 +314,11 @@ impl Page {
         if said.action && sign != signs.action {
             head.push(Part::new(format!("{} ", signs.action), Role::Dim));
         }
-        let name = if mark.is_some() { Role::Own } else { Role::Name(said.from.id) };
+        let name = match mark {
+            Some(_) => Role::Own,
+            None if self.company.is_impostor(&said.from) => Role::Failed,
+            None => Role::Name(said.from.id),
+        };
         // A name leaves room for what is said; its colon is never cut off.
         let room = self.width.saturating_sub(NAME_SPARES).max(NAME_MIN);
         let label = self.label_within(&said.from, room);
@@ -270,25 +330,31 @@ impl Page {
         self.body(TEXT, head, said.text.as_str(), Role::Text, rows);
     }
 
-    fn moved(&self, moves: &[Move], clock: &str, rows: &mut Vec<Row>) {
+    fn moves_in_rows(&self, moves: &[Move], mut before: Option<u64>, rows: &mut Vec<Row>) {
         let shown: Vec<&Move> = self.moves(moves).collect();
+        let Some(&Move { at, .. }) = shown.first().copied() else { return };
         let fold = self.joins == Joins::Fold && shown.len() > 1;
         if fold {
             let text = folded(&shown, |who| self.label(who));
-            let head = vec![Part::new(clock, Role::Dim), Part::new(self.signs.folded, Role::Dim)];
-            return self.text(TEXT, head, &self.signs.spelled(&text), Role::Dim, rows);
+            let clock = Part::new(self.clock(at, before), Role::Dim);
+            let head = vec![clock, Part::new(self.signs.folded, Role::Dim)];
+            let first = rows.len();
+            self.text(TEXT, head, &self.signs.spelled(&text), Role::Dim, rows);
+            return rows[first..].iter_mut().for_each(|row| row.at = Some(at));
         }
-        let mut clock = clock.to_owned();
         for (index, moved) in shown.into_iter().enumerate() {
             let label = self.label(&moved.who);
             let (sign, role, text) = match moved.left {
                 None => (self.signs.joined, Role::Joined, wording::came(&label)),
                 Some(why) => (self.signs.left, Role::Left, wording::left(&label, why)),
             };
-            let head = vec![Part::new(clock.as_str(), Role::Dim), Part::new(sign, role)];
+            let clock = Part::new(self.clock(moved.at, before), Role::Dim);
+            let head = vec![clock, Part::new(sign, role)];
+            let first = rows.len();
             // Each on keys of its own: more than a text can have bytes.
             self.text(TEXT + ((index as u32) << 20), head, &text, role, rows);
-            clock = " ".repeat(clock.len());
+            rows[first..].iter_mut().for_each(|row| row.at = Some(moved.at));
+            before = Some(moved.at);
         }
     }
 
@@ -324,7 +390,7 @@ impl Page {
                 let link = link.map(|link| text[link.clone()].to_owned());
                 parts.push(Part { text: text[piece].to_owned(), role, link });
             }
-            rows.push(Row { key: row_key, parts });
+            rows.push(Row { key: row_key, at: None, parts });
         }
     }
 }
@@ -417,7 +483,7 @@ mod tests {
     fn a_conversation() {
         let mut page = page(44);
         let (bob, me) = (who(2, "bob"), who(1, "alice"));
-        page.scrollback.moved(MORNING, bob.clone(), None);
+        page.moved(MORNING, bob.clone(), None);
         page.scrollback.say(MORNING, said(&bob, "did the failover test pass? I wonder"));
         let fate = Some(Fate { readers: 1, ..Fate::default() });
         page.scrollback.say(MORNING + 60_000, Said { fate, ..said(&me, "yes\n3 of 3") });
@@ -426,7 +492,7 @@ mod tests {
         page.scrollback.say(MORNING + 60_000, Said { action: true, ..said(&bob, "waves") });
         page.scrollback
             .say(MORNING + 86_400_000, Said { mention: true, ..said(&bob, "alice: bye") });
-        page.scrollback.undelivered(MORNING + 86_400_000, "dave (left)".to_owned());
+        page.undelivered(MORNING + 86_400_000, "dave (left)".to_owned());
         page.unread = Some(Unread { from: 4, count: 3, open: true });
         assert_eq!(
             shown(&page),
@@ -459,9 +525,9 @@ mod tests {
     fn who_comes_and_goes() {
         let mut page = page(60);
         let (erin, frank) = (who(3, "erin"), who(4, "frank"));
-        page.scrollback.moved(MORNING, erin.clone(), None);
-        page.scrollback.moved(MORNING, erin.clone(), Some(Why::Quit));
-        page.scrollback.moved(MORNING, frank.clone(), None);
+        page.moved(MORNING, erin.clone(), None);
+        page.moved(MORNING, erin.clone(), Some(Why::Quit));
+        page.moved(MORNING, frank.clone(), None);
         assert_eq!(shown(&page)[1..], ["09:12 ± erin came and went · frank came"]);
         page.joins = Joins::All;
         assert_eq!(
@@ -475,10 +541,45 @@ mod tests {
         page.joins = Joins::None;
         assert_eq!(shown(&page), [""; 0]);
         page.scrollback.say(MORNING, said(&frank, "hi"));
-        page.scrollback.moved(MORNING, frank.clone(), Some(Why::Timeout));
+        page.moved(MORNING, frank.clone(), Some(Why::Timeout));
         assert_eq!(shown(&page)[2..], ["      ← frank has left the chat! (timeout)"]);
         page.ignored.insert(frank.key, frank.clone());
         assert_eq!(shown(&page), [""; 0]);
+    }
+
+    /// In the evening frank came, and in the night: that was told with the evening.
+    #[test]
+    fn who_comes_at_another_time_or_on_another_day_is_told_with_it() {
+        let mut page = page(60);
+        let (erin, frank) = (who(3, "erin"), who(4, "frank"));
+        let midnight = 1_792_713_600_000 + 86_400_000;
+        page.moved(midnight - 60_000, erin.clone(), None);
+        page.moved(midnight + 60_000, frank.clone(), None);
+        page.undelivered(midnight + 60_000, "dave (left)".to_owned());
+        page.undelivered(midnight + 86_400_000, "dave (left)".to_owned());
+        page.moved(midnight + 86_400_000, erin.clone(), Some(Why::Quit));
+        page.moved(midnight + 86_460_000, erin.clone(), None);
+        page.moved(midnight + 90_000_000, erin, Some(Why::Quit));
+        let all = [
+            "─────────────────── Fri 23 Oct 2026 ────────────────────",
+            "23:59 → erin has entered the chat!",
+            "─────────────────── Sat 24 Oct 2026 ────────────────────",
+            "00:01 → frank has entered the chat!",
+            "      ! not delivered to dave (left). /resend tries again",
+            "─────────────────── Sun 25 Oct 2026 ────────────────────",
+            "00:00 ! not delivered to dave (left). /resend tries again",
+            "      ± erin went and came back",
+            "01:00 ← erin has left the chat!",
+        ];
+        assert_eq!(
+            shown(&page).iter().map(|row| row.trim_matches('─')).collect::<Vec<_>>(),
+            all.map(|row| row.trim_matches('─'))
+        );
+        page.joins = Joins::All;
+        assert_eq!(
+            shown(&page)[7..9],
+            ["      ← erin has left the chat!", "00:01 → erin has entered the chat!"]
+        );
     }
 
     #[test]

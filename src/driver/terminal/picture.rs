@@ -6,6 +6,7 @@ use crate::driver::os::clock::Zone;
 use crate::driver::terminal::canvas::Canvas;
 use crate::driver::terminal::decoder::{Decoder, Key, Stroke, Typed};
 use crate::driver::terminal::draw::draw;
+use crate::driver::terminal::plainly::Plainly;
 use crate::driver::terminal::theme::Theme;
 use crate::driver::terminal::view::View;
 use crate::driver::terminal::want::Want;
@@ -62,8 +63,16 @@ impl Picture {
     /// Appends the bytes that make the terminal show how things are.
     pub fn frame(&mut self, out: &mut Vec<u8>) {
         self.dirty = false;
-        draw(&mut self.view, &mut self.canvas);
-        self.canvas.present(out);
+        if let Some(plainly) = &mut self.view.plainly {
+            let area = self.canvas.area();
+            let frame = plainly.frame(&self.view.page, area.width, area.height);
+            out.extend_from_slice(frame.as_bytes());
+            // Whatever comes next is drawn anew.
+            self.canvas.forget();
+        } else {
+            draw(&mut self.view, &mut self.canvas);
+            self.canvas.present(out);
+        }
         let title = self.view.window_title();
         if self.title.as_ref() != Some(&title) {
             // Names are safe to print: none ends the sequence (xterm, "Operating System Commands").
@@ -98,6 +107,7 @@ impl Picture {
     /// The terminal shows nobody knows what.
     pub fn forget(&mut self) {
         self.canvas.forget();
+        self.view.plainly.iter_mut().for_each(Plainly::forget);
         self.title = None;
         self.dirty = true;
     }

@@ -23,6 +23,7 @@ use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::state;
 use crate::driver::terminal::alert::{Alert, Dialect};
 use crate::driver::terminal::invite::copy;
+use crate::driver::terminal::kept::Kept;
 use crate::driver::terminal::picture::Picture;
 use crate::driver::terminal::theme::Theme;
 use crate::driver::terminal::tty::Tty;
@@ -54,18 +55,21 @@ pub(crate) struct Screen {
     debug: bool,
     failure: Option<Failure>,
     last_words: Vec<String>,
+    /// Why what was set is not what is kept: to be said once the screen is there.
+    forgets: Option<String>,
 }
 
 /// How the screen is to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Look {
     pub(crate) theme: Theme,
-    pub(crate) mouse: bool,
+    /// What is asked for with this run; it is stronger than what was set in earlier ones.
+    pub(crate) asked: Kept,
 }
 
 impl Screen {
     /// Opens the terminal; it is taken over when the room is entered.
-    pub(crate) fn open(look: Look, clock: Clock, registry: &Registry) -> io::Result<Self> {
+    pub(crate) fn open(look: &Look, clock: Clock, registry: &Registry) -> io::Result<Self> {
         let tty = Tty::open(registry, TTY)?;
         let (width, height) = tty.size();
         let mut screen = Self {
@@ -81,8 +85,15 @@ impl Screen {
             debug: false,
             failure: None,
             last_words: Vec::new(),
+            forgets: None,
         };
-        screen.tty.set_mouse(look.mouse);
+        let (kept, trouble) = Kept::load();
+        screen.forgets = trouble;
+        let view = screen.picture.view();
+        view.restore(kept);
+        view.restore(look.asked.clone());
+        let mouse = view.mouse;
+        screen.tty.set_mouse(mouse);
         Ok(screen)
     }
 
@@ -93,6 +104,9 @@ impl Screen {
         }
         self.entered = true;
         self.resized();
+        if let Some(trouble) = self.forgets.take() {
+            self.picture.notice(&trouble, unix_ms());
+        }
         if state::first_time() {
             self.picture.view().remark("F1 help · / commands · Tab completes names");
         }
@@ -175,14 +189,12 @@ impl Screen {
                 Want::Ask(intent, _) => return Some(intent),
                 Want::Suspend => self.suspend(),
                 Want::Redraw => self.picture.forget(),
-                Want::Mouse => {
-                    let on = !self.tty.mouse();
-                    self.tty.set_mouse(on);
-                    self.picture.view().hint = Some(if on {
-                        "the mouse is reported: hold Shift to select".to_owned()
-                    } else {
-                        "the mouse selects".to_owned()
-                    });
+                Want::Mouse(on) => self.tty.set_mouse(on),
+                Want::Keep(change) => {
+                    if let Err(error) = Kept::keep(&change) {
+                        let what = format!("what you set is forgotten when this run ends: {error}");
+                        self.picture.notice(&what, unix_ms());
+                    }
                 }
                 Want::Debug => self.debug = true,
                 Want::Copy(text) => copy(&text, self.tty.queue()),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::driver::os::clock::Zone;
 use crate::driver::terminal::search::Wanted;
 use crate::machine::{MessageId, PeerId, Person, SafeText, Why};
 
@@ -16,6 +17,8 @@ const ENTRY_BYTES: usize = 256;
 const MOVES_MAX: usize = 50;
 /// Whoever spoke this recently is missed when they leave, ms.
 const RECENT_MS: u64 = 30 * 60_000;
+/// What happens later than this after the first of a row is told with a time of its own, ms.
+const ROW_MS: u64 = 30 * 60_000;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -90,6 +93,8 @@ impl Fate {
 /// Somebody came or went.
 #[derive(Debug)]
 pub(crate) struct Move {
+    /// When, in ms since 1970.
+    pub(crate) at: u64,
     pub(crate) who: Person,
     /// `None`: they came.
     pub(crate) left: Option<Why>,
@@ -148,8 +153,15 @@ impl Scrollback {
         self.entries.get_mut(usize::try_from(entry.checked_sub(self.first)?).ok()?)
     }
 
-    fn last_mut(&mut self) -> Option<&mut Entry> {
-        if self.floor >= self.end() { None } else { self.entries.back_mut() }
+    /// The last entry, if what happens at `at` may be told with it: on the same day, and soon.
+    fn last_mut(&mut self, at: u64, zone: &Zone) -> Option<&mut Entry> {
+        if self.floor >= self.end() {
+            return None;
+        }
+        let together = |entry: &&mut Entry| {
+            at.saturating_sub(entry.at) < ROW_MS && zone.date(at) == zone.date(entry.at)
+        };
+        self.entries.back_mut().filter(together)
     }
 
     /// Hides what there is so far.
@@ -169,11 +181,11 @@ impl Scrollback {
     }
 
     /// Somebody came (`None`) or went.
-    pub(crate) fn moved(&mut self, at: u64, who: Person, left: Option<Why>) {
+    pub(crate) fn moved(&mut self, at: u64, zone: &Zone, who: Person, left: Option<Why>) {
         let spoke = self.spoke.get(&who.id);
         let known = spoke.is_some_and(|&spoke| at.saturating_sub(spoke) < RECENT_MS);
-        let moved = Move { who, left, known };
-        if let Some(Entry { item: Item::Moves(moves), .. }) = self.last_mut()
+        let moved = Move { at, who, left, known };
+        if let Some(Entry { item: Item::Moves(moves), .. }) = self.last_mut(at, zone)
             && moves.len() < MOVES_MAX
         {
             moves.push(moved);
@@ -208,8 +220,9 @@ impl Scrollback {
     }
 
     /// A message of ours did not reach somebody; several in a row are told as one.
-    pub(crate) fn undelivered(&mut self, at: u64, whom: String) {
-        if let Some(Entry { item: Item::Undelivered { count, whom: before }, .. }) = self.last_mut()
+    pub(crate) fn undelivered(&mut self, at: u64, zone: &Zone, whom: String) {
+        if let Some(Entry { item: Item::Undelivered { count, whom: before }, .. }) =
+            self.last_mut(at, zone)
             && *before == whom
         {
             *count += 1;
@@ -374,25 +387,25 @@ mod tests {
     #[test]
     fn moves_in_a_row_are_one_entry() {
         let mut scrollback = Scrollback::EMPTY;
-        scrollback.moved(0, who(1), None);
-        scrollback.moved(0, who(1), Some(Why::Quit));
+        scrollback.moved(0, &Zone::utc(), who(1), None);
+        scrollback.moved(0, &Zone::utc(), who(1), Some(Why::Quit));
         assert_eq!(scrollback.entries(), 0..1);
         scrollback.say(1, said(1, "a", None));
-        scrollback.moved(2, who(1), Some(Why::Quit));
+        scrollback.moved(2, &Zone::utc(), who(1), Some(Why::Quit));
         let Some(Entry { item: Item::Moves(moves), .. }) = scrollback.get(2) else { panic!() };
         assert!(moves[0].known, "they had just spoken");
-        (0..2 * MOVES_MAX).for_each(|_| scrollback.moved(3, who(2), None));
+        (0..2 * MOVES_MAX).for_each(|_| scrollback.moved(3, &Zone::utc(), who(2), None));
         assert_eq!(scrollback.entries(), 0..5, "50, 50 and 1");
         scrollback.clear();
-        scrollback.moved(4, who(2), None);
+        scrollback.moved(4, &Zone::utc(), who(2), None);
         assert_eq!(scrollback.entries(), 5..6, "what is hidden does not grow");
     }
 
     #[test]
     fn failures_in_a_row_are_one_entry() {
         let mut scrollback = Scrollback::EMPTY;
-        (0..100).for_each(|_| scrollback.undelivered(0, "dave (left)".to_owned()));
-        scrollback.undelivered(0, "erin (left)".to_owned());
+        (0..100).for_each(|_| scrollback.undelivered(0, &Zone::utc(), "dave (left)".to_owned()));
+        scrollback.undelivered(0, &Zone::utc(), "erin (left)".to_owned());
         assert_eq!(scrollback.entries(), 0..2);
         assert!(matches!(scrollback.get(0).unwrap().item, Item::Undelivered { count: 100, .. }));
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen};
 
-use crate::driver::front::intent::Intent;
+use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::os::clock::Zone;
+use crate::driver::terminal::kept::{Change, Kept};
 use crate::driver::terminal::picture::Picture;
+use crate::driver::terminal::settings::{ClockFace, Joins, Notify};
 use crate::driver::terminal::theme::{ASCII, Depth, Theme, UNICODE};
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
@@ -410,11 +412,13 @@ fn what_came_while_away_is_marked_and_rings_once() {
     room.keys(b"\x1b[I");
     room.shows("╌ 2 new ╌");
     room.press(b"/notify all\r");
+    room.wants();
     room.keys(b"\x1b[O");
     room.hear(&bob(), "x");
     assert_eq!(room.wants(), [ring("bob: x")]);
     room.shows("╌ 1 new ╌");
     room.press(b"/ignore bob\r");
+    room.wants();
     room.hear(&bob(), "y");
     assert_eq!(room.wants(), []);
     room.hides("bob: y");
@@ -435,11 +439,15 @@ fn lines_are_sent_and_mistakes_are_not() {
     assert_eq!(room.wants(), []);
     let long = "x".repeat(5210);
     room.press(long.as_bytes());
-    room.shows("Type a message — 5,210 of 4,096 bytes");
+    room.shows("Type a message — 5,210 bytes: 2 messages");
     room.press(b"\r");
     assert_eq!(room.wants(), []);
-    room.shows("! 5,210 bytes, the limit is 4,096: nothing was sent");
+    room.shows("5,210 bytes are 2 messages. Enter: say them, Esc: keep the draft");
     assert_eq!(room.draft(), long);
+    room.press(b"\x1b\x01/nick ");
+    room.shows("Type a message — 5,216 of 4,096 bytes");
+    room.press(b"\r");
+    room.shows("! 5,216 bytes, the limit is 4,096: nothing was sent");
 }
 
 #[test]
@@ -477,8 +485,68 @@ fn a_paste_of_several_lines_asks_first() {
     huge.resize(5 << 20, b'x');
     huge.extend_from_slice(b"\x1b[201~");
     room.press(&huge);
-    room.shows("5,242,874 bytes were pasted, a draft takes 16,384: nothing was inserted");
+    room.shows("5,242,874 bytes were pasted, a draft takes 65,536: nothing was inserted");
     assert_eq!(room.draft(), "");
+}
+
+/// 200 lines were refused, and there was no way on.
+#[test]
+fn a_paste_over_the_limit_is_offered_as_several_messages() {
+    let pasted: Vec<String> = (0..200).map(|n| format!("line {n} {}", "x".repeat(50))).collect();
+    let pasted = pasted.join("\n");
+    let paste = format!("\x1b[200~{pasted}\n\x1b[201~");
+    let said = |room: &mut Room| -> Vec<String> {
+        let text = |want| match want {
+            Want::Ask(Intent::Command(Command::Say { text, to: None, .. }), _) => text,
+            other => panic!("{other:?}"),
+        };
+        room.wants().into_iter().map(text).collect()
+    };
+    let mut room = Room::entered(140, 24);
+    room.press(paste.as_bytes());
+    room.shows("Paste 200 lines, 11,889 bytes: 3 messages. Enter: say them, Esc: into the draft");
+    room.press(b"\r");
+    let parts = said(&mut room);
+    assert!(parts.len() == 3 && parts.iter().all(|part| part.len() <= 4096));
+    assert_eq!(parts.join("\n"), pasted, "nothing is lost, and lines are whole");
+    assert_eq!(room.draft(), "");
+    for key in [&b"\x1b"[..], b"x", b"\x03"] {
+        room.press(paste.as_bytes());
+        room.press(key);
+        assert_eq!((room.draft(), said(&mut room).len()), (pasted.clone(), 0), "{key:?}");
+        room.press(b"\r");
+        room.shows("11,889 bytes are 3 messages. Enter: say them, Esc: keep the draft");
+        room.press(b"\x1b");
+        assert_eq!(room.draft(), pasted);
+        room.press(b"\r");
+        room.press(b"!");
+        assert_eq!(room.draft(), format!("{pasted}!"), "who goes on writes");
+        room.press(b"\r");
+        room.press(b"\r");
+        assert_eq!(said(&mut room).join("\n"), format!("{pasted}!"));
+    }
+    room.press(b"/nick ");
+    room.press(paste.as_bytes());
+    room.shows("Paste 200 lines, 11,889 bytes? Enter: into the draft, Esc: no");
+}
+
+#[test]
+fn a_message_of_several_that_is_refused_comes_back_with_those_behind_it() {
+    let mut room = Room::entered(140, 24);
+    let text = format!("{}\n{}\n{}", "a".repeat(4000), "b".repeat(4000), "c".repeat(4000));
+    room.press(format!("\x1b[200~/msg bob {text}\x1b[201~").as_bytes());
+    room.press(b"\r");
+    let Some(Want::Ask(Intent::Command(Command::Say { to: Some(_), .. }), _)) =
+        room.picture.next_want()
+    else {
+        panic!("nothing is said")
+    };
+    room.picture.view().settle();
+    assert!(room.picture.next_want().is_some());
+    room.show(&Event::Refused(Refusal::Backlog { messages: 4096 }));
+    room.picture.view().settle();
+    assert_eq!(room.wants(), []);
+    assert_eq!(room.draft(), format!("/msg bob {}", &text[4001..]));
 }
 
 #[test]
@@ -520,6 +588,223 @@ fn tab_completes_and_else_switches() {
     assert_eq!(room.draft(), "", "the focus is elsewhere");
     room.press(b"\tjk");
     assert_eq!(room.draft(), "jk");
+}
+
+/// `/notify ` and Tab read back, and the list of what may be said went away with the blank.
+#[test]
+fn what_a_command_takes_is_shown_and_completed() {
+    let mut room = Room::entered(80, 24);
+    room.press(b"/notify ");
+    room.shows("┌Values");
+    room.shows("mentions  now: your name, and what is for you alone");
+    room.press(b"\t");
+    assert_eq!(room.draft(), "/notify off");
+    room.shows("│»off ");
+    room.press(b"\t\t");
+    assert_eq!(room.draft(), "/notify all");
+    room.shows("│»all       everything that is said");
+    room.press(b"\r");
+    room.shows("/notify is all");
+    room.press(b"/not\t\t\x1b[Z");
+    assert_eq!(room.draft(), "/notify all", "Tab goes on behind the command");
+    room.press(b" \t");
+    room.shows("/notify off|mentions|all: what rings the bell");
+    room.press(b"\x15/msg ");
+    room.shows("┌People");
+    room.press(b"\t");
+    assert_eq!(room.draft(), "/msg bob ");
+    room.press(b"\x15/whois\t\t");
+    assert_eq!(room.draft(), "/whois bob ");
+    room.press(b"\x15@bo\t");
+    assert_eq!(room.draft(), "@bob ");
+    room.press(b"\x15/me ");
+    room.shows("/me TEXT  say what you do");
+    room.press(b"waves");
+    room.hides("say what you do");
+    room.show(&Event::Left { who: bob(), why: Why::Quit });
+    room.press(b"\x15/msg \t");
+    room.shows("nobody is here for that");
+    assert_eq!(room.draft(), "/msg ");
+    insta::assert_snapshot!("values_40x12", {
+        let mut small = Room::entered(40, 12);
+        small.press(b"/joins ");
+        small.text()
+    });
+}
+
+#[test]
+fn a_command_that_sets_something_says_alone_how_it_is() {
+    let mut room = Room::entered(160, 24);
+    for (line, state) in [
+        ("/notify", "/notify is mentions (/notify off|mentions|all: what rings the bell)"),
+        ("/time", "/time is hm (/time off|hm|hms: how to show the clock)"),
+        ("/joins", "/joins is fold (/joins fold|all|none: how to show who comes)"),
+        ("/mouse", "/mouse is off (/mouse on|off: have the mouse reported)"),
+        ("/nick", "you are alice (/nick NAME: change your name)"),
+        ("/ignore", "nobody is ignored (/ignore NAME: hide what somebody says)"),
+    ] {
+        room.press(b"/clear\r");
+        room.press(format!("{line}\r").as_bytes());
+        room.shows(state);
+    }
+    room.press(b"/ignore bob\r");
+    room.press(b"/ignore\r");
+    room.shows("ignored: bob");
+    room.press(b"/mouse on\r");
+    room.shows("hold Shift to select");
+    assert!(room.wants().contains(&Want::Mouse(true)));
+    room.press(b"\x1bOS");
+    assert_eq!(room.wants(), [Want::Mouse(false), Want::Keep(Change::Mouse(false))]);
+    room.press(b"/log\r");
+    assert_eq!(room.wants(), [ask(Intent::Log(String::new()))]);
+}
+
+/// Two rows that were selected brought the frame, the indent and the people along.
+#[test]
+fn messages_as_plain_lines_are_one_line_each_and_nothing_else() {
+    let mut room = Room::entered(40, 12);
+    let long = "a sentence that is wider than the screen, and goes on in the next row of it";
+    room.hear(
+        &bob(),
+        "\u{633}\u{644}\u{627}\u{645} \u{4f60}\u{597d}\ttwo\n* bob has left \x1b[31mred \u{202e}x",
+    );
+    room.hear(&bob(), long);
+    room.hear_as(&bob(), "waves", true, true);
+    let side = |of| NonZeroU16::new(of).unwrap();
+    let mut terminal = vt100::Parser::new(side(12), side(40), 0);
+    let mut show = |room: &mut Room| {
+        let mut out = Vec::new();
+        room.picture.frame(&mut out);
+        terminal
+            .process(String::from_utf8(out.clone()).unwrap().replace('\u{FFFD}', "?").as_bytes());
+        let wrapped = (0..12).map(|row| terminal.screen().row_wrapped(row)).collect::<Vec<_>>();
+        (terminal.screen().contents(), wrapped, out)
+    };
+    show(&mut room);
+    room.press(b"\x1bOR");
+    let (text, wrapped, out) = show(&mut room);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[1], format!("bob: {long}"), "what is copied is one line: {text}");
+    assert!(
+        lines[0].starts_with("bob: ") && lines[0].contains("    two ⏎ * bob has left"),
+        "{text}"
+    );
+    assert_eq!(lines[2], "@bob: /me waves");
+    assert!(
+        wrapped[..6].contains(&true) && !text.contains('│') && !text.contains("08:5"),
+        "{text}"
+    );
+    assert!(text.trim_end().ends_with("F3: back  PgUp, PgDn: more  T: times"), "{text}");
+    assert!(
+        !String::from_utf8(out).unwrap().contains("\x1b[31m"),
+        "nothing said acts on the terminal"
+    );
+    // What arrives leaves what is selected alone.
+    room.hear(&bob(), "meanwhile");
+    assert_eq!(show(&mut room).2, b"");
+    room.press(b"t");
+    assert!(show(&mut room).0.contains("2026-10-23T08:58:00+00:00 @bob: /me waves"));
+    room.press(b"G");
+    assert!(show(&mut room).0.contains("+00:00 bob: meanwhile"));
+    room.press(b"\x1b");
+    assert!(show(&mut room).0.contains("chatRPC alice"), "the screen is there again");
+    room.shows("bob: meanwhile");
+    // Who goes on typing does.
+    room.press(b"\x1bOR");
+    room.keys(b"hello");
+    assert_eq!(room.draft(), "hello");
+    room.shows("> hello");
+}
+
+#[test]
+fn plain_lines_are_paged_to_both_ends_at_any_size() {
+    for (width, height) in [(80, 24), (40, 12), (9, 3), (1, 1), (1, 2)] {
+        let mut room = Room::entered(width, height);
+        (0..100).for_each(|n| room.hear(&bob(), &format!("message {n} {}", "x".repeat(n % 50))));
+        let shown = |room: &mut Room| -> Vec<u64> {
+            let mut out = Vec::new();
+            room.picture.frame(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            let numbers = out.split("message ").skip(1);
+            numbers.map(|rest| rest.split(' ').next().unwrap().parse().unwrap()).collect()
+        };
+        room.press(b"\x1bOR");
+        let newest = shown(&mut room);
+        let wide = width > 20;
+        assert!(!wide || newest.last() == Some(&99), "{newest:?}");
+        let mut seen: Vec<u64> = newest;
+        for _ in 0..200 {
+            room.press(b"\x1b[5~");
+            seen.extend(shown(&mut room));
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(!wide || seen == (0..100).collect::<Vec<u64>>(), "{width}x{height}: {seen:?}");
+        room.press(b"g");
+        for _ in 0..200 {
+            room.press(b"\x1b[6~");
+            shown(&mut room);
+        }
+        for keys in [&b"k"[..], b"j", b"\x1b[A\x1b[A\x1b[A", b"\x1b[B\x1b[B\x1b[B", b"g", b"G"] {
+            room.press(keys);
+            shown(&mut room);
+        }
+        room.press(b"q");
+        room.text();
+    }
+}
+
+/// Everything that was set was forgotten by the next run.
+#[test]
+fn what_is_set_is_kept_and_found_again() {
+    let mut room = Room::entered(140, 24);
+    let mallory = who(9, "mallory");
+    room.show(&Event::Joined(mallory.clone()));
+    let mut kept = Vec::new();
+    for line in ["/time hms", "/joins all", "/notify off", "/ignore mallory", "/mouse on"] {
+        room.press(format!("{line}\r").as_bytes());
+        kept.extend(room.wants().into_iter().filter_map(|want| match want {
+            Want::Keep(change) => Some(change),
+            _ => None,
+        }));
+    }
+    let ignored = Change::Ignore(mallory.key, mallory.name.clone());
+    assert_eq!(
+        kept,
+        [
+            Change::Face(ClockFace::Seconds),
+            Change::Joins(Joins::All),
+            Change::Notify(Notify::Off),
+            ignored,
+            Change::Mouse(true)
+        ]
+    );
+    // Another run, in which they have another name.
+    let mut room = Room::new(140, 24, Theme::RICH);
+    let ignored = [(mallory.key, mallory.name.clone())].into();
+    let (face, joins) = (Some(ClockFace::Seconds), Some(Joins::All));
+    let kept = Kept { face, joins, notify: Some(Notify::Off), mouse: Some(true), ignored };
+    room.picture.view().restore(kept);
+    // What is asked for with the run is stronger.
+    let asked = Kept { joins: Some(Joins::None), ..Kept::default() };
+    room.picture.view().restore(asked);
+    let trudy = Person { name: Name::parse("trudy").unwrap(), ..again_as(&mallory, 10) };
+    room.enter(vec![bob(), trudy.clone()]);
+    room.hear(&trudy, "it is me again");
+    room.hides("it is me again");
+    room.shows("08:58:00 ");
+    for (line, state) in
+        [("/notify", "/notify is off"), ("/joins", "/joins is none"), ("/mouse", "/mouse is on")]
+    {
+        room.press(format!("{line}\r").as_bytes());
+        room.shows(state);
+    }
+    room.press(b"/ignore\r");
+    room.shows("ignored: trudy");
+    room.wants();
+    room.press(b"/unignore trudy\r");
+    assert_eq!(room.wants(), [Want::Keep(Change::Unignore(mallory.key))]);
+    room.shows("it is me again");
 }
 
 #[test]
@@ -784,6 +1069,55 @@ fn the_room_is_named_and_the_window_says_what_is_unread() {
     room.press(b"\x1b[I");
     room.press(b"x");
     assert_eq!(title(&mut room).as_deref(), Some("ops chatRPC"));
+}
+
+/// A page of one minute had no time at all, wherever one read.
+#[test]
+fn the_first_row_of_every_page_has_its_time() {
+    let mut room = Room::entered(80, 24);
+    for number in 0..60 {
+        room.wall = MORNING + MINUTE * (1 + number / 30);
+        room.hear(&bob(), &format!("message {number}"));
+    }
+    let first = |room: &mut Room| room.text().lines().nth(4).unwrap().to_owned();
+    assert!(first(&mut room).starts_with("│09:00   bob: message 4"), "{}", first(&mut room));
+    room.press(b"\t");
+    for _ in 0..60 {
+        room.press(b"k");
+        let row = first(&mut room);
+        let clock: String = row.chars().skip(1).take(5).collect();
+        let rule = row.contains("2026");
+        assert!(rule || ["08:58", "08:59", "09:00"].contains(&clock.as_str()), "{row}");
+        let number: Option<u64> = row
+            .split("message ")
+            .nth(1)
+            .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        let time = number.map(|number| if number < 30 { "08:59" } else { "09:00" });
+        assert!(time.is_none_or(|time| time == clock), "{row}");
+    }
+    room.press(b"G");
+    room.press(b"\x1b");
+    room.hear(&bob(), &"word ".repeat(300));
+    let row = first(&mut room);
+    assert!(row.starts_with("│09:00        word word"), "inside of a message: {row}");
+    room.press(b"/time hms\r");
+    let row = first(&mut room);
+    assert!(row.starts_with("│09:00:00 "), "{row}");
+    room.press(b"/time off\r");
+    room.hides("09:00");
+}
+
+#[test]
+fn the_day_stands_above_what_comes_after_a_night_in_which_nothing_was_said() {
+    let mut room = Room::entered(80, 24);
+    room.hear(&bob(), "good night");
+    room.hides("Sat 24 Oct 2026");
+    room.wall += 24 * 60 * MINUTE;
+    room.show(&Event::Joined(who(3, "carol")));
+    let text = room.text();
+    let rows: Vec<&str> = text.lines().collect();
+    let day = rows.iter().position(|row| row.contains("Sat 24 Oct 2026")).unwrap();
+    assert!(rows[day - 1].contains("good night") && rows[day + 1].contains("08:58"), "{text}");
 }
 
 #[test]
@@ -1107,13 +1441,39 @@ fn whose_key_is_whose() {
     room.picture.refresh([Presence { trusted: true, ..presence(bob(), 12, 0) }].into_iter());
     room.shows("● bob           ✓ 12 ms");
     room.show(&Event::OtherKey { who: bob() });
-    room.shows(
-        "! WARNING: bob has another key than the one you trust under this name, or one like it!",
-    );
+    let warning = format!("! WARNING: !bob·{} has another key than the one", bob().id.short());
+    room.shows(&warning);
     room.picture.refresh([presence(bob(), 12, 0)].into_iter());
     room.hides("✓ 12 ms");
     room.picture.resize(40, 8);
     room.shows("chatRPC OPEN alice");
+}
+
+/// After the warning had gone by, an impostor looked like anybody.
+#[test]
+fn what_an_impostor_says_is_marked_wherever_it_stands() {
+    for theme in [Theme::RICH, Theme { signs: &ASCII, depth: Depth::None, ..Theme::RICH }] {
+        let mut room = Room::new(80, 24, theme);
+        let mallory = who(9, "Bob");
+        room.enter(vec![bob(), mallory.clone()]);
+        room.hear(&mallory, "before the warning, or after, it is the same person");
+        room.show(&Event::OtherKey { who: mallory.clone() });
+        room.hear(&mallory, "give me the key");
+        room.hear_as(&mallory, "looks honest", true, true);
+        room.hear(&bob(), "hello");
+        let marked = format!("!Bob·{}", mallory.id.short());
+        room.shows(&format!("  {marked}: give me the key"));
+        room.shows(&format!("{marked} looks honest"));
+        room.shows(&format!("  {marked}: before the warning"));
+        room.shows("  bob: hello");
+        let people = room.text();
+        let row = people.lines().find(|row| row.contains("● !Bob") || row.contains("* !Bob"));
+        assert!(row.is_some(), "{people}");
+        room.picture.resize(40, 12);
+        room.shows(&marked);
+        room.show(&Event::Trusted { who: mallory.clone(), key: mallory.key });
+        room.hides(&format!("{marked}: "));
+    }
 }
 
 /// The secret stood in front of a command, broken over two rows in a frame.

@@ -100,6 +100,8 @@ pub(crate) struct Signs {
     pub(crate) ellipsis: &'static str,
     pub(crate) switch: &'static str,
     pub(crate) dash: &'static str,
+    /// Beside the one that is chosen.
+    pub(crate) chosen: &'static str,
     /// Horizontal, vertical, and the corners from the top left clockwise.
     pub(crate) frame: [&'static str; 6],
 }
@@ -121,6 +123,7 @@ impl Signs {
             (self.left, "somebody left"),
             (self.folded, "several came and left"),
             (self.notice, "from this program, and from nobody else"),
+            ("!bob", "somebody under a name you trust, with another key: /verify, /trusted"),
             (self.here, "a person who is here"),
             (self.lost, "a person who does not answer"),
         ];
@@ -150,6 +153,7 @@ pub(crate) const UNICODE: Signs = Signs {
     ellipsis: "…",
     switch: "↔",
     dash: "—",
+    chosen: "»",
     frame: ["─", "│", "┌", "┐", "┘", "└"],
 };
 
@@ -175,6 +179,7 @@ pub(crate) const ASCII: Signs = Signs {
     ellipsis: "~",
     switch: "/",
     dash: "-",
+    chosen: ">",
     frame: ["-", "|", "+", "+", "+", "+"],
 };
 

@@ -162,11 +162,6 @@ impl Tty {
         }
     }
 
-    /// Whether the mouse is reported.
-    pub(crate) const fn mouse(&self) -> bool {
-        self.mouse
-    }
-
     /// Has the mouse reported, or not.
     pub(crate) fn set_mouse(&mut self, on: bool) {
         self.mouse = on;

@@ -8,27 +8,25 @@ use std::time::Duration;
 
 use crate::driver::front::intent::Intent;
 use crate::driver::front::note::Note;
-use crate::driver::front::numbers::{counted, grouped};
+use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::words;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::os::shown::shown;
-use crate::driver::terminal::alert::Notify;
-use crate::driver::terminal::commands::Order;
 use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::detail;
 use crate::driver::terminal::editor::Editor;
 use crate::driver::terminal::invite::Invite;
 use crate::driver::terminal::page::{Page, Unread};
+use crate::driver::terminal::plainly::Plainly;
 use crate::driver::terminal::recall::Recall;
 use crate::driver::terminal::scrollback::{Fate, Said};
 use crate::driver::terminal::sentence::Pressed;
+use crate::driver::terminal::settings::Notify;
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
-use crate::machine::{
-    Command, Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, TEXT_MAX, Whom, Why,
-};
+use crate::machine::{Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, Why};
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
@@ -55,6 +53,8 @@ pub(crate) enum Prompt {
     Recall { part: String, skip: usize, before: String },
     /// Whether to take a paste.
     Paste(String),
+    /// Whether to say the draft in so many messages.
+    Several(usize),
 }
 
 /// Something to read in front of everything else.
@@ -88,6 +88,8 @@ pub(crate) struct View {
     pub(crate) prompt: Prompt,
     pub(crate) sheet: Option<Sheet>,
     pub(super) completion: Option<Completion>,
+    /// What was said stands there as plain lines, instead of everything else.
+    pub(crate) plainly: Option<Plainly>,
     /// The list of commands was closed; it stays so until the draft changes.
     pub(super) popup_closed: bool,
     /// Said once, until the next key.
@@ -105,6 +107,8 @@ pub(crate) struct View {
     /// Messages that came since we read back.
     pub(crate) below: u64,
     pub(super) notify: Notify,
+    /// The mouse is reported.
+    pub(crate) mouse: bool,
     /// The window has not the focus.
     away: bool,
     /// Who spoke, the last one first.
@@ -136,6 +140,7 @@ impl View {
             prompt: Prompt::Draft,
             sheet: None,
             completion: None,
+            plainly: None,
             popup_closed: false,
             hint: None,
             show_people: true,
@@ -147,6 +152,7 @@ impl View {
             pressed: Pressed::default(),
             below: 0,
             notify: Notify::Mentions,
+            mouse: false,
             away: false,
             recent: VecDeque::new(),
             said_alone: false,
@@ -202,19 +208,21 @@ impl View {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         self.page.company.note(event);
         match event {
-            Event::Ready { me, room, open, .. } => {
+            Event::Ready { me, room, open, people, .. } => {
                 self.room_is_open = *open;
                 self.room = Some(room.clone());
-                self.page.scrollback.moved(self.now_ms, me.clone(), None);
+                people.iter().for_each(|who| self.page.meet(who));
+                self.page.moved(self.now_ms, me.clone(), None);
                 self.remark(&wording::here(&self.page.company, *open));
             }
             Event::Joined(who) => {
                 self.said_alone = false;
-                self.page.scrollback.moved(self.now_ms, who.clone(), None);
+                self.page.meet(who);
+                self.page.moved(self.now_ms, who.clone(), None);
             }
             Event::Left { who, why } => {
                 self.seen.remove(&who.id);
-                self.page.scrollback.moved(self.now_ms, who.clone(), Some(*why));
+                self.page.moved(self.now_ms, who.clone(), Some(*why));
             }
             Event::Renamed { who, was } => self.renamed(who, was.as_str()),
             Event::Message { id, from, text, action, private, mention } => {
@@ -284,6 +292,7 @@ impl View {
                 self.notice(&wording::presence_in_short(people).join("\n"));
             }
             Event::Leaving { .. } => self.leaving = true,
+            Event::TrustedNames(pins) => self.notice(&wording::trusted(pins).join("\n")),
             _ => {
                 if let Some(line) = wording::keys(event, &self.page.company) {
                     self.notice(&line);
@@ -324,6 +333,7 @@ impl View {
     }
 
     fn renamed(&mut self, who: &Person, was: &str) {
+        self.page.meet(who);
         if self.page.company.is_me(who.id) {
             return self.remark(&format!("you are now called {} (before: {was})", who.name));
         }
@@ -365,7 +375,7 @@ impl View {
         self.page.scrollback.done(number, failed.to_vec());
         if !failed.is_empty() {
             let whom = wording::whom(&self.page.company, failed);
-            self.page.scrollback.undelivered(self.now_ms, whom);
+            self.page.undelivered(self.now_ms, whom);
         }
     }
 
@@ -373,6 +383,7 @@ impl View {
     fn refused(&mut self, refusal: &Refusal<'_>) {
         match self.submitted.take() {
             Some(Submitted::Typed(line)) if self.editor.is_empty() => self.editor.set(&line),
+            Some(Submitted::Part(part)) => self.take_back(part),
             Some(Submitted::Again(number)) => self.page.scrollback.not_resent(number),
             _ => {}
         }
@@ -425,64 +436,6 @@ impl View {
                 unread.open = false;
             }
         }
-    }
-
-    /// The draft is done: it is sent, or carried out.
-    pub(super) fn submit(&mut self) {
-        let text = self.editor.text().to_owned();
-        if text.trim().is_empty() {
-            self.editor.take();
-            return;
-        }
-        if text.len() > TEXT_MAX {
-            return self.notice(&words(&Refusal::TooLong { bytes: text.len() }).line());
-        }
-        let order = match Order::parse(&text) {
-            Ok(order) => order,
-            Err(refusal) => return self.notice(&words(&refusal).line()),
-        };
-        self.editor.take();
-        self.recall.push(&text);
-        self.viewport.go_bottom();
-        self.read();
-        self.carry_out(order, &text);
-    }
-
-    fn carry_out(&mut self, order: Order<'_>, typed: &str) {
-        let page = &mut self.page;
-        match order {
-            Order::Command(Command::Quit) => self.ask(Intent::Quit),
-            Order::Command(command) => {
-                let typed = Submitted::Typed(typed.to_owned());
-                self.want(Want::Ask(Intent::Command(command.into()), Some(typed)));
-            }
-            Order::Help(None) => self.help(),
-            Order::Help(Some(help)) => {
-                self.notice(&format!("{}: {}", help.usage, help.what));
-            }
-            Order::Clear => page.scrollback.clear(),
-            Order::Debug => self.want(Want::Debug),
-            Order::Ignore(name) => {
-                let notice = page.ignore(Whom::read(name));
-                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
-            }
-            Order::Unignore(name) => {
-                let notice = page.unignore(name);
-                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
-            }
-            Order::Info => match page.scrollback.last_own() {
-                Some(entry) => self.details(entry),
-                None => self.notice("you have said nothing yet"),
-            },
-            Order::Joins(joins) => page.joins = joins,
-            Order::Clock(face) => page.face = face,
-            Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
-            Order::Mouse => self.want(Want::Mouse),
-            Order::Notify(notify) => self.notify = notify,
-            Order::Resend => self.resend(),
-            Order::Search(text) => self.search(text),
-        }
-        self.viewport.settle(&self.page, self.height);
     }
 
     /// Looks for the newest message with a text, and goes there.
@@ -564,11 +517,5 @@ impl View {
             (false, Some(rtt)) => (signs.here, tick + &wording::milliseconds(rtt)),
             (false, None) => (signs.here, tick),
         }
-    }
-
-    /// How much of a message the draft is, where that matters.
-    pub(crate) fn excess(&self) -> Option<String> {
-        let bytes = self.editor.text().len();
-        (bytes > TEXT_MAX).then(|| format!("{} of {} bytes", grouped(bytes), grouped(TEXT_MAX)))
     }
 }

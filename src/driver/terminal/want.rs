@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::driver::front::intent::Intent;
+use crate::driver::terminal::kept::Change;
 use crate::machine::SafeText;
 
 /// What is to be done that only the driver can do.
@@ -15,7 +16,9 @@ pub(crate) enum Want {
     /// Draw everything anew.
     Redraw,
     /// Report the mouse, or stop it.
-    Mouse,
+    Mouse(bool),
+    /// Remember something that was set.
+    Keep(Change),
     /// Show the tables of the machine.
     Debug,
     /// Make a noise.
@@ -29,6 +32,8 @@ pub(crate) enum Want {
 pub(crate) enum Submitted {
     /// A line: it goes back where it was typed.
     Typed(String),
+    /// One of several messages that a line is too long for: it goes back, with those behind it.
+    Part(String),
     /// A message that was said again: it was not.
     Again(u64),
 }

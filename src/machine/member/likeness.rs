@@ -7,7 +7,7 @@
 use super::{Ctx, Member, Members, Record};
 use crate::machine::event::Event;
 use crate::machine::looks::Looks;
-use crate::machine::name::Name;
+use crate::machine::name::{Look, Name};
 use crate::machine::purpose::MemberKey;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::ids::PeerId;
@@ -39,6 +39,13 @@ impl Members {
             self.looks.remove(me.key, me.id, &was.look());
         }
         self.looks.insert(me.key, me.id, &me.name.look());
+    }
+
+    /// Warns of those who are here and look like that, where the name is trusted to be somebody else's:
+    /// whom we trust is not what it was.
+    pub(crate) fn warn_other_keys(&self, look: &Look, ctx: &mut Ctx<'_>) {
+        let like = self.shown().filter(|(_, member)| member.record.look().is_like(look));
+        like.for_each(|(_, member)| member.record.warn_other_key(ctx));
     }
 
     /// Warns, once, when somebody could be taken for others who are here, or for us.

@@ -12,7 +12,7 @@ use crate::machine::name::Name;
 use crate::machine::nodeset::client::Client;
 use crate::machine::purpose::MemberKey;
 use crate::machine::speech::MESSAGES_MAX;
-use crate::machine::text::TEXT_MAX;
+use crate::machine::text::{SafeText, TEXT_MAX};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::identity::words;
 use crate::machine::who::ids::{MessageId, PeerId};
@@ -59,6 +59,8 @@ impl Peer {
             Command::Whois(whom) => self.whois(whom),
             Command::Verify(whom) => self.verify(whom),
             Command::Trust(whom) => self.trust(whom),
+            Command::Trusted => self.out.show(Event::TrustedNames(self.pins.all().collect())),
+            Command::Untrust(whom) => self.untrust(whom),
             Command::Quit | Command::Help => {}
         }
     }
@@ -188,7 +190,40 @@ impl Peer {
         let Some(member) = member else { return };
         let (who, key) = (member.record.person(), member.record.beacon().key);
         self.pins.insert(who.name.clone(), key);
+        let look = who.name.look();
         self.out.show(Event::Trusted { who, key });
+        // Somebody else who is here may go by that name already.
+        let (members, mut ctx) = self.parts();
+        members.warn_other_keys(&look, &mut ctx);
+    }
+
+    /// Forgets a name: of somebody who is here, or whoever had it.
+    fn untrust(&mut self, whom: Whom<'_>) {
+        let present = |whom| -> Option<Name> {
+            let member = self.members.get(self.find(whom).ok()?)?;
+            let (name, key) = (member.record.name(), member.record.beacon().key);
+            self.pins.holds(name, key).then(|| name.clone())
+        };
+        let (name, written) = match whom {
+            Whom::Word(word) => {
+                let called = self.pins.called(word).cloned();
+                (called.or_else(|| present(whom)), SafeText::new(word).into_owned())
+            }
+            Whom::Id(id) => (present(whom), SafeText::new(&id.to_string()).into_owned()),
+            Whom::Key(key) => {
+                (self.pins.of_key(key).cloned(), SafeText::new(&key.to_string()).into_owned())
+            }
+        };
+        let Some((name, key)) =
+            name.and_then(|name| Some((name.clone(), self.pins.remove(&name)?)))
+        else {
+            return self.refuse(Refusal::NotTrusted(written));
+        };
+        let look = name.look();
+        self.out.show(Event::Untrusted { name, key });
+        // Another name that looks like it may be trusted as well.
+        let (members, mut ctx) = self.parts();
+        members.warn_other_keys(&look, &mut ctx);
     }
 
     fn verify(&mut self, whom: Whom<'_>) {

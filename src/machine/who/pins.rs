@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::machine::name::{Look, Name};
+use crate::machine::text::fold::folded;
 use crate::machine::who::identity::{Pin, PublicKey};
 
 /// Names that are trusted at most.
@@ -34,6 +35,30 @@ impl Pins {
         let look = name.look();
         self.0.insert(name, (key, look));
         true
+    }
+
+    /// Trusts a name no more. The key that it stood for.
+    pub(crate) fn remove(&mut self, name: &Name) -> Option<PublicKey> {
+        self.0.remove(name).map(|(key, _)| key)
+    }
+
+    /// Every name, and its key.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Pin> {
+        self.0.iter().map(|(name, (key, _))| Pin { name: name.clone(), key: *key })
+    }
+
+    /// The one name that is written like this, whatever the case of its letters.
+    pub(crate) fn called(&self, word: &str) -> Option<&Name> {
+        let exact = self.0.keys().find(|name| name.as_str() == word);
+        let wanted = folded(word);
+        let mut like = self.0.keys().filter(|name| folded(name.as_str()) == wanted);
+        exact.or_else(|| like.next().filter(|_| like.next().is_none()))
+    }
+
+    /// The name that is trusted to be that key's, if there is one alone.
+    pub(crate) fn of_key(&self, key: PublicKey) -> Option<&Name> {
+        let mut names = self.0.iter().filter(|(_, (pinned, _))| *pinned == key);
+        names.next().map(|(name, _)| name).filter(|_| names.next().is_none())
     }
 
     /// Whether the name is trusted to be that key's.
@@ -70,6 +95,24 @@ mod tests {
         // Who is trusted under a name of their own may look like another.
         assert!(pins.insert(name("Bob"), other));
         assert!(!contradicts(&pins, "Bob", other) && contradicts(&pins, "bob", other));
+    }
+
+    #[test]
+    fn a_name_is_found_as_it_is_written_and_forgotten() {
+        let (bob, other) = (PublicKey([1; 32]), PublicKey([2; 32]));
+        let mut pins = Pins::default();
+        for (text, key) in [("Bob", bob), ("Zo\u{eb}", other), ("carol", other)] {
+            assert!(pins.insert(name(text), key));
+        }
+        assert_eq!(pins.called("bob"), Some(&name("Bob")));
+        assert_eq!(pins.called("ZOE\u{308}"), Some(&name("Zo\u{eb}")));
+        assert_eq!((pins.called("rob"), pins.of_key(bob)), (None, Some(&name("Bob"))));
+        assert_eq!(pins.of_key(other), None, "two names are not one");
+        assert!(pins.insert(name("bob"), other));
+        assert_eq!(pins.called("BOB"), None, "nor is one of two guessed");
+        assert_eq!(pins.called("bob"), Some(&name("bob")));
+        assert_eq!((pins.remove(&name("bob")), pins.remove(&name("bob"))), (Some(other), None));
+        assert_eq!(pins.all().count(), 3);
     }
 
     #[test]

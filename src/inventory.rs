@@ -197,7 +197,8 @@ fn the_keys_of_the_configuration_are_the_options() {
     let cli = Cli::command();
     for long in all_longs() {
         let is_key = !["config", "dir", "help", "version"].contains(&long.as_str());
-        let tried = ["true", "1", "127.0.0.1:1", "1s", "never", "x"].map(|value| {
+        let key = "5".repeat(64);
+        let tried = ["true", "1", "127.0.0.1:1", "1s", "never", "all", "x", &key].map(|value| {
             driver::options(&cli, "chat", &format!("{long} = {value}"), |_| false).err()
         });
         let unknown = |(_, what): &(usize, String)| what.starts_with("unknown key");

@@ -24,7 +24,7 @@ const STEPS_MAX: usize = 64;
 const MORNING: u64 = 1_792_745_880_000;
 
 /// What keys send, and what answers of a terminal look like.
-const KEYS: [&[u8]; 48] = [
+const KEYS: [&[u8]; 49] = [
     b"\r",
     b"\t",
     b"\x1b[Z",
@@ -73,9 +73,10 @@ const KEYS: [&[u8]; 48] = [
     b"\x1b[I",
     b"\x1b[O",
     b"\x1b[<64;3;3M",
+    b"\x1bOR",
 ];
 
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 25] = [
     "hello",
     " ",
     "/",
@@ -94,6 +95,7 @@ const WORDS: [&str; 24] = [
     "bo\t",
     "/m\t",
     "gGnNjku",
+    "tT",
     "\r\r",
     "你好",
     "e\u{301}",
@@ -352,7 +354,9 @@ impl Desk {
         self.picture.forget();
         self.picture.frame(&mut again);
         check(&again);
-        if self.plain {
+        // What is to be selected stays as it was drawn.
+        let kept = again.windows(5).any(|control| control == b"\x1b[?7h");
+        if self.plain && !kept {
             // Where every letter has one column, emulators agree.
             let mut fresh = terminal(self.size);
             fresh.process(&again);
@@ -446,7 +450,8 @@ fn check(bytes: &[u8]) {
             let (parameters, rest) = control.split_at(end.expect("a sequence ends"));
             let (last, rest) = rest.split_at(1);
             let ours = match last {
-                "h" | "l" => matches!(parameters, "?25" | "?2026"),
+                // The terminal breaks lines where they are to be selected, and nowhere else.
+                "h" | "l" => matches!(parameters, "?25" | "?2026" | "?7"),
                 "H" => parameters.split(';').all(|n| n.parse::<u16>().is_ok_and(|n| n > 0)),
                 "J" => parameters == "2",
                 "m" => parameters.starts_with('0') && !parameters.contains('?'),

@@ -100,9 +100,10 @@ impl Canvas {
             return x;
         }
         let utf8 = self.theme.utf8;
-        // Blanks in place of a TAB are as many cells.
+        // Blanks in place of a TAB are as many cells; where there is one line, a line feed is a blank.
         let cells = |grapheme| match grapheme {
             "\t" => repeat_n(" ", TAB.len()),
+            "\n" => repeat_n(" ", 1),
             _ => repeat_n(drawable(grapheme), 1),
         };
         for grapheme in text.graphemes(true).flat_map(cells) {
@@ -380,6 +381,13 @@ mod tests {
         let mut out = Vec::new();
         canvas.present(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_line_feed_is_a_blank_on_one_line() {
+        let mut canvas = Canvas::new(9, 1, THEME);
+        assert_eq!(canvas.put(0, 0, 9, "a\nb\tc", Role::Text), 8);
+        assert!(presented(&mut canvas).contains("a b    c"));
     }
 
     /// A terminal that draws each letter by itself, as many do, ends up with what was meant.

@@ -182,7 +182,7 @@ impl Plainly {
         if height > 1 {
             let fits = HINTS.into_iter().find(|hint| columns(hint) <= self.size.0);
             let (hint, _) = fitting(fits.unwrap_or(HINTS[2]), self.size.0);
-            out += &format!("\x1b[{height};1H\x1b[7m{hint}\x1b[0m");
+            out += &format!("\x1b[{height};1H\x1b[0;7m{hint}\x1b[0m");
         }
         out + "\x1b[?2026l"
     }

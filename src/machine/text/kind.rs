@@ -14,6 +14,8 @@ pub(super) const ZWSP: char = '\u{200B}';
 pub(crate) const WJ: char = '\u{2060}';
 /// Mongolian vowel separator.
 pub(super) const MVS: char = '\u{180E}';
+/// Syriac abbreviation mark: a line over the letters behind it.
+pub(super) const SAM: char = '\u{70F}';
 /// Combining grapheme joiner: keeps marks in their order.
 pub(super) const CGJ: char = '\u{34F}';
 /// Tags behind it make the flag of a part of a country of it.
@@ -184,6 +186,11 @@ pub(super) const fn is_brahmic(c: char) -> bool {
             | '\u{ABC0}'..='\u{ABFF}'
             | '\u{11000}'..='\u{11FFF}'
     )
+}
+
+/// Letters of Syriac.
+pub(super) const fn is_syriac(c: char) -> bool {
+    matches!(c, '\u{710}' | '\u{712}'..='\u{72F}' | '\u{74D}'..='\u{74F}' | '\u{860}'..='\u{86A}')
 }
 
 /// Mongolian, Todo, Sibe and Manchu.

@@ -221,6 +221,7 @@ fn joiners_in_letters() {
         ("Arabic: Urdu, with marks", "بے\u{200C}شَک"),
         ("Arabic: Kurdish", "نە\u{200C}دەهات"),
         ("Syriac", "ܫ\u{200C}ܠܡܐ"),
+        ("Syriac: an abbreviation, which its mark begins", "\u{70F}ܬܫܥ ܩܕܡ \u{70F}ܫܪ"),
         ("N'Ko", "ߒߞ\u{200D} ߏ"),
         ("Adlam", "𞤀𞤣\u{200C}𞤤𞤢𞤥"),
         ("Mongolian", "ᠰᠠᠷ\u{180E}ᠠ ᠠ\u{180B}ᠨ ᠢ\u{180C} ᠭ\u{180D} ᠠ\u{180F} ᠨ\u{200D}"),

@@ -24,7 +24,7 @@
 //! | word joiner | stays behind what can be seen; else nothing | UAX 14, WJ |
 //! | zero width space | stays behind letters of scripts without spaces; else nothing | UAX 14, SA and ZW |
 //! | Mongolian vowel separator | stays between Mongolian letters; else nothing | |
-//! | Syriac abbreviation mark | stays before a Syriac letter, also at the beginning; else nothing | Unicode 17, section 9.3 |
+//! | sign in front of a number or an abbreviation | stays before a digit, a Syriac letter, also at the beginning; else nothing | UAX 44, Prepended_Concatenation_Mark |
 //! | grapheme joiner, format controls of hieroglyphs and shorthand | stay in Hebrew and in their script; else nothing | |
 //! | any other invisible character | nothing | UAX 44, Default_Ignorable_Code_Point |
 //! | mark (takes no column of its own) | stays as one of the first 4 on a base in its line, 8 where a script stacks them | UTS 39, 5.4 |
@@ -48,9 +48,9 @@ use unicode_width::UnicodeWidthChar;
 
 use self::isolates::Isolates;
 use self::kind::{
-    BLACK_FLAG, CGJ, MVS, SAM, WJ, ZWJ, ZWNJ, ZWSP, is_bidi_control, is_brahmic, is_emoji,
-    is_hebrew, is_invisible, is_mongolian, is_noncharacter, is_spaceless, is_syriac, is_tone,
-    joins, marks_max, takes_control, takes_selector,
+    BLACK_FLAG, CGJ, MVS, WJ, ZWJ, ZWNJ, ZWSP, is_bidi_control, is_brahmic, is_emoji, is_hebrew,
+    is_invisible, is_mongolian, is_noncharacter, is_prepended, is_spaceless, is_tone, joins,
+    marks_max, takes_control, takes_prepended, takes_selector,
 };
 
 /// Longest text of one message, bytes.
@@ -278,7 +278,9 @@ impl<'a> Edits<'a> {
             ZWSP => on(is_spaceless) && self.follow(c),
             MVS => on(is_mongolian) && self.peek().is_some_and(is_mongolian) && self.follow(c),
             CGJ => on(is_hebrew) && self.carry(),
-            SAM => self.peek().is_some_and(is_syriac) && self.follow(c),
+            c if is_prepended(c) => {
+                self.peek().is_some_and(|next| takes_prepended(c, next)) && self.follow(c)
+            }
             '\u{180B}'..='\u{180D}'
             | '\u{180F}'
             | '\u{FE00}'..='\u{FE0F}'

@@ -14,8 +14,6 @@ pub(super) const ZWSP: char = '\u{200B}';
 pub(crate) const WJ: char = '\u{2060}';
 /// Mongolian vowel separator.
 pub(super) const MVS: char = '\u{180E}';
-/// Syriac abbreviation mark: a line over the letters behind it.
-pub(super) const SAM: char = '\u{70F}';
 /// Combining grapheme joiner: keeps marks in their order.
 pub(super) const CGJ: char = '\u{34F}';
 /// Tags behind it make the flag of a part of a country of it.
@@ -188,9 +186,20 @@ pub(super) const fn is_brahmic(c: char) -> bool {
     )
 }
 
-/// Letters of Syriac.
-pub(super) const fn is_syriac(c: char) -> bool {
-    matches!(c, '\u{710}' | '\u{712}'..='\u{72F}' | '\u{74D}'..='\u{74F}' | '\u{860}'..='\u{86A}')
+/// What takes no column and stands before what it is a sign of (Prepended_Concatenation_Mark).
+pub(super) const fn is_prepended(c: char) -> bool {
+    matches!(c, '\u{605}' | '\u{70F}' | '\u{890}'..='\u{891}' | '\u{8E2}')
+}
+
+/// Whether it is a sign of that: Syriac letters are shortened, and numbers of Arabic marked.
+pub(super) const fn takes_prepended(mark: char, c: char) -> bool {
+    match c {
+        '\u{710}' | '\u{712}'..='\u{72F}' | '\u{74D}'..='\u{74F}' | '\u{860}'..='\u{86A}' => {
+            mark == '\u{70F}'
+        }
+        '0'..='9' | '\u{660}'..='\u{669}' | '\u{6F0}'..='\u{6F9}' => mark != '\u{70F}',
+        _ => false,
+    }
 }
 
 /// Mongolian, Todo, Sibe and Manchu.

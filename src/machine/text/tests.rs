@@ -63,12 +63,14 @@ fn is_harmless(text: &str) -> bool {
             match c {
                 '\u{2066}'..='\u{2068}' => open += 1,
                 '\u{2069}' => open -= 1,
+                // In front of a number or an abbreviation.
+                '\u{605}' | '\u{70F}' | '\u{890}' | '\u{891}' | '\u{8E2}' => unseen += 1,
                 _ if draws_nothing => unseen += 1,
                 _ if c != '\t' && c.width() == Some(0) => marks += 1,
                 _ => (base, marks, unseen) = ((c != '\t').then_some(c), 0, 0),
             }
             let fine = match c {
-                '\t' => true,
+                '\t' | '\u{605}' | '\u{70F}' | '\u{890}' | '\u{891}' | '\u{8E2}' => true,
                 c if draws_nothing => may_stay_unseen(c),
                 c if c.is_control() => false,
                 '\u{2028}'..='\u{202E}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FFFE}'..='\u{FFFF}' => {
@@ -222,6 +224,7 @@ fn joiners_in_letters() {
         ("Arabic: Kurdish", "نە\u{200C}دەهات"),
         ("Syriac", "ܫ\u{200C}ܠܡܐ"),
         ("Syriac: an abbreviation, which its mark begins", "\u{70F}ܬܫܥ ܩܕܡ \u{70F}ܫܪ"),
+        ("Arabic: a number, and a sum of money", "\u{605}۱۲۳ \u{890}٢٥"),
         ("N'Ko", "ߒߞ\u{200D} ߏ"),
         ("Adlam", "𞤀𞤣\u{200C}𞤤𞤢𞤥"),
         ("Mongolian", "ᠰᠠᠷ\u{180E}ᠠ ᠠ\u{180B}ᠨ ᠢ\u{180C} ᠭ\u{180D} ᠠ\u{180F} ᠨ\u{200D}"),

@@ -143,9 +143,10 @@ pub(crate) struct ChatArgs {
     /// One JSON object per line in both directions
     #[arg(long, overrides_with = "plain")]
     pub(crate) json: bool,
-    /// Write the chat to this file [default: $XDG_STATE_HOME/chatrpc/ROOM.log, with a secret ROOM-TAG.log]
+    /// Write the chat to this file [default: $XDG_STATE_HOME/chatrpc/ROOM.log, with a secret ROOM-TAG.log];
+    /// on and off are no files
     #[arg(long, value_name = "PATH", env = "CHATRPC_LOG", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "")]
+    #[arg(default_missing_value = "", value_parser = log)]
     pub(crate) log: Option<String>,
     /// When to use colours on the screen
     #[arg(long, value_name = "WHEN", env = "CHATRPC_COLOR", default_value = "auto")]
@@ -330,6 +331,20 @@ pub(crate) struct WhoArgs {
 
 fn socket(text: &str) -> Result<SocketAddr, String> {
     socket_with_port(text, PORT)
+}
+
+/// What `--log` says where no file is to be written.
+pub(crate) const NO_LOG: &str = "off";
+
+/// Where the chat is written: nowhere ([`NO_LOG`]), at the usual place (empty), or a path. Words for yes and
+/// no are no paths, above all in a variable: who wants such a file writes `./no`.
+#[expect(clippy::unnecessary_wraps, reason = "a value parser")]
+fn log(text: &str) -> Result<String, String> {
+    Ok(match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => String::new(),
+        "off" | "false" | "no" | "0" | "none" => NO_LOG.to_owned(),
+        _ => text.to_owned(),
+    })
 }
 
 fn any_socket(text: &str) -> Result<SocketAddr, String> {

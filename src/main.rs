@@ -19,7 +19,7 @@ use chatrpc::driver::{self, Address, Chat, Failure, Nodeset, Say, Who, status};
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use args::{Cli, EXAMPLES, OnOff, Task};
+use args::{Cli, EXAMPLES, NO_LOG, OnOff, Task};
 use mistakes::{explain, harmless};
 
 fn main() -> ExitCode {
@@ -61,7 +61,7 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             listen: args.listen,
             plain: args.plain,
             json: args.json,
-            log: args.log.clone(),
+            log: args.log.clone().filter(|log| log != NO_LOG),
             color: args.color.into(),
             ascii: args.ascii,
             time: args.time.map(Into::into),

@@ -137,6 +137,45 @@ fn a_folder_that_is_not_absolute_is_ignored() {
 
 // ---- Paths ----
 
+/// `CHATRPC_LOG=off` wrote the chat to a file called `off`.
+#[test]
+fn a_word_for_yes_or_no_is_no_file() {
+    let home = fresh("words");
+    let chat = ["chat", NOWHERE, "-n", "x", "--no-input", "--ephemeral"];
+    let logs = |how: &dyn Fn(&mut Command)| {
+        let mut command = chatrpc(&chat);
+        command.env("HOME", &home).env("XDG_STATE_HOME", home.join("state")).current_dir(&home);
+        how(&mut command);
+        let (status, errors) = ended(&mut command);
+        assert_eq!(status, 3, "{errors}");
+        let made = home.join("state/chatrpc/lobby.log").exists();
+        let _ = fs::remove_dir_all(home.join("state"));
+        let _ = fs::remove_file(home.join("config"));
+        assert_eq!(below(&home), Vec::<String>::new());
+        made
+    };
+    for (word, on) in
+        [("off", false), ("No", false), ("0", false), ("FALSE", false), ("on", true), ("1", true)]
+    {
+        let option = format!("--log={word}");
+        let config = home.join("config");
+        let line = format!("log = {word}\n");
+        let set = |command: &mut Command| {
+            command.env("CHATRPC_LOG", word);
+        };
+        let typed = |command: &mut Command| {
+            command.arg(&option);
+        };
+        assert_eq!((logs(&set), logs(&typed)), (on, on), "{word}");
+        let configured = |command: &mut Command| {
+            fs::write(&config, &line).unwrap();
+            command.arg("--config").arg(&config);
+        };
+        assert_eq!(logs(&configured), on, "{line}");
+    }
+    fs::remove_dir_all(&home).unwrap();
+}
+
 /// A shell says what `~` is, and there is none behind `--log=` and in a file.
 #[test]
 fn a_tilde_is_the_home_folder_where_no_shell_was() {

@@ -26,16 +26,53 @@ const FIELDS: [&str; 6] = ["t", "text", "action", "to", "name", "ref"];
 pub(crate) type Reference = Box<RawValue>;
 
 /// What a line asks for, or why nothing; and its `ref`, where that can be had.
+/// A mark of byte order, with which some programs begin, is none of it.
 pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Command, String>) {
+    let line = line.strip_prefix('\u{FEFF}').unwrap_or(line);
     let mut found = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(line);
     let whole = reader.deserialize_map(&mut found).and_then(|()| reader.end());
-    let command = match (whole, found.wrong.take()) {
-        (Err(error), _) => Err(error.to_string()),
-        (Ok(()), Some(wrong)) => Err(wrong),
-        (Ok(()), None) => found.command(),
+    let (broken, command) = match (whole, found.wrong.take()) {
+        (Err(error), _) => (true, Err(error.to_string())),
+        (Ok(()), Some(wrong)) => (false, Err(wrong)),
+        (Ok(()), None) => (false, found.command()),
     };
+    if broken {
+        behind_what_is_wrong(line, &mut found);
+    }
     (found.reference(), command)
+}
+
+/// Looks for every `ref` of an object that is none: what is wrong in front of it, letters that may not stand
+/// in a text or a number that is none, hides where it ends from nobody who counts quotes and brackets.
+fn behind_what_is_wrong<'a>(line: &'a str, found: &mut Fields<'a>) {
+    const REF: usize = 5;
+    (found.values[REF], found.ambiguous) = (None, false);
+    let (mut depth, mut quoted, mut escaped, mut begins) = (0_usize, false, false, 0);
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if quoted => {
+                quoted = false;
+                let named = serde_json::from_str::<String>(&line[begins..=at]);
+                let value = line[at + 1..].trim_ascii_start().strip_prefix(':');
+                let Some(value) =
+                    value.filter(|_| depth == 1 && named.is_ok_and(|name| name == "ref"))
+                else {
+                    continue;
+                };
+                let mut values = serde_json::Deserializer::from_str(value).into_iter::<&RawValue>();
+                if let Some(Ok(value)) = values.next() {
+                    found.ambiguous |= found.values[REF].replace(value).is_some();
+                }
+            }
+            b'"' => (quoted, begins) = (true, at),
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
 }
 
 /// The `ref` in the beginning of a line, of which no more is known.
@@ -152,7 +189,28 @@ mod tests {
         ] {
             assert_eq!(seen(line), (Some(r#""a""#.to_owned()), false), "{line}");
         }
-        for line in [r#"{"ref":1,"ref":2,"t":"who"}"#, r#"{"t":"dance"}"#, "{", "", "7", "null"] {
+        for line in [
+            "{\"t\":\"send\",\"text\":\"a\tb\",\"ref\":\"a\"}",
+            "{\"t\":\"send\",\"text\":\"a\u{0}b\",\"ref\":\"a\"}",
+            r#"{"t":"send","text":"\x \" {","ref":"a"}"#,
+            r#"{"t":"send","text":NaN,"ref":"a"}"#,
+            r#"{"t":"send","text":01,"x":[{"ref":1}],"ref":"a"}"#,
+            r#"{"t":"send","text":'ref',"ref" : "a"}"#,
+        ] {
+            assert_eq!(seen(line), (Some(r#""a""#.to_owned()), false), "{line}");
+        }
+        for line in [
+            r#"{"ref":1,"ref":2,"t":"who"}"#,
+            r#"{"t":"dance"}"#,
+            r#"{"t":01,"ref":1,"ref":2}"#,
+            r#"{"t":01,"x":{"ref":1}}"#,
+            r#"{"t":01,"x":"\"ref\":1"}"#,
+            r#"["x":01,"y","ref":"#,
+            "{",
+            "",
+            "7",
+            "null",
+        ] {
             assert_eq!(seen(line), (None, false), "{line}");
         }
         let long = format!(r#"{{"t":"who","ref":"{}"}}"#, "x".repeat(REF_MAX - 1));
@@ -189,6 +247,7 @@ mod tests {
         ] {
             assert_eq!(seen(line), (None, false), "{line}");
         }
+        assert!(seen("\u{FEFF}{\"t\":\"who\"}").1);
         assert!(seen(r#" {"unknown":[{"t":1}],"t":"who","unknown":2} "#).1);
     }
 

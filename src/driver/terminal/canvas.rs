@@ -387,7 +387,10 @@ mod tests {
     fn a_line_feed_is_a_blank_on_one_line() {
         let mut canvas = Canvas::new(9, 1, THEME);
         assert_eq!(canvas.put(0, 0, 9, "a\nb\tc", Role::Text), 8);
-        assert!(presented(&mut canvas).contains("a b    c"));
+        let side = |n: u16| std::num::NonZeroU16::new(n).unwrap();
+        let mut terminal = vt100::Parser::new(side(1), side(9), 0);
+        terminal.process(presented(&mut canvas).as_bytes());
+        assert_eq!(terminal.screen().contents(), "a b    c");
     }
 
     /// A terminal that draws each letter by itself, as many do, ends up with what was meant.

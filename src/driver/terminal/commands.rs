@@ -77,7 +77,7 @@ impl<'a> Order<'a> {
             ("unignore", name) if !name.is_empty() => Self::Unignore(name),
             ("info", "") => Self::Info,
             ("joins", word) => Joins::read(word).map(Self::Joins).ok_or(usage)?,
-            ("log", path) if !path.is_empty() => Self::Log(path),
+            ("log", what) => Self::Log(log(what).ok_or(usage)?),
             ("mouse", word) => bool::read(word).map(Self::Mouse).ok_or(usage)?,
             ("notify", word) => Notify::read(word).map(Self::Notify).ok_or(usage)?,
             ("resend", "") => Self::Resend,
@@ -87,6 +87,15 @@ impl<'a> Order<'a> {
             // What is the one that is meant here is the one that is meant there.
             _ => Self::Command(Command::parse(line.trim_end())?),
         })
+    }
+}
+
+/// Where the chat is to be written: `on`, `off`, or a path. What looks like none is a slip.
+fn log(what: &str) -> Option<&str> {
+    match what.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some("on"),
+        "off" | "false" | "no" | "0" | "none" => Some("off"),
+        _ => Some(what).filter(|path| path.contains(['/', '.'])),
     }
 }
 
@@ -109,6 +118,25 @@ mod tests {
         assert_eq!(Order::parse("/find it"), Ok(Order::Search("it")));
         assert_eq!(Order::parse("/exit"), Ok(Order::Command(Command::Quit)));
         assert!(matches!(Order::parse("/join ops"), Err(Refusal::Otherwise { .. })));
+    }
+
+    #[test]
+    fn a_slip_writes_the_chat_to_no_file() {
+        for (line, what) in [
+            ("/log OFF", "off"),
+            ("/log no", "off"),
+            ("/log True", "on"),
+            ("/log ~/room.log", "~/room.log"),
+            ("/log room.log", "room.log"),
+            ("/log ./on", "./on"),
+        ] {
+            assert_eq!(Order::parse(line), Ok(Order::Log(what)), "{line}");
+        }
+        for line in
+            ["/log offf", "/log status", "/log ?", "/log --help", "/log \"\"", "/log on off"]
+        {
+            assert!(matches!(Order::parse(line), Err(Refusal::Usage(_))), "{line}");
+        }
     }
 
     fn machines(line: &str) -> Result<Order<'_>, Refusal<'_>> {

@@ -88,7 +88,7 @@ impl FromStr for Secret {
     fn from_str(text: &str) -> Result<Self, SecretError> {
         let mut digits = Zeroizing::new([0u8; 34]);
         let mut count = 0;
-        for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
+        for c in text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '\u{FEFF}')) {
             let digit = base32::digit(c.to_ascii_lowercase()).ok_or(SecretError::Shape)?;
             *digits.get_mut(count).ok_or(SecretError::Shape)? = digit;
             count += 1;
@@ -208,7 +208,7 @@ mod tests {
         let text = secret.written();
         assert_eq!(text.len(), 34);
         assert_eq!(text.parse(), Ok(secret.clone()));
-        let loose = format!(" {}-{}\n", text[..10].to_uppercase(), &text[10..]);
+        let loose = format!("\u{FEFF} {}-{}\n", text[..10].to_uppercase(), &text[10..]);
         assert_eq!(loose.parse(), Ok(secret));
     }
 

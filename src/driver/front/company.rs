@@ -190,6 +190,12 @@ impl Company {
         }
     }
 
+    /// A name that stands beside the id, or that somebody had: marked where it is trusted to be somebody
+    /// else's.
+    pub(crate) fn name(&self, who: &Person) -> String {
+        if self.is_impostor(who) { self.label(who) } else { who.name.to_string() }
+    }
+
     /// The labels of everybody, by id.
     pub(crate) fn here(&self) -> String {
         self.here.values().map(|who| self.label(who)).collect::<Vec<_>>().join(", ")

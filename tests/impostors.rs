@@ -205,6 +205,72 @@ fn whoever_goes_by_a_name_when_it_is_trusted_is_told_of() {
     assert_eq!(net.count(0, "TrustedNames([])"), 1);
 }
 
+/// Who took the name of somebody who is trusted took their place with one word, and nobody was marked.
+#[test]
+fn a_trusted_name_is_given_to_another_key_only_when_it_is_trusted_no_more() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let (bob, theirs) = (id_of(&net, 1), net.identity(1).public());
+    line(&mut net, 0, "/trust bob");
+    line(&mut net, 1, "/quit");
+    net.run(2, |_, _, _| false);
+    assert_eq!((net.count(0, "Trusted {"), net.count(0, "Left")), (1, 1));
+    let mut mallory = Insider::new(66, 9);
+    arrive(&mut net, &mut mallory, MALLORY, "bob");
+    assert_eq!((net.count(0, "Joined"), net.count(0, "OtherKey { who")), (2, 1));
+    let id = mallory.id();
+    assert_ne!(id, bob);
+    for way in [id.to_string(), format!("bob·{}", id.short()), format!("!bob·{}", id.short())] {
+        line(&mut net, 0, &format!("/trust {way}"));
+    }
+    assert_eq!((net.count(0, "Trusted {"), net.count(0, "TrustedOtherwise")), (1, 3));
+    assert_eq!(net.count(0, &format!("trusted: {theirs:?}")), 3, "{:?}", net.peers[0].2);
+    line(&mut net, 0, "/trusted");
+    assert_eq!(
+        net.count(0, &format!("TrustedNames([Pin {{ name: Name(\"bob\"), key: {theirs:?} }}])")),
+        1,
+        "{:?}",
+        net.peers[0].2
+    );
+    line(&mut net, 0, "/untrust bob");
+    line(&mut net, 0, &format!("/trust {id}"));
+    assert_eq!((net.count(0, "Trusted {"), net.count(0, "TrustedOtherwise")), (2, 3));
+}
+
+/// What was for Bob, who is trusted and gone, went to whoever came under his name.
+#[test]
+fn what_is_for_a_trusted_name_never_reaches_another_key() {
+    for name in ["bob", "Bob"] {
+        let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+        line(&mut net, 0, "/trust bob");
+        line(&mut net, 1, "/quit");
+        net.run(2, |_, _, _| false);
+        let mut mallory = Insider::new(66, 9);
+        arrive(&mut net, &mut mallory, MALLORY, name);
+        assert_eq!((net.count(0, "Joined"), net.count(0, "OtherKey { who")), (2, 1));
+        for sign in ["", "@", "!"] {
+            line(&mut net, 0, &format!("/msg {sign}{name} hunter2"));
+            line(&mut net, 0, &format!("/trust {sign}{name}"));
+        }
+        assert_eq!((net.count(0, "Refused(OtherKey"), net.count(0, "Sent")), (6, 0), "{name}");
+        assert_eq!(net.count(0, "Trusted {"), 1);
+        // Who asks about them gets an answer, and whoever means them says so.
+        line(&mut net, 0, &format!("/whois {name}"));
+        line(&mut net, 0, &format!("/verify {name}"));
+        assert_eq!((net.count(0, "Whois"), net.count(0, "Words")), (1, 1));
+        let (id, short) = (mallory.id(), mallory.id().short());
+        for way in [id.to_string(), format!("{name}·{short}"), format!("!{name}·{short}"), short]
+        {
+            line(&mut net, 0, &format!("/msg {way} hello"));
+        }
+        let to = Some(Whom::Id(id));
+        command(&mut net, 0, Command::Say { text: "hello", action: false, to });
+        assert_eq!((net.count(0, "Refused(OtherKey"), net.count(0, "Sent")), (6, 5), "{name}");
+        line(&mut net, 0, "/untrust bob");
+        line(&mut net, 0, &format!("/msg {name} hello"));
+        assert_eq!((net.count(0, "Refused(OtherKey"), net.count(0, "Sent")), (6, 6), "{name}");
+    }
+}
+
 /// Somebody shakes hands with Alice, says hello under that name, and something: then they are here.
 fn arrive(net: &mut Net, insider: &mut Insider, at: &str, name: &str) {
     let mut session = net.shake(0, at, insider);

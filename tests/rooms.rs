@@ -370,7 +370,18 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     let mut impostor = start("bob", &elsewhere);
     let mut alice = start("alice", &home);
     let warning = alice.err.wait("WARNING: !bob·");
-    assert!(warning.contains(" has another key") && warning.ends_with("/verify bob"), "{warning}");
+    let label = warning.rsplit_once("/verify ").map(|(_, label)| label.to_owned()).unwrap();
+    assert!(warning.contains(" has another key") && label.starts_with("!bob·"), "{warning}");
+    // Neither do they get the place of the one who is trusted, nor what is for them.
+    alice.say("/msg bob psst");
+    let refused = alice.err.wait("* bob here has another key than the one you trust");
+    assert!(refused.contains(&label), "{refused}");
+    alice.say(&format!("/trust {label}"));
+    let refused = alice.err.wait("* bob is trusted under another key already: ");
+    assert!(
+        refused.ends_with(&format!(" — /verify {label}; /untrust bob comes first")),
+        "{refused}"
+    );
     alice.say("/whois bob");
     assert!(!alice.err.wait(": id ").contains("trusted"));
     // Every line of theirs says so, as long as the name is trusted.
@@ -379,6 +390,8 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     impostor.say("/msg alice psst");
     let said = [alice.out.wait("it is me"), alice.out.wait("psst")];
     assert!(said[0].starts_with("!bob·") && said[1].starts_with("@!bob·"), "{said:?}");
+    alice.say(&format!("/msg {label} who are you"));
+    impostor.out.wait("@alice: who are you");
     alice.say("/trusted");
     let trusted = alice.err.wait("* bob  ");
     let key = trusted.split_whitespace().last().unwrap();
@@ -389,7 +402,8 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     assert_eq!(alice.out.wait("still me"), "bob: still me");
     alice.say("/trusted");
     alice.err.wait("* no name is trusted yet: /trust NAME");
-    leave(alice);
+    alice.end_input();
+    assert_eq!(alice.status(), 5, "two lines were refused");
     let mut alice = start("alice", &home);
     alice.say("/trusted");
     alice.err.wait("* no name is trusted yet: /trust NAME");

@@ -189,6 +189,8 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
         Refusal::Usage(_) => reason::USAGE,
         Refusal::NobodyCalled(_)
         | Refusal::NotTrusted(_)
+        | Refusal::TrustedOtherwise { .. }
+        | Refusal::OtherKey(_)
         | Refusal::NobodyWithId(_)
         | Refusal::NobodyWithKey(_) => reason::NOBODY,
         Refusal::SeveralCalled(_) | Refusal::NameOrId { .. } => reason::SEVERAL,

@@ -107,6 +107,15 @@ pub enum Refusal<'a> {
     SeveralCalled(SafeText<'a>),
     /// No name is trusted that this could mean.
     NotTrusted(SafeText<'a>),
+    /// The name of who is here is trusted already, and to stand for another key.
+    TrustedOtherwise {
+        /// The one who is here.
+        who: Person,
+        /// The key that the name stands for.
+        trusted: PublicKey,
+    },
+    /// The only one here of that name has another key than who is trusted under it, or under one like it.
+    OtherKey(Person),
     /// Nobody here has that id.
     NobodyWithId(PeerId),
     /// Nobody here has that key.
@@ -146,6 +155,8 @@ impl Refusal<'_> {
             Self::NobodyCalled(name) => Refusal::NobodyCalled(name.into_owned()),
             Self::SeveralCalled(name) => Refusal::SeveralCalled(name.into_owned()),
             Self::NotTrusted(name) => Refusal::NotTrusted(name.into_owned()),
+            Self::TrustedOtherwise { who, trusted } => Refusal::TrustedOtherwise { who, trusted },
+            Self::OtherKey(who) => Refusal::OtherKey(who),
             Self::NobodyWithId(id) => Refusal::NobodyWithId(id),
             Self::NobodyWithKey(key) => Refusal::NobodyWithKey(key),
             Self::NameOrId { word, named, begun } => {

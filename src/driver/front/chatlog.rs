@@ -177,8 +177,9 @@ fn record(event: &Event<'_>, company: &Company) -> Option<String> {
         Event::Joined(who) => format!("* {}", wording::came(&company.label(who))),
         Event::Left { who, why } => format!("* {}", wording::left(&company.label(who), *why)),
         Event::Renamed { who, was } => {
-            format!("* {was} is now called {}", company.label(who))
+            format!("* {}", wording::renamed(who, was, company))
         }
+        Event::OtherKey { .. } => format!("* {}", wording::keys(event, company)?),
         Event::Message { from, text, action, private, .. } => {
             wording::message(&company.label(from), text.as_str(), *action, *private)
         }
@@ -232,6 +233,7 @@ mod tests {
         show(Event::Message { id, from, text, action, private, mention });
         let (text, to) = (SafeText::new("psst"), Some(bob.clone()));
         show(Event::Sent { id, text, action, to, readers: 1 });
+        show(Event::OtherKey { who: bob.clone() });
         show(Event::Left { who: bob, why: Why::Quit });
         let written = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
@@ -239,7 +241,14 @@ mod tests {
             written.lines().map(|line| line.split_once('\t').unwrap().1).collect();
         assert_eq!(
             lines,
-            ["bob: one ⏎ * bob has left", "@eve → bob: psst", "* bob has left the chat!"]
+            [
+                "bob: one ⏎ * bob has left",
+                "@eve → bob: psst",
+                "* WARNING: bob has another key than the one you trust under this name, or one like it! \
+                 It may be somebody else, and what they say is marked with !: /verify \
+                 aaaaaaaaaaaae",
+                "* bob has left the chat!"
+            ]
         );
         assert!(written.starts_with("20") && written.as_bytes()[10] == b'T');
     }

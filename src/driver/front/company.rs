@@ -168,11 +168,12 @@ impl Company {
         self.here.values().filter(move |who| who.key == key).map(|who| who.id)
     }
 
-    /// What to write so that nobody else is meant: their name, or else their id.
+    /// What to write so that nobody else is meant: their name, or else their id. The name of somebody
+    /// who is trusted is not that of another who goes by it: their label is.
     pub(crate) fn address(&self, who: &Person) -> String {
-        let name = who.name.as_str();
-        let found = self.find(Whom::read(name));
-        if found.is_ok_and(|found| found == *who) { name.to_owned() } else { who.id.to_string() }
+        let named = if self.is_impostor(who) { self.label(who) } else { who.name.to_string() };
+        let found = self.find(Whom::read(&named));
+        if found.is_ok_and(|found| found == *who) { named } else { who.id.to_string() }
     }
 
     /// What somebody is called so that nobody takes them for another: `bob`, or `bob·k7f3`; and
@@ -187,6 +188,12 @@ impl Company {
         } else {
             who.name.to_string()
         }
+    }
+
+    /// A name that stands beside the id, or that somebody had: marked where it is trusted to be somebody
+    /// else's.
+    pub(crate) fn name(&self, who: &Person) -> String {
+        if self.is_impostor(who) { self.label(who) } else { who.name.to_string() }
     }
 
     /// The labels of everybody, by id.
@@ -259,6 +266,8 @@ mod tests {
         company.note(&Event::Joined(mallory.clone()));
         company.note(&Event::OtherKey { who: mallory.clone() });
         assert_eq!(company.label(&mallory), marked);
+        assert_eq!(company.address(&mallory), marked, "not by the name of who is trusted");
+        assert_eq!(company.find(Whom::read(&marked)).as_ref(), Ok(&mallory));
         let renamed = Person { name: Name::parse("mallory").unwrap(), ..mallory.clone() };
         company.note(&Event::Renamed { who: renamed.clone(), was: mallory.name.clone() });
         assert_eq!(company.label(&renamed), "mallory");

@@ -95,9 +95,7 @@ impl Lines {
             Event::Renamed { who, was } if company.is_me(who.id) => {
                 format!("you are now called {} (before: {was})", who.name)
             }
-            Event::Renamed { who, was } => {
-                format!("{was} is now called {}", company.label(who))
-            }
+            Event::Renamed { who, was } => wording::renamed(who, was, company),
             _ => return,
         };
         if !self.style.quiet {
@@ -163,7 +161,7 @@ impl Format for Lines {
                     paper.remark(format_args!("* {line}"));
                 }
             }
-            Event::People(people) => remark_all(wording::presence(people), paper),
+            Event::People(people) => remark_all(wording::presence(people, company), paper),
             Event::Help => remark_all(wording::commands(&[]), paper),
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
@@ -251,7 +249,9 @@ fn remark_all(lines: Vec<String>, paper: &mut Paper) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Health, MessageId, Name, PeerId, Person, PublicKey, SafeText, Why};
+    use crate::machine::{
+        Health, MessageId, Name, PeerId, Person, Presence, PublicKey, SafeText, Why,
+    };
 
     fn who(id: u64, name: &str) -> Person {
         // Another person for each id.
@@ -375,6 +375,36 @@ mod tests {
         let label = format!("!bob·{}", mallory.id.short());
         assert_eq!(out, format!("bob: before\n{label}: hi\n@{label}: /me psst\n"));
         assert!(err.starts_with(&format!("* WARNING: {label} has another key")), "{err}");
+    }
+
+    /// In the answer to `/who`, and in what they were called before, they looked like anybody.
+    #[test]
+    fn an_impostor_is_marked_among_those_who_are_here_and_as_what_they_were() {
+        let mallory = who(1 << 60, "bob");
+        let presence = Presence {
+            who: mallory.clone(),
+            addr: None,
+            rtt: None,
+            unacked: 0,
+            reads: true,
+            silent: core::time::Duration::ZERO,
+            trusted: false,
+        };
+        let renamed = Person { name: Name::parse("mallory").unwrap(), ..mallory.clone() };
+        let (_, err) = shown(
+            Style::default(),
+            &[
+                Event::People(vec![presence.clone()]),
+                Event::OtherKey { who: mallory.clone() },
+                Event::People(vec![presence]),
+                Event::Renamed { who: renamed, was: mallory.name.clone() },
+            ],
+        );
+        let (label, id) = (format!("!bob·{}", mallory.id.short()), mallory.id);
+        let lines: Vec<&str> = err.lines().collect();
+        assert!(lines[1].starts_with(&format!("* bob   {id}")), "{err}");
+        assert!(lines[4].starts_with(&format!("* {label}  {id}")), "{err}");
+        assert_eq!(lines[5], format!("* {label} is now called mallory"));
     }
 
     #[test]

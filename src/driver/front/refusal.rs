@@ -1,8 +1,9 @@
 //! Why a line was not carried out, in words.
 
+use crate::driver::front::company::IMPOSTOR;
 use crate::driver::front::numbers::grouped;
 use crate::driver::os::failure::{Failure, status};
-use crate::machine::{NameProblem, Refusal, TEXT_MAX};
+use crate::machine::{NameProblem, Person, PublicKey, Refusal, TEXT_MAX};
 
 /// A refusal for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
         Refusal::NotTrusted(name) => {
             ("nobody", format!("no name is trusted like '{name}'"), Some("/trusted".to_owned()))
         }
+        Refusal::TrustedOtherwise { who, trusted } => return trusted_otherwise(who, trusted),
+        Refusal::OtherKey(who) => return other_key(who),
         Refusal::NobodyWithId(id) => {
             ("nobody", format!("nobody here has the id {id}"), Some("/who".to_owned()))
         }
@@ -83,6 +86,34 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
         Refusal::NotJoined => ("not_joined", "not in the room: nothing was sent".to_owned(), None),
     };
     Words { code, what, hint }
+}
+
+/// Somebody is to be trusted under a name that is trusted to be another's.
+fn trusted_otherwise(who: &Person, trusted: &PublicKey) -> Words {
+    let (name, label) = (&who.name, marked(who));
+    let [trusted, here] = [trusted, &who.key].map(|key| key.to_string()[..8].to_owned());
+    let what = format!(
+        "{name} is trusted under another key already: {trusted}…, and {label} has {here}…: \
+         nothing was changed"
+    );
+    let hint = format!("/verify {label}; /untrust {name} comes first");
+    Words { code: "other_key", what, hint: Some(hint) }
+}
+
+/// A trusted name was written, and who has it here is not who is trusted.
+fn other_key(who: &Person) -> Words {
+    let what = format!(
+        "{} here has another key than the one you trust under this name, or one like it: \
+         nothing was sent or changed",
+        who.name
+    );
+    let hint = format!("write {} or {} to mean them all the same", marked(who), who.id);
+    Words { code: "other_key", what, hint: Some(hint) }
+}
+
+/// Somebody under a trusted name with another key, as they are shown.
+fn marked(who: &Person) -> String {
+    format!("{IMPOSTOR}{}·{}", who.name, who.id.short())
 }
 
 /// Why a name cannot be had.

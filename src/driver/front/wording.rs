@@ -61,6 +61,12 @@ pub(crate) fn came(label: &str) -> String {
     format!("{label} has entered the chat!")
 }
 
+/// Somebody is called otherwise.
+pub(crate) fn renamed(who: &Person, was: &Name, company: &Company) -> String {
+    let before = company.name(&Person { name: was.clone(), ..who.clone() });
+    format!("{before} is now called {}", company.label(who))
+}
+
 /// Somebody went.
 pub(crate) fn left(label: &str, why: Why) -> String {
     match why {
@@ -112,14 +118,14 @@ pub(crate) fn nodeset(health: Health, company: &Company, since: &str) -> String 
 }
 
 /// The answer to `/who`.
-pub(crate) fn presence(people: &[Presence]) -> Vec<String> {
+pub(crate) fn presence(people: &[Presence], company: &Company) -> Vec<String> {
     if people.is_empty() {
         return vec!["nobody else is here".to_owned()];
     }
     let head = ["name", "id", "address", "round trip", "unsent"].map(str::to_owned);
     let rows = people.iter().map(|presence| {
         [
-            presence.who.name.to_string(),
+            company.name(&presence.who),
             presence.who.id.to_string(),
             presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
             presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
@@ -130,9 +136,9 @@ pub(crate) fn presence(people: &[Presence]) -> Vec<String> {
 }
 
 /// The answer to `/who` where there is less room.
-pub(crate) fn presence_in_short(people: &[Presence]) -> Vec<String> {
+pub(crate) fn presence_in_short(people: &[Presence], company: &Company) -> Vec<String> {
     if people.is_empty() {
-        return presence(people);
+        return presence(people, company);
     }
     let rows = people.iter().map(|presence| {
         let unsent = match presence.unacked {
@@ -140,7 +146,7 @@ pub(crate) fn presence_in_short(people: &[Presence]) -> Vec<String> {
             unacked => format!("{unacked} unsent"),
         };
         [
-            format!("{} ({})", presence.who.name, presence.who.id),
+            format!("{} ({})", company.name(&presence.who), presence.who.id),
             presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
             presence.addr.map_or_else(|| "no address".to_owned(), |addr| addr.to_string()),
             unsent,

@@ -76,6 +76,8 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
         Refusal::SeveralCalled(_) => "several",
         Refusal::NameOrId { .. } => "name or id",
         Refusal::NotTrusted(_) => "not trusted",
+        Refusal::TrustedOtherwise { .. } => "trusted otherwise",
+        Refusal::OtherKey(_) => "another key",
         Refusal::Name(_) => "name",
         Refusal::Backlog { .. } => "backlog",
         Refusal::NotJoined => "not joined",

@@ -81,7 +81,7 @@ impl Slot {
                 all.filter(|[value, _]| value.starts_with(part)).map(Candidate::Value).collect()
             }
             Self::Open(_) => Vec::new(),
-            Self::Somebody(_) => named(part.strip_prefix('@').unwrap_or(part)),
+            Self::Somebody(_) => named(part.trim_start_matches(['@', '!'])),
             // Behind a blank Tab has another meaning.
             Self::Text { .. } if part.is_empty() => Vec::new(),
             Self::Text { .. } => named(part.strip_prefix('@').unwrap_or(part)),

@@ -1469,6 +1469,16 @@ fn what_an_impostor_says_is_marked_wherever_it_stands() {
         let people = room.text();
         let row = people.lines().find(|row| row.contains("● !Bob") || row.contains("* !Bob"));
         assert!(row.is_some(), "{people}");
+        // What Tab writes is the label: the name alone means somebody else.
+        for draft in [&b"/msg bo"[..], b"/msg !bo"] {
+            room.press(draft);
+            room.press(b"\t");
+            if !room.text().contains(&format!("/msg {marked} ")) {
+                room.press(b"\t");
+            }
+            room.shows(&format!("/msg {marked} "));
+            room.press(b"\x15");
+        }
         room.picture.resize(40, 12);
         room.shows(&marked);
         room.show(&Event::Trusted { who: mallory.clone(), key: mallory.key });

@@ -224,7 +224,7 @@ impl View {
                 self.seen.remove(&who.id);
                 self.page.moved(self.now_ms, who.clone(), Some(*why));
             }
-            Event::Renamed { who, was } => self.renamed(who, was.as_str()),
+            Event::Renamed { who, was } => self.renamed(who, was),
             Event::Message { id, from, text, action, private, mention } => {
                 let private = private.then(|| from.clone());
                 self.heard(Said {
@@ -289,7 +289,7 @@ impl View {
                 self.notice(&wording::nodeset(*health, &self.page.company, &since));
             }
             Event::People(people) => {
-                self.notice(&wording::presence_in_short(people).join("\n"));
+                self.notice(&wording::presence_in_short(people, &self.page.company).join("\n"));
             }
             Event::Leaving { .. } => self.leaving = true,
             Event::TrustedNames(pins) => self.notice(&wording::trusted(pins).join("\n")),
@@ -332,13 +332,13 @@ impl View {
         }
     }
 
-    fn renamed(&mut self, who: &Person, was: &str) {
+    fn renamed(&mut self, who: &Person, was: &Name) {
         self.page.meet(who);
         if self.page.company.is_me(who.id) {
             return self.remark(&format!("you are now called {} (before: {was})", who.name));
         }
-        let label = self.page.label(who);
-        self.remark(&format!("{was} is now called {label}"));
+        let line = wording::renamed(who, was, &self.page.company);
+        self.remark(&line);
     }
 
     fn heard(&mut self, said: Said) {

@@ -80,7 +80,7 @@ impl Record {
         &self.name
     }
 
-    pub(super) const fn look(&self) -> &Look {
+    pub(crate) const fn look(&self) -> &Look {
         &self.look
     }
 

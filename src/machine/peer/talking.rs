@@ -66,7 +66,7 @@ impl Peer {
     }
 
     pub(super) fn say(&mut self, text: &str, action: bool, to: Option<Whom<'_>>) {
-        match to.map(|to| self.find(to)) {
+        match to.map(|to| self.find_meant(to)) {
             None => self.say_to(text, action, Audience::Everybody),
             Some(Ok(key)) => self.say_to(text, action, Audience::One(key)),
             Some(Err(refusal)) => self.refuse(refusal),
@@ -128,6 +128,22 @@ impl Peer {
         self.members.key_of(found).ok_or(Refusal::NobodyWithId(found))
     }
 
+    /// Who is meant by something that is done to them. A trusted name means who is trusted, and nobody
+    /// else who goes by it: those are meant by their label, their id or their key.
+    fn find_meant<'a>(&self, whom: Whom<'a>) -> Result<MemberKey, Refusal<'a>> {
+        let found = self.find(whom)?;
+        let Some(member) = self.members.get(found) else { return Ok(found) };
+        let record = &member.record;
+        let by_name = match whom {
+            Whom::Word(word) => Name::parse(word).is_ok_and(|name| name == *record.name()),
+            Whom::Id(_) | Whom::Key(_) => false,
+        };
+        if by_name && self.pins.contradict(record.name(), record.look(), record.beacon().key) {
+            return Err(Refusal::OtherKey(record.person()));
+        }
+        Ok(found)
+    }
+
     pub(super) fn nick(&mut self, wanted: &str) {
         let name = match Name::parse(wanted) {
             Ok(name) => name,
@@ -183,12 +199,16 @@ impl Peer {
     }
 
     fn trust(&mut self, whom: Whom<'_>) {
-        let member = match self.find(whom) {
+        let member = match self.find_meant(whom) {
             Ok(key) => self.members.get(key),
             Err(refusal) => return self.refuse(refusal),
         };
         let Some(member) = member else { return };
         let (who, key) = (member.record.person(), member.record.beacon().key);
+        // Whoever took the name of somebody would have taken their place, and all marks with it.
+        if let Some(trusted) = self.pins.key_of(&who.name).filter(|trusted| *trusted != key) {
+            return self.refuse(Refusal::TrustedOtherwise { who, trusted });
+        }
         self.pins.insert(who.name.clone(), key);
         let look = who.name.look();
         self.out.show(Event::Trusted { who, key });

@@ -61,9 +61,14 @@ impl Pins {
         names.next().map(|(name, _)| name).filter(|_| names.next().is_none())
     }
 
+    /// The key that the name is trusted to stand for.
+    pub(crate) fn key_of(&self, name: &Name) -> Option<PublicKey> {
+        self.0.get(name).map(|(pinned, _)| *pinned)
+    }
+
     /// Whether the name is trusted to be that key's.
     pub(crate) fn holds(&self, name: &Name, key: PublicKey) -> bool {
-        self.0.get(name).is_some_and(|(pinned, _)| *pinned == key)
+        self.key_of(name) == Some(key)
     }
 
     /// Whether the name is trusted to be somebody else's, or could be taken for one that is.

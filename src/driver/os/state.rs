@@ -38,7 +38,7 @@ pub(crate) fn change(name: &str, how: impl FnOnce(&str) -> String) -> io::Result
             Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
             read => read?,
         };
-        replace(&path, &how(&before))
+        replace(&path, how(&before).as_bytes())
     };
     changed().map_err(|error| about(&path, &error))
 }

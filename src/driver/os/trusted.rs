@@ -87,7 +87,7 @@ impl Trusted {
         let _lock = locked(&lock_path).map_err(|error| failed(&lock_path, error))?;
         self.pins = read(path).map_err(|error| failed(path, error))?;
         how(&mut self.pins)?;
-        replace(path, &written(&self.pins)).map_err(|error| failed(path, error))
+        replace(path, written(&self.pins).as_bytes()).map_err(|error| failed(path, error))
     }
 }
 

@@ -200,6 +200,47 @@ fn a_value_that_can_be_left_out_stands_behind_its_sign() {
     fs::remove_dir_all(&home).unwrap();
 }
 
+// ---- Whom we trust ----
+
+/// One byte ended every chat, with a hint about the key; a line was erased by the next /trust.
+#[test]
+fn a_line_of_trusted_names_that_means_nothing_is_told_of_and_stays() {
+    let (_nodeset, addr) = nodeset();
+    let _bob = person(&addr, "bob");
+    let home = fresh("known");
+    let folder = home.join("chatrpc");
+    fs::create_dir(&folder).unwrap();
+    let known = folder.join("known");
+    let rest = format!(" {} carol\n", "82".repeat(32));
+    let strange = [&b"caf\xe9"[..], rest.as_bytes()].concat();
+    fs::write(&known, [&b"# friends\n"[..], &strange].concat()).unwrap();
+    let start = || {
+        let mut command = chatrpc(&["chat", &addr, "-n", "alice", "--plain", "--commands"]);
+        Process::of(command.env("XDG_DATA_HOME", &home).stdin(Stdio::piped()))
+    };
+    let mut alice = start();
+    let told =
+        format!("* {}:2: this line names nobody to trust, and stays as it is", known.display());
+    assert_eq!(alice.err.wait("names nobody"), told);
+    alice.say("/trust bob");
+    alice.err.wait("bob");
+    alice.end_input();
+    assert_eq!(alice.status(), 0, "{}", alice.errors());
+    let text = fs::read(&known).unwrap();
+    assert!(text.ends_with(&strange) && text.iter().filter(|&&byte| byte == b'\n').count() == 3);
+
+    // What cannot be read at all is not the key.
+    fs::remove_file(&known).unwrap();
+    fs::create_dir(&known).unwrap();
+    let mut alice = start();
+    let (status, errors) = (alice.status(), alice.errors());
+    let what = format!("error: whom you trust is not known: {}: ", known.display());
+    assert!(status == 2 && errors.starts_with(&what), "{errors}");
+    assert!(errors.contains("move it away to trust nobody yet"), "{errors}");
+    assert!(!errors.contains("--ephemeral"), "{errors}");
+    fs::remove_dir_all(&home).unwrap();
+}
+
 // ---- Where the nodeset is ----
 
 /// `who` wanted an address, and `send` one where there was a setting.

@@ -200,6 +200,28 @@ fn a_value_that_can_be_left_out_stands_behind_its_sign() {
     fs::remove_dir_all(&home).unwrap();
 }
 
+/// Users of services often have no home. There is no file below what is no folder.
+#[test]
+fn a_home_that_is_no_folder_is_none() {
+    let (_nodeset, addr) = nodeset();
+    let mut alice = person(&addr, "alice");
+    let start = |args: &[&str]| {
+        let mut command = chatrpc(args);
+        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env_remove(name);
+        }
+        ended(command.env("HOME", "/dev/null"))
+    };
+    for args in [&["who", &addr][..], &["secret"], &["send", "--ephemeral", &addr, "hi"]] {
+        let (status, errors) = start(args);
+        assert!(status == 0 && !errors.contains("directory"), "{args:?}: {errors}");
+    }
+    alice.out.wait("tester: hi");
+    // A file that was asked for is to be there.
+    let (status, errors) = start(&["who", &addr, "--config", "/dev/null/config"]);
+    assert!(status == 2 && errors.contains("/dev/null/config: Not a directory"), "{errors}");
+}
+
 // ---- Whom we trust ----
 
 /// One byte ended every chat, with a hint about the key; a line was erased by the next /trust.

@@ -200,6 +200,32 @@ fn a_value_that_can_be_left_out_stands_behind_its_sign() {
     fs::remove_dir_all(&home).unwrap();
 }
 
+/// An empty one was a file in no folder, or the usual file.
+#[test]
+fn a_path_is_not_empty() {
+    let folder = fresh("empty-paths");
+    let config = folder.join("config");
+    fs::write(&config, "log = \"\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    for (args, option) in [
+        (&["who", NOWHERE, "--config="][..], "--config"),
+        (&["--config", "", "secret"], "--config"),
+        (&["man", "--dir="], "--dir"),
+        (&["man", "--dir", ""], "--dir"),
+        (&["chat", NOWHERE, "-n", "x", "--log="], "--log"),
+        (&["chat", NOWHERE, "-n", "x", "--secret-file="], "--secret-file"),
+        (&["chat", NOWHERE, "-n", "x", "--config", config], "config:1: log = \"\""),
+    ] {
+        let mut command = chatrpc(args);
+        let (status, errors) = ended(command.env("HOME", &folder).current_dir(&folder));
+        let first = errors.lines().next().unwrap_or_default();
+        assert_eq!(status, 2, "{args:?}: {errors}");
+        assert!(first.contains(option) && first.contains("a path is not empty"), "{errors}");
+    }
+    assert_eq!(below(&folder), ["./config"], "nothing is written");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 /// Users of services often have no home. There is no file below what is no folder.
 #[test]
 fn a_home_that_is_no_folder_is_none() {
@@ -303,6 +329,7 @@ fn the_part_that_is_wrong_is_named() {
         (&["nodeset", "--listen", "127.0.0.1:99999"], "the port '99999' is no number from 0"),
         (&["nodeset", "--advertise", "[::1]:"], "the port '' is no number from 0 to 65535"),
         (&["chat", "--listen", "here:1"], "not ADDR:PORT"),
+        (&["nodeset", "--max-nodes", "0"], "'--max-nodes <N>': 1 at least: nobody could join"),
     ] {
         let (status, errors) = ended(&mut chatrpc(args));
         assert!(status == 2 && errors.contains(what), "{args:?}: {errors}");
@@ -342,6 +369,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         ("name = # me", "1: name = # me: '#' begins a comment"),
         // Also what is another command's.
         ("max-nodes = all", "1: max-nodes = all: write a number, as 1024"),
+        ("max-nodes = 0", "1: max-nodes = 0: 1 at least"),
     ] {
         let (status, errors) = read(text, &chat);
         let first = format!("error: {}:{what}", file.display());

@@ -46,7 +46,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Options from this file, one `name = alice` per line; `none` reads no file
-    #[arg(long, global = true, value_name = "PATH|none")]
+    #[arg(long, global = true, value_name = "PATH|none", value_parser = path)]
     pub(crate) config: Option<String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) enum Task {
         #[arg(value_name = "COMMAND")]
         command: Option<String>,
         /// Write every page into this folder
-        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        #[arg(long, value_name = "DIR", conflicts_with = "command", value_parser = path)]
         dir: Option<String>,
     },
 }
@@ -102,10 +102,14 @@ impl RoomArgs {
 
 fn secret_source(text: &str) -> Result<SecretSource, String> {
     match text {
-        "" => Err("not a path".to_owned()),
         "-" => Ok(SecretSource::Stdin),
-        path => Ok(SecretSource::File(driver::at_home(path))),
+        text => path(text).map(|path| SecretSource::File(driver::at_home(&path))),
     }
+}
+
+/// A path, as it was written.
+fn path(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a path is not empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 #[derive(Args, Debug)]
@@ -116,7 +120,7 @@ pub(crate) struct NodesetArgs {
     /// Print this address for others, when this computer cannot know it
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket)]
     pub(crate) advertise: Option<SocketAddr>,
-    /// Serve at most this many people
+    /// Serve at most this many people, 1 at least
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count)]
     pub(crate) max_nodes: usize,
 }
@@ -146,7 +150,7 @@ pub(crate) struct ChatArgs {
     /// Write the chat to this file [default: $XDG_STATE_HOME/chatrpc/ROOM.log, with a secret ROOM-TAG.log];
     /// on and off are no files
     #[arg(long, value_name = "PATH", env = "CHATRPC_LOG", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "", value_parser = log)]
+    #[arg(default_missing_value = "on", value_parser = log)]
     pub(crate) log: Option<String>,
     /// When to use colours on the screen
     #[arg(long, value_name = "WHEN", env = "CHATRPC_COLOR", default_value = "auto")]
@@ -338,12 +342,11 @@ pub(crate) const NO_LOG: &str = "off";
 
 /// Where the chat is written: nowhere ([`NO_LOG`]), at the usual place (empty), or a path. Words for yes and
 /// no are no paths, above all in a variable: who wants such a file writes `./no`.
-#[expect(clippy::unnecessary_wraps, reason = "a value parser")]
 fn log(text: &str) -> Result<String, String> {
     Ok(match text.to_ascii_lowercase().as_str() {
         "on" | "true" | "yes" | "1" => String::new(),
         "off" | "false" | "no" | "0" | "none" => NO_LOG.to_owned(),
-        _ => text.to_owned(),
+        _ => path(text)?,
     })
 }
 
@@ -372,7 +375,10 @@ fn socket_with_port(text: &str, port: u16) -> Result<SocketAddr, String> {
 }
 
 fn count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| "write a number, as 1024".to_owned())
+    match text.parse() {
+        Ok(0) => Err("1 at least: nobody could join".to_owned()),
+        number => number.map_err(|_| "write a number, as 1024".to_owned()),
+    }
 }
 
 /// `500ms`, `5s`, `1m`.
@@ -408,6 +414,24 @@ mod tests {
         for text in ["", "5", "s", "5h", "-1s", "1.5s", "99999999999999999m"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn paths() {
+        for refused in [path(""), log("")] {
+            assert_eq!(refused, Err("a path is not empty".to_owned()));
+        }
+        assert!(secret_source("").is_err());
+        assert_eq!(log("room.log"), Ok("room.log".to_owned()));
+        let alone = Cli::try_parse_from(["chatrpc", "chat", "--log"]).unwrap();
+        let Some(Task::Chat(chat)) = alone.task else { panic!("no chat") };
+        assert_eq!(chat.log.as_deref(), Some(""), "the usual file");
+    }
+
+    #[test]
+    fn at_least_one() {
+        assert_eq!(count("1"), Ok(1));
+        assert!(count("0").is_err() && count("00").is_err() && count("").is_err());
     }
 
     #[test]

@@ -38,11 +38,16 @@ pub(crate) fn arguments(
     let Some((path, must_exist)) = path(asked) else { return Ok(Vec::new()) };
     let text = match read_text(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => String::new(),
+        Err(error) if is_absent(&error) && !must_exist => String::new(),
         Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
     };
     options(cli, task, &text, |name| driver::variable(name).is_some())
         .map_err(|(line, what)| wrong(format!("{}:{line}: {what}", path.display())))
+}
+
+/// There is no file: also where the home is no folder, as /dev/null for a service.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn wrong(what: String) -> Failure {

@@ -64,7 +64,11 @@ pub(crate) const FILES: &[Entry] = &[
     ),
     ("$XDG_DATA_HOME/chatrpc/key (~/.local/share)", JOIN, "Who you are. Nobody else may read it."),
     ("$XDG_DATA_HOME/chatrpc/incarnation", JOIN, "The last process that used the key."),
-    ("$XDG_DATA_HOME/chatrpc/known", JOIN, "Whom you trust (/trust)."),
+    (
+        "$XDG_DATA_HOME/chatrpc/known",
+        JOIN,
+        "Whom you trust (/trust): a key and a name on each line. Lines that name nobody stay.",
+    ),
     (
         "$XDG_STATE_HOME/chatrpc/settings (~/.local/state)",
         CHAT,

@@ -400,9 +400,17 @@ fn signals_leave_properly() {
     let (_nodeset, addr) = nodeset();
     let mut alice = person(&addr, "alice");
     // What a hangup means depends on whether there is a terminal: tests/screen.rs, tests/files.rs.
-    let others = ["QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "IO", "ABRT"];
-    let numbers = [3, 10, 12, 14, 26, 27, 24, 29, 6];
+    let others =
+        ["QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "IO", "ABRT", "TRAP", "SYS"];
+    let numbers = [3, 10, 12, 14, 26, 27, 24, 29, 6, 5, 31];
     let others = others.into_iter().zip(numbers).map(|(signal, number)| (signal, 128 + number));
+    // What Linux alone has: SIGSTKFLT, SIGPWR, and the real-time signals, which have but numbers.
+    let special: &[_] = if cfg!(target_os = "linux") {
+        &[("STKFLT", 144), ("PWR", 158), ("36", 164), ("50", 178), ("64", 192)]
+    } else {
+        &[]
+    };
+    let others = others.chain(special.iter().copied());
     for (signal, status) in [("TERM", 143), ("INT", 0)].into_iter().chain(others) {
         if support::is_ignored(signal) {
             continue;

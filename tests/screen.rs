@@ -660,7 +660,7 @@ fn a_shell_takes_the_terminal_and_gives_it_back() {
 #[test]
 fn every_way_out_gives_the_terminal_back() {
     type Leave = fn(&mut Terminal);
-    let ways: [(&str, Leave, i32); 9] = [
+    let mut ways: Vec<(&str, Leave, i32)> = vec![
         ("ctrl-c", |alice| alice.press(CTRL_C), 0),
         ("ctrl-d", |alice| alice.press("\x04"), 0),
         ("reading", |alice| alice.press(format!("{F6}{CTRL_C}")), 0),
@@ -670,11 +670,20 @@ fn every_way_out_gives_the_terminal_back() {
         ("sighup", |alice| alice.signal(Signal::HUP), 129),
         ("sigquit", |alice| alice.signal(Signal::QUIT), 131),
         ("sigusr1", |alice| alice.signal(Signal::USR1), 138),
+        ("sigtrap", |alice| alice.signal(Signal::TRAP), 133),
+        ("sigsys", |alice| alice.signal(Signal::SYS), 159),
     ];
+    #[cfg(target_os = "linux")]
+    ways.extend([
+        ("sigstkflt", (|alice| alice.signal(Signal::STKFLT)) as Leave, 144),
+        ("sigpwr", |alice| alice.signal(Signal::POWER), 158),
+        ("sig36", |alice| alice.signal_number(36), 164),
+        ("sigrtmax", |alice| alice.signal_number(64), 192),
+    ]);
     let (_nodeset, addr) = nodeset();
     let mut bob = person(&addr, "bob");
     let mut here = Vec::new();
-    for (name, ..) in ways {
+    for (name, ..) in &ways {
         let Some(alice) = Terminal::join(&addr, name, USUAL) else { return };
         here.push(alice);
     }

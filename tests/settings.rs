@@ -239,6 +239,95 @@ fn a_value_that_can_be_left_out_stands_behind_its_sign() {
     fs::remove_dir_all(&home).unwrap();
 }
 
+/// An empty one was a file in no folder, or the usual file.
+#[test]
+fn a_path_is_not_empty() {
+    let folder = fresh("empty-paths");
+    let config = folder.join("config");
+    fs::write(&config, "log = \"\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    for (args, option) in [
+        (&["who", NOWHERE, "--config="][..], "--config"),
+        (&["--config", "", "secret"], "--config"),
+        (&["man", "--dir="], "--dir"),
+        (&["man", "--dir", ""], "--dir"),
+        (&["chat", NOWHERE, "-n", "x", "--log="], "--log"),
+        (&["chat", NOWHERE, "-n", "x", "--secret-file="], "--secret-file"),
+        (&["chat", NOWHERE, "-n", "x", "--config", config], "config:1: log = \"\""),
+    ] {
+        let mut command = chatrpc(args);
+        let (status, errors) = ended(command.env("HOME", &folder).current_dir(&folder));
+        let first = errors.lines().next().unwrap_or_default();
+        assert_eq!(status, 2, "{args:?}: {errors}");
+        assert!(first.contains(option) && first.contains("a path is not empty"), "{errors}");
+    }
+    assert_eq!(below(&folder), ["./config"], "nothing is written");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Users of services often have no home. There is no file below what is no folder.
+#[test]
+fn a_home_that_is_no_folder_is_none() {
+    let (_nodeset, addr) = nodeset();
+    let mut alice = person(&addr, "alice");
+    let start = |args: &[&str]| {
+        let mut command = chatrpc(args);
+        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env_remove(name);
+        }
+        ended(command.env("HOME", "/dev/null"))
+    };
+    for args in [&["who", &addr][..], &["secret"], &["send", "--ephemeral", &addr, "hi"]] {
+        let (status, errors) = start(args);
+        assert!(status == 0 && !errors.contains("directory"), "{args:?}: {errors}");
+    }
+    alice.out.wait("tester: hi");
+    // A file that was asked for is to be there.
+    let (status, errors) = start(&["who", &addr, "--config", "/dev/null/config"]);
+    assert!(status == 2 && errors.contains("/dev/null/config: Not a directory"), "{errors}");
+}
+
+// ---- Whom we trust ----
+
+/// One byte ended every chat, with a hint about the key; a line was erased by the next /trust.
+#[test]
+fn a_line_of_trusted_names_that_means_nothing_is_told_of_and_stays() {
+    let (_nodeset, addr) = nodeset();
+    let _bob = person(&addr, "bob");
+    let home = fresh("known");
+    let folder = home.join("chatrpc");
+    fs::create_dir(&folder).unwrap();
+    let known = folder.join("known");
+    let rest = format!(" {} carol\n", "82".repeat(32));
+    let strange = [&b"caf\xe9"[..], rest.as_bytes()].concat();
+    fs::write(&known, [&b"# friends\n"[..], &strange].concat()).unwrap();
+    let start = || {
+        let mut command = chatrpc(&["chat", &addr, "-n", "alice", "--plain", "--commands"]);
+        Process::of(command.env("XDG_DATA_HOME", &home).stdin(Stdio::piped()))
+    };
+    let mut alice = start();
+    let told =
+        format!("* {}:2: this line names nobody to trust, and stays as it is", known.display());
+    assert_eq!(alice.err.wait("names nobody"), told);
+    alice.say("/trust bob");
+    alice.err.wait("bob");
+    alice.end_input();
+    assert_eq!(alice.status(), 0, "{}", alice.errors());
+    let text = fs::read(&known).unwrap();
+    assert!(text.ends_with(&strange) && text.iter().filter(|&&byte| byte == b'\n').count() == 3);
+
+    // What cannot be read at all is not the key.
+    fs::remove_file(&known).unwrap();
+    fs::create_dir(&known).unwrap();
+    let mut alice = start();
+    let (status, errors) = (alice.status(), alice.errors());
+    let what = format!("error: whom you trust is not known: {}: ", known.display());
+    assert!(status == 2 && errors.starts_with(&what), "{errors}");
+    assert!(errors.contains("move it away to trust nobody yet"), "{errors}");
+    assert!(!errors.contains("--ephemeral"), "{errors}");
+    fs::remove_dir_all(&home).unwrap();
+}
+
 // ---- Where the nodeset is ----
 
 /// `who` wanted an address, and `send` one where there was a setting.
@@ -279,6 +368,7 @@ fn the_part_that_is_wrong_is_named() {
         (&["nodeset", "--listen", "127.0.0.1:99999"], "the port '99999' is no number from 0"),
         (&["nodeset", "--advertise", "[::1]:"], "the port '' is no number from 0 to 65535"),
         (&["chat", "--listen", "here:1"], "not ADDR:PORT"),
+        (&["nodeset", "--max-nodes", "0"], "'--max-nodes <N>': 1 at least: nobody could join"),
     ] {
         let (status, errors) = ended(&mut chatrpc(args));
         assert!(status == 2 && errors.contains(what), "{args:?}: {errors}");
@@ -318,6 +408,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         ("name = # me", "1: name = # me: '#' begins a comment"),
         // Also what is another command's.
         ("max-nodes = all", "1: max-nodes = all: write a number, as 1024"),
+        ("max-nodes = 0", "1: max-nodes = 0: 1 at least"),
     ] {
         let (status, errors) = read(text, &chat);
         let first = format!("error: {}:{what}", file.display());

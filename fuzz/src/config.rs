@@ -113,15 +113,15 @@ fn check_address(text: &str) {
 /// Files that are written by us, and perhaps by somebody else.
 fn check_kept(script: &mut Script<'_>) {
     const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-    let mut text = String::new();
+    let mut text = Vec::new();
     for _ in 0..script.below(8) {
         if !script.one_in(8) {
-            text += KEY;
+            text.extend(KEY.bytes());
         }
-        text += script.pick(&[" ", "  ", "", "\t"]);
+        text.extend(script.pick(&[" ", "  ", "", "\t"]).bytes());
         let len = script.below(24);
-        text += &String::from_utf8_lossy(script.bytes(len));
-        text += script.pick(&["\n", "\r\n", "\u{2028}", ""]);
+        text.extend(script.bytes(len));
+        text.extend(script.pick(&["\n", "\r\n", "\u{2028}", ""]).bytes());
     }
     let kept = trial::known(&text);
     assert_eq!(trial::known(&kept), kept, "what was written is read as it was");

@@ -17,7 +17,7 @@ use crate::driver::os::clock::Zone;
 use crate::driver::os::failure::Failure;
 use crate::driver::os::identity;
 use crate::driver::os::splitter::Splitter;
-use crate::driver::os::trusted;
+use crate::driver::os::trusted::Contents;
 use crate::driver::terminal::alert::{Alert, Dialect};
 use crate::driver::terminal::decoder::Decoder;
 use crate::driver::terminal::picture::Picture;
@@ -166,8 +166,8 @@ pub fn rung(text: &SafeText<'_>) -> Vec<Vec<u8>> {
 }
 
 /// The file of trusted names, read and written again.
-pub fn known(text: &str) -> String {
-    trusted::written(&trusted::parse(text))
+pub fn known(bytes: &[u8]) -> Vec<u8> {
+    Contents::parse(bytes).written()
 }
 
 /// What becomes of lines that somebody types, or pastes, where nothing marks a paste.

@@ -313,6 +313,13 @@ impl Terminal {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Sends a signal by its number: the real-time signals have no names.
+    pub fn signal_number(&mut self, number: i32) {
+        let (number, pid) = (number.to_string(), self.pid().as_raw_nonzero().to_string());
+        let sent = Command::new("kill").args(["-s", &number, &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    }
+
     /// The letter of the process's state: `R`, `S`, `T`, `Z`.
     pub fn state(&mut self) -> char {
         let path = format!("/proc/{}/stat", self.pid().as_raw_nonzero());

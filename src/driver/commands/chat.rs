@@ -22,7 +22,7 @@ use crate::driver::os::failure::{Failure, status, unreadable};
 use crate::driver::os::identity::{Keeper, leave_no_core};
 use crate::driver::os::shell;
 use crate::driver::os::shown::stderr_has_colour;
-use crate::driver::os::signals::{OTHERS, Signal};
+use crate::driver::os::signals::{Signal, others};
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
 use crate::driver::terminal::kept::Kept;
@@ -233,7 +233,7 @@ impl Plan {
         }
         let keeper = if self.ephemeral { Keeper::ephemeral()? } else { Keeper::load()? };
         let mut watched = vec![Signal::Interrupt, Signal::Terminate, Signal::Hangup];
-        watched.extend(OTHERS);
+        watched.extend(others());
         if self.screen.is_some() || self.interactive {
             watched.extend([Signal::Resize, Signal::Suspend, Signal::Continue]);
         }

@@ -17,7 +17,7 @@ use crate::driver::os::event_loop::{NODESET, Program, World, run};
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::notify::Notify;
 use crate::driver::os::shell;
-use crate::driver::os::signals::{self, OTHERS, Signal};
+use crate::driver::os::signals::{self, Signal, others};
 use crate::driver::os::stdio;
 use crate::machine::{Registry, RegistryConfig, Time};
 
@@ -47,7 +47,7 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 /// When the address cannot be bound, or the operating system fails.
 pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
     let mut watched = vec![Signal::Interrupt, Signal::Terminate];
-    watched.extend(OTHERS);
+    watched.extend(others());
     if !signals::has_terminal() {
         // There is nothing to read anew, and no terminal that could be gone.
         watched.push(Signal::Hangup);

@@ -96,6 +96,11 @@ impl Presenter {
             return self.trust_for_now(event, &label, &why);
         }
         self.show(event);
+        if self.ready
+            && let Some(trouble) = self.trusted.take_trouble()
+        {
+            self.seat.note(&Note::Remark(trouble));
+        }
         if let Event::Untrusted { name, .. } = event
             && let Err(error) = self.trusted.remove(name)
         {

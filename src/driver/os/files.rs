@@ -4,7 +4,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -19,7 +19,10 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 const OTHERS_WRITE: u32 = 0o022;
 
 /// The longest text that is read as a whole, bytes.
-const TEXT_FILE_MAX: usize = 1 << 20;
+pub(crate) const TEXT_FILE_MAX: usize = 1 << 20;
+
+/// Links that lead from one to another, at most.
+const LINKS_MAX: usize = 40;
 
 /// Opens a file, and nothing else: a pipe would block who opens, reads or writes it, and a device may
 /// have no end, or become the terminal of who opens it.
@@ -102,16 +105,41 @@ pub(crate) fn locked(path: &Path) -> io::Result<File> {
     lock(&file).map(|()| file)
 }
 
-/// Writes a file, whole or not at all. Whoever holds the lock is the only one who does.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
+/// Writes a file, whole or not at all. Whoever holds the lock is the only one who does. A link stays
+/// one: what it leads to is written, whether it is there or not.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = target(path)?;
+    // Added to the whole name: in another folder, a name with another ending may be somebody's.
+    let mut new = path.clone().into_os_string();
+    new.push(".new");
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
     fs::rename(&new, path)
+}
+
+/// Where the links at a path lead.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            Ok(next) => path = path.parent().unwrap_or(Path::new("/")).join(next),
+            // It is no link, or there is nothing.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
+                ) =>
+            {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::LOOP.into())
 }
 
 /// The same error, with the file it is about.
@@ -144,6 +172,30 @@ mod tests {
         assert_eq!(read_text(&file).unwrap_err().to_string(), "not a text");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o602)).unwrap();
         assert_eq!(read_text(&file).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_written() {
+        use std::os::unix::fs::symlink;
+        let folder = std::env::temp_dir().join(format!("chatrpc-links-{}", std::process::id()));
+        let elsewhere = folder.join("elsewhere");
+        fs::create_dir_all(&elsewhere).unwrap();
+        let (link, end) = (folder.join("known"), elsewhere.join("dot.known"));
+        fs::write(elsewhere.join("dot.new"), "theirs").unwrap();
+        symlink("elsewhere/middle", &link).unwrap();
+        symlink("dot.known", elsewhere.join("middle")).unwrap();
+        for text in ["one", "two"] {
+            replace(&link, text.as_bytes()).unwrap();
+            assert!(link.is_symlink() && elsewhere.join("middle").is_symlink());
+            assert!(!end.is_symlink());
+            assert_eq!(fs::read_to_string(&end).unwrap(), text);
+        }
+        assert_eq!(fs::read_to_string(elsewhere.join("dot.new")).unwrap(), "theirs");
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 3, "nothing is left behind");
+        symlink("round", folder.join("round")).unwrap();
+        assert!(replace(&folder.join("round"), b"x").is_err());
+        assert!(folder.join("round").is_symlink());
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -103,13 +103,16 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let failure = refused(format!("{}: {error}", path.display()));
     match error.kind() {
         io::ErrorKind::InvalidData => failure.hint("move it away to get a new one"),
-        // What the system denies is not denied for the file's mode alone.
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-            let mode = if path.is_dir() { 700 } else { 600 };
-            failure.hint(format!("chmod {mode} {}", quote(&path.display().to_string())))
-        }
-        _ => failure,
+        _ => closing(path, error).into_iter().fold(failure, Failure::hint),
     }
+}
+
+/// How to make a file ours that we refuse because others could have written it.
+pub(crate) fn closing(path: &Path, error: &io::Error) -> Option<String> {
+    // What the system denies is not denied for the file's mode alone.
+    let ours = error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none();
+    let mode = if path.is_dir() { 700 } else { 600 };
+    ours.then(|| format!("chmod {mode} {}", quote(&path.display().to_string())))
 }
 
 /// The 32 bytes of a key file; `None` when there is none.

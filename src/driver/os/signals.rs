@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mio::{Interest, Registry, Token};
 use rustix::fs::OFlags;
 use signal_hook::consts::{
-    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1,
-    SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
+    SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
 };
-use signal_hook::flag;
+use signal_hook::{flag, low_level};
 use signal_hook_mio::v1_0::Signals as Source;
 
 /// A signal: somebody wants the program to end, or its terminal is another.
@@ -30,23 +30,40 @@ pub(crate) enum Signal {
     Suspend,
     /// The terminal is ours again.
     Continue,
-    /// One of [`OTHERS`]: it would end the program at once, and means no more than that it is to end.
+    /// One of [`others`]: it would end the program at once, and means no more than that it is to end.
     Other(i32),
+}
+
+/// What ends a program everywhere, beside the signals above. Those of a fault (SIGSEGV, SIGBUS,
+/// SIGILL, SIGFPE) are not watched for: what raised one would raise it again.
+const USUAL: [i32; 11] = [
+    SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO, SIGABRT, SIGTRAP,
+    SIGSYS,
+];
+
+/// What else does on Linux: no power, no coprocessor, and the real-time signals that the C library
+/// does not keep for itself.
+#[cfg(target_os = "linux")]
+fn special() -> impl Iterator<Item = i32> {
+    let first = if cfg!(target_env = "musl") { 35 } else { 34 };
+    let power = rustix::process::Signal::POWER.as_raw();
+    #[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64")))]
+    let fault = Some(rustix::process::Signal::STKFLT.as_raw());
+    #[cfg(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))]
+    let fault = None;
+    [power].into_iter().chain(fault).chain(first..=64)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn special() -> impl Iterator<Item = i32> {
+    core::iter::empty()
 }
 
 /// What else ends a program that does not watch for it, and can be watched for. Nobody sends these by
 /// mistake but somebody who tries, and a terminal and a room are to be left all the same.
-pub(crate) const OTHERS: [Signal; 9] = [
-    Signal::Other(SIGQUIT),
-    Signal::Other(SIGUSR1),
-    Signal::Other(SIGUSR2),
-    Signal::Other(SIGALRM),
-    Signal::Other(SIGVTALRM),
-    Signal::Other(SIGPROF),
-    Signal::Other(SIGXCPU),
-    Signal::Other(SIGIO),
-    Signal::Other(SIGABRT),
-];
+pub(crate) fn others() -> impl Iterator<Item = Signal> {
+    USUAL.into_iter().chain(special()).map(Signal::Other)
+}
 
 impl Signal {
     const fn number(self) -> i32 {
@@ -79,7 +96,12 @@ impl Signals {
             wanted.iter().copied().filter(|&signal| !is_ignored(signal)).collect();
         let by_default = Arc::new(AtomicBool::new(false));
         for signal in &watched {
-            flag::register_conditional_default(signal.number(), Arc::clone(&by_default))?;
+            let (number, by_default) = (signal.number(), Arc::clone(&by_default));
+            if is_emulated(*signal) {
+                flag::register_conditional_default(number, by_default)?;
+            } else {
+                flag::register_conditional_shutdown(number, status(*signal).into(), by_default)?;
+            }
         }
         let mut source = Source::new(watched.iter().map(|signal| signal.number()))?;
         registry.register(&mut source, token, Interest::READABLE)?;
@@ -109,9 +131,18 @@ pub(crate) fn status(signal: Signal) -> u8 {
     u8::try_from(128 + signal.number()).unwrap_or(u8::MAX)
 }
 
+/// Whether there is somebody to do what the signal does where nobody watches for it. Of the others
+/// all that is known is that they end the program.
+fn is_emulated(signal: Signal) -> bool {
+    signal != Signal::Other(SIGIO) && low_level::signal_name(signal.number()).is_some()
+}
+
 /// Does what the signal does where nobody watches for it.
 pub(crate) fn obey(signal: Signal) {
-    if let Err(error) = signal_hook::low_level::emulate_default_handler(signal.number()) {
+    if !is_emulated(signal) {
+        low_level::exit(status(signal).into());
+    }
+    if let Err(error) = low_level::emulate_default_handler(signal.number()) {
         log::debug!("{signal:?} does nothing: {error}");
     }
 }

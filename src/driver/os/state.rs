@@ -14,8 +14,14 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
     let folder = base_folder("XDG_STATE_HOME", ".local/state")
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, none))?
         .join("chatrpc");
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    let named = |error: io::Error| {
+        // A home that is no folder (/dev/null, of a service) is none.
+        let kind = match error.kind() {
+            io::ErrorKind::NotADirectory => io::ErrorKind::NotFound,
+            kind => kind,
+        };
+        io::Error::new(kind, format!("{}: {error}", folder.display()))
+    };
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     let ours = made.and_then(|()| check_ours(&fs::metadata(&folder)?));
     ours.map_err(named)?;
@@ -38,7 +44,7 @@ pub(crate) fn change(name: &str, how: impl FnOnce(&str) -> String) -> io::Result
             Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
             read => read?,
         };
-        replace(&path, &how(&before))
+        replace(&path, how(&before).as_bytes())
     };
     changed().map_err(|error| about(&path, &error))
 }

@@ -1,16 +1,19 @@
 //! Whom we trust, kept beside our key: one `KEY NAME` a line. A name in here under another key is a
 //! loud warning.
 //!
-//! Several processes of one key may add to the file: each reads it again before it writes.
+//! Several processes of one key may add to the file: each reads it again before it writes. Lines that
+//! mean nothing are told of, and stay: behind one that somebody damaged may be a name that is trusted.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::driver::os::failure::Failure;
-use crate::driver::os::files::{about, check_ours, locked, open_regular, replace, text_of};
-use crate::driver::os::identity::unreadable;
+use crate::driver::os::failure::{Failure, status};
+use crate::driver::os::files::{
+    TEXT_FILE_MAX, about, check_ours, locked, open_regular, read_whole, replace,
+};
+use crate::driver::os::identity::closing;
 use crate::machine::{Name, Pin, PublicKey};
 
 /// Names that are kept, as many as the machine holds. A name that does not fit is refused: none that
@@ -25,6 +28,18 @@ pub(crate) struct Trusted {
     /// `None` when nothing is to be kept.
     path: Option<PathBuf>,
     pins: Pins,
+    /// What is to be said of the file.
+    trouble: Option<String>,
+}
+
+/// A file of names, read.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pins: Pins,
+    /// The lines that are no name and its key, as they stand.
+    others: Vec<Vec<u8>>,
+    /// The numbers of those that are not blank, nor a comment.
+    strange: Vec<usize>,
 }
 
 /// Why a name is not kept.
@@ -55,8 +70,14 @@ impl Trusted {
         let Some(path) = folder.map(|folder| folder.join("known")) else {
             return Ok(Self::default());
         };
-        let pins = read(&path).map_err(|error| unreadable(&path, &error))?;
-        Ok(Self { path: Some(path), pins })
+        let contents = read(&path).map_err(|error| unreadable(&path, &error))?;
+        let trouble = contents.trouble(&path);
+        Ok(Self { path: Some(path), pins: contents.pins, trouble })
+    }
+
+    /// What is to be said of lines that mean nothing, once.
+    pub(crate) fn take_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
     }
 
     pub(crate) fn pins(&self) -> Vec<Pin> {
@@ -85,10 +106,67 @@ impl Trusted {
         let failed = |path: &Path, error| NotKept::File(about(path, &error));
         let lock_path = path.with_extension("lock");
         let _lock = locked(&lock_path).map_err(|error| failed(&lock_path, error))?;
-        self.pins = read(path).map_err(|error| failed(path, error))?;
-        how(&mut self.pins)?;
-        replace(path, &written(&self.pins)).map_err(|error| failed(path, error))
+        let mut contents = read(path).map_err(|error| failed(path, error))?;
+        how(&mut contents.pins)?;
+        let bytes = contents.written();
+        if bytes.len() > TEXT_FILE_MAX {
+            // Nobody would read it again.
+            return Err(NotKept::Full);
+        }
+        self.pins = contents.pins;
+        replace(path, &bytes).map_err(|error| failed(path, error))
     }
+}
+
+impl Contents {
+    /// What the bytes of a file say.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let mut contents = Self::default();
+        for (number, line) in (1..).zip(bytes.split_inclusive(|&byte| byte == b'\n')) {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if pin(line).is_some_and(|pin| keep(&mut contents.pins, pin).is_ok()) {
+                continue;
+            }
+            let text = line.trim_ascii();
+            if !text.is_empty() && !text.starts_with(b"#") {
+                contents.strange.push(number);
+            }
+            contents.others.push(line.to_vec());
+        }
+        contents
+    }
+
+    /// The same as a file.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        let pins = self.pins.iter().map(|(name, key)| format!("{key} {name}\n").into_bytes());
+        let others = self.others.iter().map(|line| [line, &b"\n"[..]].concat());
+        pins.chain(others).flatten().collect()
+    }
+
+    fn trouble(&self, path: &Path) -> Option<String> {
+        let (first, more) = self.strange.split_first()?;
+        let what = match more.len() {
+            0 => "this line names nobody to trust, and stays as it is".to_owned(),
+            1 => "this line and another name nobody to trust, and stay as they are".to_owned(),
+            more => format!("this line and {more} more name nobody to trust, and stay as they are"),
+        };
+        Some(format!("{}:{first}: {what}", path.display()))
+    }
+}
+
+/// The name and the key on a line.
+fn pin(line: &[u8]) -> Option<Pin> {
+    let line = core::str::from_utf8(line).ok()?;
+    let (key, name) = line.strip_suffix('\r').unwrap_or(line).split_once(' ')?;
+    Some(Pin { name: Name::parse(name).ok()?, key: key.parse().ok()? })
+}
+
+/// Why the file is not used, and what to do about it.
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let what = format!("whom you trust is not known: {}: {error}", path.display());
+    let hint = closing(path, error);
+    let hint = hint.unwrap_or_else(|| "mend it, or move it away to trust nobody yet".to_owned());
+    Failure::new(status::USAGE, "identity", what).hint(hint)
 }
 
 fn keep(pins: &mut Pins, pin: Pin) -> Result<(), NotKept> {
@@ -99,29 +177,14 @@ fn keep(pins: &mut Pins, pin: Pin) -> Result<(), NotKept> {
     Ok(())
 }
 
-fn read(path: &Path) -> io::Result<Pins> {
+fn read(path: &Path) -> io::Result<Contents> {
     let file = match open_regular(OpenOptions::new().read(true), path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pins::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::default()),
         Err(error) => return Err(error),
     };
     check_ours(&file.metadata()?)?;
-    Ok(parse(&text_of(&file)?))
-}
-
-/// The names in a file.
-pub(crate) fn parse(text: &str) -> Pins {
-    // A line that is none was not written here; it is left out with the next that is.
-    let pins = text.lines().filter_map(|line| {
-        let (key, name) = line.split_once(' ')?;
-        Some((Name::parse(name).ok()?, key.parse::<PublicKey>().ok()?))
-    });
-    pins.collect()
-}
-
-/// The same as a file.
-pub(crate) fn written(pins: &Pins) -> String {
-    pins.iter().map(|(name, key)| format!("{key} {name}\n")).collect()
+    Ok(Contents::parse(&read_whole(&file, TEXT_FILE_MAX)?))
 }
 
 #[cfg(test)]
@@ -155,6 +218,73 @@ mod tests {
         assert!(Trusted::load(Some(&folder)).unwrap().pins().is_empty());
         fs::remove_dir_all(&folder).unwrap();
         assert!(Trusted::load(None).unwrap().pins().is_empty());
+    }
+
+    #[test]
+    fn lines_that_mean_nothing_are_told_of_and_stay() {
+        let folder = fresh("known-strange");
+        let file = folder.join("known");
+        let key = PublicKey([1; 32]);
+        let text = format!("# my friends\n\n{key} bob\r\n{key} caf");
+        let bytes = [text.as_bytes(), b"\xe9\nff carol\n<<<<<<< HEAD"].concat();
+        fs::write(&file, bytes).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
+        assert_eq!(known.pins(), [pin("bob", 1)], "the others are no less trusted for it");
+        let what = "this line and 2 more name nobody to trust, and stay as they are";
+        assert_eq!(known.take_trouble(), Some(format!("{}:4: {what}", file.display())));
+        assert_eq!(known.take_trouble(), None, "it is said once");
+        known.add(pin("dave", 2)).unwrap();
+        known.remove(&pin("bob", 1).name).unwrap();
+        let text = format!("{} dave\n# my friends\n\n{key} caf", PublicKey([2; 32]));
+        let left = [text.as_bytes(), b"\xe9\nff carol\n<<<<<<< HEAD\n"].concat();
+        assert_eq!(fs::read(&file).unwrap(), left);
+        fs::write(&file, "# all is well\n\n").unwrap();
+        assert_eq!(Trusted::load(Some(&folder)).unwrap().take_trouble(), None);
+        // What would not be read again is not written.
+        fs::write(&file, "x".repeat(TEXT_FILE_MAX)).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
+        assert!(matches!(known.add(pin("bob", 1)), Err(NotKept::Full)));
+        assert_eq!(fs::metadata(&file).unwrap().len(), TEXT_FILE_MAX as u64);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn names_above_the_limit_are_told_of_and_stay() {
+        let folder = fresh("known-above");
+        let line = |number| format!("{} n{number}\n", PublicKey([1; 32]));
+        let text: String = (0..KNOWN_MAX + 2).map(line).collect();
+        fs::write(folder.join("known"), &text).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
+        assert_eq!(known.pins().len(), KNOWN_MAX);
+        assert!(known.take_trouble().unwrap().contains(&format!(":{}: ", KNOWN_MAX + 1)));
+        known.remove(&pin("n0", 1).name).unwrap();
+        let text = fs::read_to_string(folder.join("known")).unwrap();
+        assert_eq!(text.lines().count(), KNOWN_MAX + 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_has_a_hint_of_its_own() {
+        let folder = fresh("known-unreadable");
+        fs::create_dir(folder.join("known")).unwrap();
+        let failure = Trusted::load(Some(&folder)).unwrap_err();
+        assert!(failure.what.starts_with("whom you trust is not known: "), "{}", failure.what);
+        assert_eq!(failure.hints, ["mend it, or move it away to trust nobody yet"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_elsewhere_stays_there() {
+        let folder = fresh("known-linked");
+        fs::create_dir(folder.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere/known", folder.join("known")).unwrap();
+        let mut known = Trusted::load(Some(&folder)).unwrap();
+        known.add(pin("bob", 1)).unwrap();
+        known.add(pin("carol", 2)).unwrap();
+        assert!(folder.join("known").is_symlink());
+        let elsewhere = Trusted::load(Some(&folder.join("elsewhere"))).unwrap();
+        assert_eq!(elsewhere.pins(), [pin("bob", 1), pin("carol", 2)]);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

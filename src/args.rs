@@ -343,11 +343,11 @@ pub(crate) const NO_LOG: &str = "off";
 /// Where the chat is written: nowhere ([`NO_LOG`]), at the usual place (empty), or a path. Words for yes and
 /// no are no paths, above all in a variable: who wants such a file writes `./no`.
 fn log(text: &str) -> Result<String, String> {
-    Ok(match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => String::new(),
-        "off" | "false" | "no" | "0" | "none" => NO_LOG.to_owned(),
-        _ => path(text)?,
-    })
+    match driver::yes_or_no(text) {
+        Some(true) => Ok(String::new()),
+        Some(false) => Ok(NO_LOG.to_owned()),
+        None => path(text),
+    }
 }
 
 fn any_socket(text: &str) -> Result<SocketAddr, String> {

@@ -34,9 +34,13 @@ const CTRL_Z: &str = "\x1a";
 
 /// A terminal and somebody in line mode who see each other.
 fn two(addr: &str) -> Option<(Terminal, Process)> {
-    let alice = Terminal::join(addr, "alice", USUAL)?;
-    let bob = person(addr, "bob");
-    let (mut alice, mut bob) = (alice, bob);
+    two_at(addr, &[])
+}
+
+/// The same, of whom Alice says more.
+fn two_at(addr: &str, more: &[&str]) -> Option<(Terminal, Process)> {
+    let mut alice = Terminal::join_with(addr, "alice", more, Setup::default())?;
+    let mut bob = person(addr, "bob");
     alice.see("bob has entered the chat!");
     bob.err.wait_anywhere("alice");
     Some((alice, bob))
@@ -293,12 +297,7 @@ fn a_paste_of_several_lines_asks_first() {
 #[test]
 fn lines_pasted_where_there_is_no_screen_ask_first() {
     let (_nodeset, addr) = nodeset();
-    let Some(mut alice) = Terminal::join_with(&addr, "alice", &["--plain"], Setup::default())
-    else {
-        return;
-    };
-    let mut bob = person(&addr, "bob");
-    alice.see("bob has entered the chat!");
+    let Some((mut alice, mut bob)) = two_at(&addr, &["--plain"]) else { return };
     alice.press("my password\n/msg bob psst\n/quit\n");
     alice.see("* 3 lines came at once (31 bytes), as of a paste: y says them as one message");
     alice.say("no");
@@ -422,12 +421,7 @@ fn what_is_set_is_set_in_the_next_run() {
 #[test]
 fn what_arrives_where_there_is_no_screen_leaves_the_line_that_is_typed_alone() {
     let (_nodeset, addr) = nodeset();
-    let Some(mut alice) = Terminal::join_with(&addr, "alice", &["--plain"], Setup::default())
-    else {
-        return;
-    };
-    let mut bob = person(&addr, "bob");
-    alice.see("bob has entered the chat!");
+    let Some((mut alice, mut bob)) = two_at(&addr, &["--plain"]) else { return };
     let rows = |alice: &Terminal| -> Vec<String> {
         let rows = alice.rows().into_iter().map(|row| row.trim_end().to_owned());
         rows.filter(|row| !row.is_empty()).collect()

@@ -53,7 +53,7 @@ pub use commands::options::options;
 pub use commands::who::{Who, who};
 pub use front::stamp::TimeShown;
 pub use net::address::{Address, PORT};
-pub use os::environment::{at_home, base_folder, variable};
+pub use os::environment::{at_home, base_folder, variable, yes_or_no};
 pub use os::failure::{Failure, status};
 pub use os::files::read_text;
 pub use os::logging::log_to_stderr;

@@ -70,10 +70,7 @@ impl Lines {
 
     /// Has the time stand before what is said next.
     fn stamp(&self, paper: &mut Paper) {
-        paper.before = match self.style.time {
-            TimeShown::Off => String::new(),
-            time => time.before(&self.zone, unix_ms()),
-        };
+        paper.before = self.style.time.before(&self.zone, unix_ms());
     }
 
     /// Who comes, goes, and is called what: noise, for some.

@@ -25,54 +25,27 @@ const FIELDS: [&str; 6] = ["t", "text", "action", "to", "name", "ref"];
 /// `ref` as it was written.
 pub(crate) type Reference = Box<RawValue>;
 
-/// What a line asks for, or why nothing; and its `ref`, where that can be had.
-/// A mark of byte order, with which some programs begin, is none of it.
+/// What a line asks for, or why nothing; and its `ref`, where that can be had. A mark of byte order, with
+/// which some programs begin, is none of it.
 pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Command, String>) {
     let line = line.strip_prefix('\u{FEFF}').unwrap_or(line);
     let mut found = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(line);
     let whole = reader.deserialize_map(&mut found).and_then(|()| reader.end());
-    let (broken, command) = match (whole, found.wrong.take()) {
-        (Err(error), _) => (true, Err(error.to_string())),
-        (Ok(()), Some(wrong)) => (false, Err(wrong)),
-        (Ok(()), None) => (false, found.command()),
+    let command = match (whole, found.wrong.take()) {
+        (Err(error), _) => {
+            found = Fields::of_a_broken_one(line);
+            Err(error.to_string())
+        }
+        (Ok(()), Some(wrong)) => Err(wrong),
+        (Ok(()), None) => found.command(),
     };
-    if broken {
-        behind_what_is_wrong(line, &mut found);
-    }
     (found.reference(), command)
 }
 
-/// Looks for every `ref` of an object that is none: what is wrong in front of it, letters that may not stand
-/// in a text or a number that is none, hides where it ends from nobody who counts quotes and brackets.
-fn behind_what_is_wrong<'a>(line: &'a str, found: &mut Fields<'a>) {
-    const REF: usize = 5;
-    (found.values[REF], found.ambiguous) = (None, false);
-    let (mut depth, mut quoted, mut escaped, mut begins) = (0_usize, false, false, 0);
-    for (at, byte) in line.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' if quoted => {
-                quoted = false;
-                let named = serde_json::from_str::<String>(&line[begins..=at]);
-                let value = line[at + 1..].trim_ascii_start().strip_prefix(':');
-                let Some(value) =
-                    value.filter(|_| depth == 1 && named.is_ok_and(|name| name == "ref"))
-                else {
-                    continue;
-                };
-                let mut values = serde_json::Deserializer::from_str(value).into_iter::<&RawValue>();
-                if let Some(Ok(value)) = values.next() {
-                    found.ambiguous |= found.values[REF].replace(value).is_some();
-                }
-            }
-            b'"' => (quoted, begins) = (true, at),
-            b'{' | b'[' if !quoted => depth += 1,
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
+/// The value that a text begins with.
+fn beginning(text: &str) -> Option<&RawValue> {
+    serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
 }
 
 /// The `ref` in the beginning of a line, of which no more is known.
@@ -93,6 +66,32 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Those of an object that is none. What is wrong somewhere, letters that may not stand in a text or a
+    /// number that is none, hides what stands behind it from nobody who counts quotes and brackets.
+    fn of_a_broken_one(line: &'a str) -> Self {
+        let mut found = Self::default();
+        let (mut depth, mut quoted, mut escaped, mut begins) = (0_usize, false, false, 0);
+        for (at, byte) in line.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' if quoted => {
+                    quoted = false;
+                    let value = line[at + 1..].trim_ascii_start().strip_prefix(':');
+                    let value = value.filter(|_| depth == 1).and_then(beginning);
+                    if let Some((key, value)) = beginning(&line[begins..=at]).zip(value) {
+                        found.put(key, value);
+                    }
+                }
+                b'"' => (quoted, begins) = (true, at),
+                b'{' | b'[' if !quoted => depth += 1,
+                b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        found
+    }
+
     fn put(&mut self, key: &RawValue, value: &'a RawValue) {
         let name: String = match serde_json::from_str(key.get()) {
             Ok(name) => name,

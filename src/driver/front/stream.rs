@@ -172,8 +172,7 @@ impl Stream {
         self.keys.as_mut().filter(|keys| keys.modes.entered())
     }
 
-    /// Whether lines of standard error go the way of those of standard output, and both behind the
-    /// line that is typed.
+    /// What is to be shown goes out: around the line that is typed, where that stands in its way.
     fn queue(&mut self) {
         let (mut out, mut err) =
             (core::mem::take(&mut self.paper.out), core::mem::take(&mut self.paper.err));

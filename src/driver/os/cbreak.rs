@@ -73,9 +73,8 @@ impl Drop for Cbreak {
 
 /// Whether an output goes to the terminal that standard input is.
 pub(crate) fn is_same_terminal(output: impl AsFd) -> bool {
-    let terminal = |fd: &dyn Fn() -> rustix::io::Result<rustix::fs::Stat>| fd().ok();
-    let input = terminal(&|| fstat(rustix::stdio::stdin()));
-    let there = terminal(&|| fstat(&output));
-    let same = |one: rustix::fs::Stat, other: rustix::fs::Stat| one.st_rdev == other.st_rdev;
-    isatty(&output) && input.zip(there).is_some_and(|(one, other)| same(one, other))
+    let (Ok(input), Ok(there)) = (fstat(rustix::stdio::stdin()), fstat(&output)) else {
+        return false;
+    };
+    isatty(&output) && input.st_rdev == there.st_rdev
 }

@@ -13,6 +13,15 @@ pub fn variable(name: impl AsRef<OsStr>) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// What a word for yes or no says, in any case.
+pub fn yes_or_no(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" | "none" => Some(false),
+        _ => None,
+    }
+}
+
 /// The folder that a variable of XDG names, else the one at its place in the home folder.
 pub fn base_folder(name: &str, in_home: &str) -> Option<PathBuf> {
     absolute(name).or_else(|| Some(absolute("HOME")?.join(in_home)))

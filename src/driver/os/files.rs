@@ -35,6 +35,23 @@ pub(crate) fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result
     Ok(file)
 }
 
+/// A file to be read, if it is there.
+pub(crate) fn open_if_there(path: &Path) -> io::Result<Option<File>> {
+    match open_regular(OpenOptions::new().read(true), path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// The same, of a file that nobody else could have written.
+pub(crate) fn open_ours(path: &Path) -> io::Result<Option<File>> {
+    let file = open_if_there(path)?;
+    if let Some(file) = &file {
+        check_ours(&file.metadata()?)?;
+    }
+    Ok(file)
+}
+
 /// Everything in a file, which has at most `max` bytes. It may be a secret.
 pub(crate) fn read_whole(file: &File, max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     // Whole from the beginning: what grows leaves a copy behind.

@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use crate::driver::os::clock::{started, unix_ms};
 use crate::driver::os::environment::base_folder;
 use crate::driver::os::failure::{Failure, status};
-use crate::driver::os::files::{check_ours, lock, open_regular, read_whole};
+use crate::driver::os::files::{check_ours, lock, open_if_there, open_regular, read_whole};
 use crate::driver::os::shell::quote;
 use crate::machine::{Guarded, Identity, Incarnation};
 
@@ -117,11 +117,7 @@ pub(crate) fn closing(path: &Path, error: &io::Error) -> Option<String> {
 
 /// The 32 bytes of a key file; `None` when there is none.
 fn read_key(path: &Path) -> io::Result<Option<Guarded<32>>> {
-    let mut file = match open_regular(OpenOptions::new().read(true), path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(mut file) = open_if_there(path)? else { return Ok(None) };
     let status = file.metadata()?;
     if status.mode() & OTHERS != 0 {
         let what = "others can read it: it may not be yours alone any more";

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::driver::os::environment::base_folder;
-use crate::driver::os::files::{about, check_ours, locked, open_regular, replace, text_of};
+use crate::driver::os::files::{about, check_ours, locked, open_ours, replace, text_of};
 
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {
@@ -20,7 +20,7 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
             io::ErrorKind::NotADirectory => io::ErrorKind::NotFound,
             kind => kind,
         };
-        io::Error::new(kind, format!("{}: {error}", folder.display()))
+        about(&folder, &io::Error::new(kind, error))
     };
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     let ours = made.and_then(|()| check_ours(&fs::metadata(&folder)?));
@@ -50,13 +50,7 @@ pub(crate) fn change(name: &str, how: impl FnOnce(&str) -> String) -> io::Result
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let file = match open_regular(OpenOptions::new().read(true), path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(error) => return Err(error),
-    };
-    check_ours(&file.metadata()?)?;
-    text_of(&file)
+    open_ours(path)?.map_or_else(|| Ok(String::new()), |file| text_of(&file))
 }
 
 /// Whether this is the first time that somebody asks.

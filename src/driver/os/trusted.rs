@@ -5,14 +5,11 @@
 //! mean nothing are told of, and stay: behind one that somebody damaged may be a name that is trusted.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::driver::os::failure::{Failure, status};
-use crate::driver::os::files::{
-    TEXT_FILE_MAX, about, check_ours, locked, open_regular, read_whole, replace,
-};
+use crate::driver::os::files::{TEXT_FILE_MAX, about, locked, open_ours, read_whole, replace};
 use crate::driver::os::identity::closing;
 use crate::machine::{Name, Pin, PublicKey};
 
@@ -178,12 +175,7 @@ fn keep(pins: &mut Pins, pin: Pin) -> Result<(), NotKept> {
 }
 
 fn read(path: &Path) -> io::Result<Contents> {
-    let file = match open_regular(OpenOptions::new().read(true), path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::default()),
-        Err(error) => return Err(error),
-    };
-    check_ours(&file.metadata()?)?;
+    let Some(file) = open_ours(path)? else { return Ok(Contents::default()) };
     Ok(Contents::parse(&read_whole(&file, TEXT_FILE_MAX)?))
 }
 

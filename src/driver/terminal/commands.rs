@@ -1,5 +1,6 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
+use crate::driver::os::environment::yes_or_no;
 use crate::driver::terminal::settings::{ClockFace, Joins, Notify, Setting};
 use crate::machine::{COMMANDS, Command, CommandHelp, Opening, Refusal};
 
@@ -92,10 +93,10 @@ impl<'a> Order<'a> {
 
 /// Where the chat is to be written: `on`, `off`, or a path. What looks like none is a slip.
 fn log(what: &str) -> Option<&str> {
-    match what.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Some("on"),
-        "off" | "false" | "no" | "0" | "none" => Some("off"),
-        _ => Some(what).filter(|path| path.contains(['/', '.'])),
+    match yes_or_no(what) {
+        Some(true) => Some("on"),
+        Some(false) => Some("off"),
+        None => Some(what).filter(|path| path.contains(['/', '.'])),
     }
 }
 

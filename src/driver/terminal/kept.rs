@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::driver::front::numbers::counted;
 use crate::driver::os::state;
 use crate::driver::terminal::settings::{ClockFace, Joins, Notify, Setting};
 use crate::machine::{Name, PublicKey};
@@ -49,8 +50,8 @@ impl Kept {
         match state::text(FILE).map(|text| Self::read(&text)) {
             Ok((kept, 0)) => (kept, None),
             Ok((kept, strange)) => {
-                let lines = if strange == 1 { "line" } else { "lines" };
-                (kept, Some(format!("{strange} {lines} of what was set before mean nothing")))
+                let lines = counted(strange as u64, "line");
+                (kept, Some(format!("{lines} of what was set before mean nothing")))
             }
             // Who has no home keeps nothing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => (Self::default(), None),

@@ -369,7 +369,25 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     assert!(!leave(alice).contains("WARNING"), "it is the same bob");
     let mut impostor = start("bob", &elsewhere);
     let mut alice = start("alice", &home);
+    // Marked from the first word about them on, also where it only looks like the name.
+    alice.err.wait("* here: !bob·");
     let warning = alice.err.wait("WARNING: !bob·");
+    let alike = start("b ob", &fresh("alike"));
+    alice.err.wait("* !b ob·");
+    assert!(alice.err.wait("WARNING: !b ob·").contains(" has another key"));
+    leave(alike);
+    let mut json = chatrpc(&["chat", &addr, "-n", "robot", "--json", "--listen", "127.0.0.1:0"]);
+    let mut robot = Process::of(json.stdin(Stdio::piped()).env("XDG_DATA_HOME", &home));
+    let ready: serde_json::Value =
+        serde_json::from_str(&robot.out.wait(r#""t":"ready""#)).expect("JSON");
+    let marked: Vec<(&str, bool)> = ready["people"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|who| (who["name"].as_str().unwrap(), who["other_key"].as_bool().unwrap()))
+        .collect();
+    assert!(marked.contains(&("bob", true)) && marked.contains(&("alice", false)), "{ready}");
+    leave(robot);
     let label = warning.rsplit_once("/verify ").map(|(_, label)| label.to_owned()).unwrap();
     assert!(warning.contains(" has another key") && label.starts_with("!bob·"), "{warning}");
     // Neither do they get the place of the one who is trusted, nor what is for them.
@@ -436,7 +454,7 @@ fn all_that_is_said_to_be_remembered_is() {
         (0..1024).map(|number| format!("{} n{number}\n", PublicKey([1; 32]))).collect();
     fs::write(&known, many.concat()).unwrap();
     phone.say("/trust bob");
-    phone.err.wait("* bob is not remembered: too many are already");
+    phone.err.wait("* bob is trusted in this run, and not remembered: there are too many already");
     assert_eq!(fs::read_to_string(&known).unwrap(), many.concat(), "nobody was dropped");
     fs::remove_file(&known).unwrap();
     fs::create_dir(&known).unwrap();

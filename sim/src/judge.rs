@@ -190,6 +190,7 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
         Refusal::NobodyCalled(_)
         | Refusal::NotTrusted(_)
         | Refusal::TrustedOtherwise { .. }
+        | Refusal::TrustedFull
         | Refusal::OtherKey(_)
         | Refusal::NobodyWithId(_)
         | Refusal::NobodyWithKey(_) => reason::NOBODY,

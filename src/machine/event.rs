@@ -114,6 +114,8 @@ pub enum Refusal<'a> {
         /// The key that the name stands for.
         trusted: PublicKey,
     },
+    /// As many names are trusted as may be.
+    TrustedFull,
     /// The only one here of that name has another key than who is trusted under it, or under one like it.
     OtherKey(Person),
     /// Nobody here has that id.
@@ -156,6 +158,7 @@ impl Refusal<'_> {
             Self::SeveralCalled(name) => Refusal::SeveralCalled(name.into_owned()),
             Self::NotTrusted(name) => Refusal::NotTrusted(name.into_owned()),
             Self::TrustedOtherwise { who, trusted } => Refusal::TrustedOtherwise { who, trusted },
+            Self::TrustedFull => Refusal::TrustedFull,
             Self::OtherKey(who) => Refusal::OtherKey(who),
             Self::NobodyWithId(id) => Refusal::NobodyWithId(id),
             Self::NobodyWithKey(key) => Refusal::NobodyWithKey(key),

@@ -129,6 +129,8 @@ pub use who::beacon::{Beacon, SEALED, Sealed, Signed};
 pub use who::identity::{Identity, Person, Pin, PublicKey, SIGNATURE, words};
 pub use who::ids::{Farewell, Handle, Incarnation, MessageId, PeerId, Tag};
 pub use who::noise::Noise;
+#[cfg(feature = "driver")]
+pub(crate) use who::pins::{PINS_MAX, Pins};
 pub use who::room::{Room, SECRET, Secret, SecretError};
 pub use who::suite;
 #[cfg(feature = "driver")]

@@ -74,7 +74,7 @@ impl Name {
     /// What people could take the name for.
     #[must_use]
     pub fn look(&self) -> Look {
-        Look { readings: readings(&self.0), claims: claims(&self.0) }
+        Look { readings: readings(&self.0), bare: bare(&self.0), claims: claims(&self.0) }
     }
 
     /// Whether something in it looks like the dot that sets an id apart (`bob·k7f3`): it could pass
@@ -91,6 +91,8 @@ impl Name {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     readings: [String; 2],
+    /// The same without all that a hurried eye passes over.
+    bare: [String; 2],
     /// What in it has the form of the beginning of an id, in the letters of [`id_letters`].
     claims: Vec<String>,
 }
@@ -124,6 +126,12 @@ impl Look {
     #[must_use]
     pub fn claims(&self, id: &str) -> bool {
         !self.claims.is_empty() && beginnings(id).any(|letters| self.claims.contains(&letters))
+    }
+
+    /// Its readings without blanks, signs, accents, and a label behind them: what is left of a name
+    /// where nobody who has the other one is there to compare it with.
+    pub(crate) const fn bare(&self) -> &[String; 2] {
+        &self.bare
     }
 
     /// Its readings, each once.
@@ -160,6 +168,28 @@ pub(crate) fn beginnings(id: &str) -> impl Iterator<Item = String> {
     (ID_LETTERS_MIN..=ID_LETTERS).filter_map(|letters| id.get(..letters)).map(spelled)
 }
 
+/// What a text reads as without blanks, signs, accents, and a label behind it.
+pub(crate) fn bare(text: &str) -> [String; 2] {
+    readings(text).map(|reading| letters(&reading))
+}
+
+/// The letters and digits of a reading, without what could be somebody's label (`bob·k7f3`,
+/// `bob (k7f3)`); all of one that has none.
+fn letters(reading: &str) -> String {
+    let inner = reading.strip_suffix(')').unwrap_or(reading);
+    let name = match inner.rsplit_once(['·', '(']) {
+        Some((name, letters)) if begins_some_id(&spelled(letters)) => name,
+        _ => reading,
+    };
+    let bare: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
+    if bare.is_empty() { reading.to_owned() } else { bare }
+}
+
+/// Whether the beginning of an id could be written so.
+fn begins_some_id(spelled: &str) -> bool {
+    id_letters(spelled).is_some_and(|(least, most)| least <= ID_LETTERS && most >= ID_LETTERS_MIN)
+}
+
 /// How many letters of an id could be written so: at least, and at most.
 fn id_letters(spelled: &str) -> Option<(usize, usize)> {
     let most = spelled.len();
@@ -174,9 +204,7 @@ fn claims(name: &str) -> Vec<String> {
     let mut claims = Vec::new();
     for reading in [name, last].into_iter().flat_map(readings) {
         let letters = spelled(&reading);
-        let fits = id_letters(&letters)
-            .is_some_and(|(least, most)| least <= ID_LETTERS && most >= ID_LETTERS_MIN);
-        if fits && !claims.contains(&letters) {
+        if begins_some_id(&letters) && !claims.contains(&letters) {
             claims.push(letters);
         }
     }
@@ -513,6 +541,8 @@ mod tests {
             ("❤\u{FE0F}", "❤"),
             ("Lan", "Ian"),
         ] {
+            let bare = [one, other].map(|text| name(text).look().bare().clone());
+            assert!(bare[0].iter().any(|reading| bare[1].contains(reading)), "{one} {other}");
             assert!(name(one).look().is_like(&name(other).look()), "{one} {other}");
             assert!(name(other).look().is_like(&name(one).look()), "{other} {one}");
         }

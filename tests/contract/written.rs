@@ -110,6 +110,46 @@ fn of_people() -> Vec<Event<'static>> {
     ]
 }
 
+/// Whoever is named under a trusted name with another key is marked there, before and without any status.
+#[test]
+fn every_introduction_says_whether_the_name_is_somebody_elses() {
+    let (bob, eve) = (person(2, "bob"), person(3, "b\u{f6}b"));
+    let mut events = vec![Event::Trusted { who: bob.clone(), key: bob.key }];
+    for who in [&bob, &eve] {
+        events.push(Event::Ready {
+            me: person(1, "alice"),
+            addr: addr(),
+            nodeset: addr(),
+            people: vec![who.clone()],
+            room: Name::parse("lobby").unwrap(),
+            open: true,
+        });
+        events.push(Event::Joined(who.clone()));
+        events.push(Event::Renamed { who: who.clone(), was: Name::parse("x").unwrap() });
+        let here = of_people().into_iter().find_map(|event| match event {
+            Event::People(here) => here.into_iter().next(),
+            _ => None,
+        });
+        events.push(Event::People(vec![Presence { who: who.clone(), ..here.unwrap() }]));
+        let text = SafeText::new("hi");
+        let (action, private, mention) = (false, false, false);
+        let (id, from) = (of(who, 1), who.clone());
+        events.push(Event::Message { id, from, text, action, private, mention });
+    }
+    let (out, _) = trial::printed(true, &events);
+    seen(out.lines());
+    let said: Vec<bool> = out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter_map(|object| {
+            let places = ["/people/0/other_key", "/who/other_key", "/other_key"];
+            places.iter().find_map(|place| object.pointer(place)?.as_bool())
+        })
+        .collect();
+    assert_eq!(said, [[false; 5], [true; 5]].concat(), "{out}");
+    assert_eq!(out.matches(r#""me":{"id""#).count(), 2);
+}
+
 /// Answers to what programs cannot ask: they are not written.
 fn silent() -> Vec<Event<'static>> {
     let bob = person(2, "bob");

@@ -40,11 +40,12 @@ pub(crate) struct Presenter {
 
 impl Presenter {
     pub(crate) fn new(
-        seat: Box<dyn Seat>,
+        mut seat: Box<dyn Seat>,
         chatlog: Option<ChatLog>,
         (room, secret): (Room, Option<Secret>),
         trusted: Trusted,
     ) -> Self {
+        seat.company_mut().trust(trusted.pins());
         Self {
             seat,
             chatlog,
@@ -93,7 +94,7 @@ impl Presenter {
             && let Err(why) = self.trusted.add(Pin { name: who.name.clone(), key: *key })
         {
             let label = self.seat.company().label(who);
-            return self.trust_for_now(event, &label, &why);
+            return self.trust_for_now(event, &label, why);
         }
         self.show(event);
         if self.ready
@@ -101,21 +102,25 @@ impl Presenter {
         {
             self.seat.note(&Note::Remark(trouble));
         }
-        if let Event::Untrusted { name, .. } = event
-            && let Err(error) = self.trusted.remove(name)
+        if let Event::Untrusted { name, key } = event
+            && let Err(why) = self.trusted.remove(name, *key)
         {
-            let what = format!("{name} is trusted again when this run ends: {error}");
+            let what = format!("{name} is trusted again when this run ends: {why}");
             self.seat.note(&Note::Remark(what));
         }
     }
 
     /// Somebody is trusted whom no later run will know.
-    fn trust_for_now(&mut self, event: &Event<'_>, label: &str, why: &NotKept) {
+    fn trust_for_now(&mut self, event: &Event<'_>, label: &str, why: NotKept) {
         let what = match why {
-            NotKept::Full => format!("{label} is not remembered: too many are already"),
             NotKept::File(error) => {
                 self.show(event);
                 format!("whom you trust is forgotten when this run ends: {error}")
+            }
+            why => {
+                // The machine trusts them.
+                self.seat.company_mut().note(event);
+                format!("{label} is trusted in this run, and not remembered: {why}")
             }
         };
         self.seat.note(&Note::Remark(what));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::machine::{Event, Known, Name, PeerId, Person, PublicKey, Refusal, Whom};
+use crate::machine::{Event, Known, PeerId, Person, Pin, Pins, PublicKey, Refusal, Whom};
 
 /// How many people who were ever confusable are remembered as such, and how many of their processes.
 const ALIKE_MAX: usize = 4096;
@@ -25,9 +25,9 @@ pub(crate) struct Company {
     /// Those who are shown with their ids, and all ids of theirs.
     alike: BTreeSet<PublicKey>,
     alike_ids: BTreeSet<PeerId>,
-    /// Processes, and the names under which they have another key than the trusted one. The last one who
-    /// was told of is the last one.
-    impostors: VecDeque<(PeerId, Name)>,
+    /// Whom we trust: everybody who goes by such a name with another key has a mark, from the first
+    /// word about them on.
+    pins: Pins,
 }
 
 impl Company {
@@ -38,8 +38,13 @@ impl Company {
         gone: VecDeque::new(),
         alike: BTreeSet::new(),
         alike_ids: BTreeSet::new(),
-        impostors: VecDeque::new(),
+        pins: Pins::EMPTY,
     };
+
+    /// These names are trusted.
+    pub(crate) fn trust(&mut self, pins: Vec<Pin>) {
+        self.pins = Pins::new(pins);
+    }
 
     /// Takes note of who came, went, or is called otherwise.
     pub(crate) fn note(&mut self, event: &Event<'_>) {
@@ -69,15 +74,9 @@ impl Company {
                     self.gone.pop_front();
                 }
             }
-            Event::OtherKey { who } => self.suspect(who),
-            Event::Trusted { who, .. } => {
-                self.impostors.retain(|(id, name)| (*id, name) != (who.id, &who.name));
-            }
-            // Who still looks like a trusted name is told of again.
-            Event::Untrusted { name, .. } => {
-                let look = name.look();
-                self.impostors.retain(|(_, name)| !name.look().is_like(&look));
-            }
+            // The machine holds as many as fit here.
+            Event::Trusted { who, key } => drop(self.pins.insert(who.name.clone(), *key)),
+            Event::Untrusted { name, .. } => drop(self.pins.remove(name)),
             Event::Alike { one, like, .. } => {
                 for who in [one].into_iter().chain(like) {
                     self.mark(who);
@@ -87,22 +86,9 @@ impl Company {
         }
     }
 
-    /// From here on what somebody says under this name has a mark.
-    fn suspect(&mut self, who: &Person) {
-        self.impostors.retain(|(id, name)| (*id, name) != (who.id, &who.name));
-        self.impostors.push_back((who.id, who.name.clone()));
-        if self.impostors.len() > ALIKE_MAX {
-            // Nobody who is here loses theirs to others who are renamed again and again.
-            let is_past =
-                |(id, name): &(PeerId, Name)| self.here.get(id).is_none_or(|who| who.name != *name);
-            let past = self.impostors.iter().position(is_past).unwrap_or(0);
-            self.impostors.remove(past);
-        }
-    }
-
     /// Whether somebody goes by a trusted name, or one that looks like it, with another key.
     pub(crate) fn is_impostor(&self, who: &Person) -> bool {
-        self.impostors.iter().any(|(id, name)| (*id, name) == (who.id, &who.name))
+        self.pins.are_against(who) && !self.is_me(who.id)
     }
 
     /// From here on somebody is shown with their id, whichever process of theirs it is.
@@ -190,8 +176,8 @@ impl Company {
         }
     }
 
-    /// A name that stands beside the id, or that somebody had: marked where it is trusted to be somebody
-    /// else's.
+    /// A name that stands beside the id, that somebody had, or in a text: marked where it is trusted to be
+    /// somebody else's.
     pub(crate) fn name(&self, who: &Person) -> String {
         if self.is_impostor(who) { self.label(who) } else { who.name.to_string() }
     }
@@ -258,13 +244,33 @@ mod tests {
         }
     }
 
+    /// The mark came with the warning, which stood behind the line that they came by.
+    #[test]
+    fn who_has_another_key_than_the_trusted_one_is_marked_from_the_first_word_on() {
+        let bob = Pin { name: Name::parse("bob").unwrap(), key: PublicKey([1; 32]) };
+        for name in ["bob", "Bob", "b ob", "bob.", "bob_", "böb", "bob·k7f3"] {
+            let mut company = Company::EMPTY;
+            company.trust(vec![bob.clone()]);
+            let mallory = who(1 << 60, 2, name);
+            let marked = format!("!{name}·{}", mallory.id.short());
+            assert_eq!((company.label(&mallory), company.name(&mallory)), (marked.clone(), marked));
+        }
+        let mut company = Company::EMPTY;
+        company.trust(vec![bob.clone()]);
+        assert_eq!(company.label(&who(7, 1, "bob")), "bob", "it is his");
+        assert_eq!(company.label(&who(7, 1, "Bob")), "Bob", "and may be written otherwise");
+        company.me = Some(who(9, 9, "bob"));
+        assert_eq!(company.label(&who(9, 9, "bob")), "bob", "nobody takes themselves for another");
+    }
+
     #[test]
     fn who_has_another_key_than_the_trusted_one_is_marked_until_the_name_is_not_theirs() {
         let mut company = Company::EMPTY;
         let mallory = who(1 << 60, 2, "bob");
         let marked = format!("!bob·{}", mallory.id.short());
+        let (bob, key) = (who(2 << 60, 1, "bob"), PublicKey([1; 32]));
         company.note(&Event::Joined(mallory.clone()));
-        company.note(&Event::OtherKey { who: mallory.clone() });
+        company.note(&Event::Trusted { who: bob.clone(), key });
         assert_eq!(company.label(&mallory), marked);
         assert_eq!(company.address(&mallory), marked, "not by the name of who is trusted");
         assert_eq!(company.find(Whom::read(&marked)).as_ref(), Ok(&mallory));
@@ -274,33 +280,12 @@ mod tests {
         assert_eq!(company.label(&mallory), marked, "what was said as bob was");
         company.note(&Event::Left { who: renamed, why: Why::Quit });
         assert_eq!(company.label(&mallory), marked);
-        let (name, key) = (Name::parse("BOB").unwrap(), PublicKey([1; 32]));
-        company.note(&Event::Untrusted { name, key });
+        company.note(&Event::Untrusted { name: bob.name.clone(), key });
         assert_eq!(company.label(&mallory), "bob");
-        company.note(&Event::OtherKey { who: mallory.clone() });
         company.note(&Event::Trusted { who: mallory.clone(), key: mallory.key });
         assert_eq!(company.label(&mallory), "bob");
+        assert_eq!(company.label(&bob), format!("!bob·{}", bob.id.short()));
         assert!(Name::parse("!bob").is_err());
-    }
-
-    /// Somebody with many names would have pushed the mark of somebody else out.
-    #[test]
-    fn nobody_who_is_here_loses_their_mark_to_others() {
-        let mut company = Company::EMPTY;
-        let (mallory, trudy) = (who(1 << 60, 2, "bob"), who(2 << 60, 3, "bob"));
-        for one in [&mallory, &trudy] {
-            company.note(&Event::Joined(one.clone()));
-            company.note(&Event::OtherKey { who: one.clone() });
-        }
-        for number in 0..2 * ALIKE_MAX {
-            let name = Name::parse(&format!("n{number}")).unwrap();
-            let renamed = Person { name, ..trudy.clone() };
-            let was = trudy.name.clone();
-            company.note(&Event::Renamed { who: renamed.clone(), was });
-            company.note(&Event::OtherKey { who: renamed });
-        }
-        assert_eq!(company.impostors.len(), ALIKE_MAX);
-        assert!(company.is_impostor(&mallory));
     }
 
     #[test]

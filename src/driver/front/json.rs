@@ -44,17 +44,25 @@ struct Who<'a> {
     /// Where somebody is introduced.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The name is trusted to be somebody else's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_key: Option<bool>,
 }
 
 impl<'a> From<&'a Person> for Who<'a> {
     fn from(person: &'a Person) -> Self {
-        Self { id: person.id.to_string(), name: person.name.as_str(), key: None }
+        Self { id: person.id.to_string(), name: person.name.as_str(), key: None, other_key: None }
     }
 }
 
 impl<'a> Who<'a> {
-    fn introduced(person: &'a Person) -> Self {
+    /// As the nodeset has them: it trusts nobody.
+    fn listed(person: &'a Person) -> Self {
         Self { key: Some(person.key.to_string()), ..Self::from(person) }
+    }
+
+    fn introduced(person: &'a Person, company: &Company) -> Self {
+        Self { other_key: Some(company.is_impostor(person)), ..Self::listed(person) }
     }
 }
 
@@ -173,7 +181,10 @@ impl Json {
             why: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             was: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            other_key: Option<bool>,
         }
+        let change = |who| Change { reference: None, who, why: None, was: None, other_key: None };
         match event {
             Event::Ready { me, addr, nodeset, people, room, open } => {
                 #[derive(Serialize)]
@@ -185,26 +196,28 @@ impl Json {
                     open: bool,
                     people: Vec<Who<'a>>,
                 }
-                let people = people.iter().map(Who::introduced).collect();
+                let people = people.iter().map(|who| Who::introduced(who, company)).collect();
                 let (addr, nodeset) = (addr.to_string(), nodeset.to_string());
-                let (me, room, open) = (Who::introduced(me), room.as_str(), *open);
+                let (me, room, open) = (Who::introduced(me, company), room.as_str(), *open);
                 write(paper, "ready", Body { me, addr, nodeset, room, open, people });
             }
             Event::Joined(who) => {
-                let who = Who::introduced(who);
-                write(paper, "join", Change { reference: None, who, why: None, was: None });
+                write(paper, "join", change(Who::introduced(who, company)));
             }
             Event::Left { who, why } => {
                 let why = Some(why.to_string());
-                let who = Who::from(who);
-                write(paper, "leave", Change { reference: None, who, why, was: None });
+                write(paper, "leave", Change { why, ..change(Who::from(who)) });
             }
             Event::Renamed { who, was } => {
                 let ours = company.me.as_ref().is_some_and(|me| me.id == who.id);
                 let reference = if ours { self.reference.take() } else { None };
                 self.renames &= !ours;
-                let (who, was) = (Who::from(who), Some(was.as_str()));
-                write(paper, "nick", Change { reference, who, why: None, was });
+                let (was, other_key) = (Some(was.as_str()), Some(company.is_impostor(who)));
+                write(
+                    paper,
+                    "nick",
+                    Change { reference, was, other_key, ..change(Who::from(who)) },
+                );
             }
             _ => {}
         }
@@ -241,7 +254,7 @@ impl Format for Json {
                 status(paper, "other_key", json!({ "who": Who::from(who) }));
             }
             Event::People(people) => {
-                let people: Vec<Value> = people.iter().map(presence).collect();
+                let people: Vec<Value> = people.iter().map(|one| presence(one, company)).collect();
                 let reference = self.reference.take();
                 answer(paper, "people", reference, json!({ "people": people }));
             }
@@ -350,15 +363,16 @@ pub(crate) fn listing(listed: &[Listed], paper: &mut Paper) {
         addr: String,
     }
     for one in listed {
-        write(paper, "person", Body { who: Who::introduced(&one.who), addr: one.addr.to_string() });
+        write(paper, "person", Body { who: Who::listed(&one.who), addr: one.addr.to_string() });
     }
 }
 
-fn presence(presence: &Presence) -> Value {
+fn presence(presence: &Presence, company: &Company) -> Value {
     json!({
         "id": presence.who.id.to_string(),
         "name": presence.who.name.as_str(),
         "key": presence.who.key.to_string(),
+        "other_key": company.is_impostor(&presence.who),
         "addr": presence.addr.map(|addr| addr.to_string()),
         "rtt_ms": presence.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
         "unacked": presence.unacked,

@@ -357,6 +357,15 @@ mod tests {
         assert_eq!(out, format!("bob·{a}: x\nbob·{a}·{real}: y\n"));
     }
 
+    /// The name is trusted to be somebody's who is not here.
+    fn trusted(name: &str) -> Event<'static> {
+        let key = PublicKey([0xfe; 32]);
+        Event::Trusted {
+            who: Person { id: key.process(1), key, name: Name::parse(name).unwrap() },
+            key,
+        }
+    }
+
     #[test]
     fn what_an_impostor_says_is_marked_line_by_line() {
         let mallory = who(1 << 60, "bob");
@@ -364,6 +373,7 @@ mod tests {
             Style::default(),
             &[
                 message(&mallory, "before", false, false),
+                trusted("bob"),
                 Event::OtherKey { who: mallory.clone() },
                 message(&mallory, "hi", false, false),
                 message(&mallory, "psst", true, true),
@@ -371,7 +381,7 @@ mod tests {
         );
         let label = format!("!bob·{}", mallory.id.short());
         assert_eq!(out, format!("bob: before\n{label}: hi\n@{label}: /me psst\n"));
-        assert!(err.starts_with(&format!("* WARNING: {label} has another key")), "{err}");
+        assert!(err.contains(&format!("\n* WARNING: {label} has another key")), "{err}");
     }
 
     /// In the answer to `/who`, and in what they were called before, they looked like anybody.
@@ -392,9 +402,13 @@ mod tests {
             Style::default(),
             &[
                 Event::People(vec![presence.clone()]),
-                Event::OtherKey { who: mallory.clone() },
+                trusted("bob"),
                 Event::People(vec![presence]),
-                Event::Renamed { who: renamed, was: mallory.name.clone() },
+                Event::Renamed { who: renamed.clone(), was: mallory.name.clone() },
+                Event::Renamed { who: mallory.clone(), was: renamed.name },
+                Event::Left { who: mallory.clone(), why: Why::Quit },
+                Event::Joined(mallory.clone()),
+                ready(std::slice::from_ref(&mallory)),
             ],
         );
         let (label, id) = (format!("!bob·{}", mallory.id.short()), mallory.id);
@@ -402,6 +416,10 @@ mod tests {
         assert!(lines[1].starts_with(&format!("* bob   {id}")), "{err}");
         assert!(lines[4].starts_with(&format!("* {label}  {id}")), "{err}");
         assert_eq!(lines[5], format!("* {label} is now called mallory"));
+        assert_eq!(lines[6], format!("* mallory is now called {label}"));
+        assert_eq!(lines[7], format!("* {label} has left the chat!"));
+        assert_eq!(lines[8], format!("* {label} has entered the chat!"));
+        assert_eq!(lines[10], format!("* here: {label}"), "{err}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::driver::front::company::IMPOSTOR;
 use crate::driver::front::numbers::grouped;
 use crate::driver::os::failure::{Failure, status};
-use crate::machine::{NameProblem, Person, PublicKey, Refusal, TEXT_MAX};
+use crate::machine::{NameProblem, PINS_MAX, Person, PublicKey, Refusal, TEXT_MAX};
 
 /// A refusal for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,11 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
         Refusal::NotTrusted(name) => {
             ("nobody", format!("no name is trusted like '{name}'"), Some("/trusted".to_owned()))
         }
+        Refusal::TrustedFull => (
+            "full",
+            format!("{} names are trusted, and no more can be", grouped(PINS_MAX)),
+            Some("/trusted shows them, /untrust NAME makes room".to_owned()),
+        ),
         Refusal::TrustedOtherwise { who, trusted } => return trusted_otherwise(who, trusted),
         Refusal::OtherKey(who) => return other_key(who),
         Refusal::NobodyWithId(id) => {

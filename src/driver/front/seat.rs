@@ -17,6 +17,9 @@ pub(crate) trait Seat {
     /// Who is in the room, as far as the seat was told.
     fn company(&self) -> &Company;
 
+    /// The same, for whom we trust.
+    fn company_mut(&mut self) -> &mut Company;
+
     /// Something happened.
     fn show(&mut self, event: &Event<'_>);
 

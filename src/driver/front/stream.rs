@@ -258,6 +258,10 @@ impl Seat for Stream {
         &self.company
     }
 
+    fn company_mut(&mut self) -> &mut Company {
+        &mut self.company
+    }
+
     fn show(&mut self, event: &Event<'_>) {
         self.company.note(event);
         if matches!(event, Event::Ready { .. }) {

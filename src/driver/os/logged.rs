@@ -77,6 +77,7 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
         Refusal::NameOrId { .. } => "name or id",
         Refusal::NotTrusted(_) => "not trusted",
         Refusal::TrustedOtherwise { .. } => "trusted otherwise",
+        Refusal::TrustedFull => "too many are trusted",
         Refusal::OtherKey(_) => "another key",
         Refusal::Name(_) => "name",
         Refusal::Backlog { .. } => "backlog",

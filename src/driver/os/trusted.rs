@@ -44,6 +44,8 @@ pub(crate) struct Contents {
 pub(crate) enum NotKept {
     /// There are as many as there may be.
     Full,
+    /// Another run trusts the name under this key, which nobody here has asked to give up.
+    Otherwise(PublicKey),
     /// The file cannot be written.
     File(io::Error),
 }
@@ -51,7 +53,14 @@ pub(crate) enum NotKept {
 impl core::fmt::Display for NotKept {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Full => f.write_str("there are too many"),
+            Self::Full => f.write_str("there are too many already"),
+            Self::Otherwise(key) => {
+                write!(
+                    f,
+                    "another run trusts that name under another key, {}…",
+                    &key.to_string()[..8]
+                )
+            }
             Self::File(error) => error.fmt(f),
         }
     }
@@ -81,16 +90,22 @@ impl Trusted {
         self.pins.iter().map(|(name, key)| Pin { name: name.clone(), key: *key }).collect()
     }
 
-    /// Keeps one more, in the place of an older one of that name.
+    /// Keeps one more. A name that another run trusts otherwise by now stays whose it is.
     pub(crate) fn add(&mut self, pin: Pin) -> Result<(), NotKept> {
-        self.change(|pins| keep(pins, pin))
+        self.change(|pins| match pins.get(&pin.name) {
+            Some(key) if *key != pin.key => Err(NotKept::Otherwise(*key)),
+            _ => keep(pins, pin),
+        })
     }
 
-    /// Keeps a name no more.
-    pub(crate) fn remove(&mut self, name: &Name) -> Result<(), NotKept> {
-        self.change(|pins| {
-            pins.remove(name);
-            Ok(())
+    /// Keeps no more that a name is that key's. What another run has made of it by now stays.
+    pub(crate) fn remove(&mut self, name: &Name, key: PublicKey) -> Result<(), NotKept> {
+        self.change(|pins| match pins.get(name) {
+            Some(other) if *other != key => Err(NotKept::Otherwise(*other)),
+            _ => {
+                pins.remove(name);
+                Ok(())
+            }
         })
     }
 
@@ -200,11 +215,11 @@ mod tests {
     fn who_is_trusted_is_kept_under_one_key() {
         let folder = fresh("known");
         let mut known = Trusted::load(Some(&folder)).unwrap();
-        for pin in [pin("bob", 1), pin("two words", 2), pin("bob", 3)] {
+        for pin in [pin("bob", 1), pin("two words", 2), pin("bob", 1)] {
             known.add(pin).unwrap();
         }
         let again = Trusted::load(Some(&folder)).unwrap();
-        assert_eq!(again.pins(), [pin("bob", 3), pin("two words", 2)]);
+        assert_eq!(again.pins(), [pin("bob", 1), pin("two words", 2)]);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "the file and its lock");
         fs::write(folder.join("known"), "junk\nff bob\n").unwrap();
         assert!(Trusted::load(Some(&folder)).unwrap().pins().is_empty());
@@ -226,7 +241,7 @@ mod tests {
         assert_eq!(known.take_trouble(), Some(format!("{}:4: {what}", file.display())));
         assert_eq!(known.take_trouble(), None, "it is said once");
         known.add(pin("dave", 2)).unwrap();
-        known.remove(&pin("bob", 1).name).unwrap();
+        known.remove(&pin("bob", 1).name, PublicKey([1; 32])).unwrap();
         let text = format!("{} dave\n# my friends\n\n{key} caf", PublicKey([2; 32]));
         let left = [text.as_bytes(), b"\xe9\nff carol\n<<<<<<< HEAD\n"].concat();
         assert_eq!(fs::read(&file).unwrap(), left);
@@ -249,7 +264,7 @@ mod tests {
         let mut known = Trusted::load(Some(&folder)).unwrap();
         assert_eq!(known.pins().len(), KNOWN_MAX);
         assert!(known.take_trouble().unwrap().contains(&format!(":{}: ", KNOWN_MAX + 1)));
-        known.remove(&pin("n0", 1).name).unwrap();
+        known.remove(&pin("n0", 1).name, PublicKey([1; 32])).unwrap();
         let text = fs::read_to_string(folder.join("known")).unwrap();
         assert_eq!(text.lines().count(), KNOWN_MAX + 1);
         fs::remove_dir_all(&folder).unwrap();
@@ -286,11 +301,17 @@ mod tests {
         one.add(pin("bob", 1)).unwrap();
         other.add(pin("carol", 2)).unwrap();
         one.add(pin("dave", 3)).unwrap();
-        other.add(pin("bob", 4)).unwrap();
         one.add(pin("erin", 5)).unwrap();
-        other.remove(&pin("erin", 5).name).unwrap();
-        one.remove(&pin("nobody", 5).name).unwrap();
-        let all = [pin("bob", 4), pin("carol", 2), pin("dave", 3)];
+        let key = |luck| PublicKey([luck; 32]);
+        other.remove(&pin("erin", 5).name, key(5)).unwrap();
+        one.remove(&pin("nobody", 5).name, key(5)).unwrap();
+        // What the one has made of a name is nothing that the other changes unasked.
+        assert!(
+            matches!(other.add(pin("bob", 4)), Err(NotKept::Otherwise(theirs)) if theirs == key(1))
+        );
+        let kept = other.remove(&pin("bob", 4).name, key(4));
+        assert!(matches!(kept, Err(NotKept::Otherwise(theirs)) if theirs == key(1)));
+        let all = [pin("bob", 1), pin("carol", 2), pin("dave", 3)];
         assert_eq!(Trusted::load(Some(&folder)).unwrap().pins(), all);
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -336,9 +357,9 @@ mod tests {
         let mut known = Trusted::load(Some(&folder)).unwrap();
         assert!(matches!(known.add(pin("bob", 1)), Err(NotKept::Full)));
         assert_eq!(fs::read_to_string(folder.join("known")).unwrap(), text);
-        known.add(pin("n7", 2)).unwrap();
+        known.add(pin("n7", 1)).unwrap();
         let pins = Trusted::load(Some(&folder)).unwrap().pins();
-        assert!(pins.len() == KNOWN_MAX && pins.contains(&pin("n7", 2)));
+        assert!(pins.len() == KNOWN_MAX && pins.contains(&pin("n7", 1)));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

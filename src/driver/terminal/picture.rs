@@ -141,6 +141,11 @@ impl Picture {
         &self.view.page.company
     }
 
+    /// The same, for whom we trust.
+    pub(crate) const fn company_mut(&mut self) -> &mut Company {
+        &mut self.view.page.company
+    }
+
     /// The model, to be changed.
     pub(crate) const fn view(&mut self) -> &mut View {
         self.dirty = true;

@@ -251,6 +251,10 @@ impl Seat for Screen {
         self.picture.company()
     }
 
+    fn company_mut(&mut self) -> &mut Company {
+        self.picture.company_mut()
+    }
+
     fn show(&mut self, event: &Event<'_>) {
         self.picture.show(event, unix_ms());
         if matches!(event, Event::Ready { .. }) {

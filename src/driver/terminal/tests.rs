@@ -1440,6 +1440,8 @@ fn whose_key_is_whose() {
     room.shows("! compare aloud with bob; both must see:  seven ships");
     room.picture.refresh([Presence { trusted: true, ..presence(bob(), 12, 0) }].into_iter());
     room.shows("● bob           ✓ 12 ms");
+    let pinned = Person { key: PublicKey([7; 32]), ..bob() };
+    room.show(&Event::Trusted { who: pinned.clone(), key: pinned.key });
     room.show(&Event::OtherKey { who: bob() });
     let warning = format!("! WARNING: !bob·{} has another key than the one", bob().id.short());
     room.shows(&warning);
@@ -1457,6 +1459,7 @@ fn what_an_impostor_says_is_marked_wherever_it_stands() {
         let mallory = who(9, "Bob");
         room.enter(vec![bob(), mallory.clone()]);
         room.hear(&mallory, "before the warning, or after, it is the same person");
+        room.show(&Event::Trusted { who: bob(), key: bob().key });
         room.show(&Event::OtherKey { who: mallory.clone() });
         room.hear(&mallory, "give me the key");
         room.hear_as(&mallory, "looks honest", true, true);

@@ -7,10 +7,12 @@
 use super::{Ctx, Member, Members, Record};
 use crate::machine::event::Event;
 use crate::machine::looks::Looks;
-use crate::machine::name::{Look, Name};
+use crate::machine::name::Name;
 use crate::machine::purpose::MemberKey;
 use crate::machine::who::beacon::Beacon;
+use crate::machine::who::identity::PublicKey;
 use crate::machine::who::ids::PeerId;
+use crate::machine::who::pins::could_be;
 
 impl Record {
     /// Warns when the name is trusted to be somebody else's, or looks like one that is.
@@ -41,10 +43,10 @@ impl Members {
         self.looks.insert(me.key, me.id, &me.name.look());
     }
 
-    /// Warns of those who are here and look like that, where the name is trusted to be somebody else's:
-    /// whom we trust is not what it was.
-    pub(crate) fn warn_other_keys(&self, look: &Look, ctx: &mut Ctx<'_>) {
-        let like = self.shown().filter(|(_, member)| member.record.look().is_like(look));
+    /// Warns of those who are here and could be taken for that name, trusted to stand for that key or not
+    /// any more, where their own is trusted to be somebody else's: whom we trust is not what it was.
+    pub(crate) fn warn_other_keys(&self, name: &Name, key: PublicKey, ctx: &mut Ctx<'_>) {
+        let like = self.shown().filter(|(_, who)| could_be(who.record.look(), name, key));
         like.for_each(|(_, member)| member.record.warn_other_key(ctx));
     }
 

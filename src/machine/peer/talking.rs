@@ -209,12 +209,14 @@ impl Peer {
         if let Some(trusted) = self.pins.key_of(&who.name).filter(|trusted| *trusted != key) {
             return self.refuse(Refusal::TrustedOtherwise { who, trusted });
         }
-        self.pins.insert(who.name.clone(), key);
-        let look = who.name.look();
+        if !self.pins.insert(who.name.clone(), key) {
+            return self.refuse(Refusal::TrustedFull);
+        }
+        let name = who.name.clone();
         self.out.show(Event::Trusted { who, key });
         // Somebody else who is here may go by that name already.
         let (members, mut ctx) = self.parts();
-        members.warn_other_keys(&look, &mut ctx);
+        members.warn_other_keys(&name, key, &mut ctx);
     }
 
     /// Forgets a name: of somebody who is here, or whoever had it.
@@ -239,11 +241,10 @@ impl Peer {
         else {
             return self.refuse(Refusal::NotTrusted(written));
         };
-        let look = name.look();
-        self.out.show(Event::Untrusted { name, key });
+        self.out.show(Event::Untrusted { name: name.clone(), key });
         // Another name that looks like it may be trusted as well.
         let (members, mut ctx) = self.parts();
-        members.warn_other_keys(&look, &mut ctx);
+        members.warn_other_keys(&name, key, &mut ctx);
     }
 
     fn verify(&mut self, whom: Whom<'_>) {

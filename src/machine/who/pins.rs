@@ -1,19 +1,36 @@
 //! Whom we trust: names, and the one key each stands for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::machine::name::{Look, Name};
+use crate::machine::name::{Look, Name, bare};
 use crate::machine::text::fold::folded;
+#[cfg(feature = "driver")]
+use crate::machine::who::identity::Person;
 use crate::machine::who::identity::{Pin, PublicKey};
 
 /// Names that are trusted at most.
 pub(crate) const PINS_MAX: usize = 1024;
 
-/// Trusted names, and how they look: what people could take for one of them is judged by it.
+/// Trusted names, found as they are written and by what people could take for them.
 #[derive(Debug, Default, Hash)]
-pub(crate) struct Pins(BTreeMap<Name, (PublicKey, Look)>);
+pub(crate) struct Pins {
+    names: BTreeMap<Name, PublicKey>,
+    /// The names by each of their [readings].
+    read: BTreeMap<String, BTreeSet<Name>>,
+}
+
+/// How a trusted name can be read where its owner is not there to compare with: as it looks, without what
+/// a hurried eye passes over; and with the letters that stand behind it in a label, however they are
+/// set apart (`bob k7f3`).
+fn readings(name: &Name, key: PublicKey) -> impl Iterator<Item = String> {
+    let labelled = bare(&format!("{name}{}", key.process(0).short()));
+    name.look().bare().clone().into_iter().chain(labelled)
+}
 
 impl Pins {
+    /// No name is trusted.
+    pub(crate) const EMPTY: Self = Self { names: BTreeMap::new(), read: BTreeMap::new() };
+
     pub(crate) fn new(pins: Vec<Pin>) -> Self {
         let mut all = Self::default();
         for pin in pins {
@@ -24,46 +41,57 @@ impl Pins {
 
     /// How many names are trusted.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.names.len()
     }
 
     /// Trusts a name to be that key's from now on. False when too many are trusted already.
     pub(crate) fn insert(&mut self, name: Name, key: PublicKey) -> bool {
-        if self.0.len() >= PINS_MAX && !self.0.contains_key(&name) {
+        if self.names.len() >= PINS_MAX && !self.names.contains_key(&name) {
             return false;
         }
-        let look = name.look();
-        self.0.insert(name, (key, look));
+        self.remove(&name);
+        for reading in readings(&name, key) {
+            self.read.entry(reading).or_default().insert(name.clone());
+        }
+        self.names.insert(name, key);
         true
     }
 
     /// Trusts a name no more. The key that it stood for.
     pub(crate) fn remove(&mut self, name: &Name) -> Option<PublicKey> {
-        self.0.remove(name).map(|(key, _)| key)
+        let key = self.names.remove(name)?;
+        for reading in readings(name, key) {
+            let Some(names) = self.read.get_mut(&reading) else { continue };
+            names.remove(name);
+            if names.is_empty() {
+                self.read.remove(&reading);
+            }
+        }
+        Some(key)
     }
 
     /// Every name, and its key.
     pub(crate) fn all(&self) -> impl Iterator<Item = Pin> {
-        self.0.iter().map(|(name, (key, _))| Pin { name: name.clone(), key: *key })
+        self.names.iter().map(|(name, key)| Pin { name: name.clone(), key: *key })
     }
 
     /// The one name that is written like this, whatever the case of its letters.
     pub(crate) fn called(&self, word: &str) -> Option<&Name> {
-        let exact = self.0.keys().find(|name| name.as_str() == word);
+        let exact = self.names.keys().find(|name| name.as_str() == word);
         let wanted = folded(word);
-        let mut like = self.0.keys().filter(|name| folded(name.as_str()) == wanted);
+        let mut like = self.names.keys().filter(|name| folded(name.as_str()) == wanted);
         exact.or_else(|| like.next().filter(|_| like.next().is_none()))
     }
 
     /// The name that is trusted to be that key's, if there is one alone.
     pub(crate) fn of_key(&self, key: PublicKey) -> Option<&Name> {
-        let mut names = self.0.iter().filter(|(_, (pinned, _))| *pinned == key);
+        let mut names = self.names.iter().filter(|(_, pinned)| **pinned == key);
         names.next().map(|(name, _)| name).filter(|_| names.next().is_none())
     }
 
     /// The key that the name is trusted to stand for.
     pub(crate) fn key_of(&self, name: &Name) -> Option<PublicKey> {
-        self.0.get(name).map(|(pinned, _)| *pinned)
+        self.names.get(name).copied()
     }
 
     /// Whether the name is trusted to be that key's.
@@ -73,9 +101,21 @@ impl Pins {
 
     /// Whether the name is trusted to be somebody else's, or could be taken for one that is.
     pub(crate) fn contradict(&self, name: &Name, look: &Look, key: PublicKey) -> bool {
-        let other = |(pinned, like): &(PublicKey, Look)| *pinned != key && like.is_like(look);
-        !self.holds(name, key) && self.0.values().any(other)
+        let named = |reading| self.read.get(reading).into_iter().flatten();
+        let is_other = |name: &Name| self.key_of(name).is_some_and(|pinned| pinned != key);
+        !self.holds(name, key) && look.bare().iter().flat_map(named).any(is_other)
     }
+
+    /// Whether somebody goes by a trusted name, or by one that could be taken for it, with another key.
+    #[cfg(feature = "driver")]
+    pub(crate) fn are_against(&self, who: &Person) -> bool {
+        !self.names.is_empty() && self.contradict(&who.name, &who.name.look(), who.key)
+    }
+}
+
+/// Whether the one name could be taken for the other, trusted or not any more, to stand for that key.
+pub(crate) fn could_be(look: &Look, name: &Name, key: PublicKey) -> bool {
+    readings(name, key).any(|reading| look.bare().contains(&reading))
 }
 
 #[cfg(test)]
@@ -93,10 +133,28 @@ mod tests {
         assert!(pins.insert(name("bob"), bob));
         let contradicts =
             |pins: &Pins, text: &str, key| pins.contradict(&name(text), &name(text).look(), key);
+        let label = PublicKey([1; 32]).process(7).short();
         for alike in ["bob", "Bob", "b\u{3bf}b"] {
             assert!(contradicts(&pins, alike, other) && !contradicts(&pins, alike, bob), "{alike}");
         }
-        assert!(!contradicts(&pins, "rob", other));
+        // While Bob is away, nobody sees the one beside the other.
+        for alike in
+            ["b ob", "bob.", "bob_", "-bob-", "b\u{f6}b", "B\u{f3}b", "bob\u{1F525}", "bob·k7f3"]
+        {
+            assert!(contradicts(&pins, alike, other) && !contradicts(&pins, alike, bob), "{alike}");
+        }
+        for alike in ["bob·{}", "bob ({})", "bob-{}", "bob {}", "bob.{}", "Bob{}"] {
+            let alike = alike.replace("{}", &label);
+            assert!(
+                contradicts(&pins, &alike, other) && !contradicts(&pins, &alike, bob),
+                "{alike}"
+            );
+        }
+        for apart in ["rob", "bobby", "bob2", "bob·jr", "bob lee", "bob-work", "\u{1F525}"] {
+            assert!(!contradicts(&pins, apart, other), "{apart}");
+        }
+        assert!(pins.insert(name("\u{1F525}"), bob));
+        assert!(contradicts(&pins, "\u{1F525}", other) && !contradicts(&pins, "\u{1F30A}", other));
         // Who is trusted under a name of their own may look like another.
         assert!(pins.insert(name("Bob"), other));
         assert!(!contradicts(&pins, "Bob", other) && contradicts(&pins, "bob", other));

@@ -188,6 +188,7 @@ fn reason_of(refusal: &Refusal<'_>) -> u16 {
         }
         Refusal::Usage(_) => reason::USAGE,
         Refusal::NobodyCalled(_)
+        | Refusal::Yourself
         | Refusal::NotTrusted(_)
         | Refusal::TrustedOtherwise { .. }
         | Refusal::TrustedFull

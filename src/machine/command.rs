@@ -232,8 +232,8 @@ impl CommandHelp {
     /// # Errors
     ///
     /// [`Refusal::Otherwise`] for a habit from other chats that is another thing here, and
-    /// [`Refusal::UnknownCommand`], with the command whose name is at most two edits away and nearest to
-    /// what was typed.
+    /// [`Refusal::UnknownCommand`], with the shortest one that begins like what was typed; else the one whose
+    /// name is nearest to it, at most two edits away and with most letters in common.
     pub fn find<'a>(
         word: &'a str,
         lists: &[&'static [Self]],
@@ -261,7 +261,10 @@ impl CommandHelp {
             return Ok(found);
         }
         let near = all().map(|help| (edits(word, help.name), help.name)).min();
-        let nearest = near.filter(|&(distance, _)| distance <= 2).map(|(_, name)| name);
+        // Two edits make any word of any other one as short as that.
+        let letters = word.chars().count();
+        let near = near.filter(|&(distance, _)| distance <= 2 && 2 * distance < letters);
+        let nearest = shortest.map(|help| help.name).or(near.map(|(_, name)| name));
         Err(Refusal::UnknownCommand { typed: SafeText::new(word), nearest })
     }
 }
@@ -312,6 +315,29 @@ mod tests {
             assert!(matches!(Command::parse(line), Err(Refusal::Otherwise { .. })), "{line}");
         }
     }
+
+    /// A slash alone, and any letter, were told to be `/me`.
+    #[test]
+    fn what_is_suggested_has_something_in_common_with_what_was_typed() {
+        let suggested = |line: &'static str| match Command::parse(line) {
+            Err(Refusal::UnknownCommand { nearest, .. }) => nearest,
+            other => panic!("{line}: {other:?}"),
+        };
+        for (line, nearest) in [
+            ("/", None),
+            ("/x", None),
+            ("/xy x", None),
+            ("/7", None),
+            ("/nikc al", Some("nick")),
+            ("/mgs bob hi", Some("msg")),
+            ("/whoo", Some("who")),
+            ("/truts bob", Some("trust")),
+            ("/m bob hi", Some("me")),
+        ] {
+            assert_eq!(suggested(line), nearest, "{line}");
+        }
+    }
+
     use crate::machine::text::sanitize;
     use crate::machine::text::tests::{Hostile, often};
 
@@ -446,7 +472,7 @@ mod tests {
         assert_eq!(unknown("/nikc bob"), Some("nick"));
         assert_eq!(unknown("/m bob"), Some("me"), "an ambiguous prefix is not guessed");
         assert_eq!(unknown("/passw0rd"), None);
-        assert_eq!(unknown("/"), Some("me"));
+        assert_eq!(unknown("/"), None);
         assert_eq!(Command::parse("/msg bob"), Err(Refusal::Usage("/msg NAME TEXT")));
         assert_eq!(Command::parse("/me "), Err(Refusal::Usage("/me TEXT")));
     }

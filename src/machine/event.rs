@@ -118,6 +118,8 @@ pub enum Refusal<'a> {
     TrustedFull,
     /// The only one here of that name has another key than who is trusted under it, or under one like it.
     OtherKey(Person),
+    /// It is us who are meant, and nobody says or does that to themselves.
+    Yourself,
     /// Nobody here has that id.
     NobodyWithId(PeerId),
     /// Nobody here has that key.
@@ -160,6 +162,7 @@ impl Refusal<'_> {
             Self::TrustedOtherwise { who, trusted } => Refusal::TrustedOtherwise { who, trusted },
             Self::TrustedFull => Refusal::TrustedFull,
             Self::OtherKey(who) => Refusal::OtherKey(who),
+            Self::Yourself => Refusal::Yourself,
             Self::NobodyWithId(id) => Refusal::NobodyWithId(id),
             Self::NobodyWithKey(key) => Refusal::NobodyWithKey(key),
             Self::NameOrId { word, named, begun } => {

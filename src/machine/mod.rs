@@ -133,9 +133,9 @@ pub use who::noise::Noise;
 pub(crate) use who::pins::{PINS_MAX, Pins};
 pub use who::room::{Room, SECRET, Secret, SecretError};
 pub use who::suite;
-#[cfg(feature = "driver")]
-pub(crate) use whom::Known;
 pub use whom::Whom;
+#[cfg(feature = "driver")]
+pub(crate) use whom::{Known, addressed};
 
 /// Property tests repeat: the same cases in every run, or those of `CHATRPC_TEST_SEED`, a number.
 #[cfg(test)]

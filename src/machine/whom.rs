@@ -71,6 +71,54 @@ impl<'a> Whom<'a> {
     }
 }
 
+/// More words than this no name has, and none is longer: 24 columns with single blanks between them.
+const NAME_WORDS_MAX: usize = 12;
+
+/// Where the name of somebody ends and what is for them begins, in the first word behind `/msg` and the
+/// others: a name may have blanks in it. `find` says whose key a beginning means, also of those who are
+/// gone or trusted.
+///
+/// # Errors
+///
+/// What stands against the first word, where no beginning means anybody. [`Refusal::SeveralCalled`] where
+/// two of them mean two people: who goes on like a sentence (`Ann I`) gets nothing that is for Ann.
+pub(crate) fn addressed<'a>(
+    word: &str,
+    text: &'a str,
+    find: impl Fn(Whom<'_>) -> Result<PublicKey, Refusal<'static>>,
+) -> Result<(String, &'a str), Refusal<'static>> {
+    let mut found: Option<(PublicKey, String, &'a str)> = None;
+    let (mut name, mut rest, mut first) = (word.to_owned(), text, None);
+    for _ in 0..NAME_WORDS_MAX {
+        match find(Whom::read(&name)) {
+            Ok(key) if found.as_ref().is_some_and(|(other, ..)| *other != key) => {
+                return Err(Refusal::SeveralCalled(SafeText::new(&name).into_owned()));
+            }
+            Ok(key) => found = Some((key, name.clone(), rest)),
+            Err(refusal @ (Refusal::SeveralCalled(_) | Refusal::NameOrId { .. })) => {
+                return Err(refusal);
+            }
+            Err(refusal) => {
+                first.get_or_insert(refusal);
+            }
+        }
+        let Some((next, behind)) = rest.split_once([' ', '\t', '\u{A0}', '\u{3000}']) else {
+            break;
+        };
+        // A text follows, and no name goes over the end of a line.
+        if next.is_empty() || next.contains('\n') || behind.trim().is_empty() {
+            break;
+        }
+        name = format!("{name} {next}");
+        rest = behind.trim_start();
+    }
+    match (found, first) {
+        (Some((_, name, rest)), _) => Ok((name, rest)),
+        (None, Some(refusal)) => Err(refusal),
+        (None, None) => Err(Refusal::NobodyCalled(SafeText::new(word).into_owned())),
+    }
+}
+
 /// Whether it has the form of the first letters of an id.
 fn begins_id(letters: &str) -> bool {
     (ID_LETTERS_MIN..=ID_LETTERS).contains(&letters.len())
@@ -240,6 +288,41 @@ mod tests {
         assert!(matches!(two.find(&id[..4]), Err(Refusal::SeveralCalled(_))));
         two.mallory.1 = two.bob.1;
         assert_eq!(two.find(&id[..4]), Ok(PeerId(BOB ^ 1)), "the same person, started anew");
+    }
+
+    /// `/msg Ann Lee hi` was for nobody, or for Ann.
+    #[test]
+    fn a_name_goes_on_over_blanks_as_far_as_it_is_one_alone() {
+        let key = |luck| PublicKey([luck; 32]);
+        let people = [("Ann Lee", 1), ("bob", 2), ("Jean Luc du Bois", 3), ("Jo", 4), ("Jo I", 5)];
+        let find = |whom: Whom<'_>| match whom {
+            Whom::Word("two") => Err(Refusal::SeveralCalled(SafeText::new("two").into_owned())),
+            Whom::Word(word) => {
+                let called = people.iter().find(|(name, _)| *name == word);
+                let nobody = || Refusal::NobodyCalled(SafeText::new(word).into_owned());
+                called.map(|&(_, luck)| key(luck)).ok_or_else(nobody)
+            }
+            Whom::Id(_) | Whom::Key(_) => Ok(key(9)),
+        };
+        let id = PeerId(BOB).to_string();
+        for (word, text, name, rest) in [
+            ("Ann", "Lee hi", "Ann Lee", "hi"),
+            ("Ann", "Lee  hi\nLee", "Ann Lee", "hi\nLee"),
+            ("bob", "Lee hi", "bob", "Lee hi"),
+            ("Jean", "Luc du Bois is it you", "Jean Luc du Bois", "is it you"),
+            ("Jo", "is here", "Jo", "is here"),
+            (&id, "x y", &id, "x y"),
+        ] {
+            assert_eq!(addressed(word, text, find), Ok((name.to_owned(), rest)), "{word} {text}");
+        }
+        let several = addressed("Jo", "I know it", find);
+        assert!(matches!(several, Err(Refusal::SeveralCalled(name)) if name.as_str() == "Jo I"));
+        assert!(matches!(addressed("two", "x", find), Err(Refusal::SeveralCalled(_))));
+        for (word, text) in [("Ann", "Lee"), ("Ann", "Lee \n"), ("Ann", "\nLee hi"), ("Lee", "hi")]
+        {
+            let nobody = addressed(word, text, find);
+            assert!(matches!(nobody, Err(Refusal::NobodyCalled(name)) if name.as_str() == word));
+        }
     }
 
     #[test]

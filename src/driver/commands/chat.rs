@@ -25,6 +25,7 @@ use crate::driver::os::shown::stderr_has_colour;
 use crate::driver::os::signals::{Signal, others};
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
+use crate::driver::terminal::commands::{WITHOUT_SCREEN, without_screen};
 use crate::driver::terminal::kept::Kept;
 use crate::driver::terminal::screen::Look;
 use crate::driver::terminal::settings::{ClockFace, Joins, Notify};
@@ -147,6 +148,8 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
             private: io::stderr().is_terminal(),
             colour: stderr_has_colour(),
             time: options.time.unwrap_or_default(),
+            also: WITHOUT_SCREEN,
+            own: Some(without_screen),
             ..Style::default()
         },
         words,
@@ -182,7 +185,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
             warns: !options.quiet,
             private: false,
             colour: stderr_has_colour(),
-            time: TimeShown::Off,
+            ..Style::default()
         },
         words: match &options.text {
             Some(text) => Words::Once(text.clone()),

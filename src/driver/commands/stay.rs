@@ -170,6 +170,14 @@ impl<'a> Stay<'a> {
         }
     }
 
+    /// Nobody has asked us to leave yet.
+    fn is_talking(&self) -> bool {
+        self.presenter.ready
+            && !self.presenter.leaving
+            && self.signal.is_none()
+            && self.end.is_none()
+    }
+
     /// Whether another line may be read: what was said before has to go somewhere first.
     fn accepts_lines(&self) -> bool {
         let presenter = &self.presenter;
@@ -316,6 +324,7 @@ impl Program for Stay<'_> {
             }
             // A terminal that is gone is seen to be gone, and a signal says so as well.
             Signal::Hangup if self.signal == Some(signal) => return,
+            Signal::Interrupt if self.is_talking() && self.presenter.seat.interrupt() => return,
             // To who has none it says that a file was put in the place of another.
             Signal::Hangup if !self.has_terminal => return self.presenter.follow_chatlog(),
             Signal::Interrupt | Signal::Terminate | Signal::Hangup | Signal::Other(_) => {}

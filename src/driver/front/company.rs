@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::machine::{Event, Known, PeerId, Person, Pin, Pins, PublicKey, Refusal, Whom};
+use crate::machine::{
+    Event, Known, Name, PeerId, Person, Pin, Pins, PublicKey, Refusal, Whom, addressed,
+};
 
 /// How many people who were ever confusable are remembered as such, and how many of their processes.
 const ALIKE_MAX: usize = 4096;
@@ -124,8 +126,39 @@ impl Company {
     pub(crate) fn find(&self, whom: Whom<'_>) -> Result<Person, Refusal<'static>> {
         let here = self.here.values().map(|who| known(who, true));
         let gone = self.gone.iter().map(|who| known(who, false));
-        let found = whom.find(here.chain(gone)).map_err(Refusal::into_owned)?;
+        let found = match whom.find(here.chain(gone)) {
+            Err(
+                Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_),
+            ) if self.is_meant(whom) => {
+                return Err(Refusal::Yourself);
+            }
+            found => found.map_err(Refusal::into_owned)?,
+        };
         self.here.get(&found).cloned().ok_or(Refusal::NobodyWithId(found))
+    }
+
+    /// Whether we are meant.
+    fn is_meant(&self, whom: Whom<'_>) -> bool {
+        self.me.iter().any(|me| whom.find([known(me, true)].into_iter()).is_ok())
+    }
+
+    /// Where the name of somebody ends in what stands behind `/msg`, and what is for them begins.
+    pub(crate) fn addressed<'t>(
+        &self,
+        word: &str,
+        text: &'t str,
+    ) -> Result<(String, &'t str), Refusal<'static>> {
+        addressed(word, text, |whom| {
+            let refusal = match self.find(whom) {
+                Ok(who) => return Ok(who.key),
+                Err(refusal) => refusal,
+            };
+            let Whom::Word(word) = whom else { return Err(refusal) };
+            let Ok(name) = Name::parse(word) else { return Err(refusal) };
+            let gone = self.gone.iter().find(|who| who.name == name).map(|who| who.key);
+            let key = self.pins.key_of(&name).or(gone);
+            key.filter(|_| matches!(refusal, Refusal::NobodyCalled(_))).ok_or(refusal)
+        })
     }
 
     /// Whose key is meant among some that we keep of people, each with somebody it was of. Others who
@@ -209,7 +242,7 @@ pub(crate) fn letters(id: PeerId, others: &BTreeSet<PeerId>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Name, Why};
+    use crate::machine::Why;
 
     fn who(id: u64, luck: u8, name: &str) -> Person {
         Person { id: PeerId(id), key: PublicKey([luck; 32]), name: Name::parse(name).unwrap() }

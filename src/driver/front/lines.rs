@@ -21,17 +21,20 @@ use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
-use crate::driver::front::refusal::{not_utf8, too_long, words};
+use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
 use crate::driver::front::stamp::TimeShown;
 use crate::driver::front::wording;
 use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{self, Event, sanitize};
+use crate::machine::{self, CommandHelp, Event, sanitize};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
+
+/// What a line asks of the driver itself, or why not; nothing where it is the machine's.
+pub(crate) type Own = fn(&str) -> Option<Result<Intent, Words>>;
 
 /// What the plain front end is asked to leave out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +53,9 @@ pub(crate) struct Style {
     pub(crate) colour: bool,
     /// The time before every line.
     pub(crate) time: TimeShown,
+    /// Commands that are the driver's own, and how a line that may be one is carried out.
+    pub(crate) also: &'static [CommandHelp],
+    pub(crate) own: Option<Own>,
 }
 
 /// Events as lines of text.
@@ -159,7 +165,7 @@ impl Format for Lines {
                 }
             }
             Event::People(people) => remark_all(wording::presence(people, company), paper),
-            Event::Help => remark_all(wording::commands(&[]), paper),
+            Event::Help => remark_all(wording::commands(self.style.also), paper),
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
             }
@@ -192,7 +198,9 @@ impl Format for Lines {
                 paper.remark(format_args!("* {lines} {were} not shown: the output was stalled"));
             }
             Note::Remark(what) => paper.remark(format_args!("* {}", shown(what))),
-            Note::Logging(_) => {}
+            Note::Logging(path) => {
+                paper.remark(format_args!("* {}", wording::logging(path.as_deref())));
+            }
         }
     }
 
@@ -211,9 +219,13 @@ impl Format for Lines {
                 let text = line.to_owned();
                 return Some(Intent::Command(Command::Say { text, action: false, to: None }));
             }
-            Piece::Line(line) => match machine::Command::parse(line) {
-                Ok(command) => return Some(Intent::Command(command.into())),
-                Err(refusal) => words(&refusal),
+            Piece::Line(line) => match self.style.own.and_then(|own| own(line)) {
+                Some(Ok(intent)) => return Some(intent),
+                Some(Err(refusal)) => refusal,
+                None => match machine::Command::parse(line) {
+                    Ok(command) => return Some(Intent::Command(command.into())),
+                    Err(refusal) => words(&refusal),
+                },
             },
             Piece::TooLong { bytes, limit, .. } => too_long(bytes, limit),
             Piece::NotUtf8 { number, .. } => not_utf8(number),

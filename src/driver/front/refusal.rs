@@ -68,6 +68,11 @@ pub(crate) fn words(refusal: &Refusal<'_>) -> Words {
         ),
         Refusal::TrustedOtherwise { who, trusted } => return trusted_otherwise(who, trusted),
         Refusal::OtherKey(who) => return other_key(who),
+        Refusal::Yourself => (
+            "nobody",
+            "that is you: nothing was sent or changed".to_owned(),
+            Some("/whois shows your own key, too".to_owned()),
+        ),
         Refusal::NobodyWithId(id) => {
             ("nobody", format!("nobody here has the id {id}"), Some("/who".to_owned()))
         }

@@ -50,6 +50,11 @@ pub(crate) trait Seat {
     /// A signal that is about the terminal.
     fn signal(&mut self, signal: Signal);
 
+    /// Ctrl-C was pressed: a line that is typed is cleared by it. Whether there was one.
+    fn interrupt(&mut self) -> bool {
+        false
+    }
+
     /// A turn of the loop begins. `peer` is there to be looked at.
     fn turn(&mut self, peer: &Peer);
 

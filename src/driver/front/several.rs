@@ -2,24 +2,36 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::intent::Command;
-use crate::machine::{self, SafeText, TEXT_MAX};
+use crate::machine::{self, SafeText, TEXT_MAX, Whom};
 
 /// The longest text that is made into several messages, bytes.
 pub(crate) const TEXTS_MAX: usize = 64 * 1024;
 
-/// What is asked for, in as many messages as it takes. `None` where one will do, and where it says
-/// nothing.
-pub(crate) fn several(command: &machine::Command<'_>) -> Option<Vec<Command>> {
+/// What is asked for, in as many messages as it takes. `None` where one will do, where it says nothing,
+/// and where it is not clear for whom it is. `company` knows where the name of one who is meant ends.
+pub(crate) fn several(
+    command: &machine::Command<'_>,
+    company: Option<&Company>,
+) -> Option<Vec<Command>> {
     let machine::Command::Say { text, action, to } = *command else { return None };
     if text.len() <= TEXT_MAX || text.len() > TEXTS_MAX {
         return None;
     }
+    let (name, text) = match (to, company) {
+        (Some(Whom::Word(word)), Some(company)) => {
+            let (name, text) = company.addressed(word, text).ok()?;
+            (Some(name), text)
+        }
+        _ => (None, text),
+    };
+    let to = name.as_deref().map(Whom::Word).or(to);
     let said = parts(text, TEXT_MAX).into_iter().map(|text| {
         let say = machine::Command::Say { text, action, to };
         Command::from(say)
     });
-    Some(said.collect())
+    Some(said.collect()).filter(|said: &Vec<Command>| !said.is_empty())
 }
 
 /// Cuts a text into parts of at most `bytes_max` bytes: where a line ends, else where a word does, else
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn a_command_says_all_of_them_to_the_same_person() {
         let line = format!("/msg bob {}", "word ".repeat(2000));
-        let said = several(&machine::Command::parse(&line).unwrap()).unwrap();
+        let said = several(&machine::Command::parse(&line).unwrap(), None).unwrap();
         assert_eq!(said.len(), 3);
         for part in &said {
             let Command::Say { text, action: false, to: Some(_) } = part else {
@@ -112,7 +124,7 @@ mod tests {
             };
             assert!(text.len() <= TEXT_MAX && text.starts_with("word "));
         }
-        let none = |line: &str| several(&machine::Command::parse(line).unwrap()).is_none();
+        let none = |line: &str| several(&machine::Command::parse(line).unwrap(), None).is_none();
         assert!(none("hi") && none(&"x".repeat(TEXT_MAX)) && none(&"x".repeat(TEXTS_MAX + 1)));
         assert!(none(&format!("/nick {}", "x".repeat(5000))));
     }

@@ -130,11 +130,15 @@ impl Stream {
             row => {
                 let refused = matches!(row, Row::Dropped | Row::TooLong { .. });
                 self.say(&wording::pasted(&row));
+                if let Row::Unclear { line, .. } = row {
+                    self.put_back(&line);
+                }
                 return refused.then_some(Intent::Refused);
             }
         };
         let command = machine::Command::parse(&line).ok();
-        if let Some(said) = command.as_ref().and_then(several) {
+        let company = Some(&self.company);
+        if let Some(said) = command.as_ref().and_then(|command| several(command, company)) {
             self.said.extend(said);
             return self.said.pop_front().map(Intent::Command);
         }
@@ -153,6 +157,14 @@ impl Stream {
             return Some(Intent::Refused);
         }
         intent
+    }
+
+    /// What was typed while something else was asked is not lost.
+    fn put_back(&mut self, line: &str) {
+        let Some(keys) = self.keys() else { return self.say(&format!("not said: {line}")) };
+        keys.line.put_back(line);
+        let echo = keys.line.echo();
+        self.echo(&echo);
     }
 
     fn say(&mut self, what: &str) {
@@ -207,12 +219,12 @@ impl Stream {
         else {
             return;
         };
-        let columns = modes.columns();
+        let (columns, company) = (modes.columns(), &self.company);
         if core::mem::take(&mut self.may_read) {
-            stdin.read_keys(|bytes| line.feed(bytes, now, columns));
+            stdin.read_keys(|bytes| line.feed(bytes, now, columns, company));
         }
         if line.deadline().is_some_and(|at| at <= now) && !stdin.waits() {
-            line.tick(now);
+            line.tick(now, company);
         }
         let mut ended = false;
         while let Some(typed) = line.next_typed() {
@@ -242,6 +254,15 @@ impl Stream {
             log::debug!("cannot stop: {error}");
         }
         self.resume();
+    }
+
+    /// The terminal has another size: the line stands there once.
+    fn resize(&mut self) {
+        if let Some(keys) = self.keys() {
+            keys.line.resize(keys.modes.columns());
+            let echo = keys.line.echo();
+            self.echo(&echo);
+        }
     }
 
     fn resume(&mut self) {
@@ -371,8 +392,21 @@ impl Seat for Stream {
         match signal {
             Signal::Suspend => self.suspend(),
             Signal::Continue => self.resume(),
+            Signal::Resize => self.resize(),
             _ => {}
         }
+    }
+
+    fn interrupt(&mut self) -> bool {
+        if self.typist.as_mut().is_some_and(Typist::drop_pasted) {
+            self.say(&wording::pasted(&Row::Dropped));
+            return true;
+        }
+        let Some(keys) = self.keys() else { return false };
+        let cleared = keys.line.clear();
+        let echo = keys.line.echo();
+        self.echo(&echo);
+        cleared
     }
 
     fn turn(&mut self, _peer: &Peer) {

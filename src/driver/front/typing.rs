@@ -3,6 +3,7 @@
 //! The kernel would edit the line, and says nothing of it before its end: what is printed meanwhile
 //! stands in the middle of it, and nobody can draw it again. So it is edited here.
 
+use crate::driver::front::company::Company;
 use crate::machine::Time;
 
 /// What came of typing.
@@ -15,11 +16,20 @@ pub(crate) enum Typed {
 
 /// A line, its keys, and the row that it is shown in. It lasts as long as nobody else writes there.
 pub(crate) trait Typing {
-    /// One read of what was typed, where a row has so many columns.
-    fn feed(&mut self, bytes: &[u8], now: Time, columns: usize);
+    /// One read of what was typed, where a row has so many columns and these people are here.
+    fn feed(&mut self, bytes: &[u8], now: Time, columns: usize, company: &Company);
 
     /// Time has passed: what was typed by half is over.
-    fn tick(&mut self, now: Time);
+    fn tick(&mut self, now: Time, company: &Company);
+
+    /// A row has so many columns from now on.
+    fn resize(&mut self, columns: usize);
+
+    /// Clears the line. Whether there was one.
+    fn clear(&mut self) -> bool;
+
+    /// A line was not taken: it stands there again, unless another one does by now.
+    fn put_back(&mut self, line: &str);
 
     /// When [`Typing::tick`] is due.
     fn deadline(&self) -> Option<Time>;

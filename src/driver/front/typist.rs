@@ -44,6 +44,23 @@ impl Pile {
     }
 }
 
+impl Pile {
+    /// In how many messages it can be said, or carried out as one thing; `None` where it is too long.
+    fn messages(&self) -> Option<usize> {
+        match Command::parse(&self.text) {
+            _ if self.bytes > TEXTS_MAX => None,
+            Ok(Command::Say { text, .. }) if text.len() <= TEXT_MAX => Some(1),
+            // What says nothing is refused for that.
+            Ok(command @ Command::Say { .. }) => {
+                several(&command, None).map(|said| said.len()).or(Some(1))
+            }
+            // No other command is as long as that.
+            _ if self.lines > 1 && self.bytes > TEXT_MAX => None,
+            _ => Some(1),
+        }
+    }
+}
+
 /// What a row of lines comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Row {
@@ -55,8 +72,8 @@ pub(crate) enum Row {
     TooLong { lines: usize, bytes: usize },
     /// A paste is not to be said.
     Dropped,
-    /// That was no answer: it is asked again.
-    Unclear { lines: usize },
+    /// That was no answer, and is not lost: it is asked again.
+    Unclear { lines: usize, line: String },
 }
 
 impl Typist {
@@ -79,7 +96,8 @@ impl Typist {
         self.until = None;
         let row = core::mem::take(&mut self.row);
         Some(match self.pasted.take() {
-            None if row.lines == 1 => Row::Line(row.text),
+            // Whoever typed it is asked as well where it is more than one message.
+            None if row.lines == 1 && row.messages() == Some(1) => Row::Line(row.text),
             None => self.ask(row),
             Some(pasted) if row.lines == 1 => self.answered(pasted, &row.text),
             Some(mut pasted) => {
@@ -92,16 +110,15 @@ impl Typist {
 
     fn ask(&mut self, pile: Pile) -> Row {
         let Pile { lines, bytes, .. } = pile;
-        let messages = match Command::parse(&pile.text) {
-            _ if bytes <= TEXT_MAX => 1,
-            Ok(command) if bytes <= TEXTS_MAX => several(&command).map_or(0, |said| said.len()),
-            _ => 0,
-        };
-        if messages == 0 {
-            return Row::TooLong { lines, bytes };
+        match pile.messages() {
+            None => Row::TooLong { lines, bytes },
+            // There is nothing to be asked about in blanks.
+            Some(_) if pile.text.trim().is_empty() => Row::Line(pile.text),
+            Some(messages) => {
+                self.pasted = Some(pile);
+                Row::Paste { lines, bytes, messages }
+            }
         }
-        self.pasted = Some(pile);
-        Row::Paste { lines, bytes, messages }
     }
 
     fn answered(&mut self, pasted: Pile, answer: &str) -> Row {
@@ -109,11 +126,16 @@ impl Typist {
             "y" | "yes" => Row::Line(pasted.text),
             "n" | "no" | "" => Row::Dropped,
             _ => {
-                let lines = pasted.lines;
+                let (lines, line) = (pasted.lines, answer.to_owned());
                 self.pasted = Some(pasted);
-                Row::Unclear { lines }
+                Row::Unclear { lines, line }
             }
         }
+    }
+
+    /// What is asked about is not to be said. Whether something was.
+    pub(crate) fn drop_pasted(&mut self) -> bool {
+        self.pasted.take().is_some()
     }
 
     /// The input has ended: what came last is a row.
@@ -169,7 +191,8 @@ mod tests {
             typist.row(at(start + 30))
         };
         paste(&mut typist, 0);
-        assert_eq!(answer(&mut typist, 100, "hm?"), Some(Row::Unclear { lines: 2 }));
+        let unclear = Row::Unclear { lines: 2, line: "hm?".to_owned() };
+        assert_eq!(answer(&mut typist, 100, "hm?"), Some(unclear));
         assert_eq!(answer(&mut typist, 200, " Yes"), Some(line("password\n/msg bob x")));
         assert_eq!(answer(&mut typist, 300, "n"), Some(line("n")), "it was answered");
         for no in ["n", "NO", ""] {
@@ -198,6 +221,41 @@ mod tests {
         typist.line("/nick", at(200));
         (0..200).for_each(|_| typist.line(&"x".repeat(60), at(200)));
         assert!(matches!(typist.row(at(230)), Some(Row::TooLong { .. })), "no command is cut");
+    }
+
+    /// One line of 5,000 bytes went out as two messages, unasked.
+    #[test]
+    fn one_line_that_is_more_than_a_message_is_asked_about() {
+        let mut typist = Typist::default();
+        let mut row = |text: &str, start| {
+            typist.line(text, at(start));
+            typist.row(at(start + 30)).unwrap()
+        };
+        let long = "word ".repeat(1000);
+        let asked = Row::Paste { lines: 1, bytes: 5000, messages: 2 };
+        assert_eq!(row(&long, 0), asked);
+        assert_eq!(row("y", 100), line(&long));
+        assert_eq!(row(&long, 200), asked);
+        assert_eq!(row("n", 300), Row::Dropped);
+        // A command in front of a text that is none too long, and what is no text at all.
+        let said = format!("/say {}", "x".repeat(TEXT_MAX));
+        assert_eq!(row(&said, 400), line(&said));
+        let blanks = " ".repeat(5000);
+        assert_eq!(row(&blanks, 500), line(&blanks));
+        let nick = format!("/nick {}", "x".repeat(TEXT_MAX));
+        assert_eq!(row(&nick, 600), line(&nick), "it is refused as a name");
+        let bytes = TEXTS_MAX + 1;
+        assert_eq!(row(&"x".repeat(bytes), 700), Row::TooLong { lines: 1, bytes });
+    }
+
+    #[test]
+    fn whoever_thinks_better_of_it_is_asked_no_more() {
+        let mut typist = Typist::default();
+        (0..2).for_each(|_| typist.line("x", at(0)));
+        assert!(matches!(typist.row(at(30)), Some(Row::Paste { .. })));
+        assert!(typist.drop_pasted() && !typist.drop_pasted() && !typist.asks());
+        typist.line("y", at(100));
+        assert_eq!(typist.row(at(130)), Some(line("y")));
     }
 
     #[test]

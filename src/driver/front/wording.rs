@@ -8,6 +8,7 @@ use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::several::TEXTS_MAX;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
+use crate::driver::os::shown::shown;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{
     COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, Why,
@@ -180,6 +181,14 @@ pub(crate) fn commands(more: &[CommandHelp]) -> Vec<String> {
     table(all.iter().map(|help| [help.usage.to_owned(), help.what.to_owned()]).chain([slash]))
 }
 
+/// Where the chat is written, if it is.
+pub(crate) fn logging(path: Option<&str>) -> String {
+    match path {
+        Some(path) => format!("writing the chat to {}", shown(path)),
+        None => "the chat is not written to a file".to_owned(),
+    }
+}
+
 /// What becomes of lines that came at once, as no hand types them.
 pub(crate) fn pasted(row: &Row) -> String {
     let counted = |lines: usize| counted(lines as u64, "line");
@@ -190,12 +199,21 @@ pub(crate) fn pasted(row: &Row) -> String {
                 1 => "one message".to_owned(),
                 more => format!("{more} messages"),
             };
+            if *lines == 1 {
+                let bytes = grouped(*bytes);
+                return format!("{bytes} bytes are {messages}: y says them, n does not");
+            }
             format!(
                 "{} came at once ({} bytes), as of a paste: y says them as {messages}, n does not",
                 counted(*lines),
                 grouped(*bytes)
             )
         }
+        Row::TooLong { lines: 1, bytes } => format!(
+            "{} bytes, the limit is {}: nothing was said",
+            grouped(*bytes),
+            grouped(TEXTS_MAX)
+        ),
         Row::TooLong { lines, bytes } => format!(
             "{} came at once, {} bytes, the limit is {}: nothing was said",
             counted(*lines),
@@ -203,9 +221,13 @@ pub(crate) fn pasted(row: &Row) -> String {
             grouped(TEXTS_MAX)
         ),
         Row::Dropped => "the paste was not said".to_owned(),
-        Row::Unclear { lines } => {
-            format!("y says the {} that were pasted, n does not", counted(*lines))
+        Row::Unclear { lines: 1, .. } => {
+            "y says the long line, n does not; what was typed now waits".to_owned()
         }
+        Row::Unclear { lines, .. } => format!(
+            "y says the {} that were pasted, n does not; what was typed now waits",
+            counted(*lines)
+        ),
     }
 }
 
@@ -225,7 +247,8 @@ pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
         Event::Whois { who, key, addr, trusted } => {
             let at = addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string());
             let trusted = if *trusted { ", trusted ✓" } else { "" };
-            format!("{}: id {}, address {at}, key {key}{trusted}", company.label(who), who.id)
+            let you = if company.is_me(who.id) { " (you)" } else { "" };
+            format!("{}{you}: id {}, address {at}, key {key}{trusted}", company.label(who), who.id)
         }
         Event::Words { who, words } => {
             format!("compare aloud with {}; both must see:  {words}", company.label(who))

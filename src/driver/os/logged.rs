@@ -73,6 +73,7 @@ const fn kind(refusal: &Refusal<'_>) -> &'static str {
         Refusal::Usage(_) => "usage",
         Refusal::LikeSlash(_) => "like a slash",
         Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_) => "nobody",
+        Refusal::Yourself => "ourselves",
         Refusal::SeveralCalled(_) => "several",
         Refusal::NameOrId { .. } => "name or id",
         Refusal::NotTrusted(_) => "not trusted",

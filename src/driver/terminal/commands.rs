@@ -1,5 +1,7 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
+use crate::driver::front::intent::Intent;
+use crate::driver::front::refusal::{Words, words};
 use crate::driver::os::environment::yes_or_no;
 use crate::driver::terminal::settings::{ClockFace, Joins, Notify, Setting};
 use crate::machine::{COMMANDS, Command, CommandHelp, Opening, Refusal};
@@ -11,7 +13,7 @@ pub(crate) const SCREEN: &[CommandHelp] = &[
     CommandHelp { name: "ignore", usage: "/ignore NAME", what: "hide what somebody says" },
     CommandHelp { name: "info", usage: "/info", what: "who has your last message" },
     CommandHelp { name: "joins", usage: "/joins fold|all|none", what: "how to show who comes" },
-    CommandHelp { name: "log", usage: "/log on|off|PATH", what: "write the chat to a file" },
+    LOG,
     CommandHelp { name: "mouse", usage: "/mouse on|off", what: "have the mouse reported" },
     CommandHelp { name: "notify", usage: "/notify off|mentions|all", what: "what rings the bell" },
     CommandHelp { name: "resend", usage: "/resend", what: "say again what did not arrive" },
@@ -19,6 +21,17 @@ pub(crate) const SCREEN: &[CommandHelp] = &[
     CommandHelp { name: "time", usage: "/time off|hm|hms", what: "how to show the clock" },
     CommandHelp { name: "unignore", usage: "/unignore NAME", what: "show it again" },
 ];
+
+/// The one of them that is done without a screen, too.
+const LOG: CommandHelp =
+    CommandHelp { name: "log", usage: "/log on|off|PATH", what: "write the chat to a file" };
+pub(crate) const WITHOUT_SCREEN: &[CommandHelp] = &[LOG];
+
+/// Whether a command, with what stands behind it, is also done where lines are typed without a screen.
+pub(crate) fn is_everywhere(command: &str) -> bool {
+    let name = command.split_whitespace().next().unwrap_or_default();
+    name == LOG.name || !SCREEN.iter().any(|help| help.name == name)
+}
 
 /// Every slash command: those of the machine, then the screen's own.
 pub fn slash_commands() -> impl Iterator<Item = &'static CommandHelp> {
@@ -100,6 +113,34 @@ fn log(what: &str) -> Option<&str> {
     }
 }
 
+/// What a line without a screen asks for that the machine knows nothing of: to write the chat to a file.
+/// What only the screen does is told as that.
+pub(crate) fn without_screen(line: &str) -> Option<Result<Intent, Words>> {
+    let Ok(Opening::Command { word, rest }) = Opening::of(line) else { return None };
+    let help = CommandHelp::find(word, &[COMMANDS, SCREEN]).ok()?;
+    let name = help.name;
+    if !SCREEN.iter().any(|known| known.name == name) {
+        return None;
+    }
+    if name == LOG.name {
+        let what = Some(rest.trim());
+        let what = what.filter(|what| what.is_empty()).or_else(|| log(rest.trim()));
+        let wrong = || words(&Refusal::Usage(help.usage));
+        return Some(what.map(|what| Intent::Log(what.to_owned())).ok_or_else(wrong));
+    }
+    let hint = match name {
+        "resend" => "what did not arrive is said again by typing it again: Up brings it back",
+        "clear" => "a terminal clears itself; what arrives is kept nowhere here",
+        "time" => "--time=hm has the time before every line",
+        "search" | "info" => {
+            "it is a command of the screen, which is there without --plain; /log keeps what is said"
+        }
+        _ => "it is a command of the screen, which is there without --plain",
+    };
+    let what = format!("/{name} does nothing without the screen");
+    Some(Err(Words { code: "unknown_command", what, hint: Some(hint.to_owned()) }))
+}
+
 /// Every command whose name begins like that, in the order of the alphabet.
 pub(crate) fn beginning(prefix: &str) -> Vec<&'static CommandHelp> {
     let all = COMMANDS.iter().chain(SCREEN);
@@ -137,6 +178,28 @@ mod tests {
             ["/log offf", "/log status", "/log ?", "/log --help", "/log \"\"", "/log on off"]
         {
             assert!(matches!(Order::parse(line), Err(Refusal::Usage(_))), "{line}");
+        }
+    }
+
+    /// `/log`, `/notify` and `/resend` were unknown there.
+    #[test]
+    fn without_a_screen_each_is_done_or_told_why_not() {
+        let asked = |what: &str| Some(Ok(Intent::Log(what.to_owned())));
+        for (line, what) in
+            [("/log", ""), ("/log on", "on"), (" /lo OFF", "off"), ("/log ./x y", "./x y")]
+        {
+            assert_eq!(without_screen(line), asked(what), "{line}");
+        }
+        assert!(matches!(without_screen("/log maybe"), Some(Err(Words { code: "usage", .. }))));
+        for help in SCREEN.iter().filter(|help| help.name != LOG.name) {
+            let Some(Err(told)) = without_screen(&format!("/{} x", help.name)) else {
+                panic!("{}", help.name)
+            };
+            assert_eq!(told.what, format!("/{} does nothing without the screen", help.name));
+            assert!(told.hint.is_some());
+        }
+        for line in ["/who", "/nikc x", "hello", "//log", "/"] {
+            assert_eq!(without_screen(line), None, "{line}");
         }
     }
 

@@ -24,7 +24,7 @@ impl View {
 
     /// What can stand at the cursor, where that is a part of a command.
     fn choices(&self, text: &str, cursor: usize) -> Popup {
-        let (slot, part) = Slot::at(text, cursor);
+        let (slot, part) = Slot::at(text, cursor, &self.by_recency());
         let part = &text[part];
         let people = self.people_for(slot);
         let candidates = slot.candidates(part, &people).into_iter().take(PEOPLE_MAX);
@@ -92,9 +92,10 @@ impl View {
             completion.turn(back);
         } else {
             let (text, cursor) = (self.editor.text(), self.editor.cursor());
-            let people = self.people_for(Slot::at(text, cursor).0);
+            let people = self.people_for(Slot::at(text, cursor, &self.by_recency()).0);
             let address = |who: &Person| self.page.company.address(who);
-            self.completion = Completion::begin(text, cursor, &people, address);
+            let named = |who: &Person| self.page.company.name(who);
+            self.completion = Completion::begin(text, cursor, &people, address, named);
             let popup = self.choices(text, cursor);
             if let Some(completion) = &mut self.completion {
                 completion.popup = popup;
@@ -113,7 +114,7 @@ impl View {
 
     fn cannot_complete(&mut self) {
         let (text, cursor) = (self.editor.text(), self.editor.cursor());
-        let (slot, part) = Slot::at(text, cursor);
+        let (slot, part) = Slot::at(text, cursor, &self.by_recency());
         let word = text[part].trim();
         let hint = match slot {
             Slot::Text { .. } if word.is_empty() => None,

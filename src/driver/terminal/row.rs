@@ -5,12 +5,15 @@
 
 use std::collections::VecDeque;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::typing::{Typed as Came, Typing};
+use crate::driver::terminal::commands::is_everywhere;
+use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::decoder::{Decoder, Key, Stroke, Typed};
 use crate::driver::terminal::editor::{Editor, Span, Toward};
 use crate::driver::terminal::recall::Recall;
-use crate::driver::terminal::wrap::{columns, fitting};
-use crate::machine::Time;
+use crate::driver::terminal::wrap::{self, columns, fitting};
+use crate::machine::{Person, Time};
 
 /// The editor of a row.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(crate) struct Row {
     decoder: Decoder,
     editor: Editor,
     recall: Recall,
+    /// What Tab has put there.
+    completion: Option<Completion>,
     came: VecDeque<Came>,
     /// Columns of the terminal.
     width: usize,
@@ -33,6 +38,7 @@ impl Default for Row {
             decoder: Decoder::default(),
             editor: Editor::default(),
             recall: Recall::default(),
+            completion: None,
             came: VecDeque::new(),
             width: 80,
             shown: (String::new(), 0),
@@ -41,9 +47,26 @@ impl Default for Row {
     }
 }
 
+/// Whether it is something of a text.
+const fn is_letter(typed: &Typed) -> bool {
+    matches!(typed, Typed::Stroke(Stroke { key: Key::Char(_), ctrl: false, alt: false, .. }))
+}
+
 impl Row {
-    fn take(&mut self) {
-        while let Some(typed) = self.decoder.next_typed() {
+    fn take(&mut self, company: &Company) {
+        let typed: Vec<Typed> = core::iter::from_fn(|| self.decoder.next_typed()).collect();
+        // A tab with letters behind it that came along is pasted: no hand is so fast.
+        let text_end = typed.iter().rposition(is_letter).unwrap_or(0);
+        for (at, typed) in typed.into_iter().enumerate() {
+            if let Typed::Stroke(Stroke { key: key @ (Key::Tab | Key::BackTab), .. }) = typed {
+                if at < text_end {
+                    self.insert("\t");
+                } else {
+                    self.complete(key == Key::BackTab, company);
+                }
+                continue;
+            }
+            self.completion = None;
             match typed {
                 Typed::Stroke(stroke) => self.key(stroke),
                 Typed::LineEnd => self.end_line(),
@@ -60,6 +83,28 @@ impl Row {
             }
         }
         self.draw();
+    }
+
+    /// Tab: the next candidate, or the one before.
+    fn complete(&mut self, back: bool, company: &Company) {
+        if let Some(completion) = &mut self.completion {
+            completion.turn(back);
+        } else {
+            let (text, cursor) = (self.editor.text(), self.editor.cursor());
+            let address = |who: &Person| company.address(who);
+            let named = |who: &Person| company.name(who);
+            let begun = Completion::begin(text, cursor, &company.sorted(), address, named);
+            // What only the screen does is not offered.
+            let offered = |written: &str| written.strip_prefix('/').is_none_or(is_everywhere);
+            self.completion = begun.and_then(|completion| completion.of(offered));
+        }
+        let Some(completion) = &mut self.completion else { return };
+        let candidate = completion.candidate().to_owned();
+        self.editor.replace(completion.part.clone(), &candidate);
+        completion.part.end = self.editor.cursor();
+        if completion.is_settled() {
+            self.completion = None;
+        }
     }
 
     fn insert(&mut self, text: &str) {
@@ -82,8 +127,10 @@ impl Row {
             Key::Char('u') if ctrl => editor.kill(Span::Line, Toward::Start),
             Key::Char('k') if ctrl => editor.kill(Span::Line, Toward::End),
             Key::Char('y') if ctrl => editor.yank(),
+            // Whatever somebody else has written there is behind the blanks.
             Key::Char('l' | 'r') if ctrl => {
-                self.out.push_str("\r\n");
+                let blank = " ".repeat(self.width.saturating_sub(1));
+                self.out.push_str(&format!("\r{blank}\r"));
                 self.shown = (String::new(), 0);
             }
             Key::Char(letter) if !ctrl && !alt => self.insert(letter.encode_utf8(&mut [0; 4])),
@@ -169,15 +216,45 @@ fn visible(line: &str) -> String {
 }
 
 impl Typing for Row {
-    fn feed(&mut self, bytes: &[u8], now: Time, columns: usize) {
-        self.width = columns;
+    fn feed(&mut self, bytes: &[u8], now: Time, columns: usize, company: &Company) {
+        self.resize(columns);
         self.decoder.feed(bytes, now);
-        self.take();
+        self.take(company);
     }
 
-    fn tick(&mut self, now: Time) {
+    fn tick(&mut self, now: Time, company: &Company) {
         self.decoder.tick(now);
-        self.take();
+        self.take(company);
+    }
+
+    fn resize(&mut self, columns: usize) {
+        if self.width == columns {
+            return;
+        }
+        self.width = columns;
+        // What no longer fits one row is several on some terminals and cut on others: the one that the
+        // cursor is in is begun anew, and no more blanks are written than it has columns.
+        let blank = " ".repeat(columns.saturating_sub(1).min(wrap::columns(&self.shown.0)));
+        if !self.shown.0.is_empty() {
+            self.out.push_str(&format!("\r{blank}\r"));
+            self.shown = (String::new(), 0);
+        }
+        self.draw();
+    }
+
+    fn clear(&mut self) -> bool {
+        let typed = !self.editor.is_empty();
+        self.editor.take();
+        self.completion = None;
+        self.draw();
+        typed
+    }
+
+    fn put_back(&mut self, line: &str) {
+        if self.editor.is_empty() {
+            self.editor.set(line);
+            self.draw();
+        }
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -207,6 +284,7 @@ mod tests {
     use std::num::NonZeroU16;
 
     use super::*;
+    use crate::machine::{Event, Name, PeerId, PublicKey};
 
     /// What an emulator shows of the bytes, row by row.
     fn seen(bytes: &str, width: u16) -> (Vec<String>, u16) {
@@ -221,7 +299,7 @@ mod tests {
         let now = Time::ZERO;
         let mut out = String::new();
         for key in keys.split_inclusive(|_| true) {
-            row.feed(key.as_bytes(), now, width);
+            row.feed(key.as_bytes(), now, width, &Company::EMPTY);
             out += &row.echo();
         }
         out
@@ -264,15 +342,73 @@ mod tests {
         let mut row = Row::default();
         typed(&mut row, "one two\x17\x15", 40);
         typed(&mut row, "three", 40);
-        row.feed(b"\x1b[D\x1b[D\x1b[3~", Time::ZERO, 40);
-        row.feed(b"\n", Time::ZERO, 40);
+        row.feed(b"\x1b[D\x1b[D\x1b[3~", Time::ZERO, 40, &Company::EMPTY);
+        row.feed(b"\n", Time::ZERO, 40, &Company::EMPTY);
         let out = row.echo();
         assert_eq!(row.next_typed(), Some(Came::Line("thre".into())));
         assert!(!out.contains('\x1b'), "{out:?}");
         typed(&mut row, "x", 40);
-        row.feed(b"\x1b[A", Time::ZERO, 40);
+        row.feed(b"\x1b[A", Time::ZERO, 40, &Company::EMPTY);
         assert_eq!(row.editor.text(), "thre");
-        row.feed(b"\x1b[B", Time::ZERO, 40);
+        row.feed(b"\x1b[B", Time::ZERO, 40, &Company::EMPTY);
+        assert_eq!(row.editor.text(), "x");
+    }
+
+    /// Two people, and what a read of keys makes of the line.
+    fn completed(reads: &[&str]) -> String {
+        let mut company = Company::EMPTY;
+        for (id, name) in [(1, "bob"), (2, "Ann Lee"), (3, "bea")] {
+            let (id, key) = (PeerId(id), PublicKey([id as u8; 32]));
+            company.note(&Event::Joined(Person { id, key, name: Name::parse(name).unwrap() }));
+        }
+        let mut row = Row::default();
+        for read in reads {
+            row.feed(read.as_bytes(), Time::ZERO, 40, &company);
+        }
+        assert!(!row.echo().contains('\x1b'));
+        row.editor.text().to_owned()
+    }
+
+    #[test]
+    fn tab_completes_here_as_it_does_on_the_screen() {
+        for (reads, line) in [
+            (&["bo\t"][..], "bob: "),
+            (&["hi bo\t"], "hi bob "),
+            (&["@ann l\t"], "@Ann Lee "),
+            (&["/msg an\t", "hi"], "/msg Ann Lee hi"),
+            (&["b\t"], "bea: "),
+            (&["b\t", "\t"], "bob: "),
+            (&["b\t", "\x1b[Z"], "bob: "),
+            (&["/who\t", "\t"], "/whois "),
+            (&["/l\t"], "/log "),
+            (&["/clea\t"], "/clea"),
+            (&["zed\t"], "zed"),
+            // Letters behind it that came along are no hand's.
+            (&["bo\tx"], "bo\tx"),
+        ] {
+            assert_eq!(completed(reads), line, "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_anew_stands_there_once() {
+        for keys in ["half a li\x0c", "half a li\x12", "half\x0c a\x0c li"] {
+            let mut row = Row::default();
+            assert_eq!(seen(&typed(&mut row, keys, 40), 40), (vec!["half a li".into()], 9));
+        }
+        let mut row = Row::default();
+        let mut out = typed(&mut row, "0123456789abcdefghij", 12);
+        row.resize(40);
+        out += &row.echo();
+        assert_eq!(seen(&out, 40), (vec!["0123456789abcdefghij".into()], 20), "it fits again");
+        row.resize(12);
+        out = row.echo();
+        assert_eq!(seen(&out, 12), (vec!["9abcdefghij".into()], 11), "in one row");
+        assert!(row.clear() && !row.clear());
+        out += &row.echo();
+        assert_eq!(seen(&out, 12), (vec![], 0));
+        row.put_back("x");
+        row.put_back("another");
         assert_eq!(row.editor.text(), "x");
     }
 }

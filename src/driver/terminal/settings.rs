@@ -67,8 +67,9 @@ pub(crate) trait Setting: Copy + PartialEq + 'static {
     /// Every value, its word, and what it means.
     const VALUES: &'static [(Self, [&'static str; 2])];
 
-    /// The value of that word.
+    /// The value of that word, in letters of any case.
     fn read(word: &str) -> Option<Self> {
+        let word = word.to_ascii_lowercase();
         Self::VALUES.iter().find(|(_, [known, _])| *known == word).map(|(value, _)| *value)
     }
 
@@ -138,6 +139,7 @@ mod tests {
         fn check<S: Setting + core::fmt::Debug>() {
             for (value, [word, _]) in S::VALUES {
                 assert_eq!((S::read(word), value.word()), (Some(*value), *word));
+                assert_eq!(S::read(&word.to_uppercase()), Some(*value));
             }
             assert_eq!(S::read(""), None);
             let help = SCREEN.iter().find(|help| help.name == S::NAME).unwrap();

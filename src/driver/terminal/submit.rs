@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::driver::front::company::Company;
 use crate::driver::front::intent::{self, Intent};
 use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::refusal::words;
@@ -13,18 +14,24 @@ use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{Command, CommandHelp, Person, PublicKey, Refusal, TEXT_MAX, Whom};
 
 /// The messages that a line comes to, where it is longer than one may be.
-fn messages(order: &Order<'_>) -> Option<Vec<intent::Command>> {
+fn messages(order: &Order<'_>, company: &Company) -> Option<Vec<intent::Command>> {
     match order {
-        Order::Command(command) => several(command),
+        Order::Command(command) => several(command, Some(company)),
         _ => None,
     }
 }
 
 /// What stands before the text that a line says: `/msg bob `.
-fn opening<'t>(line: &'t str, order: &Order<'_>) -> &'t str {
+fn opening<'t>(line: &'t str, order: &Order<'_>, company: &Company) -> &'t str {
     match order {
         // The text is the end of the line.
-        Order::Command(Command::Say { text, .. }) => {
+        Order::Command(Command::Say { text, to, .. }) => {
+            let text = match to {
+                Some(Whom::Word(word)) => {
+                    company.addressed(word, text).map_or(*text, |(_, text)| text)
+                }
+                _ => text,
+            };
             let line = line.trim_end();
             let end = line.len().saturating_sub(text.trim_end().len());
             line.get(..end).unwrap_or_default()
@@ -45,7 +52,7 @@ impl View {
             Ok(order) => order,
             Err(refusal) => return self.notice(&words(&refusal).line()),
         };
-        if let Some(said) = messages(&order) {
+        if let Some(said) = messages(&order, &self.page.company) {
             self.prompt = Prompt::Several(said.len());
             return;
         }
@@ -179,8 +186,8 @@ impl View {
         let text = self.editor.text().to_owned();
         self.prompt = Prompt::Draft;
         let Ok(order) = Order::parse(&text) else { return self.submit() };
-        let Some(said) = messages(&order) else { return self.submit() };
-        let opening = opening(&text, &order);
+        let Some(said) = messages(&order, &self.page.company) else { return self.submit() };
+        let opening = opening(&text, &order, &self.page.company);
         self.editor.take();
         self.recall.push(&text);
         self.viewport.go_bottom();
@@ -203,7 +210,7 @@ impl View {
             _ => true,
         });
         let Ok(order) = Order::parse(&parts[0]) else { return };
-        let opening = opening(&parts[0], &order).len();
+        let opening = opening(&parts[0], &order, &self.page.company).len();
         let rest = parts[1..].iter().filter_map(|part| part.get(opening..));
         let whole = rest.fold(parts[0].clone(), |whole, part| format!("{whole}\n{part}"));
         if self.editor.is_empty() {
@@ -219,7 +226,7 @@ impl View {
         }
         let whole = format!("{}{more}{}", &text[..cursor], &text[cursor..]);
         let order = Order::parse(&whole).ok()?;
-        messages(&order).map(|said| said.len())
+        messages(&order, &self.page.company).map(|said| said.len())
     }
 
     /// How much of a message the draft is, where that matters.

@@ -12,7 +12,6 @@ use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::words;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
-use crate::driver::os::shown::shown;
 use crate::driver::terminal::complete::Completion;
 use crate::driver::terminal::detail;
 use crate::driver::terminal::editor::Editor;
@@ -323,10 +322,7 @@ impl View {
             }
             // Nothing is dropped here: a stalled terminal gets fewer frames.
             Note::Dropped(_) => {}
-            Note::Logging(Some(path)) => {
-                self.notice(&format!("writing the chat to {}", shown(path)));
-            }
-            Note::Logging(None) => self.notice("the chat is not written to a file"),
+            Note::Logging(path) => self.notice(&wording::logging(path.as_deref())),
             // A path in it may be anybody's.
             Note::Remark(what) => self.notice(SafeText::new(what).as_str()),
         }

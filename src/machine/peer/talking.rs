@@ -14,9 +14,9 @@ use crate::machine::purpose::MemberKey;
 use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::{SafeText, TEXT_MAX};
 use crate::machine::who::beacon::Beacon;
-use crate::machine::who::identity::words;
+use crate::machine::who::identity::{PublicKey, words};
 use crate::machine::who::ids::{MessageId, PeerId};
-use crate::machine::whom::{Known, Whom};
+use crate::machine::whom::{Known, Whom, addressed};
 use crate::machine::wire::Flags;
 
 /// Whom we say something to.
@@ -66,11 +66,38 @@ impl Peer {
     }
 
     pub(super) fn say(&mut self, text: &str, action: bool, to: Option<Whom<'_>>) {
-        match to.map(|to| self.find_meant(to)) {
-            None => self.say_to(text, action, Audience::Everybody),
-            Some(Ok(key)) => self.say_to(text, action, Audience::One(key)),
-            Some(Err(refusal)) => self.refuse(refusal),
+        let (found, text) = match to {
+            None => return self.say_to(text, action, Audience::Everybody),
+            Some(Whom::Word(word)) => match addressed(word, text, |whom| self.key_meant(whom)) {
+                Ok((name, text)) => {
+                    (self.find_meant(Whom::read(&name)).map_err(Refusal::into_owned), text)
+                }
+                Err(refusal) => (Err(refusal), text),
+            },
+            Some(to) => (self.find_meant(to).map_err(Refusal::into_owned), text),
+        };
+        match found {
+            Ok(key) => self.say_to(text, action, Audience::One(key)),
+            Err(refusal) => self.refuse(refusal),
         }
+    }
+
+    /// Whose key is meant by a beginning of what stands behind `/msg`. Who is gone by that name, or
+    /// trusted under it, is meant as well, and not reached.
+    fn key_meant(&self, whom: Whom<'_>) -> Result<PublicKey, Refusal<'static>> {
+        let refusal = match self.find(whom) {
+            Ok(found) => match self.members.get(found) {
+                Some(member) => return Ok(member.record.beacon().key),
+                None => Refusal::NotJoined,
+            },
+            Err(refusal) => refusal.into_owned(),
+        };
+        let Whom::Word(word) = whom else { return Err(refusal) };
+        let Ok(name) = Name::parse(word) else { return Err(refusal) };
+        let gone = || self.members.iter().find(|(_, member)| *member.record.name() == name);
+        let key = self.pins.key_of(&name);
+        let key = key.or_else(|| gone().map(|(_, member)| member.record.beacon().key));
+        key.filter(|_| matches!(refusal, Refusal::NobodyCalled(_))).ok_or(refusal)
     }
 
     /// Says something that was said before to those it did not reach. It is part of the talk of the
@@ -124,7 +151,14 @@ impl Peer {
         // Nobody talks to themselves, and nobody else gets what begins with our own id.
         let me = Known { id, key, name, incarnation, here: false };
         let others = self.members.iter().map(|(_, member)| member.known());
-        let found = whom.find(others.chain([me]))?;
+        let found = match whom.find(others.chain([me])) {
+            Err(
+                Refusal::NobodyCalled(_) | Refusal::NobodyWithId(_) | Refusal::NobodyWithKey(_),
+            ) if whom.find([Known { here: true, ..me }].into_iter()).is_ok() => {
+                return Err(Refusal::Yourself);
+            }
+            found => found?,
+        };
         self.members.key_of(found).ok_or(Refusal::NobodyWithId(found))
     }
 
@@ -189,6 +223,10 @@ impl Peer {
     fn whois(&mut self, whom: Whom<'_>) {
         let member = match self.find(whom) {
             Ok(key) => self.members.get(key),
+            Err(Refusal::Yourself) => {
+                let (who, key, addr) = (self.me(), self.me.beacon.key, self.seen);
+                return self.out.show(Event::Whois { who, key, addr, trusted: false });
+            }
             Err(refusal) => return self.refuse(refusal),
         };
         let Some(member) = member else { return };

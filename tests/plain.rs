@@ -1,0 +1,140 @@
+//! A person at a terminal without a screen: lines, and the keys of the shell.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used, missing_docs)]
+
+#[path = "support/pty.rs"]
+mod pty;
+mod support;
+
+use std::fs;
+
+use pty::{SMALL, Setup, Terminal, USUAL};
+use support::{Process, nodeset, person};
+
+const CTRL_C: &str = "\x03";
+const CTRL_L: &str = "\x0c";
+const UP: &str = "\x1b[A";
+
+/// Alice at a terminal, and Bob, who hears her.
+fn two(addr: &str) -> Option<(Terminal, Process)> {
+    let mut alice = Terminal::join_with(addr, "alice", &["--plain"], Setup::default())?;
+    let mut bob = person(addr, "bob");
+    alice.see("bob has entered the chat!");
+    bob.err.wait_anywhere("alice");
+    Some((alice, bob))
+}
+
+/// The rows that have something in them.
+fn rows(terminal: &Terminal) -> Vec<String> {
+    let rows = terminal.rows().into_iter().map(|row| row.trim_end().to_owned());
+    rows.filter(|row| !row.is_empty()).collect()
+}
+
+/// It went out as two messages, unasked.
+#[test]
+fn a_line_of_more_than_a_message_is_asked_about() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    let long = "word ".repeat(1000);
+    alice.press(format!("{long}\r"));
+    alice.see("* 5,000 bytes are 2 messages: y says them, n does not");
+    // What is typed instead of an answer is no answer, and stands there again.
+    alice.say("hello");
+    alice.see("* y says the long line, n does not; what was typed now waits");
+    alice.wait("the line again", |alice| rows(alice).last().is_some_and(|row| row == "hello"));
+    alice.press("\x15n\r");
+    alice.see("* the paste was not said");
+    alice.say("short");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: short");
+    alice.press(format!("{long}\r"));
+    alice.see("* 5,000 bytes are 2 messages");
+    alice.say("y");
+    for _ in 0..2 {
+        assert!(bob.out.next_line().unwrap().starts_with("alice: word "));
+    }
+    alice.press("\x04");
+    assert_eq!(alice.end().status, 0);
+}
+
+#[test]
+fn names_and_commands_are_completed_and_lines_come_back() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    let mut ann = person(&addr, "Ann Lee");
+    alice.see("Ann Lee has entered the chat!");
+    alice.press("bo\t");
+    alice.see("bob: ");
+    alice.press("hi\r");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: bob: hi");
+    alice.press("/msg ann l\t");
+    alice.see("/msg Ann Lee");
+    alice.press("for you\r");
+    assert_eq!(ann.out.wait("for you"), "@alice: for you");
+    alice.press(UP);
+    alice.see("/msg Ann Lee for you");
+    alice.press(UP);
+    alice.wait("the line before", |alice| rows(alice).last().is_some_and(|row| row == "bob: hi"));
+    alice.press(" again\r");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: bob: hi again");
+    alice.press("\x04");
+    assert_eq!(alice.end().status, 0);
+    assert!(!bob.out.all().concat().contains("for you"));
+}
+
+/// With half a line it left; Ctrl-L wrote the line twice, and another size left half of it there.
+#[test]
+fn the_line_stands_there_once_until_it_is_cleared() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    alice.press("half a line");
+    alice.see("half a line");
+    alice.press(CTRL_L);
+    alice.press("!");
+    alice.see("half a line!");
+    alice.resize(SMALL);
+    bob.say("hello");
+    let line = || vec!["bob: hello".to_owned(), "half a line!".to_owned()];
+    alice.wait("the line below what arrived", |alice| rows(alice).ends_with(&line()));
+    alice.resize(USUAL);
+    alice.press("!");
+    alice.see("half a line!!");
+    let there = rows(&alice).iter().filter(|row| row.contains("half a line")).count();
+    assert_eq!(there, 1, "{}", alice.picture());
+    alice.press(CTRL_C);
+    alice.wait("no line", |alice| rows(alice).last().is_some_and(|row| row == "bob: hello"));
+    alice.say("still here");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: still here");
+    // Nothing of a paste is said either.
+    alice.press("one\ntwo\n");
+    alice.see("* 2 lines came at once");
+    alice.press(CTRL_C);
+    alice.see("* the paste was not said");
+    alice.press(CTRL_C);
+    assert_eq!(alice.end().status, 0);
+    bob.err.wait("* alice has left the chat!");
+    assert!(!bob.out.all().concat().contains("two"));
+}
+
+#[test]
+fn what_the_screen_alone_does_is_told_as_that() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    for command in ["/notify all", "/resend", "/search x", "/clear", "/time hm"] {
+        alice.say(command);
+        let name = command.split(' ').next().unwrap();
+        alice.see(&format!("* {name} does nothing without the screen"));
+    }
+    alice.say("/log");
+    alice.see("* the chat is not written to a file (/log on, off, or a path)");
+    let path = std::env::temp_dir().join(format!("chatrpc-plain-{}.log", std::process::id()));
+    alice.say(&format!("/log {}", path.display()));
+    alice.see("* writing the chat to ");
+    bob.say("kept");
+    alice.see("bob: kept");
+    alice.say("/log off");
+    alice.see("* the chat is not written to a file");
+    assert!(fs::read_to_string(&path).unwrap().contains("\tbob: kept\n"));
+    fs::remove_file(&path).unwrap();
+    alice.press("\x04");
+    alice.end();
+}

@@ -9,9 +9,9 @@ mod support;
 use std::fs;
 
 use pty::{SMALL, Setup, Terminal, USUAL};
+use rustix::process::Signal;
 use support::{Process, nodeset, person};
 
-const CTRL_C: &str = "\x03";
 const CTRL_L: &str = "\x0c";
 const UP: &str = "\x1b[A";
 
@@ -38,18 +38,18 @@ fn a_line_of_more_than_a_message_is_asked_about() {
     let long = "word ".repeat(1000);
     alice.press(format!("{long}\r"));
     alice.see("* 5,000 bytes are 2 messages: y says them, n does not");
-    // What is typed instead of an answer is no answer, and stands there again.
+    // What is typed instead of an answer waits for one, and stands there again.
     alice.say("hello");
     alice.see("* y says the long line, n does not; what was typed now waits");
-    alice.wait("the line again", |alice| rows(alice).last().is_some_and(|row| row == "hello"));
-    alice.press("\x15n\r");
+    alice.say("n");
     alice.see("* the paste was not said");
-    alice.say("short");
-    assert_eq!(bob.out.next_line().unwrap(), "alice: short");
-    alice.press(format!("{long}\r"));
-    alice.see("* 5,000 bytes are 2 messages");
+    alice.wait("the line again", |alice| rows(alice).last().is_some_and(|row| row == "hello"));
+    alice.press("!\r");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: hello!");
+    alice.press(format!("{long}{long}\r"));
+    alice.see("* 10,000 bytes are 3 messages");
     alice.say("y");
-    for _ in 0..2 {
+    for _ in 0..3 {
         assert!(bob.out.next_line().unwrap().starts_with("alice: word "));
     }
     alice.press("\x04");
@@ -63,7 +63,7 @@ fn names_and_commands_are_completed_and_lines_come_back() {
     let mut ann = person(&addr, "Ann Lee");
     alice.see("Ann Lee has entered the chat!");
     alice.press("bo\t");
-    alice.see("bob: ");
+    alice.see("bob:");
     alice.press("hi\r");
     assert_eq!(bob.out.next_line().unwrap(), "alice: bob: hi");
     alice.press("/msg ann l\t");
@@ -78,10 +78,11 @@ fn names_and_commands_are_completed_and_lines_come_back() {
     assert_eq!(bob.out.next_line().unwrap(), "alice: bob: hi again");
     alice.press("\x04");
     assert_eq!(alice.end().status, 0);
+    bob.end_input();
     assert!(!bob.out.all().concat().contains("for you"));
 }
 
-/// With half a line it left; Ctrl-L wrote the line twice, and another size left half of it there.
+/// With half a line Ctrl-C, which is a signal here, left; Ctrl-L wrote the line twice, and another size left half of it there.
 #[test]
 fn the_line_stands_there_once_until_it_is_cleared() {
     let (_nodeset, addr) = nodeset();
@@ -100,18 +101,19 @@ fn the_line_stands_there_once_until_it_is_cleared() {
     alice.see("half a line!!");
     let there = rows(&alice).iter().filter(|row| row.contains("half a line")).count();
     assert_eq!(there, 1, "{}", alice.picture());
-    alice.press(CTRL_C);
+    alice.signal(Signal::INT);
     alice.wait("no line", |alice| rows(alice).last().is_some_and(|row| row == "bob: hello"));
     alice.say("still here");
     assert_eq!(bob.out.next_line().unwrap(), "alice: still here");
     // Nothing of a paste is said either.
     alice.press("one\ntwo\n");
     alice.see("* 2 lines came at once");
-    alice.press(CTRL_C);
+    alice.signal(Signal::INT);
     alice.see("* the paste was not said");
-    alice.press(CTRL_C);
+    alice.signal(Signal::INT);
     assert_eq!(alice.end().status, 0);
     bob.err.wait("* alice has left the chat!");
+    bob.end_input();
     assert!(!bob.out.all().concat().contains("two"));
 }
 

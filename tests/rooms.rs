@@ -341,6 +341,23 @@ fn at_home(addr: &str, name: &str, home: &PathBuf) -> Process {
     process
 }
 
+/// Somebody who trusts another Bob, and speaks JSON, is told so with the first object.
+fn assert_marked_for_programs(addr: &str, home: &PathBuf) {
+    let mut json = chatrpc(&["chat", addr, "-n", "robot", "--json", "--listen", "127.0.0.1:0"]);
+    let mut robot = Process::of(json.stdin(Stdio::piped()).env("XDG_DATA_HOME", home));
+    let ready: serde_json::Value =
+        serde_json::from_str(&robot.out.wait(r#""t":"ready""#)).expect("JSON");
+    let marked: Vec<(&str, bool)> = ready["people"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|who| (who["name"].as_str().unwrap(), who["other_key"].as_bool().unwrap()))
+        .collect();
+    assert!(marked.contains(&("bob", true)) && marked.contains(&("alice", false)), "{ready}");
+    robot.end_input();
+    assert_eq!(robot.status(), 0);
+}
+
 /// Who is trusted is known again, in another run; and whoever comes under that name with another key
 /// is announced as that.
 #[test]
@@ -376,18 +393,7 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     alice.err.wait("* !b ob·");
     assert!(alice.err.wait("WARNING: !b ob·").contains(" has another key"));
     leave(alike);
-    let mut json = chatrpc(&["chat", &addr, "-n", "robot", "--json", "--listen", "127.0.0.1:0"]);
-    let mut robot = Process::of(json.stdin(Stdio::piped()).env("XDG_DATA_HOME", &home));
-    let ready: serde_json::Value =
-        serde_json::from_str(&robot.out.wait(r#""t":"ready""#)).expect("JSON");
-    let marked: Vec<(&str, bool)> = ready["people"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|who| (who["name"].as_str().unwrap(), who["other_key"].as_bool().unwrap()))
-        .collect();
-    assert!(marked.contains(&("bob", true)) && marked.contains(&("alice", false)), "{ready}");
-    leave(robot);
+    assert_marked_for_programs(&addr, &home);
     let label = warning.rsplit_once("/verify ").map(|(_, label)| label.to_owned()).unwrap();
     assert!(warning.contains(" has another key") && label.starts_with("!bob·"), "{warning}");
     // Neither do they get the place of the one who is trusted, nor what is for them.

@@ -91,6 +91,7 @@ impl Chat {
             notify: self.notify,
             mouse: self.mouse,
             ignored: self.ignore.iter().filter_map(unnamed).collect(),
+            others: Vec::new(),
         }
     }
 }

@@ -198,7 +198,7 @@ impl Presenter {
                     self.chatlog = Some(chatlog);
                     Note::Logging(Some(path))
                 }
-                Err(error) => Note::Remark(format!("cannot write the chat to a file: {error}")),
+                Err(error) => Note::NotLogged(format!("cannot write the chat to a file: {error}")),
             },
         };
         self.seat.note(&note);

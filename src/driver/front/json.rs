@@ -13,7 +13,7 @@ use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
-use crate::driver::front::request::{REF_MAX, Reference, read, reference_in};
+use crate::driver::front::request::{REF_MAX, Reference, Wrong, read, reference_in};
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
@@ -92,9 +92,8 @@ impl Json {
         write(paper, "error", Body { reference, code: words.code, message: &words.what, hint });
     }
 
-    fn bad_input(&mut self, what: String, paper: &mut Paper) -> Option<Intent> {
-        let hint = r#"{"t":"send","text":"hi"}, or t = nick, who, quit"#.to_owned();
-        self.error(&Words { code: "bad_input", what, hint: Some(hint) }, paper);
+    fn bad_input(&mut self, Wrong { what, hint }: Wrong, paper: &mut Paper) -> Option<Intent> {
+        self.error(&Words { code: "bad_input", what, hint: Some(hint.to_owned()) }, paper);
         Some(Intent::Refused)
     }
 
@@ -282,7 +281,9 @@ impl Format for Json {
             }
             // What only a person is asked or told, and what the machine says itself.
             Note::Invite(_) | Note::Needed(_) | Note::Waiting(_) | Note::Logging(_) => {}
-            Note::Remark(what) => status(paper, "remark", json!({ "message": what })),
+            Note::Remark(what) | Note::NotLogged(what) => {
+                status(paper, "remark", json!({ "message": what }))
+            }
             Note::Dropped(count) => status(paper, "dropped", json!({ "count": count })),
         }
     }
@@ -321,7 +322,7 @@ impl Format for Json {
                 self.renames = matches!(command, Command::Nick(_));
                 Some(Intent::Command(command))
             }
-            Err(what) => self.bad_input(what, paper),
+            Err(wrong) => self.bad_input(wrong, paper),
         }
     }
 

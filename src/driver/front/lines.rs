@@ -197,7 +197,9 @@ impl Format for Lines {
                     (counted(*count, "line"), if *count == 1 { "was" } else { "were" });
                 paper.remark(format_args!("* {lines} {were} not shown: the output was stalled"));
             }
-            Note::Remark(what) => paper.remark(format_args!("* {}", shown(what))),
+            Note::Remark(what) | Note::NotLogged(what) => {
+                paper.remark(format_args!("* {}", shown(what)));
+            }
             Note::Logging(path) => {
                 paper.remark(format_args!("* {}", wording::logging(path.as_deref())));
             }

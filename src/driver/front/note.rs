@@ -17,6 +17,8 @@ pub(crate) enum Note {
     Dropped(u64),
     /// The chat is written to this file from here on, or to none.
     Logging(Option<String>),
+    /// Why the chat is not written to the file that was asked for.
+    NotLogged(String),
     /// Anything else.
     Remark(String),
 }

@@ -25,9 +25,44 @@ const FIELDS: [&str; 6] = ["t", "text", "action", "to", "name", "ref"];
 /// `ref` as it was written.
 pub(crate) type Reference = Box<RawValue>;
 
+/// Why a line is no command, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) what: String,
+    pub(crate) hint: &'static str,
+}
+
+const OBJECT: &str = r#"one object on each line: {"t":"send","text":"hi"}"#;
+const KINDS: &str = "t is send, nick, who or quit";
+
+/// How a field is written.
+fn example(field: &str) -> &'static str {
+    match field {
+        "t" => KINDS,
+        "name" => r#"{"t":"nick","name":"al"}"#,
+        "to" => r#"{"t":"who"} asks for ids and keys"#,
+        "action" => r#"{"t":"send","text":"waves","action":true}"#,
+        _ => r#"{"t":"send","text":"hi"}"#,
+    }
+}
+
+fn wrong(what: impl Into<String>, hint: &'static str) -> Wrong {
+    Wrong { what: what.into(), hint }
+}
+
+/// What is wrong with JSON. It is one line: where in it says the column, if it is said of the whole.
+fn told(error: &serde_json::Error, whole: bool) -> String {
+    let text = error.to_string();
+    let what = text.split_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    match error.column() {
+        column if whole && column > 0 => format!("{what} at column {column}"),
+        _ => what.to_owned(),
+    }
+}
+
 /// What a line asks for, or why nothing; and its `ref`, where that can be had. A mark of byte order, with
 /// which some programs begin, is none of it.
-pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Command, String>) {
+pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Command, Wrong>) {
     let line = line.strip_prefix('\u{FEFF}').unwrap_or(line);
     let mut found = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(line);
@@ -35,7 +70,7 @@ pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Command, String>) {
     let command = match (whole, found.wrong.take()) {
         (Err(error), _) => {
             found = Fields::of_a_broken_one(line);
-            Err(error.to_string())
+            Err(wrong(told(&error, true), OBJECT))
         }
         (Ok(()), Some(wrong)) => Err(wrong),
         (Ok(()), None) => found.command(),
@@ -60,7 +95,7 @@ pub(crate) fn reference_in(head: &str) -> Option<Reference> {
 struct Fields<'a> {
     values: [Option<&'a RawValue>; FIELDS.len()],
     /// The first thing that is wrong with the object as such.
-    wrong: Option<String>,
+    wrong: Option<Wrong>,
     /// `ref` is there twice: nobody knows which one is meant.
     ambiguous: bool,
 }
@@ -95,20 +130,24 @@ impl<'a> Fields<'a> {
     fn put(&mut self, key: &RawValue, value: &'a RawValue) {
         let name: String = match serde_json::from_str(key.get()) {
             Ok(name) => name,
-            Err(error) => return self.note(format!("a key is not text: {error}")),
+            Err(error) => {
+                let what = format!("a key is not text: {}", told(&error, false));
+                return self.note(wrong(what, OBJECT));
+            }
         };
         let Some(at) = FIELDS.iter().position(|field| *field == name) else { return };
         if self.values[at].replace(value).is_some() {
             self.ambiguous |= name == "ref";
-            self.note(format!("{name} is there twice"));
+            self.note(wrong(format!("{name} is there twice"), "each field once"));
         }
         if name == "ref" && value.get().len() > REF_MAX {
-            self.note(format!("ref has at most {REF_MAX} bytes"));
+            let hint = "ref comes back as it is: a short one does";
+            self.note(wrong(format!("ref has at most {REF_MAX} bytes"), hint));
         }
     }
 
-    fn note(&mut self, what: String) {
-        self.wrong.get_or_insert(what);
+    fn note(&mut self, wrong: Wrong) {
+        self.wrong.get_or_insert(wrong);
     }
 
     fn reference(&self) -> Option<Reference> {
@@ -117,30 +156,37 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a field; null is none.
-    fn get<T: DeserializeOwned>(&self, name: &str, kind: &str) -> Result<Option<T>, String> {
+    fn get<T: DeserializeOwned>(&self, name: &str, kind: &str) -> Result<Option<T>, Wrong> {
         let at = FIELDS.iter().position(|field| *field == name);
         let Some(value) = at.and_then(|at| self.values[at]) else { return Ok(None) };
-        serde_json::from_str(value.get()).map_err(|error| format!("{name} is {kind}: {error}"))
+        serde_json::from_str(value.get()).map_err(|error| {
+            wrong(format!("{name} is {kind}: {}", told(&error, false)), example(name))
+        })
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, String> {
+    fn text(&self, name: &str) -> Result<Option<String>, Wrong> {
         self.get(name, "a text")
     }
 
-    fn command(&self) -> Result<Command, String> {
-        let t = self.text("t")?.ok_or("t is missing")?;
+    fn command(&self) -> Result<Command, Wrong> {
+        let t = self.text("t")?.ok_or_else(|| wrong("t is missing", KINDS))?;
         let (text, name, to) = (self.text("text")?, self.text("name")?, self.text("to")?);
         let action = self.get("action", "true or false")?.unwrap_or(false);
         match t.as_str() {
             "send" => {
-                let text = text.ok_or("send needs a text")?;
-                let to = to.map(|to| Whom::exact(&to).map(Meant::from).ok_or(TO)).transpose()?;
+                let text = text.ok_or_else(|| wrong("send needs a text", example("text")))?;
+                let exact = |to: String| Whom::exact(&to).map(Meant::from);
+                let to = to.map(|to| exact(to).ok_or_else(|| wrong(TO, example("to"))));
+                let to = to.transpose()?;
                 Ok(Command::Say { text, action, to })
             }
-            "nick" => Ok(Command::Nick(name.ok_or("nick needs a name")?)),
+            "nick" => {
+                let none = || wrong("nick needs a name", example("name"));
+                name.map(Command::Nick).ok_or_else(none)
+            }
             "who" => Ok(Command::Who),
             "quit" => Ok(Command::Quit),
-            other => Err(format!("unknown t '{other}'")),
+            other => Err(wrong(format!("unknown t '{other}'"), KINDS)),
         }
     }
 }
@@ -168,6 +214,34 @@ mod tests {
     fn seen(line: &str) -> (Option<String>, bool) {
         let (reference, command) = read(line);
         (reference.map(|reference| reference.get().to_owned()), command.is_ok())
+    }
+
+    /// Every mistake had the same hint, and every one in the JSON itself was in line 1.
+    #[test]
+    fn a_mistake_is_told_with_what_to_write_instead() {
+        for (line, what, hint) in [
+            (r#"{"t":"send","text":}"#, "expected value at column 20", OBJECT),
+            ("7", "invalid type: integer `7`, expected an object at column 1", OBJECT),
+            (r#"{"t":"dance"}"#, "unknown t 'dance'", KINDS),
+            (r#"{"text":"hi"}"#, "t is missing", KINDS),
+            (r#"{"t":"send"}"#, "send needs a text", r#"{"t":"send","text":"hi"}"#),
+            (r#"{"t":"nick"}"#, "nick needs a name", r#"{"t":"nick","name":"al"}"#),
+            (r#"{"t":"who","t":"who"}"#, "t is there twice", "each field once"),
+            (
+                r#"{"t":"send","text":5}"#,
+                "text is a text: invalid type: integer `5`, expected a string",
+                r#"{"t":"send","text":"hi"}"#,
+            ),
+            (
+                r#"{"t":"send","text":"x","action":"yes"}"#,
+                "action is true or false: invalid type: string \"yes\", expected a boolean",
+                r#"{"t":"send","text":"waves","action":true}"#,
+            ),
+            (r#"{"t":"send","text":"x","to":"bob"}"#, TO, r#"{"t":"who"} asks for ids and keys"#),
+        ] {
+            let told = read(line).1.unwrap_err();
+            assert_eq!((told.what.as_str(), told.hint), (what, hint), "{line}");
+        }
     }
 
     #[test]

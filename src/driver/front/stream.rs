@@ -124,15 +124,18 @@ impl Stream {
 
     /// What somebody typed, once no more of it follows.
     fn row(&mut self) -> Option<Intent> {
-        let row = self.typist.as_mut()?.row(self.clock.now())?;
+        let typist = self.typist.as_mut()?;
+        let row = typist.row(self.clock.now())?;
+        let held = typist.take_held();
         let line = match row {
-            Row::Line(line) => line,
+            Row::Line(line) => {
+                self.put_back(held);
+                line
+            }
             row => {
                 let refused = matches!(row, Row::Dropped | Row::TooLong { .. });
                 self.say(&wording::pasted(&row));
-                if let Row::Unclear { line, .. } = row {
-                    self.put_back(&line);
-                }
+                self.put_back(held);
                 return refused.then_some(Intent::Refused);
             }
         };
@@ -160,9 +163,10 @@ impl Stream {
     }
 
     /// What was typed while something else was asked is not lost.
-    fn put_back(&mut self, line: &str) {
+    fn put_back(&mut self, line: Option<String>) {
+        let Some(line) = line else { return };
         let Some(keys) = self.keys() else { return self.say(&format!("not said: {line}")) };
-        keys.line.put_back(line);
+        keys.line.put_back(&line);
         let echo = keys.line.echo();
         self.echo(&echo);
     }

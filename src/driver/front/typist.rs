@@ -22,6 +22,8 @@ pub(crate) struct Typist {
     until: Option<Time>,
     /// What is asked about.
     pasted: Option<Pile>,
+    /// What was typed last instead of an answer.
+    held: Option<String>,
 }
 
 /// Lines that belong together.
@@ -72,8 +74,8 @@ pub(crate) enum Row {
     TooLong { lines: usize, bytes: usize },
     /// A paste is not to be said.
     Dropped,
-    /// That was no answer, and is not lost: it is asked again.
-    Unclear { lines: usize, line: String },
+    /// That was no answer, and [waits](Typist::take_held): it is asked again.
+    Unclear { lines: usize },
 }
 
 impl Typist {
@@ -126,16 +128,23 @@ impl Typist {
             "y" | "yes" => Row::Line(pasted.text),
             "n" | "no" | "" => Row::Dropped,
             _ => {
-                let (lines, line) = (pasted.lines, answer.to_owned());
+                let lines = pasted.lines;
                 self.pasted = Some(pasted);
-                Row::Unclear { lines, line }
+                self.held = Some(answer.to_owned());
+                Row::Unclear { lines }
             }
         }
     }
 
     /// What is asked about is not to be said. Whether something was.
     pub(crate) fn drop_pasted(&mut self) -> bool {
+        self.held = None;
         self.pasted.take().is_some()
+    }
+
+    /// What was typed instead of an answer, once there is one.
+    pub(crate) fn take_held(&mut self) -> Option<String> {
+        if self.asks() { None } else { self.held.take() }
     }
 
     /// The input has ended: what came last is a row.
@@ -191,9 +200,11 @@ mod tests {
             typist.row(at(start + 30))
         };
         paste(&mut typist, 0);
-        let unclear = Row::Unclear { lines: 2, line: "hm?".to_owned() };
-        assert_eq!(answer(&mut typist, 100, "hm?"), Some(unclear));
+        assert_eq!(answer(&mut typist, 100, "hm?"), Some(Row::Unclear { lines: 2 }));
+        assert_eq!(typist.take_held(), None, "first the answer");
         assert_eq!(answer(&mut typist, 200, " Yes"), Some(line("password\n/msg bob x")));
+        assert_eq!(typist.take_held().as_deref(), Some("hm?"));
+        assert_eq!(typist.take_held(), None);
         assert_eq!(answer(&mut typist, 300, "n"), Some(line("n")), "it was answered");
         for no in ["n", "NO", ""] {
             paste(&mut typist, 400);

@@ -221,10 +221,10 @@ pub(crate) fn pasted(row: &Row) -> String {
             grouped(TEXTS_MAX)
         ),
         Row::Dropped => "the paste was not said".to_owned(),
-        Row::Unclear { lines: 1, .. } => {
+        Row::Unclear { lines: 1 } => {
             "y says the long line, n does not; what was typed now waits".to_owned()
         }
-        Row::Unclear { lines, .. } => format!(
+        Row::Unclear { lines } => format!(
             "y says the {} that were pasted, n does not; what was typed now waits",
             counted(*lines)
         ),

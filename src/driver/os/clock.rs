@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
 use crate::machine::{Incarnation, Time};
@@ -93,9 +93,17 @@ impl Zone {
         self.at(unix_ms).strftime("%a %d %b %Y").to_string()
     }
 
-    /// The instant as RFC 3339 with the distance to UTC: `2026-10-23T11:12:00+02:00`.
+    /// The instant as RFC 3339 with the distance to UTC: `2026-10-23T11:12:00+02:00`. There it has no
+    /// seconds: where the zone has some, as before there were zones, it is the nearest that has none.
     pub(crate) fn stamp(&self, unix_ms: u64) -> String {
-        self.at(unix_ms).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        let seconds = self.at(unix_ms).offset().seconds();
+        let minutes = (f64::from(seconds) / 60.0).round() as i32;
+        let is_one = |whole: &Offset| whole.seconds().abs() < 24 * 3600;
+        let whole = Offset::from_seconds(60 * minutes).ok().filter(is_one).unwrap_or(Offset::UTC);
+        timestamp(unix_ms)
+            .to_zoned_datetime(TimeZone::fixed(whole))
+            .strftime("%Y-%m-%dT%H:%M:%S%:z")
+            .to_string()
     }
 
     fn at(&self, unix_ms: u64) -> ZonedDateTime {
@@ -147,6 +155,15 @@ mod tests {
         let far = Zone(TimeZone::fixed(jiff::tz::offset(-10)));
         assert_eq!(far.stamp(moment), "2026-10-22T23:12:00-10:00");
         assert_eq!(far.date(moment), "Thu 22 Oct 2026");
+        for (seconds, stamp) in [
+            (1172, "2026-10-23T09:32:00+00:20"),
+            (-1172, "2026-10-23T08:52:00-00:20"),
+            (7229, "2026-10-23T11:12:00+02:00"),
+            (93_599, "2026-10-23T09:12:00+00:00"),
+        ] {
+            let zone = Zone(TimeZone::fixed(Offset::from_seconds(seconds).unwrap()));
+            assert_eq!(zone.stamp(moment), stamp);
+        }
     }
 
     #[test]

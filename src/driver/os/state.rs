@@ -6,7 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::driver::os::environment::base_folder;
-use crate::driver::os::files::{about, check_ours, locked, open_ours, replace, text_of};
+use crate::driver::os::files::{
+    TEXT_FILE_MAX, about, check_ours, locked, open_ours, replace, text_of,
+};
 
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {
@@ -35,16 +37,17 @@ pub(crate) fn text(name: &str) -> io::Result<String> {
 }
 
 /// Changes what is kept under a name, as another process may have left it. What is no text was not
-/// written here, and is written anew.
+/// written here, and stays as it is.
 pub(crate) fn change(name: &str, how: impl FnOnce(&str) -> String) -> io::Result<()> {
     let path = folder()?.join(name);
     let changed = || {
         let _lock = locked(&path.with_extension("lock"))?;
-        let before = match read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
-            read => read?,
-        };
-        replace(&path, how(&before).as_bytes())
+        let after = how(&read(&path)?);
+        if after.len() > TEXT_FILE_MAX {
+            // Nobody would read it again.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is full"));
+        }
+        replace(&path, after.as_bytes())
     };
     changed().map_err(|error| about(&path, &error))
 }

@@ -136,6 +136,7 @@ impl Contents {
         let mut contents = Self::default();
         for (number, line) in (1..).zip(bytes.split_inclusive(|&byte| byte == b'\n')) {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(line);
             if pin(line).is_some_and(|pin| keep(&mut contents.pins, pin).is_ok()) {
                 continue;
             }
@@ -232,7 +233,7 @@ mod tests {
         let folder = fresh("known-strange");
         let file = folder.join("known");
         let key = PublicKey([1; 32]);
-        let text = format!("# my friends\n\n{key} bob\r\n{key} caf");
+        let text = format!("\u{FEFF}# my friends\n\n{key} bob\r\n{key} caf");
         let bytes = [text.as_bytes(), b"\xe9\nff carol\n<<<<<<< HEAD"].concat();
         fs::write(&file, bytes).unwrap();
         let mut known = Trusted::load(Some(&folder)).unwrap();

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! What is asked for with the run, on the command line or in the configuration, is stronger. Several
-//! runs may change the file: each changes what it sets, and nothing else. Lines that mean nothing are
-//! told of, and left out when it is written next.
+//! runs may change the file: each changes what it sets, and nothing else. Lines that mean nothing here are
+//! told of, and stay: a later program may have written them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,6 +31,8 @@ pub(crate) struct Kept {
     pub(crate) mouse: Option<bool>,
     /// Whose messages are hidden, and how they were called then.
     pub(crate) ignored: BTreeMap<PublicKey, Name>,
+    /// Lines that say nothing of that, as they stand.
+    pub(crate) others: Vec<String>,
 }
 
 /// Something was set.
@@ -65,9 +67,23 @@ impl Kept {
     pub(crate) fn keep(change: &Change) -> io::Result<()> {
         state::change(FILE, |text| {
             let (mut kept, _) = Self::read(text);
-            kept.apply(change);
+            kept.set(change);
             kept.written()
         })
+    }
+
+    /// Something was set: what another program made of the same is void.
+    fn set(&mut self, change: &Change) {
+        let name = match change {
+            Change::Face(_) => ClockFace::NAME,
+            Change::Joins(_) => Joins::NAME,
+            Change::Notify(_) => Notify::NAME,
+            Change::Mouse(_) => bool::NAME,
+            Change::Ignore(..) | Change::Unignore(_) => return self.apply(change),
+        };
+        let is_other = |line: &String| line.split('=').next().is_none_or(|key| key.trim() != name);
+        self.others.retain(is_other);
+        self.apply(change);
     }
 
     fn apply(&mut self, change: &Change) {
@@ -87,9 +103,15 @@ impl Kept {
 
     /// What a text says, and how many lines of it say nothing.
     pub(crate) fn read(text: &str) -> (Self, usize) {
-        let mut kept = Self::default();
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let strange = lines.filter(|line| kept.read_line(line).is_none()).count();
+        let (mut kept, mut strange) = (Self::default(), 0);
+        for line in text.lines() {
+            let line = line.trim_start_matches('\u{FEFF}');
+            if kept.read_line(line).is_none() {
+                let is_comment = line.trim().is_empty() || line.trim_start().starts_with('#');
+                strange += usize::from(!is_comment);
+                kept.others.push(line.to_owned());
+            }
+        }
         (kept, strange)
     }
 
@@ -118,7 +140,8 @@ impl Kept {
         }
         let set = [line(self.face), line(self.joins), line(self.notify), line(self.mouse)];
         let ignored = self.ignored.iter().map(|(key, name)| format!("ignore = {key} {name}\n"));
-        set.into_iter().chain(ignored).collect()
+        let others = self.others.iter().map(|line| format!("{line}\n"));
+        set.into_iter().chain(ignored).chain(others).collect()
     }
 }
 
@@ -163,9 +186,23 @@ mod tests {
             "x".repeat(100_000)
         );
         let (kept, strange) = Kept::read(&text);
+        let others: Vec<String> = kept.others.clone();
         let expected =
-            Kept { face: Some(ClockFace::Minutes), mouse: Some(true), ..Kept::default() };
-        assert_eq!((kept, strange), (expected, 6));
+            Kept { face: Some(ClockFace::Minutes), mouse: Some(true), others, ..Kept::default() };
+        assert_eq!((&kept, strange), (&expected, 6));
+        assert_eq!(kept.others.len(), 7, "the blank line as well");
+    }
+
+    /// A mark of byte order cost the first line, and the next change every line of a later program.
+    #[test]
+    fn what_means_nothing_here_stays_as_it_stands() {
+        let text = "\u{FEFF}time = hms\n# mine\n\nsounds = loud # of a later one\njoins = some\n";
+        let (mut kept, strange) = Kept::read(text);
+        assert_eq!((kept.face, strange), (Some(ClockFace::Seconds), 2));
+        kept.set(&Change::Joins(Joins::None));
+        let written = kept.written();
+        assert_eq!(written, "time = hms\njoins = none\n# mine\n\nsounds = loud # of a later one\n");
+        assert_eq!(Kept::read(&written), (kept, 1));
     }
 
     #[test]

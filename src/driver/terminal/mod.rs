@@ -9,7 +9,7 @@
 //! | `view`, `keys`, `want` | the model: what happened, what is typed, what each key does; what only the driver can do |
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
 //! | `scrollback`, `search` | what is kept of what was said, and finding it |
-//! | `editor`, `recall` | the draft; earlier input |
+//! | `drafting`, `editor`, `recall` | letters and pastes that come to the draft; the draft; earlier input |
 //! | `commands`, `settings`, `kept` | slash commands; what they set; what of it is kept |
 //! | `complete`, `popup` | Tab; what can be chosen, above the draft |
 //! | `sentence`, `help` | sentences that begin while somebody reads back; what signs, commands and keys mean |
@@ -30,6 +30,7 @@ pub(crate) mod commands;
 mod complete;
 pub(crate) mod decoder;
 mod detail;
+mod drafting;
 mod draw;
 mod editor;
 pub(crate) mod help;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::driver::front::company::{Company, IMPOSTOR};
+use crate::driver::front::refusal::words;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::kept::IGNORED_MAX;
@@ -168,10 +169,14 @@ impl Page {
     }
 
     /// Hides what somebody says, whatever they are called and however often they start again.
-    pub(crate) fn ignore(&mut self, whom: Whom<'_>) -> Result<String, Refusal<'static>> {
-        let who = self.company.find(whom)?;
+    ///
+    /// # Errors
+    ///
+    /// Why nobody is, in words.
+    pub(crate) fn ignore(&mut self, whom: Whom<'_>) -> Result<String, String> {
+        let who = self.company.find(whom).map_err(|refusal| words(&refusal).line())?;
         if self.ignored.len() >= IGNORED_MAX && !self.ignored.contains_key(&who.key) {
-            return Ok(format!("{IGNORED_MAX} people are ignored already: /unignore one of them"));
+            return Err(format!("{IGNORED_MAX} people are ignored already: /unignore one of them"));
         }
         let (label, address) = (self.label(&who), self.company.address(&who));
         self.ignored.insert(who.key, who);
@@ -186,13 +191,17 @@ impl Page {
     }
 
     /// Shows it again.
-    pub(crate) fn unignore(&mut self, name: &str) -> Result<String, Refusal<'static>> {
+    ///
+    /// # Errors
+    ///
+    /// Why nobody is, in words.
+    pub(crate) fn unignore(&mut self, name: &str) -> Result<String, String> {
         let key = match self.company.find_among(Whom::read(name), &self.ignored) {
             Ok(key) => key,
             Err(refusal @ (Refusal::NameOrId { .. } | Refusal::SeveralCalled(_))) => {
-                return Err(refusal);
+                return Err(words(&refusal).line());
             }
-            Err(_) => return Ok(format!("nobody called '{name}' is ignored")),
+            Err(_) => return Err(format!("nobody called '{name}' is ignored")),
         };
         self.ignored.remove(&key);
         Ok(format!("what {name} says is shown again"))

@@ -161,12 +161,17 @@ impl Plainly {
 
     /// The bytes that draw it on a terminal of that size; none where it is drawn already.
     pub(crate) fn frame(&mut self, page: &Page, width: u16, height: u16) -> String {
+        let size = (usize::from(width), usize::from(height.saturating_sub(1)).max(1));
+        if self.size != size {
+            // A larger page has more on it, at the beginning as well.
+            self.size = size;
+            self.fill(page);
+        }
         let drawn = Some((self.end, self.timed, width, height));
         if self.drawn == drawn {
             return String::new();
         }
         self.drawn = drawn;
-        self.size = (usize::from(width), usize::from(height.saturating_sub(1)).max(1));
         // Wrapped by the terminal, this once.
         let mut out = "\x1b[?2026h\x1b[?25l\x1b[0m\x1b[2J\x1b[?7h".to_owned();
         let mut row = 0;

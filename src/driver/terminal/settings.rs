@@ -114,7 +114,7 @@ impl Setting for bool {
 }
 
 /// The words that a command takes, and what they mean.
-pub(crate) fn values(command: &str) -> Vec<[&'static str; 2]> {
+pub fn values(command: &str) -> Vec<[&'static str; 2]> {
     fn words<S: Setting>() -> Vec<[&'static str; 2]> {
         S::VALUES.iter().map(|(_, words)| *words).collect()
     }

@@ -11,7 +11,7 @@ use crate::driver::terminal::commands::Order;
 use crate::driver::terminal::kept::{Change, IGNORED_MAX, Kept};
 use crate::driver::terminal::view::{Prompt, View};
 use crate::driver::terminal::want::{Submitted, Want};
-use crate::machine::{Command, CommandHelp, Person, PublicKey, Refusal, TEXT_MAX, Whom};
+use crate::machine::{Command, CommandHelp, Person, PublicKey, Refusal, SafeText, TEXT_MAX, Whom};
 
 /// The messages that a line comes to, where it is longer than one may be.
 fn messages(order: &Order<'_>, company: &Company) -> Option<Vec<intent::Command>> {
@@ -56,10 +56,13 @@ impl View {
             self.prompt = Prompt::Several(said.len());
             return;
         }
-        let bytes = match order {
-            Order::Command(Command::Say { text, .. }) => text.len(),
-            _ => text.len(),
+        let (said, bytes) = match order {
+            Order::Command(Command::Say { text, .. }) => (Some(text), text.len()),
+            _ => (None, text.len()),
         };
+        if said.is_some_and(|said| SafeText::new(said).is_blank()) {
+            return self.notice(&words(&Refusal::Empty).line());
+        }
         if bytes > TEXT_MAX {
             return self.notice(&words(&Refusal::TooLong { bytes }).line());
         }
@@ -86,19 +89,19 @@ impl View {
             Order::Debug => self.want(Want::Debug),
             Order::Ignore(name) => {
                 let before = page.ignored.clone();
-                let notice = page.ignore(Whom::read(name));
-                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
+                let done = page.ignore(Whom::read(name));
+                self.tell(done, typed);
                 self.keep_ignored(&before);
             }
             Order::Unignore(name) => {
                 let before = page.ignored.clone();
-                let notice = page.unignore(name);
-                self.notice(&notice.unwrap_or_else(|refusal| words(&refusal).line()));
+                let done = page.unignore(name);
+                self.tell(done, typed);
                 self.keep_ignored(&before);
             }
             Order::Info => match page.scrollback.last_own() {
                 Some(entry) => self.details(entry),
-                None => self.notice("you have said nothing yet"),
+                None => self.tell(Err("you have said nothing yet".to_owned()), typed),
             },
             Order::Joins(joins) => {
                 page.joins = joins;
@@ -108,7 +111,10 @@ impl View {
                 page.face = face;
                 self.set(Change::Face(face), "time");
             }
-            Order::Log(path) => self.ask(Intent::Log(path.to_owned())),
+            Order::Log(path) => {
+                let typed = Submitted::Typed(typed.to_owned());
+                self.want(Want::Ask(Intent::Log(path.to_owned()), Some(typed)));
+            }
             Order::Mouse(on) => self.set_mouse(on),
             Order::Notify(notify) => {
                 self.notify = notify;
@@ -119,6 +125,14 @@ impl View {
             Order::Search(text) => self.search(text),
         }
         self.viewport.settle(&self.page, self.height);
+    }
+
+    /// Says what was done, or why not: what was not done stands where it was typed, whoever refused it.
+    fn tell(&mut self, done: Result<String, String>, typed: &str) {
+        if done.is_err() && self.editor.is_empty() {
+            self.editor.set(typed);
+        }
+        self.notice(&done.unwrap_or_else(|why| why));
     }
 
     /// Something is set: it is kept, and said, since not everything is seen at once.
@@ -140,7 +154,7 @@ impl View {
 
     /// What was set before this run, and is not asked for otherwise.
     pub(crate) fn restore(&mut self, kept: Kept) {
-        let Kept { face, joins, notify, mouse, ignored } = kept;
+        let Kept { face, joins, notify, mouse, ignored, others: _ } = kept;
         self.page.face = face.unwrap_or(self.page.face);
         self.page.joins = joins.unwrap_or(self.page.joins);
         self.notify = notify.unwrap_or(self.notify);

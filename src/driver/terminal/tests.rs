@@ -13,6 +13,7 @@ use crate::driver::terminal::kept::{Change, Kept};
 use crate::driver::terminal::picture::Picture;
 use crate::driver::terminal::settings::{ClockFace, Joins, Notify};
 use crate::driver::terminal::theme::{ASCII, Depth, Theme, UNICODE};
+use crate::driver::terminal::view::Prompt;
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
     self, Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SECRET,
@@ -754,6 +755,88 @@ fn plain_lines_are_paged_to_both_ends_at_any_size() {
     }
 }
 
+/// Half of it was empty until somebody paged.
+#[test]
+fn a_larger_window_has_a_whole_page_of_plain_lines() {
+    let mut room = Room::entered(80, 12);
+    (0..100).for_each(|n| room.hear(&bob(), &format!("message {n}.")));
+    let shown = |room: &mut Room| {
+        let mut out = Vec::new();
+        room.picture.frame(&mut out);
+        String::from_utf8(out).unwrap().matches("message ").count()
+    };
+    room.press(b"\x1bOR");
+    room.press(b"g");
+    assert_eq!(shown(&mut room), 11);
+    room.picture.resize(80, 24);
+    assert_eq!(shown(&mut room), 23);
+    room.picture.resize(80, 12);
+    room.press(b"G");
+    shown(&mut room);
+    room.picture.resize(80, 24);
+    assert_eq!(shown(&mut room), 23);
+}
+
+/// A piece was missing in the middle, and the draft was offered as if nothing were.
+#[test]
+fn what_does_not_fit_a_draft_is_cut_off_at_its_end_and_told() {
+    let mut room = Room::entered(80, 24);
+    for piece in 0..18 {
+        room.wall += 10;
+        room.keys("x".repeat(4000 - piece).as_bytes());
+    }
+    room.wall += 10;
+    room.keys(b"end\r");
+    let draft = room.draft();
+    assert!(draft.len() > 60_000 && draft.bytes().all(|byte| byte == b'x'), "{}", draft.len());
+    assert_eq!(room.wants(), []);
+    assert!(matches!(room.picture.view().prompt, Prompt::Draft), "nothing is offered yet");
+    room.shows("a draft takes 65,536 bytes: the rest was not inserted");
+    // Whoever has read that goes on.
+    room.wall += MINUTE;
+    room.press(b"\r");
+    assert!(matches!(room.picture.view().prompt, Prompt::Several(16)));
+}
+
+/// After `/trust` it stood there again, after `/ignore` it was gone.
+#[test]
+fn what_is_refused_stands_where_it_was_typed_whoever_refuses_it() {
+    let mut room = Room::entered(80, 24);
+    for line in
+        ["/ignore nobody", "/unignore nobody", "/info", "/notify loud", "/nikc x", "/ignore alice"]
+    {
+        room.press(format!("{line}\r").as_bytes());
+        assert_eq!(room.draft(), line);
+        assert_eq!(room.wants(), []);
+        room.press(b"\x15");
+    }
+    for (line, refused) in [
+        ("/trust nobody", Some(Refusal::NobodyCalled(SafeText::new("nobody")))),
+        ("/log ./x", None),
+    ] {
+        room.press(format!("{line}\r").as_bytes());
+        assert_eq!((room.draft(), room.picture.next_want().is_some()), (String::new(), true));
+        match refused {
+            Some(refusal) => room.show(&Event::Refused(refusal)),
+            None => room.picture.note(&Note::NotLogged("cannot".to_owned()), MORNING),
+        }
+        room.picture.view().settle();
+        assert_eq!(room.draft(), line);
+        room.press(b"\x15");
+    }
+    room.press(b"/ignore bob\r");
+    assert_eq!((room.draft(), room.wants().len()), (String::new(), 1));
+    // Blanks behind a command say nothing, however many they are.
+    for say in ["/say", "/me", "/msg bob"] {
+        let line = format!("{say} {}.\u{200B}", "\u{3000}".repeat(5000)).replace('.', "");
+        room.picture.view().editor.set(&line);
+        room.press(b"\r");
+        assert!(matches!(room.picture.view().prompt, Prompt::Draft), "{say}");
+        assert_eq!(room.wants().len(), 0, "{say}");
+        room.picture.view().editor.take();
+    }
+}
+
 /// Everything that was set was forgotten by the next run.
 #[test]
 fn what_is_set_is_kept_and_found_again() {
@@ -783,7 +866,8 @@ fn what_is_set_is_kept_and_found_again() {
     let mut room = Room::new(140, 24, Theme::RICH);
     let ignored = [(mallory.key, mallory.name.clone())].into();
     let (face, joins) = (Some(ClockFace::Seconds), Some(Joins::All));
-    let kept = Kept { face, joins, notify: Some(Notify::Off), mouse: Some(true), ignored };
+    let (notify, mouse) = (Some(Notify::Off), Some(true));
+    let kept = Kept { face, joins, notify, mouse, ignored, ..Kept::default() };
     room.picture.view().restore(kept);
     // What is asked for with the run is stronger.
     let asked = Kept { joins: Some(Joins::None), ..Kept::default() };
@@ -898,6 +982,7 @@ fn who_is_ignored_is_so_whatever_they_are_called_and_however_often_they_start() 
     room.shows("troll: I am another troll");
     room.press(b"/unignore nobody\r");
     room.shows("! nobody called 'nobody' is ignored");
+    room.press(b"\x15");
     let id = called.id.to_string();
     room.press(format!("/unignore {id}\r").as_bytes());
     room.shows(&format!("! what {id} says is shown again"));
@@ -922,6 +1007,7 @@ fn who_is_called_like_an_id_is_not_meant_by_it() {
     room.shows(&format!("'{short}' is the name of one person and reads as the id of another"));
     room.hear(&mallory, "still heard");
     room.shows("still heard");
+    room.press(b"\x15");
     room.press(format!("/ignore {}\r", bob().id).as_bytes());
     room.shows("! what bob says is hidden");
     room.press(format!("/ignore {}\r", mallory.id).as_bytes());

@@ -91,6 +91,8 @@ pub(crate) struct View {
     pub(crate) plainly: Option<Plainly>,
     /// The list of commands was closed; it stays so until the draft changes.
     pub(super) popup_closed: bool,
+    /// When something did not fit the draft.
+    pub(super) full_at: Option<u64>,
     /// Said once, until the next key.
     pub(crate) hint: Option<String>,
     pub(crate) show_people: bool,
@@ -141,6 +143,7 @@ impl View {
             completion: None,
             plainly: None,
             popup_closed: false,
+            full_at: None,
             hint: None,
             show_people: true,
             seen: BTreeMap::new(),
@@ -325,6 +328,14 @@ impl View {
             Note::Logging(path) => self.notice(&wording::logging(path.as_deref())),
             // A path in it may be anybody's.
             Note::Remark(what) => self.notice(SafeText::new(what).as_str()),
+            Note::NotLogged(what) => {
+                if let Some(Submitted::Typed(line)) = self.submitted.take()
+                    && self.editor.is_empty()
+                {
+                    self.editor.set(&line);
+                }
+                self.notice(SafeText::new(what).as_str());
+            }
         }
     }
 

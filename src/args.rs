@@ -153,24 +153,30 @@ pub(crate) struct ChatArgs {
     #[arg(default_missing_value = "on", value_parser = log)]
     pub(crate) log: Option<String>,
     /// When to use colours on the screen
-    #[arg(long, value_name = "WHEN", env = "CHATRPC_COLOR", default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "CHATRPC_COLOR",
+        default_value = "auto",
+        ignore_case = true
+    )]
     pub(crate) color: Color,
     /// Draw the screen with ASCII alone
     #[arg(long)]
     pub(crate) ascii: bool,
     /// How to show the time. Before every plain line, with a tab behind it (alone: iso, which is
     /// RFC 3339); on the screen where the minute changes, as /time was set, else hm
-    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, ignore_case = true)]
     #[arg(default_missing_value = "iso")]
     pub(crate) time: Option<Time>,
     /// How to show who comes and goes on the screen [default: as /joins was set, else fold]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", ignore_case = true)]
     pub(crate) joins: Option<Joins>,
     /// What rings the bell while the window has not the focus [default: as /notify was set, else mentions]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", ignore_case = true)]
     pub(crate) notify: Option<Notify>,
     /// Have the terminal report the mouse: the wheel scrolls, Shift selects [default: as /mouse was set]
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, ignore_case = true)]
     #[arg(default_missing_value = "on")]
     pub(crate) mouse: Option<OnOff>,
     /// Hide what these people say on the screen, by their keys (/whois shows them), with commas between

@@ -10,12 +10,12 @@
 //! drift apart. The options that the command of this run has are put in front of the typed ones,
 //! where those override them; one that the environment sets is left out.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use chatrpc::driver::{self, Failure, options, read_text, status};
-use clap::Command;
+use chatrpc::driver::{self, Failure, NotText, Provenance, Settings, options, read_text, status};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Which file to read, given `--config`; `None` reads none.
 pub(crate) fn path(asked: Option<&str>) -> Option<(PathBuf, bool)> {
@@ -29,20 +29,102 @@ pub(crate) fn path(asked: Option<&str>) -> Option<(PathBuf, bool)> {
     }
 }
 
-/// The options of the file that apply to `task`, as arguments.
-pub(crate) fn arguments(
+/// What the file says for `task`, and which file that is.
+pub(crate) fn settings(
     cli: &Command,
     task: &str,
     asked: Option<&str>,
-) -> Result<Vec<OsString>, Failure> {
-    let Some((path, must_exist)) = path(asked) else { return Ok(Vec::new()) };
+) -> Result<(Settings, PathBuf), Failure> {
+    let Some((path, must_exist)) = path(asked) else { return Ok(Default::default()) };
+    let in_line = |line, what: &str| wrong(format!("{}:{line}: {what}", path.display()));
     let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if is_absent(&error) && !must_exist => String::new(),
-        Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
+        Err(error) => {
+            let not_text = error.get_ref().and_then(|error| error.downcast_ref::<NotText>());
+            return Err(match not_text {
+                Some(NotText { line }) => in_line(*line, "it is not UTF-8"),
+                None => wrong(format!("{}: {error}", path.display())),
+            });
+        }
     };
-    options(cli, task, &text, |name| driver::variable(name).is_some())
-        .map_err(|(line, what)| wrong(format!("{}:{line}: {what}", path.display())))
+    let settings = options(cli, task, &text, |name| driver::variable(name).is_some())
+        .map_err(|(line, what)| in_line(line, &what))?;
+    Ok((settings, path))
+}
+
+/// Options whose values are found to be wrong later, and the codes of what is said then.
+const LATER: &[(&str, &[&str])] = &[
+    ("nodeset", &["no_nodeset", "unresolved", "full", "not_chatrpc", "version"]),
+    ("room", &["room"]),
+    ("secret-file", &["secret"]),
+    ("name", &["bad_name", "name_taken", "name_alike"]),
+    ("listen", &["in_use", "privileged", "bind"]),
+    ("log", &["log"]),
+];
+
+/// Where the values of a run come from that nobody typed, and the options that were typed, given what is
+/// known of the command without the file.
+pub(crate) fn provenance(
+    command: &Command,
+    matches: &ArgMatches,
+    settings: &Settings,
+    path: &Path,
+) -> Provenance {
+    let mut provenance = Provenance::default();
+    for (long, codes) in LATER {
+        let arg = |arg: &&Arg| arg.get_long() == Some(long) || arg.get_id() == long;
+        let arg = command.get_arguments().find(arg);
+        let source = arg.and_then(|arg| source(matches, arg.get_id().as_str()));
+        let variable = arg.and_then(Arg::get_env).map(|name| name.to_string_lossy().into_owned());
+        let place = match (source, variable) {
+            (Some(ValueSource::CommandLine), _) => continue,
+            (Some(ValueSource::EnvVariable), Some(name)) => format!("the variable {name} says so"),
+            _ => {
+                let line = settings.lines.iter().find(|(set, ..)| set == long);
+                let Some((_, line, written)) = line else { continue };
+                format!("{}:{line}: {written}", path.display())
+            }
+        };
+        provenance.places.push((codes, place));
+    }
+    provenance.again = typed(command, matches);
+    provenance
+}
+
+/// Where a value comes from; `None` for none.
+pub(crate) fn source(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
+    matches.try_contains_id(id).is_ok_and(|there| there).then(|| matches.value_source(id))?
+}
+
+/// The options that were typed, but for the name.
+fn typed(command: &Command, matches: &ArgMatches) -> Vec<String> {
+    let mut again = Vec::new();
+    for arg in command.get_arguments().filter(|arg| arg.get_long() != Some("name")) {
+        let (id, Some(long)) = (arg.get_id().as_str(), arg.get_long()) else { continue };
+        if source(matches, id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let option = format!("--{long}");
+        match arg.get_action() {
+            ArgAction::Count => {
+                let times = usize::from(matches.get_count(id));
+                again.extend(core::iter::repeat_n(option, times));
+            }
+            action if !action.takes_values() => again.push(option),
+            _ => {
+                let values = matches.get_raw(id).into_iter().flatten();
+                let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+                let value = values.join(",");
+                if arg.is_require_equals_set() {
+                    again.push(format!("{option}={value}"));
+                } else {
+                    again.extend([option, value]);
+                }
+            }
+        }
+    }
+    again
 }
 
 /// There is no file: also where the home is no folder, as /dev/null for a service.
@@ -56,13 +138,105 @@ fn wrong(what: String) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
     use crate::args::Cli;
 
-    fn read_for(task: &str, text: &str) -> Result<Vec<OsString>, (usize, String)> {
+    fn settings_for(task: &str, text: &str) -> Result<Settings, (usize, String)> {
         options(&Cli::command(), task, text, |name| name == "CHATRPC_LISTEN")
+    }
+
+    fn read_for(task: &str, text: &str) -> Result<Vec<OsString>, (usize, String)> {
+        settings_for(task, text).map(|settings| settings.arguments)
+    }
+
+    #[test]
+    fn where_the_nodeset_is_is_a_key_of_those_who_ask_it() {
+        let of = |task, text| settings_for(task, text).unwrap().nodeset;
+        let addr = |addr: &str| Some(addr.to_owned());
+        for task in ["chat", "send", "who"] {
+            assert_eq!(of(task, "nodeset = 10.0.0.5:7421 # ours"), addr("10.0.0.5:7421"));
+        }
+        assert_eq!(of("nodeset", "nodeset = 10.0.0.5"), None);
+        for text in ["who.nodeset = b\nnodeset = a", "nodeset = a\nwho.nodeset = b"] {
+            assert_eq!((of("who", text), of("chat", text)), (addr("b"), addr("a")), "{text}");
+        }
+        let told = |text| settings_for("chat", text).unwrap_err();
+        assert!(told("nodeset = a:99999").1.starts_with("nodeset = a:99999: "));
+        assert!(told("nodeset.nodeset = a").1.starts_with("unknown key 'nodeset.nodeset'"));
+        assert_eq!(told("nodeset = a\nnodeset = b").0, 2);
+        assert_eq!(told("nodset = a").1, "unknown key 'nodset': did you mean 'nodeset'?");
+    }
+
+    #[test]
+    fn what_every_command_has_can_be_set_for_one() {
+        let text = "quiet = true\nnodeset.quiet = false\nnodeset.verbose = true\n";
+        assert_eq!(read_for("nodeset", text).unwrap(), ["--verbose"]);
+        assert_eq!(read_for("chat", text).unwrap(), ["--quiet"]);
+        // Twice would be every datagram.
+        let text = "verbose = true\nnodeset.verbose = true\n";
+        assert_eq!(read_for("nodeset", text).unwrap(), ["--verbose"]);
+    }
+
+    #[test]
+    fn a_mark_in_front_of_a_line_is_none_of_it() {
+        for text in
+            ["\u{FEFF}plain = true", "\u{FEFF}\u{FEFF}plain = true", "#\n\u{FEFF}plain = true"]
+        {
+            assert_eq!(read_for("chat", text).unwrap(), ["--plain"], "{text:?}");
+        }
+    }
+
+    /// Every variable and key whose value is looked at later is told with its place; and what was typed
+    /// comes back as it was typed.
+    #[test]
+    fn values_that_nobody_typed_have_a_place() {
+        let cli = Cli::command();
+        let of = |words: &[&str], text: &str| {
+            let matches = cli.clone().try_get_matches_from(words).unwrap();
+            let (task, matches) = matches.subcommand().unwrap();
+            let settings = settings_for(task, text).unwrap();
+            let mut built = cli.clone();
+            built.build();
+            let command = built.find_subcommand(task).unwrap();
+            provenance(command, matches, &settings, Path::new("/c"))
+        };
+        let text = "# ours\nlog = /tmp\nlisten = 127.0.0.1:1\nroom = ops\nname = al\n";
+        let text = format!("{text}secret-file = /s\nnodeset = here\n");
+        let told = of(&["chatrpc", "chat"], &text);
+        let places: Vec<&str> = told.places.iter().map(|(_, place)| place.as_str()).collect();
+        // The variable, which is stronger, is set in these tests for what is read of the file.
+        let expected = [
+            "/c:7: nodeset = here",
+            "/c:4: room = ops",
+            "/c:6: secret-file = /s",
+            "/c:5: name = al",
+            "/c:2: log = /tmp",
+        ];
+        assert_eq!(places, expected);
+        assert_eq!(told.again, [""; 0]);
+        let typed = [
+            "chatrpc", "chat", "b:1", "-vv", "--plain", "--time", "-n", "al", "--drain", "1s",
+            "--room", "x",
+        ];
+        let told = of(&typed, &text);
+        assert_eq!(told.places.len(), 2, "the secret and the log: {told:?}");
+        let again =
+            ["--verbose", "--verbose", "--room", "x", "--plain", "--time=iso", "--drain", "1s"];
+        let mut sorted = told.again.clone();
+        sorted.sort();
+        let mut again = again.map(str::to_owned).to_vec();
+        again.sort();
+        assert_eq!(sorted, again);
+        for (long, codes) in LATER {
+            assert!(!codes.is_empty());
+            let chat = cli.find_subcommand("chat").unwrap();
+            let known = |arg: &Arg| arg.get_long() == Some(long) || arg.get_id() == long;
+            assert!(chat.get_arguments().any(known), "{long}");
+        }
     }
 
     #[test]
@@ -133,8 +307,8 @@ mod tests {
         assert_eq!(read_for("chat", "time = false").unwrap(), ["--time=off"]);
         // A chat and a nodeset on one computer listen at different ports.
         let both = "nodeset.max-nodes = 9\nmax-nodes = 7\nchat.drain = 1s\ndrain = 2s\n";
-        assert_eq!(read_for("nodeset", both).unwrap(), ["--max-nodes=7", "--max-nodes=9"]);
-        assert_eq!(read_for("chat", both).unwrap(), ["--drain=2s", "--drain=1s"]);
+        assert_eq!(read_for("nodeset", both).unwrap(), ["--max-nodes=9"]);
+        assert_eq!(read_for("chat", both).unwrap(), ["--drain=1s"]);
         for (text, what) in [
             ("nodeset.name = x", "unknown key 'nodeset.name'"),
             ("nobody.name = x", "unknown key 'nobody.name'"),

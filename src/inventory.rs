@@ -381,3 +381,26 @@ fn exit_statuses_stand_where_they_belong() {
     let told: Vec<&str> = told.filter(|word| word.parse::<u8>().is_ok()).collect();
     assert!(told.iter().all(|word| STATUSES.iter().any(|(status, ..)| status == word)), "{told:?}");
 }
+
+/// What `--notify` takes, in the file and on the command line, is what `/notify` takes; `--time` takes RFC
+/// 3339 as well, for lines.
+#[test]
+fn an_option_takes_what_its_command_takes() {
+    let cli = cli();
+    let chat = cli.find_subcommand("chat").unwrap();
+    for name in ["joins", "notify", "time", "mouse"] {
+        let arg = chat.get_arguments().find(|arg| arg.get_long() == Some(name)).unwrap();
+        let taken = arg.get_possible_values();
+        let mut taken: Vec<&str> = taken.iter().map(|value| value.get_name()).collect();
+        taken.retain(|word| !(name == "time" && *word == "iso"));
+        let of_command = driver::values(name);
+        let words: Vec<&str> = of_command.iter().map(|[word, _]| *word).collect();
+        assert_eq!(taken, words, "--{name}");
+        for word in words {
+            for word in [word.to_owned(), word.to_uppercase()] {
+                let words = ["chatrpc".to_owned(), "chat".to_owned(), format!("--{name}={word}")];
+                assert!(Cli::command().try_get_matches_from(words).is_ok(), "--{name}={word}");
+            }
+        }
+    }
+}

@@ -13,20 +13,23 @@ mod mistakes;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
-use chatrpc::driver::{self, Address, Chat, Failure, Nodeset, Say, Who, status};
+use chatrpc::driver::{
+    self, Address, Chat, Failure, Nodeset, Provenance, Say, Settings, Who, status,
+};
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use args::{Cli, EXAMPLES, NO_LOG, OnOff, Task};
+use args::{ChatArgs, Cli, EXAMPLES, NO_LOG, OnOff, Task};
 use mistakes::{explain, harmless};
 
 fn main() -> ExitCode {
     // Without it a limit on files ends the process; with nothing said, as before.
     let _ = driver::outlive_file_limits();
     let ran = parse(env::args_os().collect()).and_then(|parsed| match parsed {
-        Parsed::Run(cli) => start(&cli),
+        Parsed::Run(cli, found) => start(&cli, &found),
         Parsed::Explained(status) => Ok(status),
     });
     ExitCode::from(ran.unwrap_or_else(|failure| {
@@ -37,12 +40,26 @@ fn main() -> ExitCode {
 
 /// What a command line comes to.
 enum Parsed {
-    Run(Box<Cli>),
+    Run(Box<Cli>, Found),
     /// Help was printed, or what is wrong: nothing is left but to end.
     Explained(u8),
 }
 
-fn start(cli: &Cli) -> Result<u8, Failure> {
+/// What is known of a run beside its arguments.
+#[derive(Default)]
+struct Found {
+    /// The nodeset of the configuration file.
+    nodeset: Option<String>,
+    provenance: Provenance,
+}
+
+impl Found {
+    fn nodeset(&self) -> Option<Address> {
+        self.nodeset.as_ref().and_then(|addr| addr.parse().ok())
+    }
+}
+
+fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
     let debug = u8::from(env::var_os("DEBUG").is_some_and(|value| value == "1"));
     driver::log_to_stderr(cli.global.verbose.max(debug));
     let quiet = cli.global.quiet;
@@ -52,33 +69,13 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             advertise: args.advertise,
             members_max: args.max_nodes,
             quiet,
+            provenance: found.provenance.clone(),
         }),
-        Some(Task::Chat(args)) => driver::chat(&Chat {
-            nodeset: args.nodeset.clone(),
-            door: args.room.door(),
-            ephemeral: args.ephemeral,
-            name: args.name.clone(),
-            listen: args.listen,
-            plain: args.plain,
-            json: args.json,
-            log: args.log.clone().filter(|log| log != NO_LOG),
-            color: args.color.into(),
-            ascii: args.ascii,
-            time: args.time.map(Into::into),
-            joins: args.joins.map(Into::into),
-            notify: args.notify.map(Into::into),
-            mouse: args.mouse.map(|mouse| mouse == OnOff::On),
-            ignore: args.ignore.clone(),
-            stay: args.stay,
-            drain: args.drain,
-            input: !args.no_input,
-            commands: args.commands,
-            quiet,
-        }),
+        Some(Task::Chat(args)) => driver::chat(&asked(args, found, quiet)),
         Some(Task::Send(args)) => {
-            let setting = driver::variable("CHATRPC_NODESET");
-            let setting = setting.as_deref().map(OsStr::to_string_lossy);
-            let (nodeset, text) = args.words(setting.as_deref())?;
+            let variable = driver::variable("CHATRPC_NODESET");
+            let variable = variable.as_deref().map(OsStr::to_string_lossy);
+            let (nodeset, text) = args.words(variable.as_deref().or(found.nodeset.as_deref()))?;
             driver::send(&Say {
                 nodeset,
                 door: args.room.door(),
@@ -87,12 +84,14 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
                 text: Some(text.to_owned()).filter(|text| text != "-"),
                 drain: args.drain,
                 quiet,
+                provenance: found.provenance.clone(),
             })
         }
         Some(Task::Who(args)) => {
-            let nodeset = args.nodeset.clone().unwrap_or_else(Address::here);
-            let door = args.room.door();
-            driver::who(&Who { nodeset, door, json: args.json })
+            let nodeset = args.nodeset.clone().or_else(|| found.nodeset());
+            let nodeset = nodeset.unwrap_or_else(Address::here);
+            let (door, provenance) = (args.room.door(), found.provenance.clone());
+            driver::who(&Who { nodeset, door, json: args.json, provenance })
         }
         Some(Task::Secret) => driver::secret(),
         Some(Task::Completions { shell }) => {
@@ -113,6 +112,33 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
     }
 }
 
+/// What `chatrpc chat` is asked for.
+fn asked(args: &ChatArgs, found: &Found, quiet: bool) -> Chat {
+    Chat {
+        nodeset: args.nodeset.clone().or_else(|| found.nodeset()),
+        door: args.room.door(),
+        ephemeral: args.ephemeral,
+        name: args.name.clone(),
+        listen: args.listen,
+        plain: args.plain,
+        json: args.json,
+        log: args.log.clone().filter(|log| log != NO_LOG),
+        color: args.color.into(),
+        ascii: args.ascii,
+        time: args.time.map(Into::into),
+        joins: args.joins.map(Into::into),
+        notify: args.notify.map(Into::into),
+        mouse: args.mouse.map(|mouse| mouse == OnOff::On),
+        ignore: args.ignore.clone(),
+        stay: args.stay,
+        drain: args.drain,
+        input: !args.no_input,
+        commands: args.commands,
+        quiet,
+        provenance: found.provenance.clone(),
+    }
+}
+
 /// Reads the command line twice: as it was typed, and with the configuration file in front.
 fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
     // Help shows the name of the program, and not whatever it was called by.
@@ -129,14 +155,18 @@ fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
             return explain(help.flatten().unwrap_or(error), &command).map(Parsed::Explained);
         }
     };
-    let Some(task) = matches.subcommand_name() else { return from_matches(&matches) };
+    let Some((task, of_task)) = matches.subcommand() else {
+        return from_matches(&matches, Found::default());
+    };
     let asked = matches.get_one::<String>("config").map(String::as_str);
-    let file = config::arguments(&command, task, asked)?;
+    let (settings, path) = config::settings(&command, task, asked)?;
+    let found = found(&command, task, of_task, &settings, &path);
+    let file = settings.arguments;
     let after_config = typed.iter().position(|word| word == "--config").map_or(1, |at| at + 2);
     let is_task = |word: &OsString| word == task;
     let at = typed.iter().position(is_task).filter(|&at| at != after_config - 1);
     let at = at.or_else(|| Some(after_config + typed[after_config..].iter().position(is_task)?));
-    let Some(at) = at else { return from_matches(&matches) };
+    let Some(at) = at else { return from_matches(&matches, found) };
     let mut both = typed;
     both.splice(at + 1..at + 1, file);
     // What was typed is in order: a mistake is in the file.
@@ -146,7 +176,30 @@ fn parse(typed: Vec<OsString>) -> Result<Parsed, Failure> {
         let what = what.strip_prefix("error: ").unwrap_or(what);
         Failure::new(status::USAGE, "config", format!("in the configuration file: {what}"))
     })?;
-    from_matches(&matches)
+    from_matches(&matches, found)
+}
+
+/// What is known of a run beside its arguments.
+fn found(
+    command: &Command,
+    task: &str,
+    matches: &ArgMatches,
+    settings: &Settings,
+    path: &Path,
+) -> Found {
+    // Before that, a command does not know what all of them have.
+    let mut built = command.clone();
+    built.build();
+    let of_task = built.find_subcommand(task);
+    let mut provenance = of_task.map_or_else(Provenance::default, |command| {
+        config::provenance(command, matches, settings, path)
+    });
+    // Its two words are told apart later.
+    let typed = |id| task == "send" && matches.try_contains_id(id).is_ok_and(|there| there);
+    if typed("first") && typed("second") {
+        provenance.places.retain(|(codes, _)| !codes.contains(&"no_nodeset"));
+    }
+    Found { nodeset: settings.nodeset.clone(), provenance }
 }
 
 /// The same command line, for which a variable that is set and empty is not set.
@@ -158,10 +211,10 @@ fn without_empty_variables(command: Command) -> Command {
     command.mut_args(one).mut_subcommands(without_empty_variables)
 }
 
-fn from_matches(matches: &ArgMatches) -> Result<Parsed, Failure> {
+fn from_matches(matches: &ArgMatches, found: Found) -> Result<Parsed, Failure> {
     let cli = Cli::from_arg_matches(matches)
         .map_err(|error| Failure::new(status::USAGE, "usage", error.to_string()))?;
-    Ok(Parsed::Run(Box::new(cli)))
+    Ok(Parsed::Run(Box::new(cli), found))
 }
 
 fn about() -> String {

@@ -60,7 +60,7 @@ pub(crate) const FILES: &[Entry] = &[
     (
         "$XDG_CONFIG_HOME/chatrpc/config (~/.config)",
         ALL,
-        "One long option per line: name = alice. A comment begins with #, behind a value with a blank and #. A value in quotes, of either kind, is what stands between them. Where the value of an option can be left out, true leaves it out; true and false switch the others. A key may name its command: nodeset.listen. The command line is stronger than the environment, which is stronger than the file, which is stronger than what slash commands set in an earlier run.",
+        "One long option per line: name = alice. A comment begins with #, behind a value with a blank and #. A value in quotes, of either kind, is what stands between them. Where the value of an option can be left out, true leaves it out; true and false switch the others. A key may name its command: nodeset.listen, nodeset.verbose. nodeset = ADDR is where the nodeset is, for those who ask one. The command line is stronger than the environment, which is stronger than the file, which is stronger than what slash commands set in an earlier run.",
     ),
     ("$XDG_DATA_HOME/chatrpc/key (~/.local/share)", JOIN, "Who you are. Nobody else may read it."),
     ("$XDG_DATA_HOME/chatrpc/incarnation", JOIN, "The last process that used the key."),
@@ -72,7 +72,7 @@ pub(crate) const FILES: &[Entry] = &[
     (
         "$XDG_STATE_HOME/chatrpc/settings (~/.local/state)",
         CHAT,
-        "What /time, /joins, /notify, /mouse and /ignore have set.",
+        "What /time, /joins, /notify, /mouse and /ignore have set. Lines that mean nothing stay.",
     ),
     (
         "$XDG_STATE_HOME/chatrpc/ROOM.log (~/.local/state)",

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 
 use chatrpc::driver::{self, Failure, shown, status};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use crate::config;
 
 /// Prints a mistake, or the help that was asked for: the status to end with.
 pub(crate) fn explain(error: clap::Error, command: &Command) -> Result<u8, Failure> {
@@ -136,11 +139,19 @@ pub(crate) fn detached(command: &Command, typed: &[OsString]) -> Option<Failure>
     let what = format!("a value of {option} stands behind '=': '{word}' is a word of its own");
     let failure = Failure::new(status::USAGE, "usage", what);
     let value = format!("{option}={word}");
-    Some(
-        failure
-            .hint(format!("for that value:  {}", with(&[&value])))
-            .hint(format!("for an address:  {}", with(&[word, option]))),
-    )
+    let failure = failure.hint(format!("for that value:  {}", with(&[&value])));
+    // A nodeset has one address.
+    let mut others = typed.to_vec();
+    others.drain(at + 1..at + 3);
+    let others = command.clone().try_get_matches_from(others);
+    let named =
+        others.as_ref().ok().and_then(ArgMatches::subcommand).map(|(_, of_task)| {
+            config::source(of_task, "nodeset") == Some(ValueSource::CommandLine)
+        });
+    match named {
+        Some(true) => Some(failure),
+        _ => Some(failure.hint(format!("for an address:  {}", with(&[word, option])))),
+    }
 }
 
 /// The same mistake, with the words that were typed made safe to show.
@@ -218,6 +229,32 @@ mod tests {
             assert!(hints[0].starts_with("a secret never stands on the command line"), "{hints:?}");
             assert!(!what.contains("abc"), "{what}");
         }
+    }
+
+    /// It suggested a second address.
+    #[test]
+    fn a_word_behind_an_option_is_no_address_where_there_is_one() {
+        let command = Cli::command().bin_name("chatrpc");
+        let hints = |words: &[&str]| {
+            let typed: Vec<OsString> =
+                ["chatrpc"].iter().chain(words).map(OsString::from).collect();
+            detached(&command, &typed).expect("a mistake").hints
+        };
+        let value = |words: &[&str]| format!("for that value:  {}", driver::command(words));
+        for words in [
+            &["chat", "lab", "--time", "hms"][..],
+            &["chat", "10.0.0.5", "-n", "al", "--log", "x.log"],
+        ] {
+            let hints = hints(words);
+            assert_eq!(hints.len(), 1, "{hints:?}");
+        }
+        let behind = hints(&["chat", "lab", "--time", "hms"]);
+        assert_eq!(behind, [value(&["chat", "lab", "--time=hms"])]);
+        let before = hints(&["chat", "--time", "hms", "lab"]);
+        assert_eq!(before, [value(&["chat", "--time=hms", "lab"])]);
+        let both = hints(&["chat", "--time", "hms"]);
+        let addr = format!("for an address:  {}", driver::command(["chat", "hms", "--time"]));
+        assert_eq!(both, [value(&["chat", "--time=hms"]), addr]);
     }
 
     #[test]

@@ -250,7 +250,10 @@ fn nobody_listens() {
         let (status, _, errors) = run(args);
         assert_eq!(status, 3);
         let what = format!("error: nothing is listening at {closed} (connection refused)");
-        assert_eq!(errors, format!("{what}\n  try: {PROGRAM} nodeset"));
+        let port = closed.rsplit_once(':').unwrap().1;
+        // The one to be started is the one that was asked.
+        let hint = format!("  try: {PROGRAM} nodeset --listen 0.0.0.0:{port}");
+        assert_eq!(errors, format!("{what}\n{hint}"));
     }
     let (status, _, errors) = run(&["who", "no-such-host.invalid"]);
     let hint = "  check how it is written, or name the address itself";

@@ -341,6 +341,15 @@ fn at_home(addr: &str, name: &str, home: &PathBuf) -> Process {
     process
 }
 
+/// Somebody comes under a name that could be taken for Bob's, whom Alice trusts.
+fn assert_marked_where_it_looks_alike(alice: &mut Process, addr: &str) {
+    let mut alike = at_home(addr, "b ob", &fresh("alike"));
+    alice.err.wait("* !b ob·");
+    assert!(alice.err.wait("WARNING: !b ob·").contains(" has another key"));
+    alike.end_input();
+    assert_eq!(alike.status(), 0);
+}
+
 /// Somebody who trusts another Bob, and speaks JSON, is told so with the first object.
 fn assert_marked_for_programs(addr: &str, home: &PathBuf) {
     let mut json = chatrpc(&["chat", addr, "-n", "robot", "--json", "--listen", "127.0.0.1:0"]);
@@ -389,10 +398,7 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     // Marked from the first word about them on, also where it only looks like the name.
     alice.err.wait("* here: !bob·");
     let warning = alice.err.wait("WARNING: !bob·");
-    let alike = start("b ob", &fresh("alike"));
-    alice.err.wait("* !b ob·");
-    assert!(alice.err.wait("WARNING: !b ob·").contains(" has another key"));
-    leave(alike);
+    assert_marked_where_it_looks_alike(&mut alice, &addr);
     assert_marked_for_programs(&addr, &home);
     let label = warning.rsplit_once("/verify ").map(|(_, label)| label.to_owned()).unwrap();
     assert!(warning.contains(" has another key") && label.starts_with("!bob·"), "{warning}");
@@ -433,7 +439,6 @@ fn a_trusted_name_with_another_key_is_a_loud_warning() {
     alice.err.wait("* no name is trusted yet: /trust NAME");
     alice.say("/untrust bob");
     alice.err.wait("* no name is trusted like 'bob' — /trusted");
-    drop(impostor);
 }
 
 /// Two processes of one key trust two people, and both are kept; the one too many is not, and nobody

@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -381,7 +382,23 @@ fn the_part_that_is_wrong_is_named() {
         let what = format!("the variable {name} says so");
         assert!(status == 2 && errors.contains(&what), "{name}: {errors}");
     }
+    // Nor what is looked at later, in JSON or not.
+    let chat = ["chat", NOWHERE, "--no-input", "--ephemeral", "--json"];
+    for (name, value) in
+        [("ROOM", "a:"), ("NAME", "a:"), ("LOG", "/tmp"), ("LISTEN", "192.0.2.1:1")]
+    {
+        let name = format!("CHATRPC_{name}");
+        let args =
+            if name == "CHATRPC_NAME" { chat.to_vec() } else { [&chat[..], &["-n", "x"]].concat() };
+        let what = format!("the variable {name} says so");
+        let (_, errors) = ended(chatrpc(&args[..4]).args(&args[5..]).env(&name, value));
+        assert!(errors.contains(&what), "{name}: {errors}");
+        let (_, out) = printed(chatrpc(&args).env(&name, value));
+        assert!(out.contains(&what), "{name}: {out}");
+    }
     let send = ["send", NOWHERE, "hi"];
+    let (status, errors) = ended(chatrpc(&send).env("CHATRPC_NAME", "a:"));
+    assert!(status == 4 && errors.contains("the variable CHATRPC_NAME says so"), "{errors}");
     let (status, errors) = ended(chatrpc(&send).env_remove("USER"));
     assert!(status == 2 && errors.contains("there is no login name, since USER is not set"));
     let (status, errors) = ended(chatrpc(&send).env("USER", "a:"));
@@ -416,6 +433,33 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
     }
     let (status, errors) = read("\u{FEFF}color = \"never\" # dull\r\nlog = false\r\n", &chat);
     assert_eq!(status, 3, "nobody listens there: {errors}");
+    let latin = [&b"# ours\nname = caf"[..], b"\xe9\n"].concat();
+    fs::write(&file, latin).unwrap();
+    let (status, errors) = ended(chatrpc(&chat).args(["--config", file.to_str().unwrap()]));
+    let first = format!("error: {}:2: it is not UTF-8", file.display());
+    assert!(status == 2 && errors.starts_with(&first), "{errors}");
+    // What is found to be wrong later has its place, too.
+    let here = format!(
+        "127.0.0.1:{}",
+        UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    );
+    let taken = UdpSocket::bind(&here).unwrap();
+    let bound = ["chat", NOWHERE, "-n", "x", "--no-input", "--ephemeral"];
+    for (set, status, args) in [
+        ("log = /tmp".to_owned(), 2, &bound[..]),
+        ("secret-file = /nowhere".to_owned(), 2, &bound),
+        (format!("listen = {here}"), 6, &bound),
+        (format!("nodeset.listen = {here}"), 6, &["nodeset"]),
+        ("listen = 192.0.2.1:7420".to_owned(), 6, &bound),
+        (format!("nodeset = {NOWHERE}"), 3, &["chat", "-n", "x", "--no-input", "--ephemeral"]),
+        (format!("nodeset = {NOWHERE}"), 3, &["who"]),
+        (format!("nodeset = {NOWHERE}"), 3, &["send", "-n", "x", "hi"]),
+    ] {
+        let (ends, errors) = read(&format!("# ours\n{set}\n"), args);
+        let place = format!("\n  {}:2: {set}", file.display());
+        assert!(ends == status && errors.contains(&place), "{set}: {errors}");
+    }
+    drop(taken);
 
     let (_nodeset, addr) = nodeset();
     let mut alice = person(&addr, "alice");

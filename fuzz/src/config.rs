@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use chatrpc::driver::{Address, options, trial};
+use chatrpc::driver::{Address, Settings, options, trial};
 use clap::{Arg, ArgAction, Command};
 
 use super::script::Script;
@@ -83,8 +83,10 @@ fn check_options(script: &mut Script<'_>) {
     let lines = text.lines().count();
     match options(&cli(), task, &text, |_| false) {
         Err((number, what)) => assert!((1..=lines).contains(&number) && !what.is_empty()),
-        Ok(arguments) => {
-            assert!(arguments.len() <= lines);
+        Ok(Settings { arguments, nodeset, lines: set }) => {
+            assert!(arguments.len() <= set.len() && set.len() <= lines);
+            assert!(set.iter().all(|(_, line, _)| (1..=lines).contains(line)));
+            assert!(nodeset.is_none_or(|addr| addr.parse::<Address>().is_ok()));
             for argument in &arguments {
                 let argument = argument.to_str().expect("a text");
                 assert!(argument.starts_with("--") && !argument.starts_with("--config"));

@@ -30,7 +30,7 @@
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |
 //! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
-//! | `commands/options` | a configuration file as arguments |
+//! | `commands/options`, `provenance` | a configuration file as arguments; where values come from, for errors about them |
 //! | `commands/chat`, `nodeset`, `who` | the commands |
 //! | `commands/door` | which room, and its secret |
 //! | `commands/ask_name`, `ask_secret` | what a person is asked for before there is a seat |
@@ -49,13 +49,14 @@ pub mod trial;
 pub use commands::chat::{Chat, Say, chat, send};
 pub use commands::door::{Door, SecretSource, secret};
 pub use commands::nodeset::{Nodeset, nodeset};
-pub use commands::options::options;
+pub use commands::options::{Settings, options};
+pub use commands::provenance::Provenance;
 pub use commands::who::{Who, who};
 pub use front::stamp::TimeShown;
 pub use net::address::{Address, PORT};
 pub use os::environment::{at_home, base_folder, variable, yes_or_no};
 pub use os::failure::{Failure, status};
-pub use os::files::read_text;
+pub use os::files::{NotText, read_text};
 pub use os::logging::log_to_stderr;
 pub use os::shell::command;
 pub use os::shown::{shown, stdout_has_colour};
@@ -64,5 +65,5 @@ pub use os::stdio::{deliver, print, tell};
 pub use terminal::commands::slash_commands;
 pub use terminal::help::KEYS;
 pub use terminal::picture::Picture;
-pub use terminal::settings::{Joins, Notify};
+pub use terminal::settings::{Joins, Notify, values};
 pub use terminal::theme::ColorWhen;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::driver::commands::ask_name;
 use crate::driver::commands::door::Door;
 use crate::driver::commands::plan::Plan;
+use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::Errand;
 use crate::driver::commands::stay::Stay;
 use crate::driver::front::format::Paper;
@@ -21,7 +22,7 @@ use crate::driver::os::event_loop::{World, run};
 use crate::driver::os::failure::{Failure, status, unreadable};
 use crate::driver::os::identity::{Keeper, leave_no_core};
 use crate::driver::os::shell;
-use crate::driver::os::shown::stderr_has_colour;
+use crate::driver::os::shown::{shown, stderr_has_colour};
 use crate::driver::os::signals::{Signal, others};
 use crate::driver::os::stdin;
 use crate::driver::os::stdio;
@@ -76,6 +77,8 @@ pub struct Chat {
     pub commands: bool,
     /// Only messages, failures, and what needs attention.
     pub quiet: bool,
+    /// Where its values come from, and what was typed.
+    pub provenance: Provenance,
 }
 
 impl Chat {
@@ -113,6 +116,8 @@ pub struct Say {
     pub drain: Duration,
     /// Only failures.
     pub quiet: bool,
+    /// Where its values come from, and what was typed.
+    pub provenance: Provenance,
 }
 
 /// Joins, talks, and leaves.
@@ -157,6 +162,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         drain: options.drain,
         interactive,
         strict: !tty,
+        provenance: options.provenance.clone(),
     };
     plan.carry_out(options.name.as_deref())
 }
@@ -195,6 +201,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         drain: options.drain,
         interactive: false,
         strict: true,
+        provenance: options.provenance.clone(),
     };
     plan.carry_out(options.name.as_deref())
 }
@@ -214,7 +221,7 @@ fn check_text(text: &str) -> Result<(), Failure> {
 
 impl Plan {
     fn carry_out(&self, name: Option<&str>) -> Result<u8, Failure> {
-        match self.join_and_talk(name) {
+        match self.join_and_talk(name).map_err(|failure| self.provenance.explain(failure)) {
             Err(failure) if self.json => {
                 let mut paper = Paper::default();
                 json::fail(&failure, &mut paper);
@@ -279,7 +286,10 @@ impl Plan {
             let mut tell = io::stderr();
             writeln!(tell, "Welcome to chatRPC!")?;
             if let Some(Err(error)) = given {
-                writeln!(tell, "{}", name_refused(&NameProblem::Invalid(error)).what)?;
+                let why = name_refused(&NameProblem::Invalid(error));
+                let why = self.provenance.explain(why);
+                writeln!(tell, "{}", why.what)?;
+                why.hints.iter().try_for_each(|hint| writeln!(tell, "  {}", shown(hint)))?;
             }
             let default = ask_name::default_name();
             return Ok(world.signals.by_default(|| ask_name::ask(default.as_ref()))?);

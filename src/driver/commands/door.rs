@@ -43,17 +43,6 @@ pub struct Door {
 }
 
 impl Door {
-    /// The options that ask for the same room again. A secret of the environment is still there.
-    pub(crate) fn options(&self) -> Vec<String> {
-        let room = self.room.iter().filter(|room| *room != Room::LOBBY);
-        let secret = self.secret.iter().map(|source| match source {
-            SecretSource::File(path) => path.display().to_string(),
-            SecretSource::Stdin => "-".to_owned(),
-        });
-        let room = room.flat_map(|room| ["--room".to_owned(), room.clone()]);
-        room.chain(secret.flat_map(|from| ["--secret-file".to_owned(), from])).collect()
-    }
-
     /// The room, with its keys, and the secret, for those who are to be invited. A person at a terminal
     /// is asked for it, and nobody sees what they type.
     pub(crate) fn open(&self, world: &mut World) -> Result<(Room, Option<Secret>), Failure> {
@@ -99,6 +88,7 @@ impl Door {
         // The text itself never stands in a message.
         let text =
             core::str::from_utf8(&text).map_err(|_| wrong(format!("{place}: not a text")))?;
+        let text = text.trim_start_matches('\u{FEFF}');
         if text.trim().is_empty() {
             return Err(wrong(format!("{place}: the secret is empty"))
                 .hint(format!("for an open room:  no --secret-file, and {VARIABLE} not set")));

@@ -8,6 +8,7 @@ pub(crate) mod nodeset;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod presenter;
+pub(crate) mod provenance;
 pub(crate) mod report;
 pub(crate) mod stay;
 pub(crate) mod who;

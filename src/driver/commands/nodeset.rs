@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::event::Event;
 
+use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::cannot_bind;
 use crate::driver::front::numbers::counted;
 use crate::driver::net::address::PORT;
@@ -32,6 +33,8 @@ pub struct Nodeset {
     pub members_max: usize,
     /// No hints.
     pub quiet: bool,
+    /// Where its values come from, and what was typed.
+    pub provenance: Provenance,
 }
 
 /// Where a nodeset listens unless it is told.
@@ -58,7 +61,7 @@ pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
         let port = listen.port();
         let host = if port == PORT { "localhost".to_owned() } else { format!("localhost:{port}") };
         let next = port.checked_add(1).unwrap_or(PORT);
-        cannot_bind(
+        options.provenance.explain(cannot_bind(
             listen,
             &error,
             &[
@@ -68,7 +71,7 @@ pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
                     shell::command(["nodeset", "--listen", &format!("0.0.0.0:{next}")])
                 ),
             ],
-        )
+        ))
     })?;
     let local = socket.local();
     let mut node = registry_node(socket, options.members_max, world.clock)?;

@@ -2,8 +2,8 @@
 //!
 //! A line is `key = value`, blank, or a comment, which begins with `#`. Behind a value, a comment begins
 //! with a blank and `#`. A value in quotes, of either kind, is what stands between them, as it stands;
-//! every other value ends before its last blank. A mark of byte order at the beginning is none of it, and
-//! lines may end with CR and LF.
+//! every other value ends before its last blank. A mark of byte order at the beginning of a line is none of
+//! it, and lines may end with CR and LF.
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -11,13 +11,65 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
+use crate::driver::net::address::Address;
 use crate::machine::Name;
 
 /// A key is taken for another one that was meant up to so many letters.
 const SLIPS_MAX: usize = 2;
 
-/// The options in a configuration file that apply to `task`, as arguments; those that `is_set` says
-/// the environment sets are left out.
+/// Where the nodeset is: the one key that is no option, since its value has a place of its own.
+const NODESET: &str = "nodeset";
+/// The commands that ask a nodeset.
+const ASKING: [&str; 3] = ["chat", "send", "who"];
+
+/// What a configuration file says for one command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Its options, as arguments.
+    pub arguments: Vec<OsString>,
+    /// Where the nodeset is.
+    pub nodeset: Option<String>,
+    /// What is set there: the long name, the number of the line, and `key = value`.
+    pub lines: Vec<(String, usize, String)>,
+}
+
+/// A line that applies to the command that is run.
+struct Found {
+    long: String,
+    line: usize,
+    written: String,
+    /// It is for this command alone.
+    scoped: bool,
+    what: What,
+}
+
+enum What {
+    Argument(Option<OsString>),
+    Nodeset(String),
+}
+
+impl Settings {
+    /// Of those that apply: what is for one command alone is stronger.
+    fn of(all: Vec<Found>) -> Self {
+        let own: Vec<String> =
+            all.iter().filter(|found| found.scoped).map(|found| found.long.clone()).collect();
+        let mut settings = Self::default();
+        for Found { long, line, written, scoped, what } in all {
+            if !scoped && own.contains(&long) {
+                continue;
+            }
+            match what {
+                What::Argument(argument) => settings.arguments.extend(argument),
+                What::Nodeset(addr) => settings.nodeset = Some(addr),
+            }
+            settings.lines.push((long, line, written));
+        }
+        settings
+    }
+}
+
+/// The options in a configuration file that apply to `task`; those that `is_set` says the environment
+/// sets are left out.
 ///
 /// # Errors
 ///
@@ -27,14 +79,12 @@ pub fn options(
     task: &str,
     text: &str,
     is_set: impl Fn(&OsStr) -> bool,
-) -> Result<Vec<OsString>, (usize, String)> {
-    let mut arguments = Vec::new();
-    // Those of one command are stronger, and behind the others.
-    let mut of_command = Vec::new();
+) -> Result<Settings, (usize, String)> {
+    let mut all: Vec<Found> = Vec::new();
     let mut seen: Vec<(&str, usize)> = Vec::new();
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
+        // Each file that was put behind another one may have brought a mark.
+        let line = line.trim_start_matches('\u{FEFF}').trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -45,8 +95,34 @@ pub fn options(
         let scoped = key
             .split_once('.')
             .and_then(|(command, key)| Some((cli.find_subcommand(command)?, key)));
-        let found = match scoped {
-            Some((command, key)) => option(command, key).map(|arg| (command, arg)),
+        if let Some((_, first)) = seen.iter().find(|(seen, _)| *seen == key) {
+            return Err(wrong(format!("'{key}' is there twice: in line {first} as well")));
+        }
+        let long = scoped.map_or(key, |(_, key)| key);
+        let whole = || format!("{key} = {written}");
+        let found = |what| Found {
+            long: long.to_owned(),
+            line: number,
+            written: whole(),
+            scoped: scoped.is_some(),
+            what,
+        };
+        let of = scoped.map(|(command, _)| command.get_name());
+        if long == NODESET && of.is_none_or(|of| ASKING.contains(&of)) {
+            seen.push((key, number));
+            let addr = value(written).and_then(addressed);
+            let addr = addr.map_err(|what| wrong(format!("{}: {what}", whole())))?;
+            let applies = of.map_or(ASKING.contains(&task), |of| of == task);
+            if applies && !is_set(OsStr::new("CHATRPC_NODESET")) {
+                all.push(found(What::Nodeset(addr)));
+            }
+            continue;
+        }
+        let option_of = match scoped {
+            // Those of every command are of this one as well.
+            Some((command, key)) => {
+                option(command, key).or_else(|| option(cli, key)).map(|arg| (command, arg))
+            }
             // Of the command that is run, else of all of them, else of another one.
             None => {
                 let here = cli.find_subcommand(task);
@@ -54,25 +130,24 @@ pub fn options(
                 commands.find_map(|command| Some((command, option(command, key)?)))
             }
         };
-        let (command, arg) = found.ok_or_else(|| wrong(unknown(cli, key)))?;
-        if let Some((_, first)) = seen.iter().find(|(seen, _)| *seen == key) {
-            return Err(wrong(format!("'{key}' is there twice: in line {first} as well")));
-        }
+        let (command, arg) = option_of.ok_or_else(|| wrong(unknown(cli, key)))?;
         seen.push((key, number));
-        let long = scoped.map_or(key, |(_, key)| key);
         let argument = value(written)
             .and_then(|value| named(long, value))
             .and_then(|value| argument(arg, long, value))
             .and_then(|argument| check(cli, command, arg, argument))
-            .map_err(|what| wrong(format!("{key} = {written}: {what}")))?;
+            .map_err(|what| wrong(format!("{}: {what}", whole())))?;
         let applies = command.get_name() == task || command.get_name() == cli.get_name();
         if applies && !arg.get_env().is_some_and(&is_set) {
-            let list = if scoped.is_some() { &mut of_command } else { &mut arguments };
-            list.extend(argument);
+            all.push(found(What::Argument(argument)));
         }
     }
-    arguments.append(&mut of_command);
-    Ok(arguments)
+    Ok(Settings::of(all))
+}
+
+/// The same value, if it is the address of a nodeset.
+fn addressed(value: &str) -> Result<String, String> {
+    value.parse::<Address>().map(|_| value.to_owned()).map_err(|error| error.to_string())
 }
 
 /// The option of that long name. A configuration cannot name another one.
@@ -168,6 +243,7 @@ fn check(
 fn unknown(cli: &Command, key: &str) -> String {
     let commands = cli.get_subcommands().chain([cli]);
     let keys = commands.flat_map(Command::get_arguments).filter_map(Arg::get_long);
+    let keys = keys.chain([NODESET]);
     let near = keys.filter(|known| is_key(known)).map(|known| (distance(known, key), known));
     match near.min() {
         Some((slips, known)) if slips <= SLIPS_MAX => {

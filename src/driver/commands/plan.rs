@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::driver::commands::door::Door;
 use crate::driver::commands::nodeset::EVERYWHERE;
+use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::{Errand, cannot_bind};
 use crate::driver::front::chatlog::ChatLog;
 use crate::driver::front::format::Format;
@@ -41,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) interactive: bool,
     /// Whoever typed is not there to see what was not delivered: the exit status says it.
     pub(crate) strict: bool,
+    pub(crate) provenance: Provenance,
 }
 
 impl Plan {
@@ -79,7 +81,10 @@ impl Plan {
                 None => EVERYWHERE,
             };
             let join = shell::command(
-                ["chat", "localhost"].into_iter().map(str::to_owned).chain(self.door.options()),
+                ["chat", "localhost"]
+                    .into_iter()
+                    .map(str::to_owned)
+                    .chain(self.provenance.elsewhere()),
             );
             let hint = format!("join the room that is there:  {join}");
             Some(bind(listen).map_err(|error| cannot_bind(listen, &error, &[&hint]))?)

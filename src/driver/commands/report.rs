@@ -3,10 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::driver::commands::door::Door;
+use crate::driver::commands::provenance::Provenance;
 use crate::driver::front::numbers::seconds;
 use crate::driver::front::refusal::name_refused;
-use crate::driver::net::address::Address;
+use crate::driver::net::address::{Address, PORT};
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::shell::command;
 use crate::machine::wire::VERSION;
@@ -25,9 +25,13 @@ pub(crate) fn failed(
     exit: &Exit,
     nodeset: SocketAddr,
     asked: Errand,
-    door: &Door,
+    provenance: &Provenance,
 ) -> Option<Failure> {
-    let serve = || command(["nodeset"]);
+    let serve = || match (nodeset.port(), nodeset.is_ipv4()) {
+        (PORT, _) => command(["nodeset"]),
+        (port, true) => command(["nodeset", "--listen", &format!("0.0.0.0:{port}")]),
+        (port, false) => command(["nodeset", "--listen", &format!("[::]:{port}")]),
+    };
     let unreachable = |what| Failure::new(status::NO_NODESET, "no_nodeset", what);
     Some(match exit {
         Exit::Left { .. } => return None,
@@ -76,7 +80,7 @@ pub(crate) fn failed(
                         Errand::Send => ("send", " …"),
                     };
                     let mut words = vec![task.to_owned(), nodeset.to_string()];
-                    words.extend(door.options());
+                    words.extend(provenance.again.iter().cloned());
                     words.extend(["-n".to_owned(), format!("{name}2")]);
                     failure.hint(format!("try: {}{text}", command(words)))
                 }
@@ -127,8 +131,11 @@ mod tests {
     #[test]
     fn failures_say_what_and_what_to_try() {
         let nodeset = "192.168.1.20:7420".parse().unwrap();
-        let door = Door { room: Some("it's".to_owned()), secret: None };
-        let text = |exit| failed(&exit, nodeset, Errand::Chat, &door).unwrap().text(false);
+        let again = ["--room", "it's", "--plain"].map(str::to_owned).to_vec();
+        let asked = Provenance { again, ..Provenance::default() };
+        let text_at =
+            |nodeset, exit| failed(&exit, nodeset, Errand::Chat, &asked).unwrap().text(false);
+        let text = |exit| text_at(nodeset, exit);
         let program = command::<&str>([]);
         assert_eq!(
             text(Exit::NoNodeset { tries: 5, waited: Duration::from_millis(3010) }),
@@ -149,9 +156,18 @@ mod tests {
             text(Exit::Name(NameProblem::Taken(Name::parse("alice").unwrap()))),
             format!(
                 "error: the name 'alice' is in use in this room\n  \
-                 try: {program} chat 192.168.1.20:7420 --room 'it'\\''s' -n alice2\n"
+                 try: {program} chat 192.168.1.20:7420 --room 'it'\\''s' --plain -n alice2\n"
             )
         );
-        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Errand::Chat, &door), None);
+        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Errand::Chat, &asked), None);
+        // The one that is started there is the one that was asked.
+        for (at, listen) in [
+            ("127.0.0.1:9555", "nodeset --listen 0.0.0.0:9555\n"),
+            ("[::1]:9555", "nodeset --listen [::]:9555\n"),
+            ("[::1]:7420", "nodeset\n"),
+        ] {
+            let text = text_at(at.parse().unwrap(), Exit::NobodyListens);
+            assert!(text.contains(&format!("try: {program} {listen}")), "{text}");
+        }
     }
 }

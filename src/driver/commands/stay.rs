@@ -264,7 +264,9 @@ impl<'a> Stay<'a> {
             return Some(Failure { hints: Vec::new(), ..name_refused(problem) });
         }
         let Exit::Left { undelivered } = exit else {
-            return failed(exit, self.nodeset, self.plan.asked, &self.plan.door);
+            let provenance = &self.plan.provenance;
+            let failed = failed(exit, self.nodeset, self.plan.asked, provenance);
+            return failed.map(|failure| provenance.explain(failure));
         };
         if let Some(error) = self.broken {
             return Some(unreadable(&error.into()));

@@ -3,6 +3,7 @@
 use mio::event::Event;
 
 use crate::driver::commands::door::Door;
+use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::{Errand, failed, resolved};
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
@@ -29,6 +30,8 @@ pub struct Who {
     pub door: Door,
     /// One JSON object per person.
     pub json: bool,
+    /// Where its values come from, and what was typed.
+    pub provenance: Provenance,
 }
 
 /// Prints who is there.
@@ -37,7 +40,7 @@ pub struct Who {
 ///
 /// When the nodeset does not answer; see [`status`]. In JSON the failure was printed already.
 pub fn who(options: &Who) -> Result<u8, Failure> {
-    let asked = listed(options);
+    let asked = listed(options).map_err(|failure| options.provenance.explain(failure));
     if !options.json {
         let (people, open) = asked?;
         if people.is_empty() {
@@ -82,7 +85,8 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let mut query = Query { node, probe, people: Vec::new(), exit: None };
     query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
     run(&mut world, &mut query)?;
-    let failure = query.exit.and_then(|exit| failed(&exit, nodeset, Errand::Who, &options.door));
+    let failure =
+        query.exit.and_then(|exit| failed(&exit, nodeset, Errand::Who, &options.provenance));
     failure.map_or(Ok((query.people, open)), Err)
 }
 

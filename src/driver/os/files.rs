@@ -1,6 +1,7 @@
 //! Opening files without ever waiting for what stands in their place, reading no more of them than
 //! they can hold, and believing nothing that somebody else could have written.
 
+use core::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -83,10 +84,27 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// The text in an open file.
 pub(crate) fn text_of(file: &File) -> io::Result<String> {
     let bytes = read_whole(file, TEXT_FILE_MAX)?;
-    let text = core::str::from_utf8(&bytes);
-    let text = text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a text"))?;
+    let text = core::str::from_utf8(&bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        io::Error::new(io::ErrorKind::InvalidData, NotText { line })
+    })?;
     Ok(text.to_owned())
 }
+
+/// A file that is not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotText {
+    /// The first line that is not.
+    pub line: usize,
+}
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} is not UTF-8", self.line)
+    }
+}
+
+impl core::error::Error for NotText {}
 
 /// Refuses a file or folder of ours that somebody else could have written.
 pub(crate) fn check_ours(status: &Metadata) -> io::Result<()> {
@@ -186,7 +204,9 @@ mod tests {
         fs::write(&file, "x".repeat(TEXT_FILE_MAX)).unwrap();
         assert_eq!(read_text(&file).unwrap().len(), TEXT_FILE_MAX);
         fs::write(&file, b"\xff").unwrap();
-        assert_eq!(read_text(&file).unwrap_err().to_string(), "not a text");
+        assert_eq!(read_text(&file).unwrap_err().to_string(), "line 1 is not UTF-8");
+        fs::write(&file, b"one\ntwo \xff\n\xff").unwrap();
+        assert_eq!(read_text(&file).unwrap_err().to_string(), "line 2 is not UTF-8");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o602)).unwrap();
         assert_eq!(read_text(&file).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         fs::remove_dir_all(&folder).unwrap();

@@ -220,7 +220,7 @@ fn a_beacon_draws_a_few_first_messages() {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 77, 0, 1, 0);
         put_request(&mut bytes, 7, &request);
-        net.feed_nodeset(Input::Datagram { from: addr(MALLORY), bytes: &bytes });
+        net.feed_nodeset(Input::Datagram { from: addr(MALLORY), at: None, bytes: &bytes });
         let now = Time::from_micros(net.now);
         let answer = ask(&mut net.nodeset, now, addr(MALLORY), Asked::Register, &request);
         if let Some(Response::Cookie(new)) = answer {
@@ -250,7 +250,7 @@ fn pass_inside(net: &mut Net, inside: &[SocketAddr; 2], asked: &mut bool, ms: u6
             let to = inside.iter().position(|&at| at == to);
             *asked |= (from, to) == (Some(0), Some(1));
             if let (Some(from), Some(to), true) = (from, to, *asked) {
-                net.feed(to, Input::Datagram { from: inside[from], bytes: &bytes });
+                net.feed(to, Input::Datagram { from: inside[from], at: None, bytes: &bytes });
             }
         }
     }
@@ -309,7 +309,7 @@ fn a_nodeset_tells_of_two_changes_a_second_of_one_lease() {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 77, 0, 1, 0);
         put_request(&mut bytes, 7, &request(cookie, n));
-        net.feed_nodeset(Input::Datagram { from, bytes: &bytes });
+        net.feed_nodeset(Input::Datagram { from, at: None, bytes: &bytes });
         net.now += 10_000;
         net.run(0, |sender, to, bytes| {
             let to_member = [ALICE, BOB].map(addr).contains(&to);

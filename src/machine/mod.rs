@@ -16,7 +16,7 @@
 //! # trait World { fn send(&mut self, to: SocketAddr, bytes: &[u8]); fn show(&mut self, event: Event<'_>); fn leave(&mut self, exit: Exit); }
 //! # fn step(machine: &mut dyn Machine, now: Time, input: Input<'_>, world: &mut impl World) -> Drained {
 //! drain(machine, now, input, |action| match action {
-//!     Action::Send { to, bytes } => world.send(to, bytes),
+//!     Action::Send { to, bytes, .. } => world.send(to, bytes),
 //!     Action::Show(event) => world.show(event),
 //!     Action::Exit(exit) => world.leave(exit),
 //! })

@@ -9,7 +9,7 @@ mod talking;
 
 use std::sync::Arc;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
@@ -238,11 +238,11 @@ impl Peer {
         (&mut self.members, ctx)
     }
 
-    fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+    fn datagram(&mut self, from: SocketAddr, at: Option<IpAddr>, bytes: &[u8]) {
         let mut text = core::mem::take(&mut self.text);
         let mut parts = core::mem::take(&mut self.parts).recycle();
         let buffers = (&mut text, &mut parts);
-        let received = self.calls.receive(self.now, from, bytes, buffers, &mut self.out);
+        let received = self.calls.receive(self.now, (from, at), bytes, buffers, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         if let Some(client) = self.client.as_mut().filter(|_| junk && from == self.nodeset) {
             client.heard_junk();
@@ -345,7 +345,7 @@ impl Machine for Peer {
             self.start();
         }
         match input {
-            Input::Datagram { from, bytes } => self.datagram(from, bytes),
+            Input::Datagram { from, at, bytes } => self.datagram(from, at, bytes),
             Input::Unreachable(addr) => {
                 let joining = matches!(
                     self.stage,

@@ -5,3 +5,5 @@ pub(crate) mod advertise;
 pub(crate) mod node;
 pub(crate) mod probe;
 pub(crate) mod socket;
+#[cfg_attr(not(any(target_os = "linux", target_vendor = "apple")), path = "way_less.rs")]
+mod way;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::find::{Find, Found};
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
@@ -71,10 +71,10 @@ impl Listing {
         Self { config, now, calls, find: None, found, out, done: false, exit: None }
     }
 
-    fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+    fn datagram(&mut self, now: Time, (from, at): (SocketAddr, Option<IpAddr>), bytes: &[u8]) {
         let (mut nothing, mut parts) = (Vec::new(), Parts::default());
         let buffers = (&mut nothing, &mut parts);
-        let received = self.calls.receive(now, from, bytes, buffers, &mut self.out);
+        let received = self.calls.receive(now, (from, at), bytes, buffers, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         if let Some(find) = self.find.as_mut().filter(|_| junk && from == self.config.nodeset) {
             find.heard_junk();
@@ -155,7 +155,7 @@ impl Machine for Listing {
             self.find = Find::start(now, config.nodeset, tag, &mut rng, &mut self.calls);
         }
         match input {
-            Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
+            Input::Datagram { from, at, bytes } => self.datagram(now, (from, at), bytes),
             Input::Unreachable(addr) if addr == self.config.nodeset => {
                 self.over(Exit::NobodyListens);
             }
@@ -278,7 +278,7 @@ mod tests {
             put_response(&mut bytes, asked[0], first);
             put_response(&mut bytes, asked[1], second);
             let (mut listings, mut exits) = (0, 0);
-            let input = Input::Datagram { from: nodeset(), bytes: &bytes };
+            let input = Input::Datagram { from: nodeset(), at: None, bytes: &bytes };
             drain(&mut listing, ms(120), input, |action| {
                 assert_eq!(exits, 0, "{action:?}");
                 listings += usize::from(matches!(action, Action::Show(Event::Listing(_))));

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use chatrpc::driver::{self, Address, Chat, Failure, Nodeset, Say, Who, status};
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap_complete::Shell;
 
 use args::{Cli, EXAMPLES, NO_LOG, OnOff, Task};
 use mistakes::{explain, harmless};
@@ -70,6 +71,7 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             mouse: args.mouse.map(|mouse| mouse == OnOff::On),
             ignore: args.ignore.clone(),
             stay: args.stay,
+            wait: args.wait.wait,
             drain: args.drain,
             input: !args.no_input,
             commands: args.commands,
@@ -86,20 +88,19 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
                 name: args.name.clone(),
                 text: Some(text.to_owned()).filter(|text| text != "-"),
                 drain: args.drain,
+                wait: args.wait.wait,
                 quiet,
             })
         }
-        Some(Task::Who(args)) => {
-            let nodeset = args.nodeset.clone().unwrap_or_else(Address::here);
-            let door = args.room.door();
-            driver::who(&Who { nodeset, door, json: args.json })
-        }
+        Some(Task::Who(args)) => driver::who(&Who {
+            nodeset: args.nodeset.clone().unwrap_or_else(Address::here),
+            door: args.room.door(),
+            json: args.json,
+            wait: args.wait.wait,
+            quiet,
+        }),
         Some(Task::Secret) => driver::secret(),
-        Some(Task::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "chatrpc", &mut script);
-            deliver(&script)
-        }
+        Some(Task::Completions { shell }) => deliver(&completions(*shell)),
         Some(Task::Man { dir: Some(folder), .. }) => {
             manual::write_all(&driver::at_home(folder)).map(|()| status::OK)
         }
@@ -111,6 +112,13 @@ fn start(cli: &Cli) -> Result<u8, Failure> {
             Ok(status::USAGE)
         }
     }
+}
+
+/// A completion script.
+fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "chatrpc", &mut script);
+    script
 }
 
 /// Reads the command line twice: as it was typed, and with the configuration file in front.

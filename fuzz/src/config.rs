@@ -106,7 +106,9 @@ fn check_address(text: &str) {
         let number = address.host().parse::<std::net::IpAddr>().is_ok();
         let resolved = number.then(|| address.resolve().expect("a number"));
         let mapped = |addr: SocketAddr| matches!(addr, SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some());
-        assert!(resolved.is_none_or(|addr| addr.port() > 0 && !mapped(addr)));
+        assert!(
+            resolved.is_none_or(|all| all.iter().all(|addr| addr.port() > 0 && !mapped(*addr)))
+        );
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn toy_peer(config: PeerConfig) -> (PeerId, Box<dyn Machine>) {
     let me = Person { id, key: KEY, name: config.name };
     let toy = Toy {
         me,
-        nodeset: config.nodeset,
+        nodeset: config.nodesets[0],
         others: Vec::new(),
         ready: false,
         number: 0,

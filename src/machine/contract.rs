@@ -22,6 +22,11 @@ pub enum Input<'a> {
     },
     /// The network says that nobody listens at this address (ICMP port unreachable).
     Unreachable(SocketAddr),
+    /// The nodeset may be at these addresses: its name was looked up again, or it is on this computer and
+    /// that has others.
+    Nodesets(&'a [SocketAddr]),
+    /// The addresses of this computer that others may reach us at, read again; the first four are used.
+    Addresses(&'a [SocketAddr]),
     /// A line somebody typed: text to say, or a slash command.
     Line(&'a str),
     /// What a line can ask for, from a front end that does not speak in lines.

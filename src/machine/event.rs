@@ -383,9 +383,7 @@ pub enum Exit {
     },
     /// No nodeset answered.
     NoNodeset {
-        /// How often it was asked.
-        tries: u32,
-        /// For how long.
+        /// For how long it was asked.
         waited: Duration,
     },
     /// The network says that nobody listens there.

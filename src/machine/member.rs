@@ -38,7 +38,7 @@ use crate::machine::pace::{Pace, Rate};
 use crate::machine::purpose::{AMember, LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::rng::Rng;
 use crate::machine::slots::Slots;
-use crate::machine::source::source;
+use crate::machine::source::{beside, source, zone};
 use crate::machine::speech::{
     BACKLOG_EASY, MESSAGES_MAX, MessageKey, PIECES_IN_FLIGHT, PIECES_MAX, Piece, Receipt, Speech,
 };
@@ -82,6 +82,8 @@ pub(crate) const LINKS_EACH: usize = 6;
 /// What the members act with.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
+    /// Where we speak with the nodeset.
+    pub(crate) nodeset: Option<SocketAddr>,
     pub(crate) keys: &'a Keys,
     pub(crate) me: &'a Signed,
     /// Where the nodeset sees us.
@@ -178,14 +180,19 @@ impl Members {
     /// The nodeset says that somebody is here: if they say so themselves. Who is new to us in what we
     /// `asked` for was there before.
     pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, asked: bool, ctx: &mut Ctx<'_>) {
-        let seen = listed.seen;
         let opened = unseal(listed.handle, &listed.sealed, ctx);
         let by = Introducer::Nodeset;
         let Some(signed) = opened else { return };
         let new = self.key_of(signed.beacon.id).is_none();
         let Some(key) = self.introduce(&signed, by, ctx) else { return };
         let Some(member) = self.slab.get_mut(key) else { return };
-        let moved = member.reach.listed(seen, signed.beacon.addrs, new && asked);
+        // What is on a cable with us we reach over the interface over which we speak with them, or else
+        // with who tells us of them.
+        let path = member.reach.path().and_then(|path| ctx.calls.addr(path));
+        let near = path.filter(|&path| zone(path).is_some()).or(ctx.nodeset);
+        let beside = |addr| beside(addr, near);
+        let addrs = signed.beacon.addrs.into_iter().map(beside).collect();
+        let moved = member.reach.listed(beside(listed.seen), addrs, new && asked);
         member.record.vouch();
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);

@@ -64,20 +64,6 @@ impl Lab {
         self.ip(&format!("{}{computer}", self.name), words);
     }
 
-    /// The cable of a computer is in, or out.
-    pub fn plug(&self, computer: usize, up: bool) {
-        let state = if up { "up" } else { "down" };
-        self.ip(&format!("{}s", self.name), &format!("link set p{computer} {state}"));
-    }
-
-    /// Everything that leaves a computer takes so long on its way.
-    pub fn delay(&self, computer: usize, ms: u32) {
-        let name = format!("{}{computer}", self.name);
-        let words = format!("-n {name} qdisc replace dev eth0 root netem delay {ms}ms limit 10000");
-        let output = Command::new("tc").args(words.split_whitespace()).output().unwrap();
-        assert!(output.status.success(), "tc: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
     /// The hosts file of a computer.
     pub fn hosts(&self, computer: usize, text: &str) {
         let folder = format!("/etc/netns/{}{computer}", self.name);

@@ -144,6 +144,16 @@ impl<M: Machine> Node<M> {
         &self.owned.machine
     }
 
+    /// How many sends and receives have failed so far.
+    pub(crate) const fn failed_sends(&self) -> u64 {
+        self.socket.trouble().failed
+    }
+
+    /// Where nothing could be sent to, and why.
+    pub(crate) fn unsent(&self) -> &[(SocketAddr, io::Error)] {
+        self.socket.unsent()
+    }
+
     pub(crate) const fn local(&self) -> SocketAddr {
         self.socket.local()
     }

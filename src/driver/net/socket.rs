@@ -24,6 +24,9 @@ const BATCH_MAX: usize = 256;
 /// How many errors in a row end a turn of reading.
 const ERRORS_MAX: usize = 16;
 
+/// Of how many addresses it is remembered that nothing could be sent there.
+const UNSENT_MAX: usize = 16;
+
 /// A bound socket, and what is known of its readiness.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -35,6 +38,8 @@ pub(crate) struct Socket {
     trouble: Trouble,
     /// What the system said last of what failed.
     failure: Option<io::Error>,
+    /// Where nothing could be sent to, the last time it was tried, and why.
+    unsent: Vec<(SocketAddr, io::Error)>,
 }
 
 /// What went wrong at a socket, counted.
@@ -79,14 +84,15 @@ impl Socket {
             told: Told::default(),
             trouble: Trouble::default(),
             failure: None,
+            unsent: Vec::new(),
         })
     }
 
     /// Binds any port, to talk to somebody.
-    pub(crate) fn bind_towards(other: SocketAddr) -> io::Result<Self> {
-        let any: IpAddr = match other {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    pub(crate) fn bind_towards(others: &[SocketAddr]) -> io::Result<Self> {
+        let any: IpAddr = match others.iter().all(SocketAddr::is_ipv4) {
+            true => Ipv4Addr::UNSPECIFIED.into(),
+            false => Ipv6Addr::UNSPECIFIED.into(),
         };
         Self::bind(SocketAddr::new(any, 0))
     }
@@ -152,13 +158,20 @@ impl Socket {
         let sent = source.map(|source| way::send(&self.inner, target, source, bytes));
         let sent = sent.filter(|sent| !sent.as_ref().is_err_and(is_not_ours));
         match sent.unwrap_or_else(|| self.inner.send_to(bytes, target).map(drop)) {
-            Ok(()) => {}
+            Ok(()) => self.unsent.retain(|(there, _)| *there != to),
             Err(error) if is_full(&error) => {
                 trace!("no room for a datagram to {to}");
                 self.trouble.lost += 1;
             }
             Err(error) => {
                 trace!("cannot send to {to}: {error}");
+                self.unsent.retain(|(there, _)| *there != to);
+                if self.unsent.len() == UNSENT_MAX {
+                    self.unsent.remove(0);
+                }
+                self.unsent.extend(
+                    error.raw_os_error().map(|code| (to, io::Error::from_raw_os_error(code))),
+                );
                 self.fail(error);
             }
         }
@@ -167,6 +180,11 @@ impl Socket {
     fn fail(&mut self, error: io::Error) {
         self.trouble.failed += 1;
         self.failure = Some(error);
+    }
+
+    /// Where nothing could be sent to, and why.
+    pub(crate) fn unsent(&self) -> &[(SocketAddr, io::Error)] {
+        &self.unsent
     }
 
     /// What went wrong so far.
@@ -305,6 +323,7 @@ mod tests {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         v4.send("[::1]:9".parse().unwrap(), None, b"an IPv6 address on an IPv4 socket");
         assert_eq!(v4.trouble(), Trouble { lost: 0, failed: 1 });
+        assert_eq!(v4.unsent().len(), 1);
         v4.send(v4.local(), None, b"still works");
         assert_eq!(arrived(&mut v4, 1).len(), 1);
     }

@@ -29,6 +29,8 @@ pub(crate) const STDIN: Token = Token(4);
 pub(crate) const STDOUT: Token = Token(5);
 pub(crate) const STDERR: Token = Token(6);
 pub(crate) const TTY: Token = Token(7);
+pub(crate) const LOOKUP: Token = Token(8);
+pub(crate) const ADDRESSES: Token = Token(9);
 
 /// What one process has one of.
 pub(crate) struct World {

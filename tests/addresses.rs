@@ -27,10 +27,11 @@ use support::{Process, nodeset_at, person};
 fn asked_at(
     nodeset: &mut Registry,
     (from, at): (SocketAddr, IpAddr),
+    incarnation: u64,
     request: &Request<'_>,
 ) -> Vec<(SocketAddr, Option<IpAddr>, Vec<u8>)> {
     let (mut bytes, mut sent) = (Vec::new(), Vec::new());
-    put_header(&mut bytes, u64::from(from.port()), 0, 1, 0);
+    put_header(&mut bytes, incarnation, 0, 1, 0);
     put_request(&mut bytes, 7, request);
     let input = Input::Datagram { from, at: Some(at), bytes: &bytes };
     drain(nodeset, Time::from_micros(1_000_000), input, |action| {
@@ -39,6 +40,16 @@ fn asked_at(
         }
     });
     sent
+}
+
+/// The answer to a Register.
+fn response(bytes: &[u8]) -> Response {
+    let datagram = Datagram::decode(bytes).unwrap();
+    let payload = datagram.packets().find_map(|packet| match packet {
+        Packet::Response { payload, .. } => Some(payload),
+        Packet::Request { .. } => None,
+    });
+    Response::decode(Asked::Register, payload.expect("a response")).unwrap()
 }
 
 /// Who was asked at its second address and answered, or announced, from its first one was taken for
@@ -58,16 +69,11 @@ fn a_nodeset_answers_and_announces_from_the_address_that_was_asked() {
         loop {
             let sealed = net::noise();
             let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
-            let sent = asked_at(&mut nodeset, (from, at), &request);
+            let sent = asked_at(&mut nodeset, (from, at), 7, &request);
             announced.extend(sent.iter().filter(|(to, ..)| *to != from).cloned());
             let own = sent.iter().find(|(to, ..)| *to == from).expect("an answer");
             assert_eq!(own.1, Some(at));
-            let datagram = Datagram::decode(&own.2).unwrap();
-            let payload = datagram.packets().find_map(|packet| match packet {
-                Packet::Response { payload, .. } => Some(payload),
-                Packet::Request { .. } => None,
-            });
-            match Response::decode(Asked::Register, payload.expect("a response")).unwrap() {
+            match response(&own.2) {
                 Response::Cookie(fresh) => cookie = fresh,
                 Response::Lease { .. } => break,
                 other => panic!("{other:?}"),
@@ -76,6 +82,79 @@ fn a_nodeset_answers_and_announces_from_the_address_that_was_asked() {
     }
     let (to, source, _) = &announced[0];
     assert_eq!((*to, *source), (people[0].0, Some(people[0].1)));
+}
+
+/// A process with a fixed port that was killed, and began again with its clock set back, was refused in
+/// silence until the lease of the killed one ran out.
+#[test]
+fn who_is_there_now_takes_the_place_of_who_was_there_whatever_its_clock() {
+    const DEAD: u64 = 2_000;
+    let config = RegistryConfig::new(Seed([9; 32]), Incarnation::at(500), 1024);
+    let (mut nodeset, tag) = (Registry::new(config), Tag([3; 16]));
+    let here = ("10.1.0.7:1007".parse().unwrap(), "10.1.0.1".parse().unwrap());
+    let register = |nodeset: &mut Registry, incarnation: u64, cookie| {
+        let (token, sealed) = (net::farewell(1, incarnation as u16).token(), net::noise());
+        let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+        let sent = asked_at(nodeset, here, incarnation, &request);
+        assert_eq!(sent.len(), 1, "one answer");
+        response(&sent[0].2)
+    };
+    let cookie = |response| match response {
+        Response::Cookie(cookie) => cookie,
+        other => panic!("{other:?}"),
+    };
+    let ordinary = cookie(register(&mut nodeset, DEAD, [0; 8]));
+    assert!(matches!(register(&mut nodeset, DEAD, ordinary), Response::Lease { .. }));
+    for older in [1_000, 1_001, DEAD - 1] {
+        // What it says is a refusal, and how to show that it is here now.
+        let claim = cookie(register(&mut nodeset, older, ordinary));
+        assert_ne!(claim, ordinary, "a cookie from before the other one came shows nothing");
+        assert_eq!(cookie(register(&mut nodeset, older, ordinary)), claim);
+        let of_another = cookie(register(&mut nodeset, older - 1, claim));
+        assert_ne!(of_another, claim, "it is good for one process");
+        assert!(matches!(register(&mut nodeset, older, claim), Response::Lease { .. }), "{older}");
+        assert_eq!(nodeset.members(), 1, "one address, one process");
+        // Its own place it renews as everybody does; a later one takes it as before.
+        assert!(matches!(register(&mut nodeset, older, [0; 8]), Response::Lease { .. }));
+        assert!(matches!(register(&mut nodeset, DEAD, ordinary), Response::Lease { .. }));
+        assert_eq!(nodeset.members(), 1);
+    }
+}
+
+/// The same with processes: the file that counts them was lost with the power.
+#[test]
+fn who_began_again_with_an_empty_count_is_back_at_once() {
+    let (_nodeset, addr) = nodeset_at("127.0.0.1:0");
+    let mut bob = person(&addr, "bob");
+    let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("counted");
+    let (folder, port) = (home.join("chatrpc"), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let listen = port.local_addr().unwrap().to_string();
+    drop(port);
+    let start = || {
+        let args = ["chat", &addr, "-n", "alice", "--plain", "--commands", "--listen", &listen];
+        let mut command = support::chatrpc(&args);
+        command.env("XDG_DATA_HOME", &home).stdin(std::process::Stdio::piped());
+        Process::of(&mut command)
+    };
+    let mut alice = start();
+    alice.err.wait("* Welcome to the chat room, alice!");
+    drop(alice);
+    // An hour ahead, as it would be for a clock that was set back by one.
+    let ahead = std::fs::read_to_string(folder.join("incarnation")).unwrap();
+    let ahead = ahead.trim().parse::<u64>().unwrap() + (3_600_000 << 20);
+    std::fs::write(folder.join("incarnation"), ahead.to_string()).unwrap();
+    let mut alice = start();
+    alice.err.wait("* Welcome to the chat room, alice!");
+    bob.err.wait_for("alice has entered the chat!", 1);
+    drop(alice);
+    std::fs::write(folder.join("incarnation"), "").unwrap();
+    let killed = Instant::now();
+    let mut alice = start();
+    alice.err.wait("* Welcome to the chat room, alice!");
+    alice.say("back again");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: back again");
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
+    std::fs::remove_dir_all(&home).unwrap();
 }
 
 /// Every Debian has its own name at 127.0.1.1: a nodeset answered from 127.0.0.1 who asked it there.

@@ -276,7 +276,14 @@ impl Registry {
         let known = self.by_member.get(&(tag, application.handle)).copied();
         let lease = known.and_then(|key| self.leases.get(key));
         let trusted = lease.is_some_and(|lease| lease.seen == from);
-        if !trusted && !self.cookies.accepts(now, from, application.cookie) {
+        if let Some((holder, claim)) = self.contested(known, &application) {
+            if !self.cookies.accepts_claim(now, from, claim, application.cookie) {
+                // A refusal, and a way to show that it is the other one that is late.
+                self.calls.blame.replayed += 1;
+                return Some(Response::Cookie(self.cookies.bake_claim(now, from, claim)));
+            }
+            self.remove(now, holder, Departure::Replaced);
+        } else if !trusted && !self.cookies.accepts(now, from, application.cookie) {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
         let key = match known {

@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::{Lease, LeaseKey, PER_ROOM_MAX, PER_SOURCE_MAX, Registry, room_of};
 use crate::machine::call::Source;
+use crate::machine::cookie::Claim;
 use crate::machine::source::{site, source};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Sealed;
@@ -43,7 +44,7 @@ impl Registry {
             return None;
         }
         if lease.seen != application.from || renamed {
-            self.clear_address(now, application.from, Some(key), application.incarnation)?;
+            self.clear_address(now, application.from, Some(key));
             self.unbind(now, key);
             let lease = self.leases.get_mut(key)?;
             (lease.n, lease.sealed) = (application.n, application.sealed.clone());
@@ -66,7 +67,7 @@ impl Registry {
             self.calls.blame.replayed += 1;
             return Err(None);
         }
-        self.clear_address(now, application.from, None, application.incarnation).ok_or(None)?;
+        self.clear_address(now, application.from, None);
         if !self.make_room(now, application) {
             self.calls.blame.over_limit += 1;
             return Err(Some(Response::Full));
@@ -136,22 +137,24 @@ impl Registry {
         theirs.min_by_key(|(_, lease)| lease.renewed).map(|(key, _)| key)
     }
 
-    /// One address, one process: an older process that was seen there is gone. `None` when the
-    /// application is of the older one.
-    fn clear_address(
-        &mut self,
-        now: Time,
-        addr: SocketAddr,
-        except: Option<LeaseKey>,
-        incarnation: u64,
-    ) -> Option<()> {
+    /// Who is listed at the address that somebody registers at and began later than they, and what they have
+    /// to show: a clock that was set back must keep nobody out.
+    pub(super) fn contested(
+        &self,
+        known: Option<LeaseKey>,
+        application: &Application,
+    ) -> Option<(LeaseKey, Claim)> {
+        let holder = *self.by_addr.get(&application.from).filter(|&&at| Some(at) != known)?;
+        let lease = self.leases.get(holder)?;
+        let claim = Claim { by: application.incarnation, of: lease.handle };
+        (application.incarnation <= lease.incarnation).then_some((holder, claim))
+    }
+
+    /// One address, one process: an older process that was seen there is gone.
+    fn clear_address(&mut self, now: Time, addr: SocketAddr, except: Option<LeaseKey>) {
         let other = self.by_addr.get(&addr).copied().filter(|&other| Some(other) != except);
-        let Some(other) = other else { return Some(()) };
-        if incarnation <= self.leases.get(other)?.incarnation {
-            self.calls.blame.replayed += 1;
-            return None;
+        if let Some(other) = other {
+            self.remove(now, other, Departure::Replaced);
         }
-        self.remove(now, other, Departure::Replaced);
-        Some(())
     }
 }

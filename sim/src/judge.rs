@@ -386,6 +386,7 @@ impl Judge {
             | Event::Words { .. }
             | Event::Listing(_)
             | Event::Elsewhere { .. }
+            | Event::Twins { .. }
             | Event::Help => {}
         }
     }

@@ -244,6 +244,14 @@ pub enum Event<'a> {
         /// How many; the greatest number stands for more.
         count: u8,
     },
+    /// Two programs are one process to everybody: they have one key and one incarnation, as when a home was
+    /// copied.
+    Twins {
+        /// Who they are.
+        who: Person,
+        /// One of the two is us.
+        ours: bool,
+    },
     /// Somebody said something.
     Message {
         /// Which message.

@@ -45,6 +45,7 @@ use crate::machine::speech::{
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
 use crate::machine::who::beacon::{Beacon, Sealed, Signed};
+use crate::machine::who::identity::Person;
 use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::keys::Keys;
 use crate::machine::who::pins::Pins;
@@ -66,6 +67,9 @@ const HELD_MAX: usize = 8 << 20;
 
 /// A change of a name is shown this often, and that something of theirs is missing.
 const TOLD: Rate = Rate::new(Duration::from_secs(1), 2);
+
+/// How often it is told that two are one process.
+const TWINS_TOLD: Rate = Rate::new(Duration::from_secs(60), 1);
 
 /// Beacons that one process signs are looked at this often, and those that nodesets bring. Each costs
 /// 50 us.
@@ -124,6 +128,9 @@ pub(crate) struct Members {
     held: usize,
     /// Beacons that nodesets brought and that were looked at.
     brought: Pace,
+    /// Two who are one process, and whether they are us, until that is told; and how often it was.
+    twins: Option<(Person, bool)>,
+    twins_told: Pace,
 }
 
 /// Who says that somebody is here, or gone.
@@ -227,6 +234,10 @@ impl Members {
     ) -> Option<MemberKey> {
         let beacon = &signed.beacon;
         if beacon.id == ctx.me.beacon.id {
+            let other = beacon.handle != ctx.me.beacon.handle;
+            if other && self.brought.take(ctx.now, BROUGHT) && ctx.keys.is_genuine(signed) {
+                self.notice_twins(signed, true, ctx);
+            }
             return None;
         }
         let known = self.key_of(beacon.id).and_then(|key| Some((key, self.slab.get(key)?)));
@@ -256,7 +267,12 @@ impl Members {
             }
             None if beacon.left => None,
             None => self.insert(beacon.clone(), by, ctx),
-            Some((_, member)) if !member.record.beacon().is_same(beacon) => None,
+            Some((_, member)) if !member.record.beacon().is_same(beacon) => {
+                if member.record.beacon().handle != beacon.handle {
+                    self.notice_twins(signed, false, ctx);
+                }
+                None
+            }
             Some((key, _)) if beacon.left => {
                 self.lose(key, Why::Quit, ctx);
                 None

@@ -234,6 +234,7 @@ impl Peer {
         self.out.show(Event::Ready { me, addr, nodeset, people, room, open });
         let (members, mut ctx) = self.parts();
         members.warn_all_alike(&mut ctx);
+        members.tell_twins(&mut ctx);
         self.notice_elsewhere();
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::Waker;
 use mio::event::Event;
 use rustix::io::Errno;
 
@@ -111,7 +110,7 @@ impl<'a> Stay<'a> {
             Some(_) => Probe::default(),
             None => Probe::send(&target.addrs, events, PROBE),
         };
-        let lookup = Lookup::new(&target, Arc::new(Waker::new(events, LOOKUP)?));
+        let lookup = Lookup::new(&target, Arc::clone(&world.waker));
         let mut stay = Stay {
             plan,
             clock: world.clock,

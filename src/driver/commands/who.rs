@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use mio::Waker;
 use mio::event::Event;
 
 use crate::driver::commands::door::Door;
@@ -19,7 +18,7 @@ use crate::driver::net::probe::Probe;
 use crate::driver::net::socket::Socket;
 use crate::driver::net::target::{Lookup, Target};
 use crate::driver::os::clock::{Clock, started};
-use crate::driver::os::event_loop::{LOOKUP, PEER, PROBE, Program, World, run};
+use crate::driver::os::event_loop::{PEER, PROBE, Program, World, run};
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::identity::leave_no_core;
 use crate::driver::os::signals::{self, Signal};
@@ -93,8 +92,7 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let mut node = Node::new(Listing::new(config), socket, world.clock);
     node.register(world.poll.registry(), PEER)?;
     let probe = Probe::send(&target.addrs, world.poll.registry(), PROBE);
-    let waker = Arc::new(Waker::new(world.poll.registry(), LOOKUP)?);
-    let lookup = Lookup::new(&target, waker);
+    let lookup = Lookup::new(&target, Arc::clone(&world.waker));
     let asking = Some(Asking::new(world.clock.now())).filter(|_| !quiet);
     let (clock, people, exit) = (world.clock, Vec::new(), None);
     let mut query = Query { node, probe, target, lookup, asking, clock, people, exit };

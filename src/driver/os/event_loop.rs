@@ -12,10 +12,11 @@
 //! Nothing in a turn blocks: not a terminal that stands still, not a full pipe, not a socket.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 
 use crate::driver::os::clock::Clock;
 use crate::driver::os::signals::{self, Signal, Signals};
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) poll: Poll,
     pub(crate) signals: Signals,
     pub(crate) clock: Clock,
+    /// What a thread that looks something up wakes the loop with: a poll has one.
+    pub(crate) waker: Arc<Waker>,
     /// A terminal controls us, whose end is ours.
     pub(crate) has_terminal: bool,
 }
@@ -45,8 +48,9 @@ impl World {
     pub(crate) fn new(watched: &[Signal]) -> io::Result<Self> {
         let poll = Poll::new()?;
         let signals = Signals::watch(watched, poll.registry(), SIGNALS)?;
+        let waker = Arc::new(Waker::new(poll.registry(), LOOKUP)?);
         let has_terminal = signals::has_terminal();
-        Ok(Self { poll, signals, clock: Clock::start(), has_terminal })
+        Ok(Self { poll, signals, clock: Clock::start(), waker, has_terminal })
     }
 }
 

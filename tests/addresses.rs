@@ -428,3 +428,16 @@ fn who_has_addresses_of_a_cable_alone_is_heard() {
     bob.say("morning");
     assert_eq!(alice.out.next_line().unwrap(), "bob: morning");
 }
+
+/// A name that leads to a dead address is looked up again, and what is found is asked too.
+#[test]
+#[ignore = "takes 8 s"]
+fn a_name_is_looked_up_again_while_nobody_answers() {
+    let Some(lab) = Lab::new(2) else { return };
+    let _nodeset = lab.nodeset(1);
+    lab.hosts(2, "10.9.0.77 ship\n");
+    let mut bob = lab.person(2, "ship", "bob");
+    bob.err.wait("* still asking 10.9.0.77:7420");
+    lab.hosts(2, "10.9.0.1 ship\n");
+    bob.err.wait("* Welcome to the chat room, bob!");
+}

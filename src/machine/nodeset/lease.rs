@@ -272,7 +272,11 @@ impl Lease {
         let patience = self.contact.doors.patience;
         self.contact.doors = Doors::new(addrs, patience);
         let here = calls.addr(self.contact.link);
-        let stays = self.contact.doors.addrs.iter().any(|addr| Some(*addr) == here);
+        let addrs = &self.contact.doors.addrs;
+        // Over the loopback it sees us where nobody else does: that is for want of another address.
+        let hidden = |addr: &SocketAddr| addr.ip().is_loopback();
+        let alone = here.as_ref().is_some_and(hidden) && !addrs.first().is_none_or(hidden);
+        let stays = !alone && addrs.iter().any(|addr| Some(*addr) == here);
         if stays && !self.contact.is_silent() || !self.is_held() {
             return;
         }
@@ -656,6 +660,12 @@ mod tests {
         // At the only address it has there is nothing to do but wait.
         assert!(matches!(seat.fail_on(), News::Nothing) && seat.open().is_empty());
         assert_eq!(at(&mut seat, &[there, here]), (Some(here), 1), "it does not answer there");
+        // For a while this computer has no address but the loopback.
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 7));
+        seat.answer(grant(page(9, 9, 9, 0)));
+        assert_eq!(at(&mut seat, &[loopback]), (Some(loopback), 1));
+        seat.answer(grant(page(9, 9, 9, 0)));
+        assert_eq!(at(&mut seat, &[there, loopback]), (Some(there), 1), "where others see us");
     }
 
     #[test]

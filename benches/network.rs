@@ -115,7 +115,7 @@ impl<M: Machine> Node<M> {
         let now = self.now();
         let Self { machine, socket, sent, syscalls, acked, people, ready, exit, .. } = self;
         drain(machine, now, input, |action| match action {
-            Action::Send { to, bytes } => {
+            Action::Send { to, bytes, .. } => {
                 *sent += 1;
                 *syscalls += 1;
                 let _lost_if_full = socket.send_to(bytes, to);
@@ -136,7 +136,9 @@ impl<M: Machine> Node<M> {
         loop {
             self.syscalls += 1;
             match self.socket.recv_from(buffer) {
-                Ok((len, from)) => self.input(Input::Datagram { from, bytes: &buffer[..len] }),
+                Ok((len, from)) => {
+                    self.input(Input::Datagram { from, at: None, bytes: &buffer[..len] })
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => {}
             }
@@ -317,7 +319,7 @@ fn fan_out() {
         let queue = &mut carrier.queue;
         let mut sent = 0;
         drain(machine.as_mut(), Time::from_micros(carrier.now), Input::Line(&text), |action| {
-            if let Action::Send { to, bytes } = action {
+            if let Action::Send { to, bytes, .. } = action {
                 sent += usize::from(socket.send_to(bytes, to).is_ok());
             }
         });
@@ -408,7 +410,7 @@ impl Carrier {
         while !self.queue.is_empty() {
             self.now += 100;
             for (from, to, bytes) in std::mem::take(&mut self.queue) {
-                self.input(to, Input::Datagram { from, bytes: &bytes });
+                self.input(to, Input::Datagram { from, at: None, bytes: &bytes });
             }
         }
     }
@@ -417,7 +419,7 @@ impl Carrier {
         let Some(machine) = self.machines.get_mut(&at) else { return };
         let (queue, done) = (&mut self.queue, &mut self.done);
         drain(machine.as_mut(), Time::from_micros(self.now), input, |action| match action {
-            Action::Send { to, bytes } => queue.push((at, to, bytes.to_vec())),
+            Action::Send { to, bytes, .. } => queue.push((at, to, bytes.to_vec())),
             Action::Show(Event::Done { acked, .. }) => *done += usize::from(acked == 128),
             _ => {}
         });

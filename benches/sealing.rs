@@ -148,7 +148,7 @@ fn strangers() {
     let from = SocketAddr::from(([127, 0, 0, 1], 10));
     let mut sent = 0;
     let mut feed = |peer: &mut Peer, at: u64, bytes: &[u8]| {
-        let input = Input::Datagram { from, bytes };
+        let input = Input::Datagram { from, at: None, bytes };
         drain(peer, Time::from_micros(at), input, |_| sent += 1);
     };
     let (genuine, _) = Insider::new(2, 5).init(target);

@@ -30,7 +30,7 @@ impl Town {
     fn input(&mut self, n: usize, input: Input<'_>) {
         let Self { now, machines, wire, read } = self;
         drain(&mut *machines[n], *now, input, |action| match action {
-            Action::Send { to, bytes } => wire.push_back((addr(n), to, bytes.to_vec())),
+            Action::Send { to, bytes, .. } => wire.push_back((addr(n), to, bytes.to_vec())),
             Action::Show(Event::Message { from, text, .. }) => {
                 println!("{} reads:  {}: {text}", NAMES[n], from.name);
                 *read += 1;
@@ -50,7 +50,7 @@ impl Town {
         }
         for (from, to, bytes) in std::mem::take(&mut self.wire) {
             let there = (0..3).find(|&n| addr(n) == to).expect("nobody else was named");
-            self.input(there, Input::Datagram { from, bytes: &bytes });
+            self.input(there, Input::Datagram { from, at: None, bytes: &bytes });
         }
     }
 }

@@ -36,7 +36,7 @@ fn own(
         let now = Time::from_micros(began.elapsed().as_micros() as u64);
         let drained = drain(machine, now, input, |action| match action {
             // A datagram that cannot be sent is one that was lost: the machine will call again.
-            Action::Send { to, bytes } => drop(socket.send_to(bytes, to)),
+            Action::Send { to, bytes, .. } => drop(socket.send_to(bytes, to)),
             Action::Show(Event::Ready { .. }) => said.send(Said::Joined).unwrap_or(()),
             Action::Show(Event::Message { text, .. }) => {
                 said.send(Said::Read(text.to_string())).unwrap_or(());
@@ -56,7 +56,9 @@ fn own(
         let left = due.saturating_sub(began.elapsed().as_micros() as u64).clamp(1_000, 20_000);
         socket.set_read_timeout(Some(Duration::from_micros(left))).expect("a timeout");
         let mut next = match socket.recv_from(&mut bytes) {
-            Ok((len, from)) => input(&mut machine, Input::Datagram { from, bytes: &bytes[..len] }),
+            Ok((len, from)) => {
+                input(&mut machine, Input::Datagram { from, at: None, bytes: &bytes[..len] })
+            }
             Err(_) => input(&mut machine, Input::Tick),
         };
         for line in lines.try_iter() {

@@ -100,6 +100,13 @@ impl RoomArgs {
     }
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct WaitArgs {
+    /// Go on asking until a nodeset answers, instead of giving up after 15 s
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
 fn secret_source(text: &str) -> Result<SecretSource, String> {
     match text {
         "-" => Ok(SecretSource::Stdin),
@@ -132,6 +139,8 @@ pub(crate) struct ChatArgs {
     pub(crate) nodeset: Option<Address>,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
     /// Use a key that ends with this run, instead of yours
     #[arg(long)]
     pub(crate) ephemeral: bool,
@@ -292,6 +301,8 @@ pub(crate) struct SendArgs {
     second: Option<String>,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
     /// Use a key that ends with this run, instead of yours
     #[arg(long)]
     pub(crate) ephemeral: bool,
@@ -334,6 +345,8 @@ pub(crate) struct WhoArgs {
     pub(crate) nodeset: Option<Address>,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
     /// One JSON object per person
     #[arg(long)]
     pub(crate) json: bool,

@@ -21,6 +21,7 @@ use chatrpc::driver::{
 };
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap_complete::Shell;
 
 use args::{ChatArgs, Cli, EXAMPLES, NO_LOG, OnOff, Task};
 use mistakes::{explain, harmless};
@@ -83,22 +84,24 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
                 name: args.name.clone(),
                 text: Some(text.to_owned()).filter(|text| text != "-"),
                 drain: args.drain,
+                wait: args.wait.wait,
                 quiet,
                 provenance: found.provenance.clone(),
             })
         }
         Some(Task::Who(args)) => {
             let nodeset = args.nodeset.clone().or_else(|| found.nodeset());
-            let nodeset = nodeset.unwrap_or_else(Address::here);
-            let (door, provenance) = (args.room.door(), found.provenance.clone());
-            driver::who(&Who { nodeset, door, json: args.json, provenance })
+            driver::who(&Who {
+                nodeset: nodeset.unwrap_or_else(Address::here),
+                door: args.room.door(),
+                json: args.json,
+                wait: args.wait.wait,
+                quiet,
+                provenance: found.provenance.clone(),
+            })
         }
         Some(Task::Secret) => driver::secret(),
-        Some(Task::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "chatrpc", &mut script);
-            deliver(&script)
-        }
+        Some(Task::Completions { shell }) => deliver(&completions(*shell)),
         Some(Task::Man { dir: Some(folder), .. }) => {
             manual::write_all(&driver::at_home(folder)).map(|()| status::OK)
         }
@@ -131,12 +134,20 @@ fn asked(args: &ChatArgs, found: &Found, quiet: bool) -> Chat {
         mouse: args.mouse.map(|mouse| mouse == OnOff::On),
         ignore: args.ignore.clone(),
         stay: args.stay,
+        wait: args.wait.wait,
         drain: args.drain,
         input: !args.no_input,
         commands: args.commands,
         quiet,
         provenance: found.provenance.clone(),
     }
+}
+
+/// A completion script.
+fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "chatrpc", &mut script);
+    script
 }
 
 /// Reads the command line twice: as it was typed, and with the configuration file in front.

@@ -117,3 +117,13 @@ fn the_limits_and_timers_are_the_constants_they_name() {
         }
     }
 }
+
+/// The addresses of a computer are asked for over netlink: without it, a service prints the loopback.
+#[test]
+fn the_unit_of_a_nodeset_lets_it_see_its_addresses() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = fs::read_to_string(root.join("docs/chatrpc-nodeset.service")).expect("a unit");
+    let families = unit.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies="));
+    let families: BTreeSet<&str> = families.expect("a limit").split(' ').collect();
+    assert_eq!(families, BTreeSet::from(["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"]));
+}

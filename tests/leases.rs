@@ -14,8 +14,8 @@ use chatrpc::machine::wire::{
     Asked, Datagram, Departure, Gone, Packet, Request, Response, kind, put_header, put_request,
 };
 use chatrpc::machine::{
-    COOKIE, Farewell, INIT, Incarnation, Input, Machine, RESP, Registry, RegistryConfig, SEALED,
-    Sealed, Seed, Tag, Time,
+    COOKIE, Farewell, INIT, Incarnation, Input, Machine, Name, Peer, PeerConfig, RESP, Registry,
+    RegistryConfig, SEALED, Sealed, Seed, Tag, Time,
 };
 use insider::{Insider, room};
 use net::*;
@@ -220,7 +220,7 @@ fn a_beacon_draws_a_few_first_messages() {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 77, 0, 1, 0);
         put_request(&mut bytes, 7, &request);
-        net.feed_nodeset(Input::Datagram { from: addr(MALLORY), bytes: &bytes });
+        net.feed_nodeset(Input::Datagram { from: addr(MALLORY), at: None, bytes: &bytes });
         let now = Time::from_micros(net.now);
         let answer = ask(&mut net.nodeset, now, addr(MALLORY), Asked::Register, &request);
         if let Some(Response::Cookie(new)) = answer {
@@ -250,7 +250,7 @@ fn pass_inside(net: &mut Net, inside: &[SocketAddr; 2], asked: &mut bool, ms: u6
             let to = inside.iter().position(|&at| at == to);
             *asked |= (from, to) == (Some(0), Some(1));
             if let (Some(from), Some(to), true) = (from, to, *asked) {
-                net.feed(to, Input::Datagram { from: inside[from], bytes: &bytes });
+                net.feed(to, Input::Datagram { from: inside[from], at: None, bytes: &bytes });
             }
         }
     }
@@ -309,7 +309,7 @@ fn a_nodeset_tells_of_two_changes_a_second_of_one_lease() {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 77, 0, 1, 0);
         put_request(&mut bytes, 7, &request(cookie, n));
-        net.feed_nodeset(Input::Datagram { from, bytes: &bytes });
+        net.feed_nodeset(Input::Datagram { from, at: None, bytes: &bytes });
         net.now += 10_000;
         net.run(0, |sender, to, bytes| {
             let to_member = [ALICE, BOB].map(addr).contains(&to);
@@ -525,4 +525,24 @@ fn departures_are_few_over_all_rooms() {
     let over = tables.iter().find(|table| table.len > table.limit);
     assert!(over.is_none(), "{over:?}");
     assert!(tables.iter().any(|table| table.name == "departures" && table.len > 1_000));
+}
+
+/// A home that was copied, with its key and its count, to a computer whose clock is behind: the two were
+/// one process to everybody, one of them heard nothing, and nobody said why.
+#[test]
+fn two_who_are_one_process_are_told_and_so_are_the_others() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let (identity, incarnation) = (net.identity(1), Incarnation::at(1001));
+    let name = Name::parse("bob").expect("a name");
+    let nodeset = addr(NODESET);
+    let config = PeerConfig::new(Seed([77; 32]), incarnation, identity, room(), name, nodeset);
+    net.peers.push((addr(CAROL), Peer::new(config), Vec::new()));
+    net.feed(2, Input::Tick);
+    net.run(10, |_, _, _| false);
+    for (n, ours) in [(0, false), (1, true), (2, true)] {
+        assert_eq!(net.count(n, "Twins {"), 1, "{n}");
+        assert_eq!(net.count(n, &format!("ours: {ours}")), 1, "{n}");
+    }
+    net.run(300, |_, _, _| false);
+    assert!((1..=6).contains(&net.count(0, "Twins {")), "once a minute at most");
 }

@@ -45,7 +45,7 @@ impl Mallory {
         self.seq += 1;
         let (stamp, seq) = ((net.now & 0xffff_ffff) as u32, self.seq);
         let bytes = self.session.seal(stamp, |out| put_request(out, seq, request));
-        net.feed(n, Input::Datagram { from: self.at, bytes: &bytes });
+        net.feed(n, Input::Datagram { from: self.at, at: None, bytes: &bytes });
     }
 
     /// Time passes, and she answers what she is asked by peer `n`: like this, or not at all.
@@ -86,7 +86,7 @@ impl Mallory {
                 let bytes = self.session.seal(stamp, |out| {
                     answers.iter().for_each(|(seq, answer)| put_response(out, *seq, answer));
                 });
-                net.feed(n, Input::Datagram { from: at, bytes: &bytes });
+                net.feed(n, Input::Datagram { from: at, at: None, bytes: &bytes });
             }
         }
     }

@@ -86,7 +86,7 @@ impl Tenants {
     fn feed(&mut self, input: Input<'_>) {
         let asked = &mut self.asked;
         drain(&mut self.nodeset, Time::from_micros(self.now), input, |action| {
-            let Action::Send { to, bytes } = action else { return };
+            let Action::Send { to, bytes, .. } = action else { return };
             assert!(bytes.len() <= DATAGRAM_MAX);
             for packet in Datagram::decode(bytes).expect("in the open").packets() {
                 if let Packet::Request { seq, .. } = packet {
@@ -102,7 +102,7 @@ impl Tenants {
         put_header(&mut bytes, incarnation, 0, 1, 0);
         put_all(&mut bytes, packets);
         if bytes.len() <= DATAGRAM_MAX {
-            self.feed(Input::Datagram { from, bytes: &bytes });
+            self.feed(Input::Datagram { from, at: None, bytes: &bytes });
         }
     }
 }

@@ -233,13 +233,15 @@ fn a_program_learns_why_its_name_was_refused() {
 // ---- Nodesets that are none ----
 
 #[test]
+#[ignore = "takes 15 s"]
 fn nobody_answers() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addr = silent.local_addr().unwrap().to_string();
     let (status, _, errors) = run(&["who", &addr]);
     assert_eq!(status, 3);
-    let expected = format!("error: no nodeset answered at {addr} (");
-    assert!(errors.starts_with(&expected) && errors.contains(" tries in "), "{errors}");
+    let expected = format!("error: no nodeset answered at {addr} (asked for 15 s)\n");
+    assert!(errors.contains(&expected), "{errors}");
+    assert!(errors.starts_with(&format!("* still asking {addr}, for 3 s\n")), "{errors}");
     assert!(errors.contains(&format!("\n  start one there:  {PROGRAM} nodeset")), "{errors}");
 }
 
@@ -258,7 +260,8 @@ fn nobody_listens() {
     let (status, _, errors) = run(&["who", "no-such-host.invalid"]);
     let hint = "  check how it is written, or name the address itself";
     assert_eq!(status, 3);
-    assert_eq!(errors, format!("error: cannot resolve 'no-such-host.invalid'\n{hint}"));
+    let what = "error: cannot resolve 'no-such-host.invalid': ";
+    assert!(errors.contains(what) && errors.ends_with(hint), "{errors}");
 }
 
 #[test]

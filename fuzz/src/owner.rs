@@ -42,7 +42,7 @@ pub fn poll(
     drain(machine, Time::from_micros(now), input, |action| {
         assert!(outcome.exit.is_none(), "something follows the end: {action:?}");
         match action {
-            Action::Send { to, bytes } => {
+            Action::Send { to, bytes, .. } => {
                 assert!(bytes.len() <= DATAGRAM_MAX, "{} bytes", bytes.len());
                 outcome.sent.push((to, bytes.to_vec()));
             }

@@ -267,7 +267,7 @@ impl Town {
         for n in 0..count {
             let (from, bytes) = (ADDRS[n % ADDRS.len()], self.members[0].stranger(n as u64));
             self.oracle.heard(from, bytes.len(), false);
-            let input = Input::Datagram { from, bytes: &bytes };
+            let input = Input::Datagram { from, at: None, bytes: &bytes };
             let outcome = poll(&mut self.peer, self.now, input, |event| self.oracle.shown(event));
             self.take(outcome);
         }
@@ -306,7 +306,7 @@ impl Town {
     /// A datagram reaches the peer. `answers` says whether it may hold an answer of whoever is there.
     fn say(&mut self, from: SocketAddr, bytes: Vec<u8>, answers: bool) {
         self.oracle.heard(from, bytes.len(), answers);
-        self.feed(Input::Datagram { from, bytes: &bytes });
+        self.feed(Input::Datagram { from, at: None, bytes: &bytes });
         self.keep(bytes);
     }
 

@@ -143,7 +143,7 @@ impl Town {
         let Source { bytes_in, unheard, .. } = &mut self.sources[source];
         *bytes_in += bytes.len();
         *unheard = 0;
-        self.feed(Input::Datagram { from: SOURCES[source], bytes: &bytes });
+        self.feed(Input::Datagram { from: SOURCES[source], at: None, bytes: &bytes });
         self.said.push_back(bytes);
         self.said.truncate(16);
     }

@@ -312,6 +312,7 @@ impl Desk {
                 let (wanted, present) = (person.name, name(script.pick(&NAMES)));
                 Event::Refused(Refusal::Name(NameProblem::LooksLike { wanted, present }))
             }
+            23 if script.one_in(4) => Event::Twins { who: person, ours: script.one_in(2) },
             23 => Event::Elsewhere { count: script.below(10) as u8 },
             24 => {
                 let (reads, waiting) = (script.one_in(2), script.number() as usize);

@@ -390,13 +390,13 @@ fn name(n: u64) -> String {
 
 impl Machine for FalseNodeset {
     fn handle(&mut self, now: Time, input: Input<'_>) {
-        if let Input::Datagram { from, bytes } = input {
+        if let Input::Datagram { from, bytes, .. } = input {
             self.note(from, bytes);
         }
         self.honest.handle(now, input);
         let mut said = Vec::new();
         while let Some(action) = self.honest.poll() {
-            if let Action::Send { to, bytes } = action {
+            if let Action::Send { to, bytes, .. } = action {
                 said.push((to, bytes.to_vec()));
             }
         }

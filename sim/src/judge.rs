@@ -388,6 +388,7 @@ impl Judge {
             | Event::Words { .. }
             | Event::Listing(_)
             | Event::Elsewhere { .. }
+            | Event::Twins { .. }
             | Event::Help => {}
         }
     }

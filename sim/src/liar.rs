@@ -537,7 +537,7 @@ impl Liar {
 impl Machine for Liar {
     fn handle(&mut self, now: Time, input: Input<'_>) {
         self.now = now;
-        if let Input::Datagram { from, bytes } = input {
+        if let Input::Datagram { from, bytes, .. } = input {
             self.datagram(from, bytes);
         }
         self.tick();

@@ -24,7 +24,7 @@ enum Out {
 
 fn act(out: &Option<Out>) -> Option<Action<'_>> {
     Some(match out.as_ref()? {
-        Out::Send(to, bytes) => Action::Send { to: *to, bytes },
+        Out::Send(to, bytes) => Action::Send { to: *to, source: None, bytes },
         Out::Show(event) => Action::Show(event.clone()),
         Out::Exit(exit) => Action::Exit(exit.clone()),
     })
@@ -41,7 +41,7 @@ pub(crate) fn toy_peer(config: PeerConfig) -> (PeerId, Box<dyn Machine>) {
     let me = Person { id, key: KEY, name: config.name };
     let toy = Toy {
         me,
-        nodeset: config.nodeset,
+        nodeset: config.nodesets[0],
         others: Vec::new(),
         ready: false,
         number: 0,
@@ -244,7 +244,7 @@ impl Toy {
 impl Machine for Toy {
     fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
-            Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
+            Input::Datagram { from, bytes, .. } => self.datagram(now, from, bytes),
             Input::Line(line) => self.line(now, line),
             _ => {}
         }
@@ -290,7 +290,7 @@ struct ToyRegistry {
 impl Machine for ToyRegistry {
     fn handle(&mut self, now: Time, input: Input<'_>) {
         self.members.retain(|(.., seen)| now - *seen < LEASE);
-        let Input::Datagram { from, bytes } = input else { return };
+        let Input::Datagram { from, bytes, .. } = input else { return };
         let id = word(bytes, 1);
         self.members.retain(|&(member, ..)| member != id);
         if bytes[0] != b'H' {

@@ -413,7 +413,7 @@ impl World {
     /// Puts a made-up datagram in front of the process on a computer, as if from another address.
     pub fn forge(&mut self, host: usize, from: SocketAddr, bytes: &[u8]) {
         if let Some(proc) = self.hosts[host].proc {
-            self.feed(proc, Input::Datagram { from, bytes });
+            self.feed(proc, Input::Datagram { from, at: None, bytes });
         }
     }
 

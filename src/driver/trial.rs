@@ -187,6 +187,6 @@ pub fn typed_lines<'a>(lines: impl IntoIterator<Item = (Time, &'a str)>) -> Vec<
 }
 
 /// The number of the next process of a key, given what is kept of the last one.
-pub fn incarnation(kept: &str, now: u64) -> Option<u64> {
-    identity::incarnation_after(kept, now)
+pub fn incarnation(kept: &str, now: u64, luck: u32) -> Option<u64> {
+    identity::incarnation_after(kept, now, luck)
 }

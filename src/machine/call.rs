@@ -28,6 +28,7 @@ use core::time::Duration;
 
 pub(crate) use self::arrival::{Arrival, Part, Parts, Refused};
 use self::link::Link;
+pub(crate) use self::link::Source;
 use self::replies::{Replies, Seen};
 use self::unproven::{REMEMBERED_MAX, Unproven};
 use crate::machine::contract::{Blame, Table};
@@ -69,6 +70,8 @@ pub(crate) struct Calls<T> {
     takes_anybody: bool,
     /// Who speaks under a seal; `None` for a machine that only deals with nodesets.
     sessions: Option<Box<Sessions>>,
+    /// The datagram in hand: where it came from, and to which address of ours.
+    heard: Option<(SocketAddr, IpAddr)>,
     links: Slots<Link, ALink>,
     /// Links by address and process.
     by_peer: BTreeMap<(SocketAddr, Sender), LinkKey>,
@@ -148,6 +151,7 @@ impl<T: About> Calls<T> {
             links_max,
             takes_anybody: false,
             sessions: None,
+            heard: None,
             links: Slots::default(),
             by_peer: BTreeMap::new(),
             numbering: BTreeMap::new(),
@@ -233,8 +237,10 @@ impl<T: About> Calls<T> {
             self.blame.over_limit += 1;
             return None;
         }
+        let source = Source(self.heard_at(addr));
         let key = self.links.insert(Link {
             addr,
+            source,
             who,
             incarnation,
             remote,
@@ -463,6 +469,18 @@ impl<T: About> Calls<T> {
     /// Whether the link has not been closed.
     pub(crate) fn is_open(&self, key: LinkKey) -> bool {
         self.links.contains(key)
+    }
+
+    /// The address of ours that the datagram in hand was sent to, if it came from there.
+    pub(crate) fn heard_at(&self, from: SocketAddr) -> Option<IpAddr> {
+        self.heard.filter(|&(other, _)| other == from).map(|(_, at)| at)
+    }
+
+    /// The process behind a link sends to that address of ours.
+    pub(crate) fn hears_at(&mut self, key: LinkKey, at: Source) {
+        if let Some(link) = self.links.get_mut(key).filter(|_| at.0.is_some()) {
+            link.source = at;
+        }
     }
 
     pub(crate) fn addr(&self, key: LinkKey) -> Option<SocketAddr> {

@@ -1,7 +1,7 @@
 //! What a machine and its owner have in common: the module documentation of [`machine`](super) has the
 //! contract and its laws.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::machine::command::Command;
@@ -15,11 +15,18 @@ pub enum Input<'a> {
     Datagram {
         /// The address it came from, in canonical form (an IPv4 address is never written as IPv6).
         from: SocketAddr,
+        /// The address of ours that it was sent to, where the owner knows it.
+        at: Option<IpAddr>,
         /// The datagram, whole.
         bytes: &'a [u8],
     },
     /// The network says that nobody listens at this address (ICMP port unreachable).
     Unreachable(SocketAddr),
+    /// The nodeset may be at these addresses: its name was looked up again, or it is on this computer and
+    /// that has others.
+    Nodesets(&'a [SocketAddr]),
+    /// The addresses of this computer that others may reach us at, read again; the first four are used.
+    Addresses(&'a [SocketAddr]),
     /// A line somebody typed: text to say, or a slash command.
     Line(&'a str),
     /// What a line can ask for, from a front end that does not speak in lines.
@@ -38,6 +45,9 @@ pub enum Action<'a> {
     Send {
         /// Where to.
         to: SocketAddr,
+        /// The address of ours to send it from: the one that was sent to from there. Without one, or when
+        /// it is ours no more, that is the system's to choose.
+        source: Option<IpAddr>,
         /// The datagram, at most [`DATAGRAM_MAX`](crate::machine::wire::DATAGRAM_MAX) bytes.
         bytes: &'a [u8],
     },

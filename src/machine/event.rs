@@ -250,6 +250,14 @@ pub enum Event<'a> {
         /// How many; the greatest number stands for more.
         count: u8,
     },
+    /// Two programs are one process to everybody: they have one key and one incarnation, as when a home was
+    /// copied.
+    Twins {
+        /// Who they are.
+        who: Person,
+        /// One of the two is us.
+        ours: bool,
+    },
     /// Somebody said something.
     Message {
         /// Which message.
@@ -389,9 +397,7 @@ pub enum Exit {
     },
     /// No nodeset answered.
     NoNodeset {
-        /// How often it was asked.
-        tries: u32,
-        /// For how long.
+        /// For how long it was asked.
         waited: Duration,
     },
     /// The network says that nobody listens there.

@@ -38,13 +38,14 @@ use crate::machine::pace::{Pace, Rate};
 use crate::machine::purpose::{AMember, LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::rng::Rng;
 use crate::machine::slots::Slots;
-use crate::machine::source::source;
+use crate::machine::source::{beside, source, zone};
 use crate::machine::speech::{
     BACKLOG_EASY, MESSAGES_MAX, MessageKey, PIECES_IN_FLIGHT, PIECES_MAX, Piece, Receipt, Speech,
 };
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
 use crate::machine::who::beacon::{Beacon, Sealed, Signed};
+use crate::machine::who::identity::Person;
 use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::keys::Keys;
 use crate::machine::who::pins::Pins;
@@ -67,6 +68,9 @@ const HELD_MAX: usize = 8 << 20;
 /// A change of a name is shown this often, and that something of theirs is missing.
 const TOLD: Rate = Rate::new(Duration::from_secs(1), 2);
 
+/// How often it is told that two are one process.
+const TWINS_TOLD: Rate = Rate::new(Duration::from_secs(60), 1);
+
 /// Beacons that one process signs are looked at this often, and those that nodesets bring. Each costs
 /// 50 us.
 const SIGNED: Rate = Rate::new(Duration::from_millis(100), 3);
@@ -82,6 +86,8 @@ pub(crate) const LINKS_EACH: usize = 6;
 /// What the members act with.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Time,
+    /// Where we speak with the nodeset.
+    pub(crate) nodeset: Option<SocketAddr>,
     pub(crate) keys: &'a Keys,
     pub(crate) me: &'a Signed,
     /// Where the nodeset sees us.
@@ -122,6 +128,9 @@ pub(crate) struct Members {
     held: usize,
     /// Beacons that nodesets brought and that were looked at.
     brought: Pace,
+    /// Two who are one process, and whether they are us, until that is told; and how often it was.
+    twins: Option<(Person, bool)>,
+    twins_told: Pace,
 }
 
 /// Who says that somebody is here, or gone.
@@ -178,14 +187,19 @@ impl Members {
     /// The nodeset says that somebody is here: if they say so themselves. Who is new to us in what we
     /// `asked` for was there before.
     pub(crate) fn listed(&mut self, listed: &Listed, greet: bool, asked: bool, ctx: &mut Ctx<'_>) {
-        let seen = listed.seen;
         let opened = unseal(listed.handle, &listed.sealed, ctx);
         let by = Introducer::Nodeset;
         let Some(signed) = opened else { return };
         let new = self.key_of(signed.beacon.id).is_none();
         let Some(key) = self.introduce(&signed, by, ctx) else { return };
         let Some(member) = self.slab.get_mut(key) else { return };
-        let moved = member.reach.listed(seen, signed.beacon.addrs, new && asked);
+        // What is on a cable with us we reach over the interface over which we speak with them, or else
+        // with who tells us of them.
+        let path = member.reach.path().and_then(|path| ctx.calls.addr(path));
+        let near = path.filter(|&path| zone(path).is_some()).or(ctx.nodeset);
+        let beside = |addr| beside(addr, near);
+        let addrs = signed.beacon.addrs.into_iter().map(beside).collect();
+        let moved = member.reach.listed(beside(listed.seen), addrs, new && asked);
         member.record.vouch();
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
@@ -220,6 +234,10 @@ impl Members {
     ) -> Option<MemberKey> {
         let beacon = &signed.beacon;
         if beacon.id == ctx.me.beacon.id {
+            let other = beacon.handle != ctx.me.beacon.handle;
+            if other && self.brought.take(ctx.now, BROUGHT) && ctx.keys.is_genuine(signed) {
+                self.notice_twins(signed, true, ctx);
+            }
             return None;
         }
         let known = self.key_of(beacon.id).and_then(|key| Some((key, self.slab.get(key)?)));
@@ -249,7 +267,12 @@ impl Members {
             }
             None if beacon.left => None,
             None => self.insert(beacon.clone(), by, ctx),
-            Some((_, member)) if !member.record.beacon().is_same(beacon) => None,
+            Some((_, member)) if !member.record.beacon().is_same(beacon) => {
+                if member.record.beacon().handle != beacon.handle {
+                    self.notice_twins(signed, false, ctx);
+                }
+                None
+            }
             Some((key, _)) if beacon.left => {
                 self.lose(key, Why::Quit, ctx);
                 None

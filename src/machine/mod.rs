@@ -16,7 +16,7 @@
 //! # trait World { fn send(&mut self, to: SocketAddr, bytes: &[u8]); fn show(&mut self, event: Event<'_>); fn leave(&mut self, exit: Exit); }
 //! # fn step(machine: &mut dyn Machine, now: Time, input: Input<'_>, world: &mut impl World) -> Drained {
 //! drain(machine, now, input, |action| match action {
-//!     Action::Send { to, bytes } => world.send(to, bytes),
+//!     Action::Send { to, bytes, .. } => world.send(to, bytes),
 //!     Action::Show(event) => world.show(event),
 //!     Action::Exit(exit) => world.leave(exit),
 //! })
@@ -68,7 +68,7 @@
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
 //! | `peer` and its `joining`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
 //! | `cookie` | proof that somebody receives what is sent to their address |
-//! | `nodeset/registry` and its `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; how many leases each source holds; what a room is told; its changes by version, and pages of them |
+//! | `nodeset/registry` and its `granting`, `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; who gets a place; how many leases each source holds; what a room is told; its changes by version, and pages of them |
 //! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
 //! | `nodeset/client`, `nodeset/contact` | a peer does the one after the other; which process it is, and whether it is worth asking again |
 //! | `nodeset/listing` | the machine behind `chatrpc who` |

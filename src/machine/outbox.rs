@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 
 use crate::machine::contract::Action;
@@ -18,13 +18,15 @@ use crate::machine::who::ids::MessageId;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Queued>,
+    /// What goes to that address leaves from this one of ours.
+    way: Option<(SocketAddr, IpAddr)>,
     bytes: Vec<u8>,
     text: String,
 }
 
 #[derive(Debug)]
 enum Queued {
-    Send { to: SocketAddr, bytes: Range<usize> },
+    Send { to: SocketAddr, source: Option<IpAddr>, bytes: Range<usize> },
     Show(Event<'static>),
     Message { id: MessageId, from: Person, text: Range<usize>, marks: Marks },
     Sent { id: MessageId, text: Range<usize>, action: bool, to: Option<Person>, readers: usize },
@@ -44,12 +46,18 @@ pub(crate) struct Marks {
 }
 
 impl Outbox {
+    /// What is queued for `to` from here on leaves from that address of ours, until another way is named.
+    pub(crate) fn go_by(&mut self, to: SocketAddr, source: Option<IpAddr>) {
+        self.way = source.map(|source| (to, source));
+    }
+
     /// Queues a datagram that `write` appends to the arena.
     pub(crate) fn send(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
         debug_assert!(self.bytes.len() - start <= crate::machine::wire::DATAGRAM_MAX);
-        self.queue.push_back(Queued::Send { to, bytes: start..self.bytes.len() });
+        let source = self.way.filter(|&(there, _)| there == to).map(|(_, source)| source);
+        self.queue.push_back(Queued::Send { to, source, bytes: start..self.bytes.len() });
     }
 
     pub(crate) fn show(&mut self, event: Event<'static>) {
@@ -102,7 +110,9 @@ impl Outbox {
         };
         let safe = |range: Range<usize>| SafeText::trusted(&self.text[range]);
         Some(match queued {
-            Queued::Send { to, bytes } => Action::Send { to, bytes: &self.bytes[bytes] },
+            Queued::Send { to, source, bytes } => {
+                Action::Send { to, source, bytes: &self.bytes[bytes] }
+            }
             Queued::Show(event) => Action::Show(event),
             Queued::Message { id, from, text, marks } => Action::Show(Event::Message {
                 id,

@@ -9,7 +9,7 @@ mod talking;
 
 use std::sync::Arc;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
@@ -18,8 +18,8 @@ use crate::machine::digest::digest;
 use crate::machine::event::{Exit, NameProblem};
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::name::Name;
-use crate::machine::nodeset::Card;
 use crate::machine::nodeset::client::Client;
+use crate::machine::nodeset::{Card, DOORS_MAX, Doors, PATIENCE};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::rng::{Rng, Seed};
@@ -53,8 +53,10 @@ pub struct PeerConfig {
     pub room: Room,
     /// Our name.
     pub name: Name,
-    /// The nodeset.
-    pub nodeset: SocketAddr,
+    /// Where the nodeset may be: all of these are asked, a quarter of a second apart, until one answers.
+    pub nodesets: Vec<SocketAddr>,
+    /// How long it is asked while it does not answer, until joining is given up; `None` for ever.
+    pub patience: Option<Duration>,
     /// Addresses of this computer that others may reach us at; the first four are used.
     pub addrs: Vec<SocketAddr>,
     /// How long leaving waits for what is undelivered.
@@ -78,8 +80,21 @@ impl PeerConfig {
         nodeset: SocketAddr,
     ) -> Self {
         let (suite, addrs, drain) = (&Noise, Vec::new(), Duration::from_secs(5));
-        let (once, pins) = (false, Vec::new());
-        Self { seed, identity, incarnation, suite, room, name, nodeset, addrs, drain, once, pins }
+        let (once, pins, nodesets, patience) = (false, Vec::new(), vec![nodeset], Some(PATIENCE));
+        Self {
+            seed,
+            identity,
+            incarnation,
+            suite,
+            room,
+            name,
+            nodesets,
+            patience,
+            addrs,
+            drain,
+            once,
+            pins,
+        }
     }
 }
 
@@ -93,7 +108,7 @@ pub struct Peer {
     card: Card,
     tag: Tag,
     open: bool,
-    nodeset: SocketAddr,
+    doors: Doors,
     drain: Duration,
     stage: Stage,
     client: Option<Client>,
@@ -146,7 +161,8 @@ impl Peer {
             suite,
             room,
             name,
-            nodeset,
+            nodesets,
+            patience,
             addrs,
             drain,
             once,
@@ -165,7 +181,7 @@ impl Peer {
         let keys = Arc::new(Keys { suite, identity, room });
         let me = keys.sign(beacon);
         let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
-        let links_max = 1 + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+        let links_max = DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let sessions = Sessions::new(SessionsConfig {
             keys: keys.clone(),
             incarnation,
@@ -179,7 +195,7 @@ impl Peer {
             card,
             tag,
             open,
-            nodeset,
+            doors: Doors::new(&nodesets, patience),
             drain,
             stage: Stage::Finding,
             client: None,
@@ -204,6 +220,11 @@ impl Peer {
         self.me.beacon.person()
     }
 
+    /// Whether the last call to the nodeset did not fail.
+    pub fn hears_nodeset(&self) -> bool {
+        self.client.as_ref().is_none_or(|client| !client.is_silent())
+    }
+
     /// Whether a pipe may be read: we are in, and nobody who keeps up with what is said has much of it
     /// waiting. A front end that is fed by a pipe stops reading while this is false; when it may read
     /// again, there is a wake.
@@ -221,8 +242,11 @@ impl Peer {
     fn parts(&mut self) -> (&mut Members, Ctx<'_>) {
         let announce = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
         let parting = matches!(self.stage, Stage::Parting { .. });
+        let link = self.client.as_ref().map(Client::link);
+        let nodeset = link.and_then(|link| self.calls.addr(link));
         let ctx = Ctx {
             now: self.now,
+            nodeset,
             keys: &self.keys,
             me: &self.me,
             seen: self.seen.map(|seen| seen.ip()),
@@ -238,13 +262,15 @@ impl Peer {
         (&mut self.members, ctx)
     }
 
-    fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+    fn datagram(&mut self, from: SocketAddr, at: Option<IpAddr>, bytes: &[u8]) {
         let mut text = core::mem::take(&mut self.text);
         let mut parts = core::mem::take(&mut self.parts).recycle();
         let buffers = (&mut text, &mut parts);
-        let received = self.calls.receive(self.now, from, bytes, buffers, &mut self.out);
+        let received = self.calls.receive(self.now, (from, at), bytes, buffers, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
-        if let Some(client) = self.client.as_mut().filter(|_| junk && from == self.nodeset) {
+        if let Some(client) =
+            self.client.as_mut().filter(|_| junk && self.doors.addrs.contains(&from))
+        {
             client.heard_junk();
         }
         match received {
@@ -303,14 +329,16 @@ impl Peer {
 
     fn start(&mut self) {
         let rng = self.client_rng.clone();
-        self.client = Client::start(self.now, self.nodeset, self.tag, rng, &mut self.calls);
+        self.client = Client::start(self.now, self.doors.clone(), self.tag, rng, &mut self.calls);
     }
 
     fn tick(&mut self) {
         let now = self.now;
         let card = wanted(&self.stage, &self.card);
-        if let Some(client) = &mut self.client {
-            client.tick(now, card, &mut self.calls);
+        let client = self.client.as_mut();
+        let exit = client.and_then(|client| client.tick(now, card, &mut self.calls));
+        if let Some(exit) = exit.filter(|_| !matches!(self.stage, Stage::Parting { .. })) {
+            return self.over(exit);
         }
         while let Some((link, purpose)) = self.calls.expired(now) {
             self.failed(link, purpose);
@@ -345,16 +373,19 @@ impl Machine for Peer {
             self.start();
         }
         match input {
-            Input::Datagram { from, bytes } => self.datagram(from, bytes),
+            Input::Datagram { from, at, bytes } => self.datagram(from, at, bytes),
             Input::Unreachable(addr) => {
                 let joining = matches!(
                     self.stage,
                     Stage::Finding | Stage::Checking { .. } | Stage::Entering { .. }
                 );
-                if joining && addr == self.nodeset {
-                    self.over(Exit::NobodyListens);
-                }
+                let client = self.client.as_mut().filter(|_| joining);
+                let now = self.now;
+                let exit = client.and_then(|client| client.refused(now, addr, &mut self.calls));
+                exit.into_iter().for_each(|exit| self.over(exit));
             }
+            Input::Nodesets(addrs) => self.nodeset_is_at(addrs),
+            Input::Addresses(addrs) => self.we_are_at(addrs),
             Input::Line(line) => self.line(line),
             Input::Command(command) => self.command(command),
             Input::Full(full) => self.full = full,
@@ -428,7 +459,7 @@ impl Machine for Peer {
             keys: _,
             tag: _,
             open: _,
-            nodeset: _,
+            doors: _,
             drain: _,
             text: _,
             parts: _,

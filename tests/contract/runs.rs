@@ -105,7 +105,7 @@ fn what_real_programs_write_is_allowed() {
 
 /// What takes minutes, a fault of the network, an impostor, or a room of one's own: written.rs and the
 /// tests below have it, and others make it happen.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
     "alike",
     "does_not_read",
     "dropped",
@@ -115,6 +115,7 @@ const ELSEWHERE: [&str; 9] = [
     "opened",
     "other_key",
     "reads_again",
+    "twins",
 ];
 
 #[test]

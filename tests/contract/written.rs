@@ -100,6 +100,7 @@ fn of_people() -> Vec<Event<'static>> {
         alike(vec![bob.clone(), me.clone()]),
         alike(Vec::new()),
         Event::Elsewhere { count: 9 },
+        Event::Twins { who: bob.clone(), ours: false },
         reads(true),
         reads(false),
         Event::Nodeset(Health::Silent),

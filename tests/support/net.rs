@@ -86,7 +86,7 @@ impl Net {
         let Self { now, peers, wire, sent, tokens, fed, check_every, .. } = self;
         let (from, peer, seen) = &mut peers[n];
         drain(peer, Time::from_micros(*now), input, |action| match action {
-            Action::Send { to, bytes } => {
+            Action::Send { to, bytes, .. } => {
                 *sent += 1;
                 for packet in Datagram::decode(bytes).iter().flat_map(Datagram::packets) {
                     if let Packet::Request { request: Request::Register { token, .. }, .. } = packet
@@ -107,7 +107,7 @@ impl Net {
     pub fn feed_nodeset(&mut self, input: Input<'_>) {
         let Self { now, nodeset, wire, sent, asked, .. } = self;
         drain(nodeset, Time::from_micros(*now), input, |action| {
-            if let Action::Send { to, bytes } = action {
+            if let Action::Send { to, bytes, .. } = action {
                 *sent += 1;
                 let datagram = Datagram::decode(bytes).expect("the nodeset speaks in the open");
                 for packet in datagram.packets().filter(|_| to == addr(ALICE)) {
@@ -122,7 +122,7 @@ impl Net {
 
     /// Mallory sends something to a peer.
     pub fn forge(&mut self, n: usize, from: &str, bytes: &[u8]) {
-        self.feed(n, Input::Datagram { from: addr(from), bytes });
+        self.feed(n, Input::Datagram { from: addr(from), at: None, bytes });
     }
 
     pub fn run(&mut self, secs: u64, mut lost: impl FnMut(SocketAddr, SocketAddr, &[u8]) -> bool) {
@@ -139,7 +139,7 @@ impl Net {
             while let Some((&key, _)) = self.wire.first_key_value().filter(|(k, _)| k.0 <= self.now)
             {
                 let (from, to, bytes) = self.wire.remove(&key).expect("it is on its way");
-                let input = Input::Datagram { from, bytes: &bytes };
+                let input = Input::Datagram { from, at: None, bytes: &bytes };
                 let to_peer = self.peers.iter().position(|&(at, ..)| at == to);
                 match to_peer {
                     _ if lost(from, to, &bytes) => {}
@@ -208,8 +208,8 @@ pub fn ask(
     put_header(&mut bytes, 1, 0, 1, 0);
     put_request(&mut bytes, 7, request);
     let mut answer = None;
-    drain(nodeset, now, Input::Datagram { from, bytes: &bytes }, |action| {
-        if let Action::Send { to, bytes } = action
+    drain(nodeset, now, Input::Datagram { from, at: None, bytes: &bytes }, |action| {
+        if let Action::Send { to, bytes, .. } = action
             && to == from
         {
             let datagram = Datagram::decode(bytes).expect("a datagram");

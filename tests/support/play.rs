@@ -169,7 +169,7 @@ impl<'a> World<'a> {
                     one.incarnation += 1;
                     let (bytes, _) = one.init((to.identity.public(), to.incarnation.get()));
                     let from = SocketAddr::new(CROWD[usize::from(port) % CROWD.len()], port);
-                    let input = Input::Datagram { from, bytes: &bytes };
+                    let input = Input::Datagram { from, at: None, bytes: &bytes };
                     self.feed(self.people[n].0, input);
                 }
             }
@@ -182,7 +182,7 @@ impl<'a> World<'a> {
         if addr == NODESET {
             let Self { nodeset, wire, put, astray, now: us, .. } = self;
             drain(nodeset, now, input, |action| {
-                if let Action::Send { to, bytes } = action {
+                if let Action::Send { to, bytes, .. } = action {
                     *astray += if to == STRANGER { bytes.len() } else { 0 };
                     *put += 1;
                     wire.insert((*us + 10_000, *put), (NODESET, to, bytes.to_vec()));
@@ -194,7 +194,7 @@ impl<'a> World<'a> {
         let Some(mut peer) = self.people[who].1.take() else { return };
         let (me, mut over) = (peer.me().id, false);
         drain(&mut peer, now, input, |action| match action {
-            Action::Send { to, bytes } => {
+            Action::Send { to, bytes, .. } => {
                 self.astray += if to == STRANGER { bytes.len() } else { 0 };
                 self.put += 1;
                 self.wire.insert((self.now + 10_000, self.put), (addr, to, bytes.to_vec()));
@@ -251,7 +251,7 @@ impl<'a> World<'a> {
             self.wire.insert((self.now + 5 * SECOND, 0), (*from, *to, bytes.clone()));
             return;
         }
-        self.feed(*to, Input::Datagram { from: *from, bytes });
+        self.feed(*to, Input::Datagram { from: *from, at: None, bytes });
         self.check();
     }
 
@@ -274,7 +274,7 @@ impl<'a> World<'a> {
                 self.wire.first_entry().filter(|entry| entry.key().0 <= self.now)
             {
                 let ((_, put), (from, to, bytes)) = entry.remove_entry();
-                let input = Input::Datagram { from, bytes: &bytes };
+                let input = Input::Datagram { from, at: None, bytes: &bytes };
                 if put == 0 {
                     self.feed(to, input);
                     continue;

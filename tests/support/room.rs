@@ -76,7 +76,7 @@ impl Room {
         let (queue, spare, shown, done) =
             (&mut self.queue, &mut self.spare, &mut self.shown, &mut self.done);
         drain(machine, Time::from_micros(self.now), input, |action| match action {
-            Action::Send { to: dest, bytes } => {
+            Action::Send { to: dest, bytes, .. } => {
                 let mut kept = spare.pop().unwrap_or_default();
                 kept.extend_from_slice(bytes);
                 queue.push(Parcel { from: to, to: dest, bytes: kept });
@@ -95,7 +95,7 @@ impl Room {
             let mut carried = std::mem::take(&mut self.carried);
             for mut parcel in carried.drain(..) {
                 let Parcel { from, to, ref bytes } = parcel;
-                self.input(to, Input::Datagram { from, bytes });
+                self.input(to, Input::Datagram { from, at: None, bytes });
                 parcel.bytes.clear();
                 self.spare.push(parcel.bytes);
             }

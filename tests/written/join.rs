@@ -82,9 +82,9 @@ impl Script {
         }
         let mut heard = Vec::new();
         let now = Time::from_micros(u64::from(self.stamp()));
-        let input = Input::Datagram { from: from.at, bytes };
+        let input = Input::Datagram { from: from.at, at: None, bytes };
         drain(&mut self.nodeset, now, input, |action| {
-            if let Action::Send { to, bytes } = action {
+            if let Action::Send { to, bytes, .. } = action {
                 let stamp = Datagram::decode(bytes).expect("the nodeset speaks well").stamp;
                 heard.push(Heard { to, bytes: bytes.to_vec(), stamp });
             }

@@ -19,13 +19,18 @@ const STRANGER: &str = "192.0.2.66:666";
 fn feed(machine: &mut dyn Machine, ms: u64, bytes: &[u8]) -> (String, Vec<Vec<u8>>) {
     let (before, mut sent) = (machine.blame(), Vec::new());
     let from = addr(STRANGER);
-    drain(machine, Time::from_micros(ms * 1_000), Input::Datagram { from, bytes }, |action| {
-        if let Action::Send { to, bytes } = action
-            && to == from
-        {
-            sent.push(bytes.to_vec());
-        }
-    });
+    drain(
+        machine,
+        Time::from_micros(ms * 1_000),
+        Input::Datagram { from, at: None, bytes },
+        |action| {
+            if let Action::Send { to, bytes, .. } = action
+                && to == from
+            {
+                sent.push(bytes.to_vec());
+            }
+        },
+    );
     let Blame { malformed, unauthenticated, replayed, unknown_call, over_limit } = machine.blame();
     let counts = [
         ("malformed", malformed - before.malformed),

@@ -108,7 +108,7 @@ impl World {
 
     fn act(&mut self, proc: usize, action: Action<'_>) -> bool {
         match action {
-            Action::Send { to, bytes } => self.send(proc, to, bytes),
+            Action::Send { to, bytes, .. } => self.send(proc, to, bytes),
             Action::Show(event) => self.show(proc, &event),
             Action::Exit(exit) => {
                 self.exit(proc, &exit);

@@ -93,7 +93,7 @@ impl World {
             self.trace_line(host, &text);
         }
         let before = self.before_a_replay(proc, hash, &bytes);
-        self.feed(proc, Input::Datagram { from: from.addr(), bytes: &bytes });
+        self.feed(proc, Input::Datagram { from: from.addr(), at: None, bytes: &bytes });
         if let (Some(before), Some(machine)) = (before, &self.procs[proc].machine)
             && machine.digest() != before
         {

@@ -8,7 +8,7 @@ use crate::driver::commands::ask_name;
 use crate::driver::commands::door::Door;
 use crate::driver::commands::plan::Plan;
 use crate::driver::commands::provenance::Provenance;
-use crate::driver::commands::report::Errand;
+use crate::driver::commands::report::{Errand, resolved};
 use crate::driver::commands::stay::Stay;
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
@@ -69,6 +69,8 @@ pub struct Chat {
     pub ignore: Vec<PublicKey>,
     /// Go on listening when the input has ended.
     pub stay: bool,
+    /// Ask the nodeset for as long as it takes.
+    pub wait: bool,
     /// How long leaving waits for what is not delivered.
     pub drain: Duration,
     /// Read standard input.
@@ -114,6 +116,8 @@ pub struct Say {
     pub text: Option<String>,
     /// How long to wait until it is delivered.
     pub drain: Duration,
+    /// Ask the nodeset for as long as it takes.
+    pub wait: bool,
     /// Only failures.
     pub quiet: bool,
     /// Where its values come from, and what was typed.
@@ -141,6 +145,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let words = if options.input { Words::Stdin { stay: options.stay } } else { Words::None };
     let plan = Plan {
         nodeset: options.nodeset.clone(),
+        wait: options.wait,
         door: options.door.clone(),
         ephemeral: options.ephemeral,
         listen: options.listen,
@@ -178,6 +183,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
     }
     let plan = Plan {
         nodeset: Some(options.nodeset.clone()),
+        wait: options.wait,
         door: options.door.clone(),
         ephemeral: options.ephemeral,
         listen: None,
@@ -252,7 +258,13 @@ impl Plan {
         let door = self.door.open(&mut world)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
-            let mut stay = wiped(|| Stay::open(self, name, &door, &keeper, &world))?;
+            let quiet = self.json || self.style.quiet && !self.style.warns;
+            let found = self
+                .nodeset
+                .as_ref()
+                .map(|nodeset| world.signals.by_default(|| resolved(nodeset, self.wait, quiet)));
+            let target = found.transpose()?;
+            let mut stay = wiped(|| Stay::open(self, (name, target), &door, &keeper, &world))?;
             let status = run(&mut world, &mut stay)?;
             if !stay.asks_again() {
                 return Ok(status);

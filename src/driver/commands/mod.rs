@@ -6,6 +6,7 @@ pub(crate) mod chat;
 pub(crate) mod door;
 pub(crate) mod nodeset;
 pub(crate) mod options;
+pub(crate) mod patience;
 pub(crate) mod plan;
 pub(crate) mod presenter;
 pub(crate) mod provenance;

@@ -10,7 +10,7 @@ use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::cannot_bind;
 use crate::driver::front::numbers::counted;
 use crate::driver::net::address::PORT;
-use crate::driver::net::advertise::advertised;
+use crate::driver::net::advertise::{advertised, printed};
 use crate::driver::net::node::{Node, seed};
 use crate::driver::net::socket::Socket;
 use crate::driver::os::clock::{Clock, started};
@@ -76,7 +76,8 @@ pub fn nodeset(options: &Nodeset) -> Result<u8, Failure> {
     let local = socket.local();
     let mut node = registry_node(socket, options.members_max, world.clock)?;
     node.register(world.poll.registry(), NODESET)?;
-    announce(options.advertise.unwrap_or_else(|| advertised(local)), options.quiet)?;
+    let printed = options.advertise.map_or_else(|| advertised(local), |addr| vec![addr]);
+    announce(&printed, options.quiet)?;
     let mut service = Service::new(node, world.clock, options.quiet);
     Ok(run(&mut world, &mut service)?)
 }
@@ -91,15 +92,22 @@ pub(crate) fn registry_node(
     Ok(Node::new(Registry::new(config), socket, clock))
 }
 
-/// The first line is for programs, so it is written at once and whole; the rest is for people.
-fn announce(addr: SocketAddr, quiet: bool) -> Result<(), Failure> {
-    stdio::print(&format!("Listening on: {addr}\n"))?;
+/// One line for each address that others may use, the likeliest first. They are for programs, so they are
+/// written at once and whole; the rest is for people.
+fn announce(addrs: &[SocketAddr], quiet: bool) -> Result<(), Failure> {
+    let addrs: Vec<SocketAddr> = addrs.iter().copied().map(printed).collect();
+    let lines = addrs.iter().map(|addr| format!("Listening on: {addr}\n"));
+    stdio::print(&lines.collect::<String>())?;
     let mut err = io::stderr();
-    if err.is_terminal() && !quiet {
-        let port = addr.port();
+    if let (Some(first), true, false) = (addrs.first(), err.is_terminal(), quiet) {
+        let port = first.port();
         let here = if port == PORT { "localhost".to_owned() } else { format!("localhost:{port}") };
         let chat = |addr: &str| shell::command(["chat", addr]);
-        let _ = writeln!(err, "Others join with:  {}", chat(&addr.to_string()));
+        let mut lead = "Others join with:  ";
+        for addr in &addrs {
+            let _ = writeln!(err, "{lead}{}", chat(&addr.to_string()));
+            lead = "              or:  ";
+        }
         let _ = writeln!(err, "(this computer only: {})", chat(&here));
     }
     Ok(())

@@ -1,14 +1,19 @@
 //! What a machine's exit means, and why a command could not begin: in words, with what to try.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::io::Errno;
 
 use crate::driver::commands::provenance::Provenance;
 use crate::driver::front::numbers::seconds;
 use crate::driver::front::refusal::name_refused;
 use crate::driver::net::address::{Address, PORT};
+use crate::driver::net::target::Target;
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::shell::command;
+use crate::driver::os::shown::shown;
 use crate::machine::wire::VERSION;
 use crate::machine::{Exit, NameProblem};
 
@@ -20,13 +25,17 @@ pub(crate) enum Errand {
     Who,
 }
 
+/// How long a name is looked up that is not found for want of a network.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// What a machine's exit means, when it is a failure.
 pub(crate) fn failed(
     exit: &Exit,
-    nodeset: SocketAddr,
+    (target, unsent): (&Target, &[(SocketAddr, io::Error)]),
     asked: Errand,
     provenance: &Provenance,
 ) -> Option<Failure> {
+    let nodeset = target.first();
     let serve = || match (nodeset.port(), nodeset.is_ipv4()) {
         (PORT, _) => command(["nodeset"]),
         (port, true) => command(["nodeset", "--listen", &format!("0.0.0.0:{port}")]),
@@ -35,16 +44,22 @@ pub(crate) fn failed(
     let unreachable = |what| Failure::new(status::NO_NODESET, "no_nodeset", what);
     Some(match exit {
         Exit::Left { .. } => return None,
-        Exit::NoNodeset { tries, waited } => unreachable(format!(
-            "no nodeset answered at {nodeset} ({tries} tries in {})",
-            seconds(*waited)
-        ))
-        .hint(format!("start one there:  {}", serve()))
-        .hint("or check the address and UDP firewall"),
+        Exit::NoNodeset { waited } => match cause(target, unsent) {
+            Some(why) => unreachable(format!(
+                "cannot send to {target}: {why} (asked for {})",
+                seconds(*waited)
+            )),
+            None => unreachable(format!(
+                "no nodeset answered at {target} (asked for {})",
+                seconds(*waited)
+            ))
+            .hint(format!("start one there:  {}", serve()))
+            .hint("or check the address and UDP firewall"),
+        },
         Exit::NobodyListens => {
-            let what = format!("nothing is listening at {nodeset} (connection refused)");
+            let what = format!("nothing is listening at {target} (connection refused)");
             // Who mistyped an address would start one here, and wait there.
-            if nodeset.ip().is_loopback() {
+            if target.addrs.iter().all(|addr| addr.ip().is_loopback()) {
                 unreachable(what).hint(format!("try: {}", serve()))
             } else {
                 unreachable(what)
@@ -90,14 +105,46 @@ pub(crate) fn failed(
     })
 }
 
-/// The address of a nodeset, looked up.
-pub(crate) fn resolved(address: &Address) -> Result<SocketAddr, Failure> {
-    address.resolve().map_err(|error| {
-        log::debug!("{}: {error}", address.host());
-        let what = format!("cannot resolve '{}'", address.host());
-        Failure::new(status::NO_NODESET, "unresolved", what)
-            .hint("check how it is written, or name the address itself")
+/// Why nothing can be sent to any address of a nodeset, as the system says; `None` when something was.
+pub(crate) fn cause(target: &Target, unsent: &[(SocketAddr, io::Error)]) -> Option<String> {
+    let of = |addr: &SocketAddr| unsent.iter().find(|(there, _)| there == addr);
+    let errors: Option<Vec<_>> = target.addrs.iter().map(of).collect();
+    let (_, error) = *errors?.first()?;
+    Some(match Errno::from_io_error(error) {
+        Some(Errno::NETUNREACH) => "the network is unreachable".to_owned(),
+        Some(Errno::HOSTUNREACH) => "there is no way to that computer".to_owned(),
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "not permitted (a firewall on this computer?)".to_owned()
+        }
+        _ => error.to_string(),
     })
+}
+
+/// The addresses of a nodeset, looked up. What is not found for want of a network is looked up again for
+/// a while, or for ever.
+pub(crate) fn resolved(address: &Address, wait: bool, quiet: bool) -> Result<Target, Failure> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let error = match Target::named(address) {
+            Ok(target) => return Ok(target),
+            Err(error) => error.to_string(),
+        };
+        let why = error.rsplit(": ").next().unwrap_or_default();
+        // What there is no name for, the system says otherwise.
+        let passes = ["Temporary", "Try again"].iter().any(|word| error.contains(word));
+        if !wait && (!passes || waited >= PATIENCE) {
+            let what = format!("cannot resolve '{}': {}", address.host(), shown(why));
+            let failure = Failure::new(status::NO_NODESET, "unresolved", what);
+            return Err(failure.hint("check how it is written, or name the address itself"));
+        }
+        if !quiet && !waited.is_zero() {
+            let _ =
+                writeln!(io::stderr(), "* still looking for {}: {}", address.host(), shown(why));
+        }
+        let pause = waited.clamp(Duration::from_secs(1), Duration::from_secs(30));
+        std::thread::sleep(pause);
+        waited += pause;
+    }
 }
 
 /// Why a socket could not be bound.
@@ -123,24 +170,23 @@ pub(crate) fn cannot_bind(listen: SocketAddr, error: &io::Error, hints: &[&str])
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::machine::Name;
 
     #[test]
     fn failures_say_what_and_what_to_try() {
-        let nodeset = "192.168.1.20:7420".parse().unwrap();
         let again = ["--room", "it's", "--plain"].map(str::to_owned).to_vec();
         let asked = Provenance { again, ..Provenance::default() };
-        let text_at =
-            |nodeset, exit| failed(&exit, nodeset, Errand::Chat, &asked).unwrap().text(false);
-        let text = |exit| text_at(nodeset, exit);
+        let target = |at: &str| Target::named(&at.parse().unwrap()).unwrap();
+        let failed_at =
+            |at, exit, unsent: &[_]| failed(&exit, (&target(at), unsent), Errand::Chat, &asked);
+        let failed = |exit, unsent: &[_]| failed_at("192.168.1.20:7420", exit, unsent);
+        let text = |exit| failed(exit, &[]).unwrap().text(false);
         let program = command::<&str>([]);
         assert_eq!(
-            text(Exit::NoNodeset { tries: 5, waited: Duration::from_millis(3010) }),
+            text(Exit::NoNodeset { waited: Duration::from_millis(15_010) }),
             format!(
-                "error: no nodeset answered at 192.168.1.20:7420 (5 tries in 3 s)\n  \
+                "error: no nodeset answered at 192.168.1.20:7420 (asked for 15 s)\n  \
                  start one there:  {program} nodeset\n  or check the address and UDP firewall\n"
             )
         );
@@ -159,15 +205,28 @@ mod tests {
                  try: {program} chat 192.168.1.20:7420 --room 'it'\\''s' --plain -n alice2\n"
             )
         );
-        assert_eq!(failed(&Exit::Left { undelivered: 2 }, nodeset, Errand::Chat, &asked), None);
+        assert_eq!(failed(Exit::Left { undelivered: 2 }, &[]), None);
         // The one that is started there is the one that was asked.
         for (at, listen) in [
             ("127.0.0.1:9555", "nodeset --listen 0.0.0.0:9555\n"),
             ("[::1]:9555", "nodeset --listen [::]:9555\n"),
             ("[::1]:7420", "nodeset\n"),
         ] {
-            let text = text_at(at.parse().unwrap(), Exit::NobodyListens);
+            let text = failed_at(at, Exit::NobodyListens, &[]).unwrap().text(false);
             assert!(text.contains(&format!("try: {program} {listen}")), "{text}");
+        }
+        // Where nothing could be sent, no nodeset and no other computer is to blame.
+        let there = target("192.168.1.20:7420").first();
+        for (errno, why) in [
+            (Errno::NETUNREACH, "the network is unreachable"),
+            (Errno::PERM, "not permitted (a firewall on this computer?)"),
+        ] {
+            let unsent = [(there, io::Error::from_raw_os_error(errno.raw_os_error()))];
+            let exit = Exit::NoNodeset { waited: Duration::from_secs(15) };
+            assert_eq!(
+                failed(exit, &unsent).unwrap().text(false),
+                format!("error: cannot send to 192.168.1.20:7420: {why} (asked for 15 s)\n")
+            );
         }
     }
 }

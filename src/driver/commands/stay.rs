@@ -1,15 +1,16 @@
 //! One stay in a room: the machines, who is in front of them, and how it ends.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
 use rustix::io::Errno;
 
 use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
+use crate::driver::commands::patience::Asking;
 use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
-use crate::driver::commands::report::{Errand, failed, resolved};
+use crate::driver::commands::report::{Errand, failed};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
@@ -19,8 +20,10 @@ use crate::driver::front::wording;
 use crate::driver::net::advertise;
 use crate::driver::net::node::{Node, seed};
 use crate::driver::net::probe::Probe;
+use crate::driver::net::target::{Lookup, Target};
+use crate::driver::net::watch::Watch;
 use crate::driver::os::clock::Clock;
-use crate::driver::os::event_loop::{NODESET, PEER, PROBE, Program, World};
+use crate::driver::os::event_loop::{ADDRESSES, LOOKUP, NODESET, PEER, PROBE, Program, World};
 use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
 use crate::driver::os::identity::Keeper;
 use crate::driver::os::signals::{self, Signal};
@@ -36,11 +39,15 @@ const FLUSH_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Stay<'a> {
     plan: &'a Plan,
     clock: Clock,
-    nodeset: SocketAddr,
+    target: Target,
     peer: Node<Peer>,
     /// The nodeset of a room that this process opened.
     registry: Option<Node<Registry>>,
-    probe: Option<Probe>,
+    probe: Probe,
+    watch: Watch,
+    lookup: Lookup,
+    /// What is said while no nodeset answers.
+    asking: Option<Asking>,
     presenter: Presenter,
     /// There was a terminal to lose when we started.
     has_terminal: bool,
@@ -64,51 +71,56 @@ impl<'a> Stay<'a> {
     /// Binds, registers, and makes the first move.
     pub(crate) fn open(
         plan: &'a Plan,
-        name: Name,
+        (name, given): (Name, Option<Target>),
         (room, secret): &(Room, Option<Secret>),
         keeper: &Keeper,
         world: &World,
     ) -> Result<Self, Failure> {
-        let given = plan.nodeset.as_ref().map(resolved).transpose()?;
         let (socket, opened) = plan.sockets()?;
         let events = world.poll.registry();
         let mut registry =
             opened.map(|socket| registry_node(socket, MEMBERS_MAX, world.clock)).transpose()?;
-        let opened = registry.as_ref().map(|node| advertise::advertised(node.local()));
+        let opened = registry.as_ref().map(|node| Target::own(node.local()));
         if let Some(node) = &mut registry {
             node.register(events, NODESET)?;
         }
-        // Through the address that others use, so that the nodeset sees us where others reach us.
-        let nodeset = given.or(opened).unwrap_or(EVERYWHERE);
+        let invited = opened.as_ref().map(Target::first).map(advertise::printed);
+        let target = given.or(opened).unwrap_or_else(|| Target::own(EVERYWHERE));
         let trusted = Trusted::load(keeper.folder())?;
         let (identity, incarnation) = (keeper.identity().clone(), keeper.next_incarnation()?);
-        let config = PeerConfig {
-            addrs: advertise::own(socket.local()),
+        let mut config = PeerConfig {
+            addrs: advertise::own(socket.local(), target.first()),
             drain: plan.drain,
             once: plan.asked == Errand::Send,
             pins: trusted.pins(),
-            ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, nodeset)
+            nodesets: target.addrs.clone(),
+            ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, target.first())
         };
+        config.patience = config.patience.filter(|_| !plan.wait);
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
         let chatlog = plan.chatlog(room)?;
         let mut presenter =
             Presenter::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), trusted);
-        if let Some(addr) = opened {
+        if let Some(addr) = invited {
             let invitation = Invitation::new(addr, room, secret.as_ref());
             presenter.seat.note(&Note::Opened(invitation));
         }
-        let probe = match opened {
-            Some(_) => None,
-            None => Probe::send(nodeset, events, PROBE).ok(),
+        let probe = match invited {
+            Some(_) => Probe::default(),
+            None => Probe::send(&target.addrs, events, PROBE),
         };
+        let lookup = Lookup::new(&target, Arc::clone(&world.waker));
         let mut stay = Stay {
             plan,
             clock: world.clock,
-            nodeset,
+            target,
             peer,
             registry,
             probe,
+            watch: Watch::new(world.clock.now(), events, ADDRESSES),
+            lookup,
+            asking: Some(Asking::new(world.clock.now())),
             presenter,
             has_terminal: world.has_terminal,
             warned: false,
@@ -176,6 +188,41 @@ impl<'a> Stay<'a> {
             && !self.presenter.leaving
             && self.signal.is_none()
             && self.end.is_none()
+    }
+
+    /// Reads this computer's addresses again, when it is time to.
+    fn look_at_ourselves(&mut self) {
+        if !self.watch.turn(self.clock.now(), self.peer.failed_sends()) {
+            return;
+        }
+        if let Some(registry) = &self.registry {
+            let own = Target::own(registry.local());
+            if own.addrs != self.target.addrs {
+                self.target = own;
+                let addrs = self.target.addrs.clone();
+                self.feed(Input::Nodesets(&addrs));
+            }
+        }
+        let addrs = advertise::own(self.peer.local(), self.target.first());
+        self.feed(Input::Addresses(&addrs));
+    }
+
+    /// Looks a silent nodeset up again, and says that it is still asked.
+    fn ask_for_the_nodeset(&mut self) {
+        if self.presenter.ready {
+            (self.probe, self.asking) = (Probe::default(), None);
+        }
+        let now = self.clock.now();
+        if let Some(found) = self.lookup.turn(now, self.peer.machine().hears_nodeset()) {
+            self.feed(Input::Nodesets(&found));
+            self.target.addrs = found;
+        }
+        let Self { asking, target, peer, presenter, .. } = self;
+        let ended = presenter.leaving || presenter.exit.is_some();
+        let asking = asking.as_mut().filter(|_| !ended);
+        if let Some(what) = asking.and_then(|asking| asking.due(now, target, peer.unsent())) {
+            presenter.seat.note(&Note::Remark(what));
+        }
     }
 
     /// Whether another line may be read: what was said before has to go somewhere first.
@@ -264,8 +311,8 @@ impl<'a> Stay<'a> {
             return Some(Failure { hints: Vec::new(), ..name_refused(problem) });
         }
         let Exit::Left { undelivered } = exit else {
-            let provenance = &self.plan.provenance;
-            let failed = failed(exit, self.nodeset, self.plan.asked, provenance);
+            let (to, provenance) = ((&self.target, self.peer.unsent()), &self.plan.provenance);
+            let failed = failed(exit, to, self.plan.asked, provenance);
             return failed.map(|failure| provenance.explain(failure));
         };
         if let Some(error) = self.broken {
@@ -311,10 +358,13 @@ impl Program for Stay<'_> {
             PEER => self.peer.note_readable(),
             NODESET => self.registry.iter_mut().for_each(Node::note_readable),
             PROBE => {
-                if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
+                for addr in self.probe.refused() {
                     self.feed(Input::Unreachable(addr));
                 }
             }
+            // What was looked up is taken in the next turn.
+            LOOKUP => {}
+            ADDRESSES => self.watch.note_ready(self.clock.now()),
             _ => self.presenter.seat.note_ready(event),
         }
     }
@@ -353,9 +403,8 @@ impl Program for Stay<'_> {
                 false
             });
         }
-        if self.presenter.ready {
-            self.probe = None;
-        }
+        self.look_at_ourselves();
+        self.ask_for_the_nodeset();
         self.presenter.seat.turn(self.peer.machine());
         self.listen();
         self.presenter.seat.flush();
@@ -375,7 +424,12 @@ impl Program for Stay<'_> {
     fn wake(&self) -> Option<Time> {
         let registry = self.registry.as_ref().and_then(Node::wake);
         let end = self.end.as_ref().and_then(|end| end.by);
-        [self.peer.wake(), registry, end, self.presenter.seat.wake()].into_iter().flatten().min()
+        let ended = self.presenter.leaving || self.presenter.exit.is_some();
+        let asking = self.asking.as_ref().filter(|_| !ended).map(Asking::wake);
+        let lookup = self.lookup.wake();
+        let all = [self.peer.wake(), registry, end, self.presenter.seat.wake(), asking, lookup];
+        let all = all.into_iter().chain([Some(self.watch.wake())]);
+        all.flatten().min()
     }
 
     fn status(&self) -> Option<u8> {

@@ -1,8 +1,12 @@
 //! `chatrpc who`: asks a nodeset who is there, without joining.
 
+use std::io::{self, Write};
+use std::sync::Arc;
+
 use mio::event::Event;
 
 use crate::driver::commands::door::Door;
+use crate::driver::commands::patience::Asking;
 use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::{Errand, failed, resolved};
 use crate::driver::front::format::Paper;
@@ -13,7 +17,8 @@ use crate::driver::net::address::Address;
 use crate::driver::net::node::{Node, Told, seed};
 use crate::driver::net::probe::Probe;
 use crate::driver::net::socket::Socket;
-use crate::driver::os::clock::started;
+use crate::driver::net::target::{Lookup, Target};
+use crate::driver::os::clock::{Clock, started};
 use crate::driver::os::event_loop::{PEER, PROBE, Program, World, run};
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::identity::leave_no_core;
@@ -32,6 +37,10 @@ pub struct Who {
     pub json: bool,
     /// Where its values come from, and what was typed.
     pub provenance: Provenance,
+    /// Ask for as long as it takes.
+    pub wait: bool,
+    /// Only what was asked for.
+    pub quiet: bool,
 }
 
 /// Prints who is there.
@@ -75,26 +84,46 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     leave_no_core();
     let mut world = World::new(&[Signal::Interrupt, Signal::Terminate, Signal::Hangup])?;
     let (room, _) = options.door.open(&mut world)?;
-    let nodeset = resolved(&options.nodeset)?;
-    let socket = Socket::bind_towards(nodeset)?;
+    let quiet = options.quiet || options.json;
+    let found = world.signals.by_default(|| resolved(&options.nodeset, options.wait, quiet));
+    let target = found?;
+    let socket = Socket::bind_towards(&target.addrs)?;
     let open = room.is_open();
-    let config = ListingConfig::new(seed()?, started(), room, nodeset);
+    let mut config = ListingConfig::new(seed()?, started(), room, target.first());
+    config.nodesets.clone_from(&target.addrs);
+    config.patience = config.patience.filter(|_| !options.wait);
     let mut node = Node::new(Listing::new(config), socket, world.clock);
     node.register(world.poll.registry(), PEER)?;
-    let probe = Probe::send(nodeset, world.poll.registry(), PROBE).ok();
-    let mut query = Query { node, probe, people: Vec::new(), exit: None };
+    let probe = Probe::send(&target.addrs, world.poll.registry(), PROBE);
+    let lookup = Lookup::new(&target, Arc::clone(&world.waker));
+    let asking = Some(Asking::new(world.clock.now())).filter(|_| !quiet);
+    let (clock, people, exit) = (world.clock, Vec::new(), None);
+    let mut query = Query { node, probe, target, lookup, asking, clock, people, exit };
     query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
     run(&mut world, &mut query)?;
-    let failure =
-        query.exit.and_then(|exit| failed(&exit, nodeset, Errand::Who, &options.provenance));
+    let Query { node, target, exit, .. } = &query;
+    let to = (target, node.unsent());
+    let failure = exit.as_ref().and_then(|exit| failed(exit, to, Errand::Who, &options.provenance));
     failure.map_or(Ok((query.people, open)), Err)
 }
 
 struct Query {
     node: Node<Listing>,
-    probe: Option<Probe>,
+    probe: Probe,
+    target: Target,
+    lookup: Lookup,
+    /// What is said while nobody answers.
+    asking: Option<Asking>,
+    clock: Clock,
     people: Vec<Listed>,
     exit: Option<Exit>,
+}
+
+impl Query {
+    fn feed(&mut self, input: Input<'_>) {
+        let Self { node, people, exit, .. } = self;
+        node.feed(input, |told| note(told, people, exit));
+    }
 }
 
 /// Nothing of it is ever too much.
@@ -109,11 +138,15 @@ fn note(told: Told<'_>, people: &mut Vec<Listed>, exit: &mut Option<Exit>) -> bo
 
 impl Program for Query {
     fn note_ready(&mut self, event: &Event) {
-        if event.token() == PEER {
-            self.node.note_readable();
-        } else if let Some(addr) = self.probe.as_ref().and_then(Probe::refused) {
-            let Self { node, people, exit, .. } = self;
-            node.feed(Input::Unreachable(addr), |told| note(told, people, exit));
+        match event.token() {
+            PEER => self.node.note_readable(),
+            PROBE => {
+                for addr in self.probe.refused() {
+                    self.feed(Input::Unreachable(addr));
+                }
+            }
+            // What was looked up is taken in the next turn.
+            _ => {}
         }
     }
 
@@ -125,6 +158,17 @@ impl Program for Query {
     fn turn(&mut self) {
         let Self { node, people, exit, .. } = self;
         node.turn(|told| note(told, people, exit));
+        let now = self.clock.now();
+        let hears = self.node.machine().hears_nodeset();
+        if let Some(found) = self.lookup.turn(now, hears) {
+            self.feed(Input::Nodesets(&found));
+            self.target.addrs = found;
+        }
+        let Self { asking, target, node, .. } = self;
+        let said = asking.as_mut().and_then(|asking| asking.due(now, target, node.unsent()));
+        if let Some(what) = said {
+            let _ = writeln!(io::stderr(), "* {what}");
+        }
     }
 
     fn has_work(&self) -> bool {
@@ -132,7 +176,8 @@ impl Program for Query {
     }
 
     fn wake(&self) -> Option<Time> {
-        self.node.wake()
+        let asking = self.asking.as_ref().map(Asking::wake);
+        [self.node.wake(), self.lookup.wake(), asking].into_iter().flatten().min()
     }
 
     fn status(&self) -> Option<u8> {

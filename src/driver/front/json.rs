@@ -242,6 +242,9 @@ impl Format for Json {
                 status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
             }
             Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),
+            Event::Twins { who, ours } => {
+                status(paper, "twins", json!({ "who": Who::from(who), "ours": ours }));
+            }
             Event::Nodeset(Health::Silent) => status(paper, "nodeset_silent", json!({})),
             Event::Nodeset(Health::Online) => status(paper, "nodeset_back", json!({})),
             Event::Alike { one, like, others } => {

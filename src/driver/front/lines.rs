@@ -123,6 +123,10 @@ impl Format for Lines {
             Event::Elsewhere { count } => {
                 paper.remark(format_args!("* {}", wording::elsewhere(*count)));
             }
+            Event::Twins { who, ours } => {
+                let line = wording::twins(&company.label(who), *ours);
+                paper.remark(format_args!("* {line}"));
+            }
             Event::Message { .. } if self.style.deaf => {}
             Event::Message { from, text, action, private, .. } => {
                 let (label, text) = (company.label(from), text.as_str());

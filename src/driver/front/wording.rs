@@ -52,6 +52,15 @@ pub(crate) fn elsewhere(count: u8) -> String {
     )
 }
 
+/// Two programs are one process to everybody.
+pub(crate) fn twins(label: &str, ours: bool) -> String {
+    let who = if ours { "this program" } else { label };
+    format!(
+        "{who} runs twice as one and the same, as from a copied home: \
+         what is for one may reach the other; start one of the two again"
+    )
+}
+
 /// Nobody is in a room that was asked about.
 pub(crate) const fn nobody(open: bool) -> &'static str {
     if open { "nobody is here" } else { "nobody with this secret is here" }

@@ -2,8 +2,9 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use crate::driver::os::shown::shown;
 
@@ -23,17 +24,28 @@ impl Address {
         Self { host: "localhost".to_owned(), port: PORT }
     }
 
-    /// Looks the host up. A name that has both kinds of addresses means its IPv4 one: on the small
+    /// Looks the host up: all its addresses, of both families in turn. IPv4 comes first: on the small
     /// networks this is made for, that is the one that works.
     ///
     /// # Errors
     ///
     /// When the resolver fails or knows no address.
-    pub fn resolve(&self) -> io::Result<SocketAddr> {
-        let found: Vec<SocketAddr> =
-            (self.host.as_str(), self.port).to_socket_addrs()?.map(canonical).collect();
-        let v4 = found.iter().find(|addr| addr.is_ipv4());
-        v4.or(found.first()).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        let found = (self.host.as_str(), self.port).to_socket_addrs()?.map(canonical);
+        let (mut v4, mut v6): (VecDeque<_>, VecDeque<_>) = found.partition(SocketAddr::is_ipv4);
+        let mut all = Vec::new();
+        while let Some(next) = v4.pop_front().or_else(|| v6.pop_front()) {
+            if !all.contains(&next) {
+                all.push(next);
+            }
+            core::mem::swap(&mut v4, &mut v6);
+        }
+        if all.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(all) }
+    }
+
+    /// Whether it is an address already, so that nobody has to be asked for it.
+    pub(crate) fn is_number(&self) -> bool {
+        self.host.parse::<Ipv4Addr>().is_ok() || ipv6(&self.host).is_some()
     }
 
     /// The host, as it was written.
@@ -173,9 +185,15 @@ mod tests {
     #[test]
     fn numbers_are_resolved_without_asking_anybody() {
         let resolve = |text: &str| text.parse::<Address>().unwrap().resolve().unwrap();
-        assert_eq!(resolve("127.0.0.1:5"), "127.0.0.1:5".parse().unwrap());
-        assert_eq!(resolve("[::1]:5"), "[::1]:5".parse().unwrap());
-        assert_eq!(resolve("[::ffff:10.1.2.3]:5"), "10.1.2.3:5".parse().unwrap());
+        let one = |text: &str| vec![text.parse::<SocketAddr>().unwrap()];
+        assert_eq!(resolve("127.0.0.1:5"), one("127.0.0.1:5"));
+        assert_eq!(resolve("[::1]:5"), one("[::1]:5"));
+        assert_eq!(resolve("[::ffff:10.1.2.3]:5"), one("10.1.2.3:5"));
+        for (text, number) in
+            [("10.0.0.1", true), ("[::1]:5", true), ("fe80::1%3", true), ("ship", false)]
+        {
+            assert_eq!(text.parse::<Address>().unwrap().is_number(), number, "{text}");
+        }
     }
 
     #[test]

@@ -5,3 +5,7 @@ pub(crate) mod advertise;
 pub(crate) mod node;
 pub(crate) mod probe;
 pub(crate) mod socket;
+pub(crate) mod target;
+pub(crate) mod watch;
+#[cfg_attr(not(any(target_os = "linux", target_vendor = "apple")), path = "way_less.rs")]
+mod way;

@@ -99,8 +99,8 @@ impl<M: Machine> Node<M> {
     pub(crate) fn turn(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) {
         if self.socket.readable() || self.due() {
             let Self { owned, socket, buffer, clock, full, .. } = self;
-            socket.receive(buffer, |socket, from, bytes| {
-                let input = Input::Datagram { from, bytes };
+            socket.receive(buffer, |socket, (from, at), bytes| {
+                let input = Input::Datagram { from, at, bytes };
                 let too_much = owned.turn(socket, clock.now(), input, &mut tell);
                 if too_much && !core::mem::replace(full, true) {
                     owned.turn(socket, clock.now(), Input::Full(true), &mut tell);
@@ -142,6 +142,16 @@ impl<M: Machine> Node<M> {
 
     pub(crate) const fn machine(&self) -> &M {
         &self.owned.machine
+    }
+
+    /// How many sends and receives have failed so far.
+    pub(crate) const fn failed_sends(&self) -> u64 {
+        self.socket.trouble().failed
+    }
+
+    /// Where nothing could be sent to, and why.
+    pub(crate) fn unsent(&self) -> &[(SocketAddr, io::Error)] {
+        self.socket.unsent()
     }
 
     pub(crate) const fn local(&self) -> SocketAddr {
@@ -194,7 +204,7 @@ impl<M: Machine> Owned<M> {
             return full;
         }
         let drained = drain(&mut self.machine, now, input, |action| match action {
-            Action::Send { to, bytes } => socket.send(to, bytes),
+            Action::Send { to, source, bytes } => socket.send(to, source, bytes),
             Action::Show(event) => full |= tell(Told::Event(event)),
             Action::Exit(exit) => {
                 *exited = true;

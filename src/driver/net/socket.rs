@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::driver::net::address::{canonical, mapped};
+use crate::driver::net::way::{self, Told};
 use crate::machine::wire::DATAGRAM_MAX;
 
 /// The size of the socket's buffers. The usual default holds 166 datagrams of 200 bytes: a room of
@@ -23,6 +24,9 @@ const BATCH_MAX: usize = 256;
 /// How many errors in a row end a turn of reading.
 const ERRORS_MAX: usize = 16;
 
+/// Of how many addresses it is remembered that nothing could be sent there.
+const UNSENT_MAX: usize = 16;
+
 /// A bound socket, and what is known of its readiness.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -30,9 +34,12 @@ pub(crate) struct Socket {
     local: SocketAddr,
     v6: bool,
     readable: bool,
+    told: Told,
     trouble: Trouble,
     /// What the system said last of what failed.
     failure: Option<io::Error>,
+    /// Where nothing could be sent to, the last time it was tried, and why.
+    unsent: Vec<(SocketAddr, io::Error)>,
 }
 
 /// What went wrong at a socket, counted.
@@ -66,21 +73,26 @@ impl Socket {
         let socket = StdSocket::from(bound);
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
+        if let Err(error) = way::watch(&socket, local.is_ipv6()) {
+            debug!("where datagrams were sent to stays untold: {error}");
+        }
         Ok(Self {
             inner: mio::net::UdpSocket::from_std(socket),
             local: canonical(local),
             v6: local.is_ipv6(),
             readable: false,
+            told: Told::default(),
             trouble: Trouble::default(),
             failure: None,
+            unsent: Vec::new(),
         })
     }
 
     /// Binds any port, to talk to somebody.
-    pub(crate) fn bind_towards(other: SocketAddr) -> io::Result<Self> {
-        let any: IpAddr = match other {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    pub(crate) fn bind_towards(others: &[SocketAddr]) -> io::Result<Self> {
+        let any: IpAddr = match others.iter().all(SocketAddr::is_ipv4) {
+            true => Ipv4Addr::UNSPECIFIED.into(),
+            false => Ipv6Addr::UNSPECIFIED.into(),
         };
         Self::bind(SocketAddr::new(any, 0))
     }
@@ -104,19 +116,20 @@ impl Socket {
         self.readable
     }
 
-    /// Hands every datagram that waits to `take`, up to a budget.
+    /// Hands every datagram that waits to `take`, up to a budget, with where it came from and to which of our
+    /// addresses.
     pub(crate) fn receive(
         &mut self,
         buffer: &mut Buffer,
-        mut take: impl FnMut(&mut Self, SocketAddr, &[u8]),
+        mut take: impl FnMut(&mut Self, (SocketAddr, Option<IpAddr>), &[u8]),
     ) {
         let mut errors = 0;
         for _ in 0..BATCH_MAX {
-            match self.inner.recv_from(buffer) {
-                Ok((len, from)) => {
+            match way::receive(&self.inner, buffer, &mut self.told) {
+                Ok((len, from, at)) => {
                     let from = canonical(from);
                     trace!("{len} bytes from {from}");
-                    take(self, from, &buffer[..len]);
+                    take(self, (from, at), &buffer[..len]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.readable = false;
@@ -135,18 +148,30 @@ impl Socket {
         self.readable = true;
     }
 
-    /// Sends a datagram, or loses it.
-    pub(crate) fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
+    /// Sends a datagram, or loses it. `source` is the address of ours that it leaves from, if it still is
+    /// one.
+    pub(crate) fn send(&mut self, to: SocketAddr, source: Option<IpAddr>, bytes: &[u8]) {
         trace!("{} bytes to {to}", bytes.len());
         let target = if self.v6 { mapped(to) } else { to };
-        match self.inner.send_to(bytes, target) {
-            Ok(_) => {}
+        // A socket that is bound to one address has no other.
+        let source = source.filter(|_| self.local.ip().is_unspecified());
+        let sent = source.map(|source| way::send(&self.inner, target, source, bytes));
+        let sent = sent.filter(|sent| !sent.as_ref().is_err_and(is_not_ours));
+        match sent.unwrap_or_else(|| self.inner.send_to(bytes, target).map(drop)) {
+            Ok(()) => self.unsent.retain(|(there, _)| *there != to),
             Err(error) if is_full(&error) => {
                 trace!("no room for a datagram to {to}");
                 self.trouble.lost += 1;
             }
             Err(error) => {
                 trace!("cannot send to {to}: {error}");
+                self.unsent.retain(|(there, _)| *there != to);
+                if self.unsent.len() == UNSENT_MAX {
+                    self.unsent.remove(0);
+                }
+                self.unsent.extend(
+                    error.raw_os_error().map(|code| (to, io::Error::from_raw_os_error(code))),
+                );
                 self.fail(error);
             }
         }
@@ -155,6 +180,11 @@ impl Socket {
     fn fail(&mut self, error: io::Error) {
         self.trouble.failed += 1;
         self.failure = Some(error);
+    }
+
+    /// Where nothing could be sent to, and why.
+    pub(crate) fn unsent(&self) -> &[(SocketAddr, io::Error)] {
+        &self.unsent
     }
 
     /// What went wrong so far.
@@ -191,6 +221,15 @@ fn lacks_ipv6(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
+/// The address that it was to leave from is no address of ours any more, or leads nowhere.
+fn is_not_ours(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    [Errno::INVAL, Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::NODEV]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error())
@@ -206,7 +245,7 @@ mod tests {
         let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
         while seen.len() < count {
             assert!(std::time::Instant::now() < end, "only {} of {count} arrived", seen.len());
-            socket.receive(&mut buffer, |_, from, bytes| seen.push((from, bytes.to_vec())));
+            socket.receive(&mut buffer, |_, (from, _), bytes| seen.push((from, bytes.to_vec())));
         }
         seen
     }
@@ -217,17 +256,48 @@ mod tests {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let any_addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
 
-        v4.send(any_addr, b"there");
+        v4.send(any_addr, None, b"there");
         assert_eq!(arrived(&mut any, 1), [(v4.local(), b"there".to_vec())]);
-        any.send(v4.local(), b"back");
+        any.send(v4.local(), None, b"back");
         assert_eq!(arrived(&mut v4, 1), [(any_addr, b"back".to_vec())]);
+    }
+
+    #[test]
+    fn who_is_asked_at_one_address_answers_from_it() {
+        for any in ["[::]:0", "0.0.0.0:0"] {
+            let mut any = Socket::bind(any.parse().unwrap()).unwrap();
+            let mut asks = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let second = SocketAddr::new(Ipv4Addr::new(127, 0, 1, 1).into(), any.local().port());
+            asks.send(second, None, b"who are you");
+            let (mut buffer, mut at) = ([0; DATAGRAM_MAX + 1], None);
+            while at.is_none() {
+                any.receive(&mut buffer, |any, (from, to), _| {
+                    at = to;
+                    any.send(from, to, b"who was asked");
+                });
+            }
+            assert_eq!(at, Some(second.ip()));
+            assert_eq!(arrived(&mut asks, 1), [(second, b"who was asked".to_vec())]);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_ours_no_more_is_left_out() {
+        let mut any = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        for gone in ["192.0.2.9", "2001:db8::9"] {
+            any.send(v4.local(), Some(gone.parse().unwrap()), b"from elsewhere");
+            let from = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
+            assert_eq!(arrived(&mut v4, 1), [(from, b"from elsewhere".to_vec())]);
+        }
+        assert_eq!(any.trouble(), Trouble::default());
     }
 
     #[test]
     fn a_datagram_over_the_limit_is_seen_to_be_over_it() {
         let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        b.send(a.local(), &[7; DATAGRAM_MAX + 900]);
+        b.send(a.local(), None, &[7; DATAGRAM_MAX + 900]);
         assert_eq!(arrived(&mut a, 1)[0].1.len(), DATAGRAM_MAX + 1);
     }
 
@@ -236,7 +306,7 @@ mod tests {
         let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         for n in 0..300u16 {
-            b.send(a.local(), &n.to_be_bytes());
+            b.send(a.local(), None, &n.to_be_bytes());
         }
         let mut buffer = [0; DATAGRAM_MAX + 1];
         let mut seen = 0;
@@ -251,9 +321,10 @@ mod tests {
     #[test]
     fn errors_are_survived() {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        v4.send("[::1]:9".parse().unwrap(), b"an IPv6 address on an IPv4 socket");
+        v4.send("[::1]:9".parse().unwrap(), None, b"an IPv6 address on an IPv4 socket");
         assert_eq!(v4.trouble(), Trouble { lost: 0, failed: 1 });
-        v4.send(v4.local(), b"still works");
+        assert_eq!(v4.unsent().len(), 1);
+        v4.send(v4.local(), None, b"still works");
         assert_eq!(arrived(&mut v4, 1).len(), 1);
     }
 

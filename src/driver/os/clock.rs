@@ -54,7 +54,21 @@ pub(crate) fn unix_ms() -> u64 {
 
 /// The incarnation of a process that starts now.
 pub(crate) fn started() -> Incarnation {
-    Incarnation::at(unix_ms())
+    Incarnation::at(incarnation(unix_ms(), luck()))
+}
+
+/// How many of the lowest bits of an incarnation are drawn: two processes that start in one millisecond, by
+/// whatever clocks, are two.
+pub(crate) const LUCK_BITS: u32 = 20;
+
+/// The number of a process that starts in that millisecond, with that luck.
+pub(crate) fn incarnation(unix_ms: u64, luck: u32) -> u64 {
+    unix_ms.min(u64::MAX >> LUCK_BITS) << LUCK_BITS | u64::from(luck) & ((1 << LUCK_BITS) - 1)
+}
+
+/// A draw. Without entropy there is none, and nothing else in this program works either.
+pub(crate) fn luck() -> u32 {
+    getrandom::u32().unwrap_or(0)
 }
 
 /// The wall clock as RFC 3339 in UTC with milliseconds: `2026-10-23T09:12:00.123Z`.

@@ -12,10 +12,11 @@
 //! Nothing in a turn blocks: not a terminal that stands still, not a full pipe, not a socket.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 
 use crate::driver::os::clock::Clock;
 use crate::driver::os::signals::{self, Signal, Signals};
@@ -29,12 +30,16 @@ pub(crate) const STDIN: Token = Token(4);
 pub(crate) const STDOUT: Token = Token(5);
 pub(crate) const STDERR: Token = Token(6);
 pub(crate) const TTY: Token = Token(7);
+pub(crate) const LOOKUP: Token = Token(8);
+pub(crate) const ADDRESSES: Token = Token(9);
 
 /// What one process has one of.
 pub(crate) struct World {
     pub(crate) poll: Poll,
     pub(crate) signals: Signals,
     pub(crate) clock: Clock,
+    /// What a thread that looks something up wakes the loop with: a poll has one.
+    pub(crate) waker: Arc<Waker>,
     /// A terminal controls us, whose end is ours.
     pub(crate) has_terminal: bool,
 }
@@ -43,8 +48,9 @@ impl World {
     pub(crate) fn new(watched: &[Signal]) -> io::Result<Self> {
         let poll = Poll::new()?;
         let signals = Signals::watch(watched, poll.registry(), SIGNALS)?;
+        let waker = Arc::new(Waker::new(poll.registry(), LOOKUP)?);
         let has_terminal = signals::has_terminal();
-        Ok(Self { poll, signals, clock: Clock::start(), has_terminal })
+        Ok(Self { poll, signals, clock: Clock::start(), waker, has_terminal })
     }
 }
 

@@ -2,7 +2,7 @@
 //! the last process that used it. Nobody else may be able to read the key.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::driver::os::clock::{started, unix_ms};
+use crate::driver::os::clock::{LUCK_BITS, incarnation, luck, started, unix_ms};
 use crate::driver::os::environment::base_folder;
 use crate::driver::os::failure::{Failure, status};
-use crate::driver::os::files::{check_ours, lock, open_if_there, open_regular, read_whole};
+use crate::driver::os::files::{check_ours, locked, open_if_there, open_ours, read_whole, replace};
 use crate::driver::os::shell::quote;
 use crate::machine::{Guarded, Identity, Incarnation};
 
@@ -67,12 +67,12 @@ impl Keeper {
         &self.identity
     }
 
-    /// A number greater than that of every earlier process of this key: the wall clock, unless that
+    /// A number greater than that of every earlier process of this key: from the wall clock, unless that
     /// has been set back.
     pub(crate) fn next_incarnation(&self) -> Result<Incarnation, Failure> {
         let Some(folder) = &self.folder else { return Ok(started()) };
         let path = folder.join("incarnation");
-        let next = next_incarnation(&path, unix_ms());
+        let next = next_incarnation(&path, unix_ms(), luck());
         next.map(Incarnation::at).map_err(|error| unreadable(&path, &error))
     }
 }
@@ -155,29 +155,30 @@ fn publish(linked: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn next_incarnation(path: &Path, now: u64) -> io::Result<u64> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = open_regular(&mut options, path)?;
-    check_ours(&file.metadata()?)?;
+fn next_incarnation(path: &Path, now: u64, luck: u32) -> io::Result<u64> {
     // Another process of the same key waits here, and gets a greater number.
-    lock(&file)?;
-    let text = read_whole(&file, INCARNATION_MAX)?;
-    let text = core::str::from_utf8(&text).unwrap_or_default();
-    let Some(next) = incarnation_after(text, now) else {
+    let _lock = locked(&path.with_extension("lock"))?;
+    let kept = open_ours(path)?.map(|file| read_whole(&file, INCARNATION_MAX)).transpose()?;
+    let text = core::str::from_utf8(kept.as_deref().map_or(&[], Vec::as_slice)).unwrap_or_default();
+    let Some(next) = incarnation_after(text, now, luck) else {
         let what = "it holds the greatest number there is: no process can come after that one";
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     };
-    file.rewind()?;
-    file.set_len(0)?;
-    writeln!(file, "{next}")?;
+    // Whole or not at all: what a power cut left half written would be taken for the first one ever.
+    replace(path, format!("{next}\n").as_bytes())?;
     Ok(next)
 }
 
-/// What comes after the number that is kept; `None` when nothing can.
-pub(crate) fn incarnation_after(kept: &str, now: u64) -> Option<u64> {
+/// What comes after the number that is kept; `None` when nothing can. A home that is copied to ten computers,
+/// each of which has its clock behind that number, has ten different ones.
+pub(crate) fn incarnation_after(kept: &str, now: u64, luck: u32) -> Option<u64> {
     let last: u64 = kept.trim().parse().unwrap_or(0);
-    last.checked_add(1).map(|next| now.max(next))
+    let next = incarnation(now, luck);
+    if next > last {
+        return Some(next);
+    }
+    let after = (last >> LUCK_BITS) + 1;
+    (after < 1 << (u64::BITS - LUCK_BITS)).then(|| incarnation(after, luck))
 }
 
 #[cfg(test)]
@@ -227,7 +228,7 @@ mod tests {
             assert!(made.unwrap().success());
         }
         let key = read_key(&folder.join("key")).unwrap_err();
-        let incarnation = next_incarnation(&folder.join("incarnation"), 7).unwrap_err();
+        let incarnation = next_incarnation(&folder.join("incarnation"), 7, 0).unwrap_err();
         for error in [key, incarnation, read_key(&folder).unwrap_err()] {
             assert_eq!(error.to_string(), "not a regular file");
         }
@@ -250,9 +251,9 @@ mod tests {
         let key = folder.join("key");
         make_key(&folder, &key).unwrap();
         let incarnation = folder.join("incarnation");
-        next_incarnation(&incarnation, 7).unwrap();
+        next_incarnation(&incarnation, 7, 0).unwrap();
         fs::set_permissions(&incarnation, fs::Permissions::from_mode(0o622)).unwrap();
-        let error = next_incarnation(&incarnation, 7).unwrap_err();
+        let error = next_incarnation(&incarnation, 7, 0).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
         let error = check_ours(&fs::metadata(&folder).unwrap()).unwrap_err();
@@ -297,18 +298,35 @@ mod tests {
         let folder = fresh("incarnation");
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("incarnation");
-        assert_eq!(next_incarnation(&path, 1000).unwrap(), 1000);
-        assert_eq!(next_incarnation(&path, 1000).unwrap(), 1001, "the same millisecond");
-        assert_eq!(next_incarnation(&path, 5).unwrap(), 1002, "the clock was set back");
-        assert_eq!(next_incarnation(&path, 9_999_999).unwrap(), 9_999_999);
-        assert_eq!(next_incarnation(&path, 7).unwrap(), 10_000_000);
+        let next = |now, luck| next_incarnation(&path, now, luck);
+        let at = |ms: u64, luck: u64| ms << LUCK_BITS | luck;
+        assert_eq!(next(1000, 7).unwrap(), at(1000, 7));
+        assert_eq!(next(1000, 7).unwrap(), at(1001, 7), "the same millisecond");
+        assert_eq!(next(1001, 9).unwrap(), at(1001, 9), "the same one, and luck");
+        assert_eq!(next(5, 3).unwrap(), at(1002, 3), "the clock was set back");
+        assert_eq!(next(9_999_999, 0).unwrap(), at(9_999_999, 0));
+        assert_eq!(next(7, u32::MAX).unwrap(), at(10_000_000, (1 << LUCK_BITS) - 1));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        // Earlier versions kept the milliseconds alone.
+        fs::write(&path, b"1760000000000").unwrap();
+        assert_eq!(next(1_760_000_000_001, 1).unwrap(), at(1_760_000_000_001, 1));
         fs::write(&path, b"junk").unwrap();
-        assert_eq!(next_incarnation(&path, 7).unwrap(), 7);
-        let last = format!("{}\n", u64::MAX - 1);
-        fs::write(&path, last).unwrap();
-        assert_eq!(next_incarnation(&path, 7).unwrap(), u64::MAX);
-        assert_eq!(next_incarnation(&path, 7).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert_eq!(fs::read_to_string(&path).unwrap().trim(), u64::MAX.to_string());
+        assert_eq!(next(7, 0).unwrap(), at(7, 0));
+        let last = u64::MAX >> LUCK_BITS;
+        fs::write(&path, format!("{}\n", at(last - 1, 5))).unwrap();
+        assert_eq!(next(7, 6).unwrap(), at(last, 6));
+        assert_eq!(next(7, 6).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(fs::read_to_string(&path).unwrap().trim(), at(last, 6).to_string());
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// Ten computers with one home, whose clocks are behind what is kept there, were one process.
+    #[test]
+    fn a_home_that_is_copied_begins_ten_processes() {
+        let mut all: Vec<_> =
+            (0..10).map(|_| incarnation_after("1760000000000000000", 7, luck())).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert!(all.len() >= 9 && all.iter().all(|next| *next > Some(1_760_000_000_000_000_000)));
     }
 }

@@ -277,6 +277,10 @@ impl View {
                 self.notice(&wording::alike(&self.page.company, one, like, *others));
             }
             Event::Elsewhere { count } => self.notice(&wording::elsewhere(*count)),
+            Event::Twins { who, ours } => {
+                let what = wording::twins(&self.page.company.label(who), *ours);
+                self.notice(&what);
+            }
             Event::Missing { from, count } => {
                 let from = self.page.label(from);
                 self.notice(&format!("{count} missing from {from}"));

@@ -1,8 +1,8 @@
 //! From a datagram to what is known of it, and to its packets: parsed, authenticated, decoded once, noted.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
-use super::{AMPLIFICATION, About, CallKey, Calls, Link};
+use super::{AMPLIFICATION, About, CallKey, Calls, Link, Source};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::LinkKey;
 use crate::machine::session::{Received, RemoteKey};
@@ -83,7 +83,7 @@ pub(crate) enum Refused {
 }
 
 impl<T: About> Calls<T> {
-    /// Takes a datagram apart, whole or not at all. What was sealed is opened into `text`.
+    /// Takes a datagram apart, whole or not at all; `at` is the address of ours that it was sent to. What was sealed is opened into `text`.
     ///
     /// # Errors
     ///
@@ -91,11 +91,13 @@ impl<T: About> Calls<T> {
     pub(crate) fn receive<'a>(
         &mut self,
         now: Time,
-        from: SocketAddr,
+        (from, at): (SocketAddr, Option<IpAddr>),
         bytes: &'a [u8],
         (text, parts): (&'a mut Vec<u8>, &mut Parts<'a, T>),
         out: &mut Outbox,
     ) -> Result<Arrival, Refused> {
+        self.heard = at.map(|at| (from, at));
+        out.go_by(from, at);
         let arrival = if self.sessions.is_some() && bytes.first() != Some(&kind::CLEAR) {
             self.receive_sealed(now, from, bytes, (text, parts), out)?
         } else {
@@ -247,6 +249,9 @@ impl<T: About> Calls<T> {
         }
         if arrival.newest && arrival.timely {
             link.heard = link.heard.max(now);
+            if let Some((_, at)) = self.heard {
+                link.source = Source(Some(at));
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use core::net::SocketAddr;
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::replies::Replies;
@@ -14,10 +15,25 @@ use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM, Sender};
 
+/// The address of ours that a link's process sends to, and so hears from: who was asked at one address
+/// is not taken for who answers from another one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Source(pub(crate) Option<IpAddr>);
+
+/// An owner that does not know our addresses changes nothing by it.
+impl Hash for Source {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(source) = self.0 {
+            source.hash(state);
+        }
+    }
+}
+
 /// One path to one process.
 #[derive(Debug, Hash)]
 pub(crate) struct Link {
     pub(super) addr: SocketAddr,
+    pub(super) source: Source,
     /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
     pub(super) who: Sender,
     pub(super) incarnation: u64,
@@ -53,6 +69,12 @@ impl Link {
     /// Bytes of packets that fit one datagram.
     pub(super) const fn space(&self) -> usize {
         if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
+    }
+
+    /// Where to send from. Once nothing is answered, that address may be one that leads nowhere any more:
+    /// then the system chooses.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        self.source.0.filter(|_| !self.path.is_silent())
     }
 
     pub(super) fn sample(&mut self, now: Time, echo: u32) {

@@ -22,11 +22,13 @@ impl<T: About> Calls<T> {
             self.flush_link(now, key, out);
         }
         self.dirty = dirty;
+        self.heard = None;
     }
 
     fn flush_link(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.dirty = false;
+        out.go_by(link.addr, link.source());
         if !self.may_send(now, key, out) {
             return;
         }

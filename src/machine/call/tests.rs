@@ -49,7 +49,8 @@ impl End {
     fn hear(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Vec<u32> {
         let (mut answered, mut text, mut parts) = (Vec::new(), Vec::new(), Parts::default());
         let buffers = (&mut text, &mut parts);
-        let Ok(arrival) = self.calls.receive(now, from, bytes, buffers, &mut self.out) else {
+        let Ok(arrival) = self.calls.receive(now, (from, None), bytes, buffers, &mut self.out)
+        else {
             return answered;
         };
         let Some(link) = arrival.link else { return answered };

@@ -4,12 +4,12 @@
 //! One warning for each who comes or is renamed, with a count: those who are called alike are told in
 //! lines that grow with their number and not with its square.
 
-use super::{Ctx, Member, Members, Record};
+use super::{Ctx, Member, Members, Record, TWINS_TOLD};
 use crate::machine::event::Event;
 use crate::machine::looks::Looks;
 use crate::machine::name::Name;
 use crate::machine::purpose::MemberKey;
-use crate::machine::who::beacon::Beacon;
+use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::PublicKey;
 use crate::machine::who::ids::PeerId;
 use crate::machine::who::pins::could_be;
@@ -65,6 +65,22 @@ impl Members {
         };
         let like = alike.some.iter().filter_map(person).collect();
         ctx.out.show(Event::Alike { one: record.person(), like, others: alike.others });
+    }
+
+    /// Two processes have one id: a home was copied, with its key and its count, to where the clock is behind.
+    /// Nobody can tell the two apart, and each takes what the other is sent.
+    pub(super) fn notice_twins(&mut self, signed: &Signed, ours: bool, ctx: &mut Ctx<'_>) {
+        if self.twins_told.take(ctx.now, TWINS_TOLD) {
+            self.twins = Some((signed.beacon.person(), ours));
+        }
+        self.tell_twins(ctx);
+    }
+
+    /// Tells of it, once we are in.
+    pub(crate) fn tell_twins(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some((who, ours)) = self.twins.take_if(|_| ctx.announce) {
+            ctx.out.show(Event::Twins { who, ours });
+        }
     }
 
     /// Warns of all who are here, one after the other, as if they had come in that order.

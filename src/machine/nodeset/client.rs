@@ -7,11 +7,12 @@
 use core::net::SocketAddr;
 
 use super::News;
-use super::contact::AsksNodeset;
+use super::contact::{AsksNodeset, Doors};
 use super::find::{Find, Found, unread};
 use super::lease::{Card, Lease};
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
+use crate::machine::event::Exit;
 use crate::machine::purpose::{Ask, LinkKey};
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
@@ -30,20 +31,20 @@ impl Client {
     /// Begins to read the roster. `None` when the link to the nodeset cannot be opened.
     pub(crate) fn start<T: AsksNodeset>(
         now: Time,
-        nodeset: SocketAddr,
+        doors: Doors,
         tag: Tag,
         mut rng: Rng,
         calls: &mut Calls<T>,
     ) -> Option<Self> {
-        let find = Find::start(now, nodeset, tag, &mut rng, calls)?;
+        let find = Find::start(now, doors, tag, &mut rng, calls)?;
         Some(Self::Finding { find, rng })
     }
 
-    /// Takes the answer to a call. `incarnation` is that of the nodeset process that answered.
+    /// Takes the answer to a call over that link. `incarnation` is that of the nodeset process that answered.
     pub(crate) fn answered<T: AsksNodeset>(
         &mut self,
         now: Time,
-        ask: Ask,
+        (link, ask): (LinkKey, Ask),
         incarnation: u64,
         response: Response,
         card: Option<&Card>,
@@ -51,7 +52,7 @@ impl Client {
     ) -> News {
         match (&mut *self, ask) {
             (Self::Finding { find, rng }, Ask::Who { have }) => {
-                match find.answered(now, have, incarnation, response, calls) {
+                match find.answered(now, (link, have), incarnation, response, calls) {
                     Found::Nothing => News::Nothing,
                     Found::Part(changes) => News::Changes(changes),
                     Found::All(version, changes) => {
@@ -66,24 +67,24 @@ impl Client {
                 lease.answered(now, incarnation, response, card, calls)
             }
             (Self::Leasing(lease), Ask::Who { .. }) => {
-                lease.heard();
+                lease.heard(now);
                 News::Nothing
             }
             (Self::Finding { .. }, _) => News::Nothing,
         }
     }
 
-    /// A call failed: five sends, no answer.
+    /// A call over that link failed: five sends, no answer.
     pub(crate) fn failed<T: AsksNodeset>(
         &mut self,
         now: Time,
-        ask: Ask,
+        (link, ask): (LinkKey, Ask),
         card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
         match (self, ask) {
             (Self::Finding { find, .. }, Ask::Who { have }) => {
-                match find.failed(now, have, calls) {
+                match find.failed(now, (link, have), calls) {
                     Some(exit) => News::Over(exit),
                     None => News::Nothing,
                 }
@@ -96,16 +97,44 @@ impl Client {
         }
     }
 
-    /// Does what is due. `card` is who we are, once the machine above wants a lease.
+    /// Does what is due. `card` is who we are, once the machine above wants a lease. Returns how joining
+    /// ends, if it does.
     pub(crate) fn tick<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: Option<&Card>,
         calls: &mut Calls<T>,
-    ) {
+    ) -> Option<Exit> {
         match self {
             Self::Finding { find, .. } => find.tick(now, calls),
             Self::Leasing(lease) => lease.tick(now, card, calls),
+        }
+    }
+
+    /// The nodeset may be, or is, at these addresses.
+    pub(crate) fn is_at<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        addrs: &[SocketAddr],
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) {
+        match self {
+            Self::Finding { find, .. } => find.also_at(now, addrs),
+            Self::Leasing(lease) => lease.is_at(now, addrs, card, calls),
+        }
+    }
+
+    /// The network says that nobody listens at an address. Returns how joining ends, if it does.
+    pub(crate) fn refused<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        calls: &mut Calls<T>,
+    ) -> Option<Exit> {
+        match self {
+            Self::Finding { find, .. } => find.refused(now, addr, calls),
+            Self::Leasing(lease) => lease.refused(addr, calls),
         }
     }
 
@@ -132,6 +161,14 @@ impl Client {
         }
     }
 
+    /// The last call to the nodeset failed.
+    pub(crate) const fn is_silent(&self) -> bool {
+        match self {
+            Self::Finding { find, .. } => find.contact().is_silent(),
+            Self::Leasing(lease) => lease.is_silent(),
+        }
+    }
+
     pub(crate) const fn link(&self) -> LinkKey {
         match self {
             Self::Finding { find, .. } => find.contact().link,
@@ -139,7 +176,7 @@ impl Client {
         }
     }
 
-    pub(crate) const fn next_wake(&self) -> Option<Time> {
+    pub(crate) fn next_wake(&self) -> Option<Time> {
         match self {
             Self::Finding { find, .. } => find.next_wake(),
             Self::Leasing(lease) => lease.next_wake(),

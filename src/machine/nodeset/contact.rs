@@ -1,32 +1,68 @@
-//! A nodeset, as whoever asks it knows it: how to reach it, which process it is, and whether it is
-//! worth asking again.
+//! A nodeset, as whoever asks it knows it: where it may be, how to reach it, which process it is, and
+//! whether it is worth asking again.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::machine::call::Calls;
 use crate::machine::event::Exit;
-use crate::machine::path::SENDS_MAX;
 use crate::machine::purpose::{About, Ask, LinkKey};
 use crate::machine::time::Time;
 use crate::machine::who::ids::{PeerId, Tag};
 use crate::machine::wire::{ANYBODY, Cookie};
 
-/// Calls to a nodeset that has answered before may fail this often in a row until joining is given up.
-const ROUNDS_MAX: u32 = 4;
+/// How long a nodeset is asked that does not answer until joining is given up, unless whoever joins has
+/// more time: what a cable that is put in, an address that is given out, and a slow link may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Addresses of one nodeset that are asked.
+pub(crate) const DOORS_MAX: usize = 8;
 
 /// What a machine names its calls with, if some of them are to a nodeset.
 pub(crate) trait AsksNodeset: About + From<Ask> {}
 
 impl<T: About + From<Ask>> AsksNodeset for T {}
 
+/// Where a nodeset may be, and how long it is asked; for ever without a patience.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Doors {
+    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) patience: Option<Duration>,
+}
+
+impl Doors {
+    /// The first few of these addresses, each once.
+    pub(crate) fn new(addrs: &[SocketAddr], patience: Option<Duration>) -> Self {
+        let mut doors = Self { addrs: Vec::new(), patience };
+        doors.add(addrs);
+        doors
+    }
+
+    /// Adds those that are not there, as far as there is room: the ones that are new.
+    pub(crate) fn add(&mut self, addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+        let mut new = Vec::new();
+        for addr in addrs {
+            if self.addrs.len() < DOORS_MAX && !self.addrs.contains(addr) {
+                self.addrs.push(*addr);
+                new.push(*addr);
+            }
+        }
+        new
+    }
+}
+
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Contact {
     /// The room it is asked about.
     pub(super) tag: Tag,
+    pub(super) doors: Doors,
+    /// The link to where it has answered, or is asked.
     pub(super) link: LinkKey,
     /// What it gave our address, or zeros: it goes with every question.
     pub(super) cookie: Cookie,
     since: Time,
+    /// When it answered last, or was asked first.
+    heard: Time,
     /// The process that answered last; 0 before any did.
     incarnation: u64,
     /// Calls that failed in a row; of those that are made at once, all.
@@ -35,22 +71,50 @@ pub(super) struct Contact {
     junk: bool,
 }
 
+/// The link to a nodeset at an address. `None` when it cannot be opened.
+pub(super) fn link<T: AsksNodeset>(
+    now: Time,
+    addr: SocketAddr,
+    calls: &mut Calls<T>,
+) -> Option<LinkKey> {
+    calls.open(now, addr, (PeerId(0), ANYBODY))
+}
+
 impl Contact {
-    /// `None` when the link to the nodeset cannot be opened.
+    /// `None` when the link to the first address cannot be opened.
     pub(super) fn open<T: AsksNodeset>(
         now: Time,
-        nodeset: SocketAddr,
+        doors: Doors,
         tag: Tag,
         calls: &mut Calls<T>,
     ) -> Option<Self> {
-        let link = calls.open(now, nodeset, (PeerId(0), ANYBODY))?;
-        let (cookie, since) = ([0; 8], now);
-        Some(Self { tag, link, cookie, since, incarnation: 0, failed: 0, junk: false })
+        let link = link(now, *doors.addrs.first()?, calls)?;
+        let (cookie, incarnation) = ([0; 8], 0);
+        let (since, heard, failed, junk) = (now, now, 0, false);
+        Some(Self { tag, doors, link, cookie, since, heard, incarnation, failed, junk })
+    }
+
+    /// Asks at the next address. `None` when there is no other one.
+    pub(super) fn go_on<T: AsksNodeset>(&mut self, now: Time, calls: &mut Calls<T>) -> Option<()> {
+        let (at, addrs) = (calls.addr(self.link), &self.doors.addrs);
+        let here = addrs.iter().position(|addr| Some(*addr) == at);
+        let next = *addrs.get(here.map_or(0, |here| (here + 1) % addrs.len()))?;
+        if Some(next) == at {
+            return None;
+        }
+        calls.close(now, self.link);
+        self.link = link(now, next, calls)?;
+        Some(())
     }
 
     /// It has answered.
-    pub(super) const fn answered(&mut self) {
-        self.failed = 0;
+    pub(super) const fn answered(&mut self, now: Time) {
+        (self.failed, self.heard) = (0, now);
+    }
+
+    /// It is asked for something else from now on.
+    pub(super) const fn begins(&mut self, now: Time) {
+        self.heard = now;
     }
 
     /// Whether the process that has answered is another one than before, so that what the former said
@@ -75,17 +139,36 @@ impl Contact {
         self.incarnation != 0
     }
 
+    /// Whether some of its addresses were not asked since it answered last.
+    pub(super) fn is_new_round(&self) -> bool {
+        (self.failed as usize) < self.doors.addrs.len()
+    }
+
+    /// Its addresses are others: each of them is worth asking at once.
+    pub(super) const fn doors_changed(&mut self) {
+        self.failed = 0;
+    }
+
     /// The last call to it failed.
     pub(super) const fn is_silent(&self) -> bool {
         self.failed > 0
     }
 
-    /// How joining ends here, if it has been silent for long enough.
+    /// When joining is given up if it does not answer before.
+    pub(super) fn until(&self) -> Option<Time> {
+        self.doors.patience.map(|patience| self.heard + patience)
+    }
+
+    /// How joining ends here, if it has been silent for long enough. What answers nonsense, and nothing
+    /// else, is none.
     pub(super) fn given_up(&self, now: Time) -> Option<Exit> {
-        if self.is_known() && self.failed < ROUNDS_MAX {
-            return None;
+        let nonsense = self.junk && self.failed > 0 && self.doors.addrs.len() == 1;
+        let waited = now.since(self.since);
+        match self.until() {
+            Some(_) if nonsense => Some(Exit::NotChatrpc),
+            Some(until) if until <= now && self.junk => Some(Exit::NotChatrpc),
+            Some(until) if until <= now => Some(Exit::NoNodeset { waited }),
+            _ => None,
         }
-        let (tries, waited) = (u32::from(SENDS_MAX), now.since(self.since));
-        Some(if self.junk { Exit::NotChatrpc } else { Exit::NoNodeset { tries, waited } })
     }
 }

@@ -71,6 +71,12 @@ impl Fetch {
         self.unread.over(have);
     }
 
+    /// A question is not waited for any more.
+    pub(crate) fn withdrawn(&mut self, have: u64) {
+        self.window.answered();
+        self.unread.over(have);
+    }
+
     /// A question was answered, though not with a page.
     pub(crate) fn answered(&mut self, have: u64) {
         self.answers += 1;

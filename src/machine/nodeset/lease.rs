@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::News;
-use super::contact::{AsksNodeset, Contact};
+use super::contact::{AsksNodeset, Contact, Doors};
 use crate::machine::call::Calls;
 use crate::machine::event::{Exit, Health};
 use crate::machine::pace::{Pace, Rate};
@@ -101,8 +101,12 @@ impl Lease {
         card: &Card,
         calls: &mut Calls<T>,
     ) {
-        if let Place::Held { renew, .. } = &mut self.place {
-            *renew = None;
+        match &mut self.place {
+            Place::Held { renew, .. } => *renew = None,
+            Place::Wanted { .. } if self.open == 0 && !self.contact.is_silent() => {
+                self.contact.begins(now);
+            }
+            _ => {}
         }
         self.registered = now;
         let request = Request::Register {
@@ -172,7 +176,7 @@ impl Lease {
         card: Option<&Card>,
         calls: &mut Calls<T>,
     ) -> News {
-        self.contact.answered();
+        self.contact.answered(now);
         self.open = self.open.saturating_sub(1);
         if self.contact.is_another(incarnation) {
             // Its changes are numbered anew.
@@ -205,8 +209,8 @@ impl Lease {
     }
 
     /// The nodeset has answered a question from before the room was known: it is there, and no more.
-    pub(super) const fn heard(&mut self) {
-        self.contact.answered();
+    pub(super) const fn heard(&mut self, now: Time) {
+        self.contact.answered(now);
     }
 
     /// A call failed: five sends, no answer.
@@ -222,6 +226,7 @@ impl Lease {
             // One call may fail for a hiccup of the path; two in a row are silence.
             let news = failed > 1 && !core::mem::replace(silent, true);
             self.ask_at(now + ASK_AGAIN * (1 << (failed - 1).min(2)));
+            self.try_elsewhere(now, card, calls);
             return if news { News::Health(Health::Silent, Vec::new()) } else { News::Nothing };
         }
         if self.open > 0 {
@@ -236,27 +241,97 @@ impl Lease {
         News::Nothing
     }
 
-    /// Asks for what is due. `card` is who we are, once the machine above wants a lease.
-    pub(super) fn tick<T: AsksNodeset>(
+    /// A nodeset with several addresses may answer at another one: each is asked at once, and then in
+    /// turn.
+    fn try_elsewhere<T: AsksNodeset>(
         &mut self,
         now: Time,
         card: Option<&Card>,
         calls: &mut Calls<T>,
     ) {
-        let (Place::Held { renew: due, .. } | Place::Wanted { again: due }) = &mut self.place
-        else {
+        if self.contact.go_on(now, calls).is_none() {
             return;
-        };
-        if due.take_if(|at| *at <= now).is_some()
+        }
+        self.open = 0;
+        if self.contact.is_new_round()
             && let Some(card) = card
         {
             self.register(now, card, calls);
         }
     }
 
+    /// The nodeset is at these addresses. When it is at none of those any more where it was asked, or
+    /// silent there, it is asked at one of them.
+    pub(super) fn is_at<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        addrs: &[SocketAddr],
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) {
+        let patience = self.contact.doors.patience;
+        self.contact.doors = Doors::new(addrs, patience);
+        let here = calls.addr(self.contact.link);
+        let addrs = &self.contact.doors.addrs;
+        // Over the loopback it sees us where nobody else does: that is for want of another address.
+        let hidden = |addr: &SocketAddr| addr.ip().is_loopback();
+        let alone = here.as_ref().is_some_and(hidden) && !addrs.first().is_none_or(hidden);
+        let stays = !alone && addrs.iter().any(|addr| Some(*addr) == here);
+        if stays && !self.contact.is_silent() || !self.is_held() {
+            return;
+        }
+        self.contact.doors_changed();
+        self.try_elsewhere(now, card, calls);
+    }
+
+    /// The network says that nobody listens at an address. Returns how joining ends, if it does.
+    pub(super) fn refused<T: AsksNodeset>(
+        &self,
+        addr: SocketAddr,
+        calls: &Calls<T>,
+    ) -> Option<Exit> {
+        let here = calls.addr(self.contact.link) == Some(addr);
+        let over = here && !self.is_held() && self.contact.doors.patience.is_some();
+        over.then_some(Exit::NobodyListens)
+    }
+
+    /// Asks for what is due. `card` is who we are, once the machine above wants a lease. Returns how
+    /// joining ends, if it does.
+    pub(super) fn tick<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        card: Option<&Card>,
+        calls: &mut Calls<T>,
+    ) -> Option<Exit> {
+        if self.gives_up().is_some_and(|at| at <= now)
+            && let Some(exit) = self.contact.given_up(now)
+        {
+            return Some(exit);
+        }
+        let (Place::Held { renew: due, .. } | Place::Wanted { again: due }) = &mut self.place
+        else {
+            return None;
+        };
+        if due.take_if(|at| *at <= now).is_some()
+            && let Some(card) = card
+        {
+            self.register(now, card, calls);
+        }
+        None
+    }
+
+    /// When joining is given up: while a first lease is asked for.
+    fn gives_up(&self) -> Option<Time> {
+        self.contact.until().filter(|_| self.is_asked_for())
+    }
+
     /// Something came from there that is not this protocol.
     pub(super) const fn heard_junk(&mut self) {
         self.contact.heard_junk();
+    }
+
+    pub(super) const fn is_silent(&self) -> bool {
+        self.contact.is_silent()
     }
 
     pub(super) const fn link(&self) -> LinkKey {
@@ -277,11 +352,12 @@ impl Lease {
         self.elsewhere
     }
 
-    pub(super) const fn next_wake(&self) -> Option<Time> {
-        match self.place {
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        let due = match self.place {
             Place::Held { renew: due, .. } | Place::Wanted { again: due } => due,
             Place::Left => None,
-        }
+        };
+        due.into_iter().chain(self.gives_up()).min()
     }
 
     fn granted<T: AsksNodeset>(
@@ -344,7 +420,8 @@ impl Lease {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::tests::{Desk, FIRST, Question, SECOND, TAG, ms, nodeset, page};
+    use super::super::contact::PATIENCE;
+    use super::super::tests::{Desk, FIRST, Question, SECOND, TAG, doors, ms, nodeset, page};
     use super::*;
     use crate::machine::rng::Seed;
     use crate::machine::who::beacon::SEALED;
@@ -366,7 +443,7 @@ mod tests {
     impl Seat {
         fn wanted() -> Self {
             let mut desk = Desk::new();
-            let mut contact = Contact::open(NOW, nodeset(), TAG, &mut desk.calls).expect("a link");
+            let mut contact = Contact::open(NOW, doors(), TAG, &mut desk.calls).expect("a link");
             assert!(contact.is_another(FIRST));
             let lease = Lease::new(NOW, contact, 7, Seed([1; 32]).stream("lease"));
             Self { lease, desk, now: NOW }
@@ -404,12 +481,17 @@ mod tests {
             self.lease.failed(self.now, Some(&card()), &mut self.desk.calls)
         }
 
+        /// A call fails that is ended.
+        fn fail_on(&mut self) -> News {
+            self.lease.failed(self.now, Some(&card()), &mut self.desk.calls)
+        }
+
         /// Waits for what is due next: how long that took.
         fn wait(&mut self) -> Duration {
             let at = self.lease.next_wake().expect("something is due");
             let waited = at.since(self.now);
             self.now = self.now.max(at);
-            self.lease.tick(self.now, Some(&card()), &mut self.desk.calls);
+            assert!(self.lease.tick(self.now, Some(&card()), &mut self.desk.calls).is_none());
             assert!(self.lease.next_wake().is_none_or(|at| at > self.now));
             waited
         }
@@ -441,7 +523,7 @@ mod tests {
         };
         assert_eq!((seen, changes.len(), seat.lease.elsewhere()), (nodeset(), 2, 3));
         for _ in 0..20 {
-            seat.lease.tick(seat.now, Some(&card()), &mut seat.desk.calls);
+            assert!(seat.lease.tick(seat.now, Some(&card()), &mut seat.desk.calls).is_none());
             assert!(seat.open().is_empty(), "it is early");
             assert!(is_a_renewal(seat.wait()));
             assert_eq!(seat.open(), [asks([0; 8], 9)]);
@@ -450,7 +532,7 @@ mod tests {
         }
         // On the way out there is nobody to renew it for.
         let due = seat.lease.next_wake().expect("a renewal");
-        seat.lease.tick(due, None, &mut seat.desk.calls);
+        assert!(seat.lease.tick(due, None, &mut seat.desk.calls).is_none());
         assert!(seat.open().is_empty() && seat.lease.next_wake().is_none());
     }
 
@@ -532,25 +614,26 @@ mod tests {
         assert!(changes.len() == 2 && is_a_renewal(seat.wait()));
         assert!(matches!(seat.fail(), News::Nothing), "counted anew");
         assert_eq!(seat.wait(), ASK_AGAIN);
-        seat.lease.heard();
+        seat.lease.heard(seat.now);
         assert!(matches!(seat.fail(), News::Nothing), "it is there, if slow");
     }
 
     #[test]
-    fn who_has_no_place_gives_up() {
+    fn who_has_no_place_gives_up_after_a_while() {
         let mut seat = Seat::wanted();
         seat.register();
-        for _ in 1..4 {
+        for _ in 1..20 {
             assert!(matches!(seat.fail(), News::Nothing));
             assert_eq!(seat.open(), [asks([0; 8], 7)], "asked again at once");
         }
-        let news = seat.fail();
-        assert!(matches!(news, News::Over(Exit::NoNodeset { tries: 5, .. })), "{news:?}");
+        seat.now = seat.lease.next_wake().expect("an end");
+        assert_eq!(seat.now, NOW + PATIENCE);
+        let exit = seat.lease.tick(seat.now, Some(&card()), &mut seat.desk.calls);
+        assert_eq!(exit, Some(Exit::NoNodeset { waited: PATIENCE }));
 
         let mut seat = Seat::wanted();
         seat.lease.heard_junk();
         seat.register();
-        (1..4).for_each(|_| assert!(matches!(seat.fail(), News::Nothing)));
         assert!(matches!(seat.fail(), News::Over(Exit::NotChatrpc)));
 
         // Two calls are open: only when both have failed has the nodeset.
@@ -558,6 +641,31 @@ mod tests {
         seat.register();
         seat.register();
         assert!(matches!(seat.fail(), News::Nothing) && seat.open().len() == 1);
+    }
+
+    /// A computer that got another address was silent to the nodeset in its own process for ever.
+    #[test]
+    fn a_nodeset_that_is_elsewhere_is_asked_there() {
+        let mut seat = Seat::held();
+        let (here, there) = (nodeset(), SocketAddr::from(([10, 0, 0, 2], 7)));
+        let at = |seat: &mut Seat, addrs: &[SocketAddr]| {
+            seat.lease.is_at(seat.now, addrs, Some(&card()), &mut seat.desk.calls);
+            let asks = seat.open().len();
+            seat.desk.link = seat.lease.link();
+            (seat.desk.calls.addr(seat.lease.link()), asks)
+        };
+        assert_eq!(at(&mut seat, &[there, here]), (Some(here), 0), "it answers where it is asked");
+        assert_eq!(at(&mut seat, &[there]), (Some(there), 1), "it is here no more");
+        seat.desk.end(seat.now, 0);
+        // At the only address it has there is nothing to do but wait.
+        assert!(matches!(seat.fail_on(), News::Nothing) && seat.open().is_empty());
+        assert_eq!(at(&mut seat, &[there, here]), (Some(here), 1), "it does not answer there");
+        // For a while this computer has no address but the loopback.
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 7));
+        seat.answer(grant(page(9, 9, 9, 0)));
+        assert_eq!(at(&mut seat, &[loopback]), (Some(loopback), 1));
+        seat.answer(grant(page(9, 9, 9, 0)));
+        assert_eq!(at(&mut seat, &[there, loopback]), (Some(there), 1), "where others see us");
     }
 
     #[test]
@@ -633,10 +741,14 @@ mod tests {
     #[test]
     fn when_there_is_no_room_for_a_call_it_is_made_later() {
         for (mut seat, pause) in [(Seat::wanted(), ENTER_AGAIN), (Seat::held(), ASK_AGAIN)] {
-            while seat.lease.next_wake().is_none() || seat.open().is_empty() {
+            let mut open = 0;
+            loop {
                 seat.register();
+                let before = core::mem::replace(&mut open, seat.open().len());
+                if before == open {
+                    break;
+                }
             }
-            let open = seat.open().len();
             seat.desk.end(seat.now, 0);
             assert_eq!(seat.wait(), pause);
             assert_eq!(seat.open().len(), open, "one has ended, and one is made");

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
+use super::contact::{DOORS_MAX, Doors, PATIENCE};
 use super::find::{Find, Found};
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
@@ -36,15 +38,18 @@ pub struct ListingConfig {
     pub suite: &'static dyn Suite,
     /// Which room.
     pub room: Room,
-    /// The nodeset to ask.
-    pub nodeset: SocketAddr,
+    /// Where the nodeset may be: all of these are asked, until one answers.
+    pub nodesets: Vec<SocketAddr>,
+    /// How long it is asked while it does not answer; `None` for ever.
+    pub patience: Option<Duration>,
 }
 
 impl ListingConfig {
     /// Asks that nodeset for that room.
     #[must_use]
     pub fn new(seed: Seed, incarnation: Incarnation, room: Room, nodeset: SocketAddr) -> Self {
-        Self { seed, incarnation, suite: &Noise, room, nodeset }
+        let (nodesets, patience) = (vec![nodeset], Some(PATIENCE));
+        Self { seed, incarnation, suite: &Noise, room, nodesets, patience }
     }
 }
 
@@ -65,18 +70,25 @@ pub struct Listing {
 impl Listing {
     /// A machine that asks at its first input.
     pub fn new(config: ListingConfig) -> Self {
-        let calls = Calls::new(config.incarnation.get(), 1, config.seed.stream("calls"));
+        let calls = Calls::new(config.incarnation.get(), DOORS_MAX, config.seed.stream("calls"));
         let (found, out) = (BTreeMap::new(), Outbox::default());
         let now = Time::ZERO;
         Self { config, now, calls, find: None, found, out, done: false, exit: None }
     }
 
-    fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+    /// Whether the last call to the nodeset did not fail.
+    pub fn hears_nodeset(&self) -> bool {
+        self.find.as_ref().is_none_or(|find| !find.contact().is_silent())
+    }
+
+    fn datagram(&mut self, now: Time, (from, at): (SocketAddr, Option<IpAddr>), bytes: &[u8]) {
         let (mut nothing, mut parts) = (Vec::new(), Parts::default());
         let buffers = (&mut nothing, &mut parts);
-        let received = self.calls.receive(now, from, bytes, buffers, &mut self.out);
+        let received = self.calls.receive(now, (from, at), bytes, buffers, &mut self.out);
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
-        if let Some(find) = self.find.as_mut().filter(|_| junk && from == self.config.nodeset) {
+        if let Some(find) =
+            self.find.as_mut().filter(|_| junk && self.config.nodesets.contains(&from))
+        {
             find.heard_junk();
         }
         let Ok(arrival @ Arrival { link: Some(_), sender: Sender::Open(sender), .. }) = received
@@ -90,7 +102,7 @@ impl Listing {
                 Part::Answer { call, about: Ask::Who { have }, response } => {
                     let Some(link) = self.calls.answered(now, &arrival, call) else { continue };
                     self.calls.alive(link);
-                    let found = find.answered(now, have, sender, response, &mut self.calls);
+                    let found = find.answered(now, (link, have), sender, response, &mut self.calls);
                     self.take(found);
                 }
                 Part::Answer { .. } | Part::Late => self.calls.late(now, &arrival),
@@ -152,24 +164,33 @@ impl Machine for Listing {
         if self.find.is_none() {
             let (mut rng, config) = (self.config.seed.stream("client"), &self.config);
             let tag = config.room.tag();
-            self.find = Find::start(now, config.nodeset, tag, &mut rng, &mut self.calls);
+            let doors = Doors::new(&config.nodesets, config.patience);
+            self.find = Find::start(now, doors, tag, &mut rng, &mut self.calls);
         }
         match input {
-            Input::Datagram { from, bytes } => self.datagram(now, from, bytes),
-            Input::Unreachable(addr) if addr == self.config.nodeset => {
-                self.over(Exit::NobodyListens);
+            Input::Datagram { from, at, bytes } => self.datagram(now, (from, at), bytes),
+            Input::Unreachable(addr) => {
+                let find = self.find.as_mut();
+                let exit = find.and_then(|find| find.refused(now, addr, &mut self.calls));
+                exit.into_iter().for_each(|exit| self.over(exit));
+            }
+            Input::Nodesets(addrs) => {
+                if let Some(find) = &mut self.find {
+                    find.also_at(now, addrs);
+                }
             }
             _ => {}
         }
-        if let Some(find) = &mut self.find {
-            find.tick(now, &mut self.calls);
+        let find = self.find.as_mut().filter(|_| !self.done);
+        if let Some(exit) = find.and_then(|find| find.tick(now, &mut self.calls)) {
+            self.over(exit);
         }
         while !self.done
             && let Some(find) = &mut self.find
-            && let Some((_, ask)) = self.calls.expired(now)
+            && let Some((link, ask)) = self.calls.expired(now)
         {
             let Ask::Who { have } = ask else { continue };
-            if let Some(exit) = find.failed(now, have, &mut self.calls) {
+            if let Some(exit) = find.failed(now, (link, have), &mut self.calls) {
                 self.over(exit);
             }
         }
@@ -189,10 +210,7 @@ impl Machine for Listing {
             return None;
         }
         let Some(find) = &self.find else {
-            return Some(Wake {
-                at: self.now + core::time::Duration::from_micros(1),
-                why: "start",
-            });
+            return Some(Wake { at: self.now + Duration::from_micros(1), why: "start" });
         };
         let call = self.calls.next_wake().map(|at| Wake { at, why: "call" });
         call.into_iter().chain(find.next_wake().map(|at| Wake { at, why: "nodeset" })).min()
@@ -245,6 +263,136 @@ mod tests {
         (listing, asked)
     }
 
+    /// Who asks a nodeset with several addresses, and what it did: when it asked where, and how it ended.
+    struct Asker {
+        listing: Listing,
+        asked: Vec<(u64, SocketAddr, u32)>,
+        exit: Option<Exit>,
+    }
+
+    impl Asker {
+        fn of(addrs: [SocketAddr; 3]) -> Self {
+            let room = Room::new(Name::parse("lobby").expect("a name"), None);
+            let mut config = ListingConfig::new(Seed([1; 32]), Incarnation::at(1), room, addrs[0]);
+            config.nodesets = addrs.to_vec();
+            Self { listing: Listing::new(config), asked: Vec::new(), exit: None }
+        }
+
+        fn feed(&mut self, at: u64, input: Input<'_>) {
+            let Self { listing, asked, exit } = self;
+            drain(listing, ms(at), input, |action| match action {
+                Action::Send { to, bytes, .. } => {
+                    for packet in Datagram::decode(bytes).expect("in the open").packets() {
+                        let Packet::Request { seq, .. } = packet else { panic!("{packet:?}") };
+                        asked.push((at, to, seq));
+                    }
+                }
+                Action::Exit(how) => *exit = Some(how),
+                Action::Show(_) => {}
+            });
+            self.listing.check();
+        }
+
+        /// Lets the time pass until then, in steps of 10 ms.
+        fn wait(&mut self, from: u64, until: u64) {
+            (from / 10..=until / 10).for_each(|at| self.feed(at * 10, Input::Tick));
+        }
+
+        fn answer(&mut self, at: u64, from: SocketAddr, seq: u32, response: &Response) {
+            let mut bytes = Vec::new();
+            put_header(&mut bytes, FIRST, 1, 1, 0);
+            put_response(&mut bytes, seq, response);
+            self.feed(at, Input::Datagram { from, at: None, bytes: &bytes });
+        }
+
+        fn first_asked(&self, addr: SocketAddr) -> Option<u64> {
+            self.asked.iter().find(|(_, to, _)| *to == addr).map(|(at, ..)| *at)
+        }
+    }
+
+    fn three() -> [SocketAddr; 3] {
+        ["192.0.2.1:7", "[2001:db8::1]:7", "10.0.0.1:7"].map(|addr| addr.parse().expect("one"))
+    }
+
+    /// A name whose first address was dead, or of a family that there is no route for, was not joined.
+    #[test]
+    fn every_address_of_a_name_is_asked_until_one_answers() {
+        let [dead, other, alive] = three();
+        let mut asker = Asker::of(three());
+        asker.wait(0, 600);
+        assert_eq!(
+            [dead, other, alive].map(|addr| asker.first_asked(addr)),
+            [Some(0), Some(250), Some(500)]
+        );
+        let &(.., seq) = asker.asked.iter().find(|(_, to, _)| *to == alive).expect("it is asked");
+        asker.answer(610, alive, seq, &Response::Cookie([7; 8]));
+        let before = asker.asked.len();
+        assert_eq!(asker.asked.last().map(|(_, to, _)| *to), Some(alive), "with the cookie");
+        asker.wait(610, 3_000);
+        let later = &asker.asked[before..];
+        assert!(!later.is_empty() && later.iter().all(|(_, to, _)| *to == alive), "{later:?}");
+        let &(.., seq) = asker.asked.last().expect("it was asked");
+        asker.answer(3_010, alive, seq, &Response::Page(page(0, 0, 0, 0)));
+        assert_eq!(asker.exit, Some(Exit::Left { undelivered: 0 }));
+    }
+
+    #[test]
+    fn where_nobody_listens_the_next_address_is_asked_at_once() {
+        let [first, second, third] = three();
+        let mut asker = Asker::of(three());
+        asker.wait(0, 20);
+        asker.feed(21, Input::Unreachable(first));
+        assert_eq!((asker.first_asked(second), &asker.exit), (Some(21), &None));
+        asker.feed(22, Input::Unreachable(second));
+        assert_eq!((asker.first_asked(third), &asker.exit), (Some(22), &None));
+        asker.feed(23, Input::Unreachable(second));
+        assert_eq!(asker.exit, None, "that is known");
+        asker.feed(24, Input::Unreachable(third));
+        assert_eq!(asker.exit, Some(Exit::NobodyListens));
+    }
+
+    /// An address that is found later is asked as well, and no more than a few ever are.
+    #[test]
+    fn what_is_found_later_is_asked_too() {
+        let [first, ..] = three();
+        let mut asker = Asker::of([first; 3]);
+        asker.wait(0, 1_000);
+        assert!(asker.asked.iter().all(|(_, to, _)| *to == first));
+        let many: Vec<SocketAddr> =
+            (1..100).map(|n| SocketAddr::from(([10, 1, 0, n], 7))).collect();
+        asker.feed(1_001, Input::Nodesets(&many));
+        asker.wait(1_010, 14_000);
+        let all: std::collections::BTreeSet<_> = asker.asked.iter().map(|(_, to, _)| *to).collect();
+        assert_eq!(all.len(), DOORS_MAX);
+        asker.wait(14_010, 15_000);
+        let waited = PATIENCE;
+        assert_eq!(asker.exit, Some(Exit::NoNodeset { waited }));
+    }
+
+    /// An answer that took longer than all five sends of a call came for a call that was over.
+    #[test]
+    fn an_answer_that_takes_seconds_is_believed() {
+        for delay in [4_000, 6_000] {
+            let [addr, ..] = three();
+            let mut asker = Asker::of([addr; 3]);
+            let (mut now, mut answered) = (0, 0);
+            while asker.exit.is_none() {
+                asker.feed(now, Input::Tick);
+                while let Some(&(at, to, seq)) = asker.asked.get(answered)
+                    && at + delay <= now
+                {
+                    answered += 1;
+                    let page = Response::Page(page(0, 0, 0, 0));
+                    let cookie = Response::Cookie([7; 8]);
+                    asker.answer(now, to, seq, if at < delay { &cookie } else { &page });
+                }
+                now += 10;
+            }
+            assert_eq!(asker.exit, Some(Exit::Left { undelivered: 0 }), "{delay} ms, at {now} ms");
+            assert!(now < 4 * delay, "{now} ms");
+        }
+    }
+
     /// The second first question was due at the very moment at which the network said that nobody listens,
     /// and was sent behind the exit.
     #[test]
@@ -278,7 +426,7 @@ mod tests {
             put_response(&mut bytes, asked[0], first);
             put_response(&mut bytes, asked[1], second);
             let (mut listings, mut exits) = (0, 0);
-            let input = Input::Datagram { from: nodeset(), bytes: &bytes };
+            let input = Input::Datagram { from: nodeset(), at: None, bytes: &bytes };
             drain(&mut listing, ms(120), input, |action| {
                 assert_eq!(exits, 0, "{action:?}");
                 listings += usize::from(matches!(action, Action::Show(Event::Listing(_))));

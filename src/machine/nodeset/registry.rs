@@ -7,6 +7,7 @@
 //! What members ask of a nodeset changes nothing when it is repeated, so it is answered anew and
 //! without memory; whoever has not shown a cookie takes no place in any table.
 
+mod granting;
 mod sources;
 mod telling;
 
@@ -15,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use self::granting::Application;
 use self::sources::{IDLE_MAX, Sources};
 
-use crate::machine::call::{Arrival, Calls, Part, Parts};
+use crate::machine::call::{Arrival, Calls, Part, Parts, Source};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::cookie::Cookies;
 use crate::machine::digest::digest;
@@ -26,7 +28,6 @@ use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{About, LinkKey};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::slots::{Key, Slots};
-use crate::machine::source::{site, source};
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
 use crate::machine::who::beacon::Sealed;
@@ -139,6 +140,8 @@ struct Lease {
     n: u32,
     sealed: Sealed,
     seen: SocketAddr,
+    /// The address of ours that it registered at: it takes announcements from nowhere else.
+    at: Source,
     /// When the room was last told of it; `None` before.
     published: Option<Time>,
     /// It has changed since.
@@ -154,18 +157,6 @@ struct Lease {
     told: Option<Time>,
     /// The last such call failed: no more until the member registers again.
     deaf: bool,
-}
-
-/// A request to register, as it came.
-struct Application {
-    from: SocketAddr,
-    incarnation: u64,
-    cookie: Cookie,
-    tag: Tag,
-    have: u64,
-    handle: Handle,
-    n: u32,
-    sealed: Sealed,
 }
 
 impl Registry {
@@ -204,10 +195,10 @@ impl Registry {
         self.leases.len()
     }
 
-    fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+    fn datagram(&mut self, now: Time, (from, at): (SocketAddr, Option<IpAddr>), bytes: &[u8]) {
         let (mut nothing, mut parts) = (Vec::new(), core::mem::take(&mut self.parts).recycle());
         let buffers = (&mut nothing, &mut parts);
-        if let Ok(arrival) = self.calls.receive(now, from, bytes, buffers, &mut self.out) {
+        if let Ok(arrival) = self.calls.receive(now, (from, at), bytes, buffers, &mut self.out) {
             self.arrived(now, &arrival, &mut parts);
         }
         self.parts = parts.recycle();
@@ -285,7 +276,14 @@ impl Registry {
         let known = self.by_member.get(&(tag, application.handle)).copied();
         let lease = known.and_then(|key| self.leases.get(key));
         let trusted = lease.is_some_and(|lease| lease.seen == from);
-        if !trusted && !self.cookies.accepts(now, from, application.cookie) {
+        if let Some((holder, claim)) = self.contested(known, &application) {
+            if !self.cookies.accepts_claim(now, from, claim, application.cookie) {
+                // A refusal, and a way to show that it is the other one that is late.
+                self.calls.blame.replayed += 1;
+                return Some(Response::Cookie(self.cookies.bake_claim(now, from, claim)));
+            }
+            self.remove(now, holder, Departure::Replaced);
+        } else if !trusted && !self.cookies.accepts(now, from, application.cookie) {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
         let key = match known {
@@ -299,6 +297,10 @@ impl Registry {
         let page = self.rooms.get(&tag)?.page(application.have, PAGE_SPACE);
         self.expiry.set(key.index(), now + LEASE);
         lease.renewed = now;
+        lease.at = Source(self.calls.heard_at(from));
+        if let Some(link) = lease.link {
+            self.calls.hears_at(link, lease.at);
+        }
         lease.heard = lease.heard.max(page.reached);
         lease.deaf = false;
         let node = u32::try_from(key.index()).unwrap_or(u32::MAX);
@@ -311,130 +313,6 @@ impl Registry {
         let here = self.rooms.get(&tag).map_or(0, Roster::present);
         let others = self.leases.len().saturating_sub(here);
         u8::try_from(others).unwrap_or(ELSEWHERE_MAX).min(ELSEWHERE_MAX)
-    }
-
-    /// Extends a lease. `None` when the application is outdated, or somebody else's.
-    fn renew(&mut self, now: Time, key: LeaseKey, application: &Application) -> Option<LeaseKey> {
-        let lease = self.leases.get(key)?;
-        if application.n < lease.n || application.incarnation != lease.incarnation {
-            self.calls.blame.replayed += 1;
-            return None;
-        }
-        let renamed = application.sealed != lease.sealed;
-        if renamed && application.n == lease.n {
-            self.calls.blame.replayed += 1;
-            return None;
-        }
-        if lease.seen != application.from || renamed {
-            self.clear_address(now, application.from, Some(key), application.incarnation)?;
-            self.unbind(now, key);
-            let lease = self.leases.get_mut(key)?;
-            (lease.n, lease.sealed) = (application.n, application.sealed.clone());
-            (lease.seen, lease.untold) = (application.from, true);
-            self.bind(key);
-        }
-        self.publish_in_turn(now, key);
-        Some(key)
-    }
-
-    /// Grants a new lease, or says why not; `Err(None)` is silence.
-    fn grant(
-        &mut self,
-        now: Time,
-        application: &Application,
-    ) -> Result<LeaseKey, Option<Response>> {
-        let (tag, handle) = (application.tag, application.handle);
-        let room = self.rooms.get(&tag);
-        if room.is_some_and(|room| room.has_left(now, handle)) {
-            self.calls.blame.replayed += 1;
-            return Err(None);
-        }
-        self.clear_address(now, application.from, None, application.incarnation).ok_or(None)?;
-        if !self.make_room(now, application) {
-            self.calls.blame.over_limit += 1;
-            return Err(Some(Response::Full));
-        }
-        let key = self.leases.insert(Lease {
-            tag,
-            handle,
-            incarnation: application.incarnation,
-            n: application.n,
-            sealed: application.sealed.clone(),
-            seen: application.from,
-            published: None,
-            untold: true,
-            renewed: now,
-            link: None,
-            // The reply brings everything up to and including the lease itself.
-            heard: self.version + 1,
-            announcing: false,
-            told: None,
-            deaf: false,
-        });
-        self.by_member.insert((tag, handle), key);
-        self.rooms.entry(tag).or_default();
-        self.bind(key);
-        self.publish_in_turn(now, key);
-        Ok(key)
-    }
-
-    /// Whether there is a place for one more. When there is none, whoever has the most of them gives one
-    /// up, if that is more than the newcomer's source will have.
-    fn make_room(&mut self, now: Time, application: &Application) -> bool {
-        let (from, tag) = (application.from, application.tag);
-        if self.sources.held(from) >= PER_SOURCE_MAX {
-            return false;
-        }
-        let full = self.leases.len() >= self.members_max;
-        let in_room = self.by_member.range(room_of(tag));
-        let crowded = !full && in_room.clone().take(PER_ROOM_MAX).count() >= PER_ROOM_MAX;
-        let places: Vec<LeaseKey> = match (full, crowded) {
-            (true, _) => self.by_member.values().copied().collect(),
-            (_, true) => in_room.map(|(_, &key)| key).collect(),
-            _ => return true,
-        };
-        let greedy = [source, site].into_iter().find_map(|of| self.greediest(&places, from, of));
-        if let Some(key) = greedy {
-            self.remove(now, key, Departure::Timeout);
-        }
-        greedy.is_some()
-    }
-
-    /// The lease renewed longest ago, of those who have the most of some places. `None` when a newcomer
-    /// would have as many.
-    fn greediest(
-        &self,
-        places: &[LeaseKey],
-        from: SocketAddr,
-        of: fn(SocketAddr) -> IpAddr,
-    ) -> Option<LeaseKey> {
-        let leases = || places.iter().filter_map(|&key| Some((key, self.leases.get(key)?)));
-        let mut held: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        leases().for_each(|(_, lease)| *held.entry(of(lease.seen)).or_default() += 1);
-        let own = held.get(&of(from)).copied().unwrap_or(0);
-        let (&greedy, _) =
-            held.iter().max_by_key(|&(_, &count)| count).filter(|&(_, &count)| count > own + 1)?;
-        let theirs = leases().filter(|(_, lease)| of(lease.seen) == greedy);
-        theirs.min_by_key(|(_, lease)| lease.renewed).map(|(key, _)| key)
-    }
-
-    /// One address, one process: an older process that was seen there is gone. `None` when the
-    /// application is of the older one.
-    fn clear_address(
-        &mut self,
-        now: Time,
-        addr: SocketAddr,
-        except: Option<LeaseKey>,
-        incarnation: u64,
-    ) -> Option<()> {
-        let other = self.by_addr.get(&addr).copied().filter(|&other| Some(other) != except);
-        let Some(other) = other else { return Some(()) };
-        if incarnation <= self.leases.get(other)?.incarnation {
-            self.calls.blame.replayed += 1;
-            return None;
-        }
-        self.remove(now, other, Departure::Replaced);
-        Some(())
     }
 
     fn deregister(&mut self, now: Time, tag: Tag, handle: Handle, sealed: Sealed) -> Response {
@@ -527,8 +405,8 @@ impl Machine for Registry {
     fn handle(&mut self, now: Time, input: Input<'_>) {
         self.now = self.now.max(now);
         let now = self.now;
-        if let Input::Datagram { from, bytes } = input {
-            self.datagram(now, from, bytes);
+        if let Input::Datagram { from, at, bytes } = input {
+            self.datagram(now, (from, at), bytes);
         }
         self.tick(now);
         self.calls.flush(now, &mut self.out);

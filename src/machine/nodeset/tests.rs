@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use core::net::SocketAddr;
 
-use super::contact::Contact;
+use super::contact::{Contact, DOORS_MAX, Doors, PATIENCE};
 use crate::machine::call::Calls;
 use crate::machine::contract::Action;
 use crate::machine::outbox::Outbox;
@@ -22,6 +22,10 @@ pub(super) const TAG: Tag = Tag([5; 16]);
 
 pub(super) fn nodeset() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 7))
+}
+
+pub(super) fn doors() -> Doors {
+    Doors::new(&[nodeset()], Some(PATIENCE))
 }
 
 pub(super) const fn ms(ms: u64) -> Time {
@@ -44,7 +48,7 @@ pub(super) enum Question {
 
 pub(super) struct Desk {
     pub(super) calls: Calls<Ask>,
-    link: LinkKey,
+    pub(super) link: LinkKey,
     seen: BTreeSet<u32>,
     open: VecDeque<(u32, Question)>,
     out: Outbox,
@@ -52,8 +56,8 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new() -> Self {
-        let mut calls = Calls::new(1, 1, Seed([1; 32]).stream("calls"));
-        let contact = Contact::open(Time::ZERO, nodeset(), TAG, &mut calls).expect("a link");
+        let mut calls = Calls::new(1, DOORS_MAX, Seed([1; 32]).stream("calls"));
+        let contact = Contact::open(Time::ZERO, doors(), TAG, &mut calls).expect("a link");
         let (seen, open, out) = (BTreeSet::new(), VecDeque::new(), Outbox::default());
         Self { calls, link: contact.link, seen, open, out }
     }

@@ -30,7 +30,8 @@ impl Peer {
                 let Sender::Open(incarnation) = arrival.sender else { return };
                 let (now, card) = (self.now, wanted(&self.stage, &self.card));
                 let Some(client) = &mut self.client else { return };
-                let news = client.answered(now, ask, incarnation, response, card, &mut self.calls);
+                let news =
+                    client.answered(now, (link, ask), incarnation, response, card, &mut self.calls);
                 self.news(news);
             }
             (Purpose::Member(member, matter), response) => {
@@ -50,7 +51,7 @@ impl Peer {
             Purpose::Nodeset(ask) => {
                 let card = wanted(&self.stage, &self.card);
                 let Some(client) = &mut self.client else { return };
-                let news = client.failed(self.now, ask, card, &mut self.calls);
+                let news = client.failed(self.now, (link, ask), card, &mut self.calls);
                 self.news(news);
             }
             Purpose::Member(member, matter) => {

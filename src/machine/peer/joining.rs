@@ -1,13 +1,14 @@
 //! Joining: read the roster, see that our name is free, register, greet who is here.
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
-use super::{Peer, Stage};
+use super::{Peer, Stage, wanted};
 use crate::machine::call::{Admission, Arrival};
 use crate::machine::event::{Event, Exit, Health, NameProblem};
 use crate::machine::member::Member;
 use crate::machine::nodeset::client::Client;
-use crate::machine::nodeset::{Lease, News};
+use crate::machine::nodeset::{Doors, Lease, News};
 use crate::machine::purpose::{LinkKey, MemberKey, Purpose};
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};
@@ -48,6 +49,42 @@ impl Peer {
             self.elsewhere = count;
             self.out.show(Event::Elsewhere { count });
         }
+    }
+
+    /// The nodeset may be at these addresses.
+    pub(super) fn nodeset_is_at(&mut self, addrs: &[SocketAddr]) {
+        self.doors = Doors::new(addrs, self.doors.patience);
+        let card = wanted(&self.stage, &self.card);
+        if let Some(client) = &mut self.client {
+            client.is_at(self.now, addrs, card, &mut self.calls);
+        }
+    }
+
+    /// Others may reach us at these addresses from now on: the nodeset is told, and through it whoever comes.
+    pub(super) fn we_are_at(&mut self, addrs: &[SocketAddr]) {
+        let mut beacon = Beacon { addrs: addrs.to_vec(), ..self.me.beacon.clone() };
+        beacon.fit();
+        let met = match self.stage {
+            Stage::Finding | Stage::Checking { .. } => false,
+            Stage::Entering { .. } | Stage::Ready | Stage::Draining { .. } => true,
+            Stage::Parting { .. } | Stage::Over => return,
+        };
+        if beacon.addrs == self.me.beacon.addrs {
+            return;
+        }
+        // Nobody has seen the first one before somebody is asked for a place.
+        self.sign(Beacon { n: beacon.n + u32::from(met), ..beacon });
+        let lease = self.client.as_mut().and_then(Client::lease_mut);
+        if let Some(lease) = lease.filter(|lease| lease.is_held()) {
+            lease.register(self.now, &self.card, &mut self.calls);
+        }
+    }
+
+    /// Where the nodeset is, as far as is known.
+    pub(super) fn nodeset(&self) -> SocketAddr {
+        let asked = self.client.as_ref().and_then(|client| self.calls.addr(client.link()));
+        let first = || self.doors.addrs.first().copied();
+        asked.or_else(first).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
     }
 
     pub(super) fn health(&mut self, health: Health) {
@@ -191,11 +228,13 @@ impl Peer {
         members.show_listed(&mut ctx);
         let people = self.members.shown().map(|(_, member)| member.record.person()).collect();
         self.stage = Stage::Ready;
-        let (me, addr) = (self.me(), self.seen.unwrap_or(self.nodeset));
-        let (nodeset, room, open) = (self.nodeset, self.keys.room.name().clone(), self.open);
+        let nodeset = self.nodeset();
+        let (me, addr) = (self.me(), self.seen.unwrap_or(nodeset));
+        let (room, open) = (self.keys.room.name().clone(), self.open);
         self.out.show(Event::Ready { me, addr, nodeset, people, room, open });
         let (members, mut ctx) = self.parts();
         members.warn_all_alike(&mut ctx);
+        members.tell_twins(&mut ctx);
         self.notice_elsewhere();
     }
 }

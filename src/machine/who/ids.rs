@@ -58,15 +58,15 @@ impl FromStr for PeerId {
     }
 }
 
-/// When a process started, in milliseconds of wall clock: greater than that of any earlier process of the
-/// same key. On the wire 0 stands for whoever listens at an address, so no process has it.
+/// When a process started: a number that is greater than that of any earlier process of the same key, and
+/// another one than that of any other process of it. On the wire 0 stands for whoever listens at an address, so no process has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(NonZeroU64);
 
 impl Incarnation {
-    /// That of a process which started then. A clock that stands at 0 counts as one that stands at 1.
-    pub const fn at(unix_ms: u64) -> Self {
-        match NonZeroU64::new(unix_ms) {
+    /// That of a process which started then. 0 counts as 1.
+    pub const fn at(started: u64) -> Self {
+        match NonZeroU64::new(started) {
             Some(started) => Self(started),
             None => Self(NonZeroU64::MIN),
         }

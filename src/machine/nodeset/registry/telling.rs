@@ -101,6 +101,7 @@ impl Registry {
             None => self.calls.open(now, lease.seen, process),
         };
         let Some(link) = link else { return };
+        self.calls.hears_at(link, lease.at);
         lease.link = Some(link);
         let token = Announced { lease: key, reached };
         lease.announcing = self.calls.request(now, link, token, &request).is_some();

@@ -1,0 +1,114 @@
+//! Computers of their own for tests: network namespaces of Linux, each with its addresses, routes and
+//! hosts file, joined by cables and one switch.
+
+#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::support::{Process, chatrpc};
+
+/// A switch, and computers with a cable to it each.
+pub struct Lab {
+    name: String,
+    computers: Vec<String>,
+}
+
+impl Lab {
+    /// So many computers, with `10.9.0.1` and on. `None`, said loudly, where there are no namespaces to be had.
+    pub fn new(computers: usize) -> Option<Self> {
+        static LABS: AtomicU32 = AtomicU32::new(0);
+        let lab = LABS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("c{}-{lab}", std::process::id() % 100_000);
+        let mut lab = Self { name: name.clone(), computers: Vec::new() };
+        let switch = lab.add("s");
+        if !switch.as_ref().is_some_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: no network namespaces here ({switch:?})");
+            return None;
+        }
+        let switch = format!("{name}s");
+        lab.ip(&switch, "link add br0 type bridge");
+        lab.ip(&switch, "link set br0 up");
+        for n in 1..=computers {
+            lab.add(&n.to_string());
+            let (there, port) = (format!("{name}{n}"), format!("p{n}"));
+            lab.ip(&switch, &format!("link add {port} type veth peer name eth0 netns {there}"));
+            lab.ip(&switch, &format!("link set {port} master br0 up"));
+            lab.on(n, "link set lo up");
+            lab.on(n, "link set eth0 up");
+            lab.on(n, &format!("addr add 10.9.0.{n}/24 dev eth0"));
+        }
+        Some(lab)
+    }
+
+    fn add(&mut self, what: &str) -> Option<Output> {
+        let name = format!("{}{what}", self.name);
+        let output = Command::new("ip").args(["netns", "add", &name]).output().ok()?;
+        if output.status.success() {
+            self.computers.push(name);
+        }
+        Some(output)
+    }
+
+    fn ip(&self, of: &str, words: &str) {
+        let words = words.split_whitespace();
+        let output = Command::new("ip").args(["-n", of]).args(words.clone()).output().unwrap();
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ip {:?}: {why}", words.collect::<Vec<_>>());
+    }
+
+    /// `ip` on one of the computers.
+    pub fn on(&self, computer: usize, words: &str) {
+        self.ip(&format!("{}{computer}", self.name), words);
+    }
+
+    /// The hosts file of a computer.
+    pub fn hosts(&self, computer: usize, text: &str) {
+        let folder = format!("/etc/netns/{}{computer}", self.name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(format!("{folder}/hosts"), text).unwrap();
+    }
+
+    /// Any command, to be run on a computer.
+    pub fn command(&self, computer: usize, command: &Command) -> Command {
+        let name = format!("{}{computer}", self.name);
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &name]).arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => inside.env(key, value),
+                None => inside.env_remove(key),
+            };
+        }
+        inside.stdin(Stdio::piped());
+        inside
+    }
+
+    /// Our program on a computer.
+    pub fn start(&self, computer: usize, args: &[&str]) -> Process {
+        Process::of(&mut self.command(computer, &chatrpc(args)))
+    }
+
+    /// A nodeset on a computer, on every address of it.
+    pub fn nodeset(&self, computer: usize) -> Process {
+        let mut nodeset = self.start(computer, &["nodeset"]);
+        nodeset.out.wait("Listening on: ");
+        nodeset
+    }
+
+    /// Somebody who chats in line mode.
+    pub fn person(&self, computer: usize, addr: &str, name: &str) -> Process {
+        self.start(computer, &["chat", addr, "-n", name, "--plain", "--commands"])
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for name in &self.computers {
+            let _ = Command::new("ip").args(["netns", "del", name]).output();
+            let _ = fs::remove_dir_all(format!("/etc/netns/{name}"));
+        }
+    }
+}

@@ -28,6 +28,15 @@ pub(crate) enum Errand {
 /// How long a name is looked up that is not found for want of a network.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// The command that starts a nodeset where one was asked.
+fn serve(nodeset: SocketAddr) -> String {
+    match (nodeset.port(), nodeset.is_ipv4()) {
+        (PORT, _) => command(["nodeset"]),
+        (port, true) => command(["nodeset", "--listen", &format!("0.0.0.0:{port}")]),
+        (port, false) => command(["nodeset", "--listen", &format!("[::]:{port}")]),
+    }
+}
+
 /// What a machine's exit means, when it is a failure.
 pub(crate) fn failed(
     exit: &Exit,
@@ -35,12 +44,7 @@ pub(crate) fn failed(
     asked: Errand,
     provenance: &Provenance,
 ) -> Option<Failure> {
-    let nodeset = target.first();
-    let serve = || match (nodeset.port(), nodeset.is_ipv4()) {
-        (PORT, _) => command(["nodeset"]),
-        (port, true) => command(["nodeset", "--listen", &format!("0.0.0.0:{port}")]),
-        (port, false) => command(["nodeset", "--listen", &format!("[::]:{port}")]),
-    };
+    let (nodeset, serve) = (target.first(), || serve(target.first()));
     let unreachable = |what| Failure::new(status::NO_NODESET, "no_nodeset", what);
     Some(match exit {
         Exit::Left { .. } => return None,
@@ -86,23 +90,27 @@ pub(crate) fn failed(
         } else {
             "upgrade the nodeset"
         }),
-        Exit::Name(problem) => {
-            let failure = name_refused(problem);
-            match problem {
-                NameProblem::Taken(name) => {
-                    let (task, text) = match asked {
-                        Errand::Chat | Errand::Who => ("chat", ""),
-                        Errand::Send => ("send", " …"),
-                    };
-                    let mut words = vec![task.to_owned(), nodeset.to_string()];
-                    words.extend(provenance.again.iter().cloned());
-                    words.extend(["-n".to_owned(), format!("{name}2")]);
-                    failure.hint(format!("try: {}{text}", command(words)))
-                }
-                _ => failure,
-            }
-        }
+        Exit::Name(problem) => refused(problem, nodeset, asked, provenance),
     })
+}
+
+/// A name that cannot be had, and a command with another one, if that may do.
+fn refused(
+    problem: &NameProblem,
+    nodeset: SocketAddr,
+    asked: Errand,
+    provenance: &Provenance,
+) -> Failure {
+    let failure = name_refused(problem);
+    let NameProblem::Taken(name) = problem else { return failure };
+    let (task, text) = match asked {
+        Errand::Chat | Errand::Who => ("chat", ""),
+        Errand::Send => ("send", " …"),
+    };
+    let mut words = vec![task.to_owned(), nodeset.to_string()];
+    words.extend(provenance.again.iter().cloned());
+    words.extend(["-n".to_owned(), format!("{name}2")]);
+    failure.hint(format!("try: {}{text}", command(words)))
 }
 
 /// Why nothing can be sent to any address of a nodeset, as the system says; `None` when something was.

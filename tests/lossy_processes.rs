@@ -201,6 +201,8 @@ impl Seen {
                     self.done += 1;
                 }
                 "sent" | "acked" => {}
+                // Joining may take a while where a third of all is lost.
+                "status" if object["message"].as_str().unwrap().starts_with("still asking") => {}
                 _ => panic!("unexpected: {line}"),
             }
         }

@@ -44,9 +44,7 @@ impl Pile {
             self.text.push_str(other);
         }
     }
-}
 
-impl Pile {
     /// In how many messages it can be said, or carried out as one thing; `None` where it is too long.
     fn messages(&self) -> Option<usize> {
         match Command::parse(&self.text) {

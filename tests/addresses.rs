@@ -35,7 +35,7 @@ fn asked_at(
     put_request(&mut bytes, 7, request);
     let input = Input::Datagram { from, at: Some(at), bytes: &bytes };
     drain(nodeset, Time::from_micros(1_000_000), input, |action| {
-        if let Action::Send { to, source, bytes } = action {
+        if let Action::Send { to, source, bytes, .. } = action {
             sent.push((to, source, bytes.to_vec()));
         }
     });

@@ -60,6 +60,19 @@ pub struct LinkParams {
     pub late_min_us: u64,
     /// How late at most, microseconds.
     pub late_max_us: u64,
+    /// How many routers are on the way, each of which takes one off the time to live: without any it is
+    /// one hop.
+    pub routers: u8,
+}
+
+impl LinkParams {
+    /// Whether a datagram that may go over so many hops gets to the other end.
+    pub const fn lets(&self, ttl: Option<u8>) -> bool {
+        match ttl {
+            Some(hops) => hops > self.routers || self.routers == 0,
+            None => true,
+        }
+    }
 }
 
 /// What is remarkable about one delivery, for the trace.
@@ -103,7 +116,9 @@ pub struct Fate {
 }
 
 impl Fate {
-    const LOST: Self = Self { arrivals: [(0, Mark::Plain); COPIES_MAX], len: 0, hold: None };
+    /// It never arrives.
+    pub(crate) const LOST: Self =
+        Self { arrivals: [(0, Mark::Plain); COPIES_MAX], len: 0, hold: None };
 
     /// When each copy arrives, and what is remarkable about it.
     pub fn arrivals(&self) -> &[(u64, Mark)] {

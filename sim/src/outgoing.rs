@@ -48,7 +48,7 @@ impl Outgoing {
     pub(crate) fn poll(&mut self) -> Option<Action<'_>> {
         self.last = self.waiting.pop_front();
         Some(match self.last.as_ref()? {
-            Out::Send(to, bytes) => Action::Send { to: *to, source: None, bytes },
+            Out::Send(to, bytes) => Action::Send { to: *to, source: None, ttl: None, bytes },
             Out::Show(face) => Action::Show(Event::Joined(face.clone())),
         })
     }

@@ -24,7 +24,7 @@ enum Out {
 
 fn act(out: &Option<Out>) -> Option<Action<'_>> {
     Some(match out.as_ref()? {
-        Out::Send(to, bytes) => Action::Send { to: *to, source: None, bytes },
+        Out::Send(to, bytes) => Action::Send { to: *to, source: None, ttl: None, bytes },
         Out::Show(event) => Action::Show(event.clone()),
         Out::Exit(exit) => Action::Exit(exit.clone()),
     })

@@ -48,6 +48,10 @@ pub enum Action<'a> {
         /// The address of ours to send it from: the one that was sent to from there. Without one, or when
         /// it is ours no more, that is the system's to choose.
         source: Option<IpAddr>,
+        /// Over how many hops it may go: one that is to open the address translation in front of us, and not
+        /// to reach who is behind another, ends on the way. Without one, or where the owner cannot say so to
+        /// the system, over as many as the system lets it. 0 is no less than 1.
+        ttl: Option<u8>,
         /// The datagram, at most [`DATAGRAM_MAX`](crate::machine::wire::DATAGRAM_MAX) bytes.
         bytes: &'a [u8],
     },

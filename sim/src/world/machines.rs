@@ -108,7 +108,7 @@ impl World {
 
     fn act(&mut self, proc: usize, action: Action<'_>) -> bool {
         match action {
-            Action::Send { to, bytes, .. } => self.send(proc, to, bytes),
+            Action::Send { to, ttl, bytes, .. } => self.send(proc, to, ttl, bytes),
             Action::Show(event) => self.show(proc, &event),
             Action::Exit(exit) => {
                 self.exit(proc, &exit);
@@ -193,5 +193,40 @@ fn event_hash(event: &Event<'_>) -> u64 {
         Event::People(people) => 7 ^ people.len() as u64,
         Event::Nodeset(health) => 8 ^ (*health as u64) << 8,
         _ => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SECOND;
+    use crate::world::WorldConfig;
+
+    #[test]
+    fn a_datagram_goes_over_as_many_hops_as_it_may() {
+        let mut world = World::new(WorldConfig::new(1, 3));
+        world.start_registry();
+        world.join(1, "alice");
+        world.join(2, "bob");
+        world.run_for(SECOND).unwrap();
+        let (proc, to) = (world.hosts[1].proc.unwrap(), world.addr_of(2));
+        for (routers, ttl, arrives) in [
+            (0, None, true),
+            (0, Some(1), true),
+            (0, Some(0), true),
+            (2, None, true),
+            (2, Some(1), false),
+            (2, Some(2), false),
+            (2, Some(3), true),
+            (2, Some(u8::MAX), true),
+            (u8::MAX, Some(u8::MAX), false),
+        ] {
+            world.link(1, 2).params.routers = routers;
+            let before = (world.counters.lost, world.pool.len());
+            world.act(proc, Action::Send { to, source: None, ttl, bytes: b"junk" });
+            let (lost, carried) = (u64::from(!arrives), usize::from(arrives));
+            let after = (before.0 + lost, before.1 + carried);
+            assert_eq!((world.counters.lost, world.pool.len()), after, "{ttl:?} over {routers}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::draw::{LINK, draw};
 use crate::host::Role;
 use crate::judge::Kind;
 use crate::liar::spoofed;
-use crate::link::{Held, Mark};
+use crate::link::{Fate, Held, Mark};
 use crate::queue::{Endpoint, What};
 
 impl World {
@@ -117,12 +117,12 @@ impl World {
         (!due).then(|| machine.digest())
     }
 
-    pub(super) fn send(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
+    pub(super) fn send(&mut self, proc: usize, to: SocketAddr, ttl: Option<u8>, bytes: &[u8]) {
         self.counters.datagrams += 1;
         self.counters.bytes += bytes.len() as u64;
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
         if self.is_liar(proc) {
-            return self.lie(proc, to, bytes);
+            return self.lie(proc, to, ttl, bytes);
         }
         if bytes.len() > wire::DATAGRAM_MAX {
             let text = format!("a datagram of {} bytes", bytes.len());
@@ -154,11 +154,11 @@ impl World {
         }
         let sent = (Endpoint { host, port }, to, proc as u32);
         self.meddle((sent.0, to), bytes);
-        self.carry(sent, bytes);
+        self.carry(sent, ttl, bytes);
     }
 
     /// What an attacker sends is not judged, and neither is where it says it comes from.
-    fn lie(&mut self, proc: usize, to: SocketAddr, bytes: &[u8]) {
+    fn lie(&mut self, proc: usize, to: SocketAddr, ttl: Option<u8>, bytes: &[u8]) {
         self.victims.attacked(self.now, bytes.len());
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
         let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
@@ -166,7 +166,7 @@ impl World {
             return;
         };
         let Some((from, bytes)) = spoofed(bytes) else {
-            return self.carry((Endpoint { host, port }, to, proc as u32), bytes);
+            return self.carry((Endpoint { host, port }, to, proc as u32), ttl, bytes);
         };
         let fate = self.fate(host, to.host);
         if let (Some(from), Some(&(at, _))) = (Endpoint::of(from), fate.arrivals().first()) {
@@ -189,12 +189,15 @@ impl World {
     }
 
     /// A datagram leaves; the link decides what becomes of it.
-    fn carry(&mut self, sent: (Endpoint, Endpoint, u32), bytes: &[u8]) {
+    fn carry(&mut self, sent: (Endpoint, Endpoint, u32), ttl: Option<u8>, bytes: &[u8]) {
         let (host, to) = (sent.0.host, sent.1);
-        let fate = self.fate(host, to.host);
+        let mut fate = self.fate(host, to.host);
+        let at = usize::from(host) * self.config.hosts + usize::from(to.host);
+        if !self.links[at].params.lets(ttl) {
+            fate = Fate::LOST;
+        }
         self.counters.lost += u64::from(fate.arrivals().is_empty());
         let mut arrivals = fate.arrivals().iter();
-        let at = usize::from(host) * self.config.hosts + usize::from(to.host);
         if let (Some(left), None) = (fate.hold, self.links[at].held) {
             arrivals.next();
             let slot = self.load(sent, Mark::Held, bytes);
@@ -250,7 +253,7 @@ impl World {
         slot
     }
 
-    fn fate(&mut self, from: u16, to: u16) -> crate::link::Fate {
+    fn fate(&mut self, from: u16, to: u16) -> Fate {
         let key = draw(self.config.seed, LINK, u64::from(from), u64::from(to), 0);
         let at = usize::from(from) * self.config.hosts + usize::from(to);
         self.links[at].fate(key, self.now)

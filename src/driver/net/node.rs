@@ -8,6 +8,7 @@ use log::{Level, debug, log_enabled};
 use mio::{Registry, Token};
 
 use crate::driver::net::socket::{Buffer, Socket, Trouble};
+use crate::driver::net::way::Way;
 use crate::driver::os::clock::Clock;
 use crate::driver::os::logged::Logged;
 use crate::machine::wire::DATAGRAM_MAX;
@@ -204,7 +205,7 @@ impl<M: Machine> Owned<M> {
             return full;
         }
         let drained = drain(&mut self.machine, now, input, |action| match action {
-            Action::Send { to, source, bytes } => socket.send(to, source, bytes),
+            Action::Send { to, source, ttl, bytes } => socket.send(to, Way { source, ttl }, bytes),
             Action::Show(event) => full |= tell(Told::Event(event)),
             Action::Exit(exit) => {
                 *exited = true;

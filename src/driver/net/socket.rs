@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::driver::net::address::{canonical, mapped};
-use crate::driver::net::way::{self, Told};
+use crate::driver::net::way::{self, Told, Way};
 use crate::machine::wire::DATAGRAM_MAX;
 
 /// The size of the socket's buffers. The usual default holds 166 datagrams of 200 bytes: a room of
@@ -148,16 +148,19 @@ impl Socket {
         self.readable = true;
     }
 
-    /// Sends a datagram, or loses it. `source` is the address of ours that it leaves from, if it still is
+    /// Sends a datagram, or loses it. Its source is the address of ours that it leaves from, if it still is
     /// one.
-    pub(crate) fn send(&mut self, to: SocketAddr, source: Option<IpAddr>, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, to: SocketAddr, way: Way, bytes: &[u8]) {
         trace!("{} bytes to {to}", bytes.len());
         let target = if self.v6 { mapped(to) } else { to };
         // A socket that is bound to one address has no other.
-        let source = source.filter(|_| self.local.ip().is_unspecified());
-        let sent = source.map(|source| way::send(&self.inner, target, source, bytes));
-        let sent = sent.filter(|sent| !sent.as_ref().is_err_and(is_not_ours));
-        match sent.unwrap_or_else(|| self.inner.send_to(bytes, target).map(drop)) {
+        let source = way.source.filter(|_| self.local.ip().is_unspecified());
+        let way = Way { source, ..way };
+        let mut sent = way::send(&self.inner, target, way, bytes);
+        if way.source.is_some() && sent.as_ref().is_err_and(is_not_ours) {
+            sent = way::send(&self.inner, target, Way { source: None, ..way }, bytes);
+        }
+        match sent {
             Ok(()) => self.unsent.retain(|(there, _)| *there != to),
             Err(error) if is_full(&error) => {
                 trace!("no room for a datagram to {to}");
@@ -256,9 +259,9 @@ mod tests {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let any_addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
 
-        v4.send(any_addr, None, b"there");
+        v4.send(any_addr, Way::default(), b"there");
         assert_eq!(arrived(&mut any, 1), [(v4.local(), b"there".to_vec())]);
-        any.send(v4.local(), None, b"back");
+        any.send(v4.local(), Way::default(), b"back");
         assert_eq!(arrived(&mut v4, 1), [(any_addr, b"back".to_vec())]);
     }
 
@@ -268,12 +271,12 @@ mod tests {
             let mut any = Socket::bind(any.parse().unwrap()).unwrap();
             let mut asks = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
             let second = SocketAddr::new(Ipv4Addr::new(127, 0, 1, 1).into(), any.local().port());
-            asks.send(second, None, b"who are you");
+            asks.send(second, Way::default(), b"who are you");
             let (mut buffer, mut at) = ([0; DATAGRAM_MAX + 1], None);
             while at.is_none() {
                 any.receive(&mut buffer, |any, (from, to), _| {
                     at = to;
-                    any.send(from, to, b"who was asked");
+                    any.send(from, Way { source: to, ttl: None }, b"who was asked");
                 });
             }
             assert_eq!(at, Some(second.ip()));
@@ -286,7 +289,8 @@ mod tests {
         let mut any = Socket::bind("[::]:0".parse().unwrap()).unwrap();
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         for gone in ["192.0.2.9", "2001:db8::9"] {
-            any.send(v4.local(), Some(gone.parse().unwrap()), b"from elsewhere");
+            let gone = Way { source: Some(gone.parse().unwrap()), ttl: None };
+            any.send(v4.local(), gone, b"from elsewhere");
             let from = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
             assert_eq!(arrived(&mut v4, 1), [(from, b"from elsewhere".to_vec())]);
         }
@@ -297,7 +301,7 @@ mod tests {
     fn a_datagram_over_the_limit_is_seen_to_be_over_it() {
         let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        b.send(a.local(), None, &[7; DATAGRAM_MAX + 900]);
+        b.send(a.local(), Way::default(), &[7; DATAGRAM_MAX + 900]);
         assert_eq!(arrived(&mut a, 1)[0].1.len(), DATAGRAM_MAX + 1);
     }
 
@@ -306,7 +310,7 @@ mod tests {
         let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         for n in 0..300u16 {
-            b.send(a.local(), None, &n.to_be_bytes());
+            b.send(a.local(), Way::default(), &n.to_be_bytes());
         }
         let mut buffer = [0; DATAGRAM_MAX + 1];
         let mut seen = 0;
@@ -321,10 +325,10 @@ mod tests {
     #[test]
     fn errors_are_survived() {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        v4.send("[::1]:9".parse().unwrap(), None, b"an IPv6 address on an IPv4 socket");
+        v4.send("[::1]:9".parse().unwrap(), Way::default(), b"an IPv6 address on an IPv4 socket");
         assert_eq!(v4.trouble(), Trouble { lost: 0, failed: 1 });
         assert_eq!(v4.unsent().len(), 1);
-        v4.send(v4.local(), None, b"still works");
+        v4.send(v4.local(), Way::default(), b"still works");
         assert_eq!(arrived(&mut v4, 1).len(), 1);
     }
 

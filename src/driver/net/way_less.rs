@@ -1,5 +1,5 @@
 //! The same as `way.rs` on systems whose control messages we do not know: which of our addresses a
-//! datagram was sent to stays untold, and the route chooses where one leaves from.
+//! datagram was sent to stays untold, the route chooses where one leaves from, and each goes as far as any.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +22,12 @@ pub(crate) fn receive(
     socket.recv_from(bytes).map(|(len, from)| (len, from, None))
 }
 
-pub(crate) fn send(socket: &UdpSocket, to: SocketAddr, _: IpAddr, bytes: &[u8]) -> io::Result<()> {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) ttl: Option<u8>,
+}
+
+pub(crate) fn send(socket: &UdpSocket, to: SocketAddr, _: Way, bytes: &[u8]) -> io::Result<()> {
     socket.send_to(bytes, to).map(drop)
 }

@@ -56,6 +56,60 @@ fn a_line_of_more_than_a_message_is_asked_about() {
     assert_eq!(alice.end().status, 0);
 }
 
+/// Of two lines that were typed instead of an answer, the second alone came back.
+#[test]
+fn every_line_typed_instead_of_an_answer_stands_there_again() {
+    let (_nodeset, addr) = nodeset();
+    let Some((mut alice, mut bob)) = two(&addr) else { return };
+    alice.resize((120, 30));
+    let paste = |alice: &mut Terminal, typed: usize| {
+        alice.press("one\ntwo\n");
+        alice.wait("the question", |alice| {
+            rows(alice).last().is_some_and(|row| row.starts_with("* 2 lines came at once"))
+        });
+        for n in 0..typed {
+            let asks = "* y says the 2 lines that were pasted, n does not;";
+            alice.say(&format!("line {n}"));
+            let said = match n < 8 {
+                true => [format!("line {n}"), format!("{asks} what was typed now waits")],
+                false => [
+                    format!("line {n}"),
+                    format!("{asks} no more lines can wait, and this one was not said: line {n}"),
+                ],
+            };
+            alice.wait("that it waits", |alice| rows(alice).ends_with(&said));
+        }
+    };
+    let stands = |alice: &mut Terminal, n: usize| {
+        let line = format!("line {n}");
+        alice.wait(&line, |alice| rows(alice).last() == Some(&line));
+    };
+    paste(&mut alice, 2);
+    alice.say("y");
+    assert_eq!(bob.out.next_line().unwrap(), "alice: one ⏎ two");
+    for n in 0..2 {
+        stands(&mut alice, n);
+        alice.press("!\r");
+        assert_eq!(bob.out.next_line().unwrap(), format!("alice: line {n}!"));
+    }
+    // More than can wait is said to be lost, and so is what still waits in the end.
+    paste(&mut alice, 10);
+    alice.signal(Signal::INT);
+    alice.see("* the paste was not said");
+    stands(&mut alice, 0);
+    alice.signal(Signal::INT);
+    stands(&mut alice, 1);
+    alice.press("\x15/quit\r");
+    let ended = alice.end();
+    assert_eq!(ended.status, 0);
+    for n in 2..8 {
+        assert!(ended.text.contains(&format!("* not said: line {n}")), "{}", ended.text);
+    }
+    bob.err.wait("* alice has left the chat!");
+    bob.end_input();
+    assert!(bob.out.all().iter().all(|line| !line.contains("line 2")));
+}
+
 #[test]
 fn names_and_commands_are_completed_and_lines_come_back() {
     let (_nodeset, addr) = nodeset();

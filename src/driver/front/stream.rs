@@ -124,18 +124,22 @@ impl Stream {
 
     /// What somebody typed, once no more of it follows.
     fn row(&mut self) -> Option<Intent> {
-        let typist = self.typist.as_mut()?;
-        let row = typist.row(self.clock.now())?;
-        let held = typist.take_held();
+        let row = self.typist.as_mut()?.row(self.clock.now())?;
+        let intent = self.read_row(row);
+        // Who leaves types nothing more.
+        if intent != Some(Intent::Command(Command::Quit)) {
+            self.put_back();
+        }
+        intent
+    }
+
+    fn read_row(&mut self, row: Row) -> Option<Intent> {
         let line = match row {
-            Row::Line(line) => {
-                self.put_back(held);
-                line
-            }
+            Row::Line(line) => line,
             row => {
-                let refused = matches!(row, Row::Dropped | Row::TooLong { .. });
+                let refused =
+                    matches!(row, Row::Dropped | Row::TooLong { .. } | Row::Unheld { .. });
                 self.say(&wording::pasted(&row));
-                self.put_back(held);
                 return refused.then_some(Intent::Refused);
             }
         };
@@ -154,21 +158,39 @@ impl Stream {
     fn last_row(&mut self) -> Option<Intent> {
         self.typist.as_mut()?.end();
         let intent = self.row();
-        if intent.is_none() && self.typist.as_ref().is_some_and(Typist::asks) {
-            self.typist = None;
-            self.say("the paste was not said: nobody answered");
-            return Some(Intent::Refused);
-        }
-        intent
+        intent.or_else(|| self.give_up().then_some(Intent::Refused))
     }
 
-    /// What was typed while something else was asked is not lost.
-    fn put_back(&mut self, line: Option<String>) {
-        let Some(line) = line else { return };
-        let Some(keys) = self.keys() else { return self.say(&format!("not said: {line}")) };
-        keys.line.put_back(&line);
-        let echo = keys.line.echo();
-        self.echo(&echo);
+    /// Nothing more is typed: what still waits is not said. Whether something did.
+    fn give_up(&mut self) -> bool {
+        let Some(mut typist) = self.typist.take() else { return false };
+        let asked = typist.drop_pasted();
+        if asked {
+            self.say("the paste was not said: nobody answered");
+        }
+        let held: Vec<String> = core::iter::from_fn(|| typist.take_held()).collect();
+        held.iter().for_each(|line| self.say(&wording::unsaid(line)));
+        asked || !held.is_empty()
+    }
+
+    /// What was typed while something else was asked is not lost: it stands there again, one line after the
+    /// other.
+    fn put_back(&mut self) {
+        if self.stdin.as_ref().is_none_or(Stdin::ended) {
+            return;
+        }
+        loop {
+            let edited = self.keys().map(|keys| keys.line.is_free());
+            let held = self.typist.as_mut().filter(|_| edited != Some(false));
+            let Some(line) = held.and_then(Typist::take_held) else { return };
+            let Some(keys) = self.keys() else {
+                self.say(&wording::unsaid(&line));
+                continue;
+            };
+            keys.line.put_back(&line);
+            let echo = keys.line.echo();
+            self.echo(&echo);
+        }
     }
 
     fn say(&mut self, what: &str) {
@@ -307,6 +329,7 @@ impl Seat for Stream {
     }
 
     fn bye(&mut self, status: u8) {
+        self.give_up();
         if let Some(keys) = self.keys() {
             let hide = keys.line.hide();
             self.echo(&hide);
@@ -404,12 +427,14 @@ impl Seat for Stream {
     fn interrupt(&mut self) -> bool {
         if self.typist.as_mut().is_some_and(Typist::drop_pasted) {
             self.say(&wording::pasted(&Row::Dropped));
+            self.put_back();
             return true;
         }
         let Some(keys) = self.keys() else { return false };
         let cleared = keys.line.clear();
         let echo = keys.line.echo();
         self.echo(&echo);
+        self.put_back();
         cleared
     }
 

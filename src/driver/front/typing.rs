@@ -28,7 +28,10 @@ pub(crate) trait Typing {
     /// Clears the line. Whether there was one.
     fn clear(&mut self) -> bool;
 
-    /// A line was not taken: it stands there again, unless another one does by now.
+    /// Whether no line stands there.
+    fn is_free(&self) -> bool;
+
+    /// A line was not taken: it stands there again, where no other one does.
     fn put_back(&mut self, line: &str);
 
     /// When [`Typing::tick`] is due.

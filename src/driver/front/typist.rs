@@ -5,6 +5,7 @@
 //! and whoever pasted a password with them is asked before anybody hears of it. Every line waits for
 //! as long to see whether another one follows.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::driver::front::several::{TEXTS_MAX, several};
@@ -13,6 +14,8 @@ use crate::machine::{Command, TEXT_MAX, Time};
 /// Lines that follow each other faster than this are of no hand. A guess: the keys of a fast one are
 /// 60 ms apart; a link of 2,400 baud carries seven letters in this time.
 pub(crate) const BURST: Duration = Duration::from_millis(30);
+/// How many lines wait that were typed instead of an answer.
+const HELD_MAX: usize = 8;
 
 /// What was typed, or pasted and agreed to.
 #[derive(Debug, Default)]
@@ -22,8 +25,8 @@ pub(crate) struct Typist {
     until: Option<Time>,
     /// What is asked about.
     pasted: Option<Pile>,
-    /// What was typed last instead of an answer.
-    held: Option<String>,
+    /// What was typed instead of an answer, the oldest first.
+    held: VecDeque<String>,
 }
 
 /// Lines that belong together.
@@ -74,6 +77,8 @@ pub(crate) enum Row {
     Dropped,
     /// That was no answer, and [waits](Typist::take_held): it is asked again.
     Unclear { lines: usize },
+    /// That was no answer either, and as many lines wait as can: this one does not.
+    Unheld { lines: usize, line: String },
 }
 
 impl Typist {
@@ -128,7 +133,10 @@ impl Typist {
             _ => {
                 let lines = pasted.lines;
                 self.pasted = Some(pasted);
-                self.held = Some(answer.to_owned());
+                if self.held.len() == HELD_MAX {
+                    return Row::Unheld { lines, line: answer.to_owned() };
+                }
+                self.held.push_back(answer.to_owned());
                 Row::Unclear { lines }
             }
         }
@@ -136,13 +144,12 @@ impl Typist {
 
     /// What is asked about is not to be said. Whether something was.
     pub(crate) fn drop_pasted(&mut self) -> bool {
-        self.held = None;
         self.pasted.take().is_some()
     }
 
-    /// What was typed instead of an answer, once there is one.
+    /// The next line that was typed instead of an answer, once there is one.
     pub(crate) fn take_held(&mut self) -> Option<String> {
-        if self.asks() { None } else { self.held.take() }
+        if self.asks() { None } else { self.held.pop_front() }
     }
 
     /// The input has ended: what came last is a row.
@@ -265,6 +272,39 @@ mod tests {
         assert!(typist.drop_pasted() && !typist.drop_pasted() && !typist.asks());
         typist.line("y", at(100));
         assert_eq!(typist.row(at(130)), Some(line("y")));
+    }
+
+    /// Of two lines that were typed while a paste was asked about, the second alone came back.
+    #[test]
+    fn every_line_that_waits_comes_back_in_its_turn() {
+        type End = fn(&mut Typist);
+        let answered: End = |typist| {
+            typist.line("n", at(5000));
+            assert_eq!(typist.row(at(5030)), Some(Row::Dropped));
+        };
+        let interrupted: End = |typist| assert!(typist.drop_pasted());
+        for end in [answered, interrupted] {
+            for typed in [1, 2, HELD_MAX, HELD_MAX + 2] {
+                let mut typist = Typist::default();
+                (0..2).for_each(|_| typist.line("x", at(0)));
+                assert!(matches!(typist.row(at(30)), Some(Row::Paste { .. })));
+                for n in 0..typed {
+                    let (start, text) = (100 * (n as u64 + 1), format!("line {n}"));
+                    typist.line(&text, at(start));
+                    let waits = match n < HELD_MAX {
+                        true => Row::Unclear { lines: 2 },
+                        false => Row::Unheld { lines: 2, line: text },
+                    };
+                    assert_eq!(typist.row(at(start + 30)), Some(waits));
+                    assert_eq!(typist.take_held(), None, "first the answer");
+                }
+                end(&mut typist);
+                for n in 0..typed.min(HELD_MAX) {
+                    assert_eq!(typist.take_held(), Some(format!("line {n}")));
+                }
+                assert_eq!(typist.take_held(), None);
+            }
+        }
     }
 
     #[test]

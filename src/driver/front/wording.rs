@@ -230,14 +230,29 @@ pub(crate) fn pasted(row: &Row) -> String {
             grouped(TEXTS_MAX)
         ),
         Row::Dropped => "the paste was not said".to_owned(),
-        Row::Unclear { lines: 1 } => {
-            "y says the long line, n does not; what was typed now waits".to_owned()
+        Row::Unclear { lines } => {
+            format!("{}; what was typed now waits", answers(*lines))
         }
-        Row::Unclear { lines } => format!(
-            "y says the {} that were pasted, n does not; what was typed now waits",
-            counted(*lines)
-        ),
+        Row::Unheld { lines, line } => {
+            format!(
+                "{}; no more lines can wait, and this one was not said: {line}",
+                answers(*lines)
+            )
+        }
     }
+}
+
+/// How so many pasted lines are answered for.
+fn answers(lines: usize) -> String {
+    match lines {
+        1 => "y says the long line, n does not".to_owned(),
+        _ => format!("y says the {lines} lines that were pasted, n does not"),
+    }
+}
+
+/// A line that was typed, and will not be said any more.
+pub(crate) fn unsaid(line: &str) -> String {
+    format!("not said: {line}")
 }
 
 /// Whose key is whose.

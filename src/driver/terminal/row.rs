@@ -250,8 +250,12 @@ impl Typing for Row {
         typed
     }
 
+    fn is_free(&self) -> bool {
+        self.editor.is_empty()
+    }
+
     fn put_back(&mut self, line: &str) {
-        if self.editor.is_empty() {
+        if self.is_free() {
             self.editor.set(line);
             self.draw();
         }

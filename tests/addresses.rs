@@ -314,6 +314,43 @@ fn a_nodeset_that_answers_late_is_joined() {
 }
 
 /// A cut right behind the first answer was taken for a nodeset that died.
+/// Who opened a room said one address, where a nodeset says one line for each.
+#[test]
+fn who_opens_a_room_names_every_address_as_a_nodeset_does() {
+    let Some(lab) = Lab::new(1) else { return };
+    lab.on(1, "link add docker0 type veth peer name inside");
+    lab.on(1, "link set docker0 up");
+    lab.on(1, "link set inside up");
+    lab.on(1, "addr add 172.17.0.1/16 dev docker0");
+    lab.on(1, "addr add fd00::9/64 dev eth0 nodad");
+    let mut nodeset = lab.start(1, &["nodeset", "--listen", "[::]:7421"]);
+    nodeset.out.wait_for("Listening on: ", 3);
+    let addr = |line: &String| line.replace("Listening on: ", "").replace("7421", "7420");
+    let addrs: Vec<String> = nodeset.out.so_far().iter().map(addr).collect();
+    assert_eq!(addrs, ["10.9.0.1:7420", "[fd00::9]:7420", "172.17.0.1:7420"]);
+    let mut host = lab.start(1, &["chat", "-n", "host", "--plain", "--commands"]);
+    let first = host.err.wait("Others join with:  ");
+    assert!(first.ends_with(&format!(" chat {}", addrs[0])), "{first}");
+    for addr in &addrs[1..] {
+        let other = host.err.wait("  or:  ");
+        assert!(other.starts_with("! ") && other.ends_with(&format!(" chat {addr}")), "{other}");
+    }
+    host.err.wait("* Welcome");
+    host.say("/invite");
+    host.err.wait("others join with:  ");
+    for addr in &addrs[1..] {
+        let other = host.err.wait("  or:  ");
+        assert!(other.starts_with("* ") && other.ends_with(&format!(" chat {addr}")), "{other}");
+    }
+    host.end_input();
+    assert_eq!(host.status(), 0);
+    let mut host = lab.start(1, &["chat", "-n", "host", "--json"]);
+    let opened = host.out.wait("\"opened\"");
+    let at: Vec<usize> =
+        addrs.iter().map(|addr| opened.find(&format!("\"{addr}\"")).unwrap()).collect();
+    assert!(at.is_sorted(), "{opened}");
+}
+
 #[test]
 #[ignore = "takes 3 s"]
 fn a_cut_behind_the_first_answer_is_survived() {

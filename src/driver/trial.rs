@@ -128,13 +128,13 @@ pub fn printed(json: bool, events: &[Event<'_>]) -> (String, String) {
 /// What programs are told by the driver itself: how their room is joined, that lines are missing, a remark,
 /// and why a run failed.
 pub fn told(
-    (nodeset, room): (SocketAddr, &Room),
+    (nodeset, other, room): (SocketAddr, SocketAddr, &Room),
     dropped: u64,
     remark: &str,
     failures: &[Failure],
 ) -> String {
     let (mut front, mut paper) = (Json::default(), Paper::default());
-    front.note(&Note::Opened(Invitation::new(nodeset, room, None)), &mut paper);
+    front.note(&Note::Opened(Invitation::new(nodeset, room, None).also([other])), &mut paper);
     front.note(&Note::Dropped(dropped), &mut paper);
     front.note(&Note::Remark(remark.to_owned()), &mut paper);
     failures.iter().for_each(|failure| front.fail(failure, &mut paper));

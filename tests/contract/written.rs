@@ -216,7 +216,7 @@ fn everything_the_schema_allows_is_written_and_nothing_else() {
         .iter()
         .map(|(code, exit)| Failure::new(*exit, code.as_str().to_owned().leak(), "no").hint("so"))
         .collect();
-    all.append(&mut seen(trial::told((addr(), &room()), 3, "a remark", &failures).lines()));
+    all.append(&mut seen(trial::told((addr(), addr(), &room()), 3, "a remark", &failures).lines()));
     // The answers to lines.
     let lines = b"{\"t\":\"nick\",\"ref\":1}\n{}\n";
     all.append(&mut seen(trial::read(true, false, [&lines[..]]).1.lines()));

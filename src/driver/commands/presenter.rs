@@ -1,6 +1,8 @@
 //! Between the chat machine and its seat: what the exit status depends on is kept, and what was said
 //! is written to a file if somebody wants that.
 
+use std::net::SocketAddr;
+
 use log::{Level, log};
 
 use crate::driver::front::chatlog::{ChatLog, Trouble};
@@ -9,6 +11,7 @@ use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::seat::Seat;
+use crate::driver::net::advertise;
 use crate::driver::net::node::Told;
 use crate::driver::os::logged::Logged;
 use crate::driver::os::trusted::{NotKept, Trusted};
@@ -35,6 +38,8 @@ pub(crate) struct Presenter {
     /// The room, and its secret for those who are to be invited.
     room: Room,
     secret: Option<Secret>,
+    /// The nodeset of the room is one of this process, on that address.
+    opened: Option<SocketAddr>,
     trusted: Trusted,
 }
 
@@ -58,8 +63,23 @@ impl Presenter {
             exit: None,
             room,
             secret,
+            opened: None,
             trusted,
         }
+    }
+
+    /// This process has opened the room, with a nodeset that is bound to that address.
+    pub(crate) fn opens(&mut self, bound: SocketAddr) {
+        self.opened = Some(bound);
+        self.seat.note(&Note::Opened(self.invitation(bound)));
+    }
+
+    /// How others join by that nodeset, or by any address of the one that this process has.
+    fn invitation(&self, nodeset: SocketAddr) -> Invitation {
+        let ours = self.opened.map(advertise::advertised).unwrap_or_default();
+        let mut ours = ours.into_iter().map(advertise::printed);
+        let first = ours.next().unwrap_or(nodeset);
+        Invitation::new(first, &self.room, self.secret.as_ref()).also(ours)
     }
 
     /// Takes what the machine tells. True when the seat should be shown no more for now.
@@ -85,8 +105,7 @@ impl Presenter {
                 self.unheard += u64::from(*readers == 0);
             }
             Event::Invite { nodeset, .. } => {
-                let invitation = Invitation::new(*nodeset, &self.room, self.secret.as_ref());
-                self.seat.note(&Note::Invite(invitation));
+                self.seat.note(&Note::Invite(self.invitation(*nodeset)));
             }
             _ => {}
         }

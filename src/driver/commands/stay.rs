@@ -12,7 +12,6 @@ use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
 use crate::driver::commands::report::{Errand, failed};
 use crate::driver::front::intent::{Command, Intent};
-use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::name_refused;
@@ -84,7 +83,6 @@ impl<'a> Stay<'a> {
         if let Some(node) = &mut registry {
             node.register(events, NODESET)?;
         }
-        let invited = opened.as_ref().map(Target::first).map(advertise::printed);
         let target = given.or(opened).unwrap_or_else(|| Target::own(EVERYWHERE));
         let trusted = Trusted::load(keeper.folder())?;
         let (identity, incarnation) = (keeper.identity().clone(), keeper.next_incarnation()?);
@@ -102,12 +100,11 @@ impl<'a> Stay<'a> {
         let chatlog = plan.chatlog(room)?;
         let mut presenter =
             Presenter::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), trusted);
-        if let Some(addr) = invited {
-            let invitation = Invitation::new(addr, room, secret.as_ref());
-            presenter.seat.note(&Note::Opened(invitation));
-        }
-        let probe = match invited {
-            Some(_) => Probe::default(),
+        let probe = match &registry {
+            Some(node) => {
+                presenter.opens(node.local());
+                Probe::default()
+            }
             None => Probe::send(&target.addrs, events, PROBE),
         };
         let lookup = Lookup::new(&target, Arc::clone(&world.waker));

@@ -1,4 +1,5 @@
-//! What others type to join: a line that works when it is typed as it stands.
+//! What others type to join: a line that works when it is typed as it stands, for each address that the
+//! nodeset has, since which of them leads there depends on where somebody is.
 //!
 //! The secret of a room is no part of it: what is typed ends in the history of a shell, and everybody
 //! on a computer sees what its commands are. The line asks for it.
@@ -14,34 +15,45 @@ use crate::machine::{Name, Room, Secret};
 #[derive(Clone, Debug)]
 pub(crate) struct Invitation {
     nodeset: SocketAddr,
+    others: Vec<SocketAddr>,
     room: Name,
     secret: Option<Secret>,
 }
 
 impl Invitation {
     pub(crate) fn new(nodeset: SocketAddr, room: &Room, secret: Option<&Secret>) -> Self {
-        Self { nodeset, room: room.name().clone(), secret: secret.cloned() }
+        Self { nodeset, others: Vec::new(), room: room.name().clone(), secret: secret.cloned() }
     }
 
-    /// Where the nodeset is.
+    /// The same, and where else the nodeset is, the likeliest first.
+    pub(crate) fn also(self, others: impl IntoIterator<Item = SocketAddr>) -> Self {
+        Self { others: others.into_iter().collect(), ..self }
+    }
+
+    /// Where the nodeset is, as far as one address says it.
     pub(crate) const fn nodeset(&self) -> SocketAddr {
         self.nodeset
     }
 
     /// The line, for a shell.
     pub(crate) fn line(&self) -> String {
-        shell::command(self.words())
+        self.line_by(self.nodeset)
     }
 
-    fn words(&self) -> Vec<String> {
-        let mut words = vec!["chat".to_owned(), self.nodeset.to_string()];
+    /// The lines by its other addresses, and these.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (SocketAddr, String)> {
+        self.others.iter().map(|&addr| (addr, self.line_by(addr)))
+    }
+
+    fn line_by(&self, nodeset: SocketAddr) -> String {
+        let mut words = vec!["chat".to_owned(), nodeset.to_string()];
         if self.room.as_str() != Room::LOBBY {
             words.extend(["--room".to_owned(), self.room.to_string()]);
         }
         if self.secret.is_some() {
             words.extend(["--secret-file".to_owned(), "-".to_owned()]);
         }
-        words
+        shell::command(words)
     }
 
     /// The secret that the line asks for. For a person's eyes.
@@ -135,6 +147,21 @@ mod tests {
         let secret = Secret::new([7; SECRET]).written();
         assert!(!invitation("ops", true).line().contains(secret.as_str()), "it is asked for");
         assert_eq!(invitation("ops", true).secret().as_deref(), Some(&*secret));
+    }
+
+    #[test]
+    fn there_is_a_line_for_each_address() {
+        let others = ["10.8.0.2:7420", "[fd00::20]:7420"];
+        let room = invitation("it's", true).also(others.map(|addr| addr.parse().unwrap()));
+        assert_eq!(room.line(), invitation("it's", true).line(), "the first is what it was");
+        let lines: Vec<(String, String)> =
+            room.others().map(|(addr, line)| (addr.to_string(), line)).collect();
+        assert_eq!(lines.len(), 2);
+        for ((addr, line), other) in lines.iter().zip(others) {
+            assert_eq!(addr, other);
+            let words = ["chat", other, "--room", "it's", "--secret-file", "-"];
+            assert_eq!(read_back(line), words);
+        }
     }
 
     #[test]

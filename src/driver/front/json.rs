@@ -4,6 +4,8 @@
 //!
 //! The output is safe to show on a terminal: whatever does not print is escaped.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -280,7 +282,9 @@ impl Format for Json {
         match note {
             Note::Opened(invitation) => {
                 let (addr, line) = (invitation.nodeset().to_string(), invitation.line());
-                status(paper, "opened", json!({ "addr": addr, "line": line }));
+                let other = |(addr, line): (SocketAddr, String)| json!({ "addr": addr.to_string(), "line": line });
+                let others: Vec<Value> = invitation.others().map(other).collect();
+                status(paper, "opened", json!({ "addr": addr, "line": line, "others": others }));
             }
             // What only a person is asked or told, and what the machine says itself.
             Note::Invite(_) | Note::Needed(_) | Note::Waiting(_) | Note::Logging(_) => {}

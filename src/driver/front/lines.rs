@@ -184,7 +184,9 @@ impl Format for Lines {
         self.stamp(paper);
         match note {
             Note::Opened(invitation) => {
-                paper.remark(format_args!("! {}", wording::opened(&invitation.line())));
+                for line in wording::opened(invitation) {
+                    paper.remark(format_args!("! {line}"));
+                }
             }
             Note::Invite(invitation) => {
                 remark_all(wording::invite(invitation, self.style.private), paper);

@@ -291,7 +291,7 @@ pub(crate) fn trusted(pins: &[Pin]) -> Vec<String> {
 
 /// What others type to join, where each stands in a line; the secret where nobody keeps it.
 pub(crate) fn invite(invitation: &Invitation, private: bool) -> Vec<String> {
-    let mut lines = vec![format!("others join with:  {}", invitation.line())];
+    let mut lines = joining("others join with:  ", invitation);
     match invitation.secret() {
         Some(secret) if private => {
             lines.push(format!("and the secret that it asks for:  {}", *secret));
@@ -303,9 +303,15 @@ pub(crate) fn invite(invitation: &Invitation, private: bool) -> Vec<String> {
     lines
 }
 
-/// How a room that this process opened is joined.
-pub(crate) fn opened(line: &str) -> String {
-    format!("you opened this room. Others join with:  {line}")
+/// How a room that this process opened is joined, in lines.
+pub(crate) fn opened(invitation: &Invitation) -> Vec<String> {
+    joining("you opened this room. Others join with:  ", invitation)
+}
+
+/// What others type, behind a few words, and in lines below it what they may type as well.
+fn joining(lead: &str, invitation: &Invitation) -> Vec<String> {
+    let others = invitation.others().map(|(_, line)| format!("{:>1$}{line}", "or:  ", lead.len()));
+    [format!("{lead}{}", invitation.line())].into_iter().chain(others).collect()
 }
 
 /// Who still needs somebody that wants to leave.

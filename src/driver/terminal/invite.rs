@@ -13,6 +13,8 @@ use crate::driver::terminal::wrap::wrap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invite {
     line: String,
+    /// What they may type as well: a digit copies each, from 2 on.
+    others: Vec<String>,
     secret: Option<Zeroizing<String>>,
     doubt: Option<&'static str>,
 }
@@ -20,7 +22,8 @@ pub(crate) struct Invite {
 impl Invite {
     pub(crate) fn of(invitation: &Invitation) -> Self {
         let (line, secret) = (invitation.line(), invitation.secret());
-        Self { line, secret, doubt: invitation.doubt() }
+        let others = invitation.others().map(|(_, line)| line).collect();
+        Self { line, others, secret, doubt: invitation.doubt() }
     }
 
     /// What a key copies; `None` for a key that is none of these.
@@ -29,6 +32,10 @@ impl Invite {
             _ if stroke != Stroke::plain(stroke.key) => None,
             Key::Char('c') => Some(Zeroizing::new(self.line.clone())),
             Key::Char('s') => self.secret.clone(),
+            Key::Char(digit @ '2'..='9') => {
+                let at = digit as usize - '2' as usize;
+                self.others.get(at).cloned().map(Zeroizing::new)
+            }
             _ => None,
         }
     }
@@ -37,6 +44,10 @@ impl Invite {
     pub(crate) fn lines(&self, columns: usize) -> Vec<String> {
         let mut lines = vec!["Others join with (c copies, Esc closes):".to_owned()];
         lines.extend(rows(&self.line, columns));
+        for (at, line) in self.others.iter().enumerate() {
+            lines.extend([String::new(), format!("or with ({} copies):", at + 2)]);
+            lines.extend(rows(line, columns));
+        }
         if let Some(secret) = &self.secret {
             lines.extend([String::new(), "and this secret (s copies it):".to_owned()]);
             lines.push(secret.to_string());

@@ -1602,6 +1602,29 @@ fn an_invitation_can_be_copied() {
         room.press(b"c");
         assert_eq!((room.draft().as_str(), room.wants()), ("c", Vec::new()), "a letter again");
     }
+    // By another address, where there is one.
+    let others = ["10.8.0.2:7420", "[fd00::20]:7420"].map(|addr| addr.parse().unwrap());
+    let several = invitation.also(others);
+    let lines: Vec<String> = several.others().map(|(_, line)| line).collect();
+    let mut room = Room::entered(120, 40);
+    room.picture.note(&Note::Opened(several.clone()), MORNING);
+    let text = room.text();
+    let named = [" 192.0.2.1:7420 ", " 10.8.0.2:7420 ", " [fd00::20]:7420 "];
+    let at: Vec<usize> = named.iter().filter_map(|addr| text.find(addr)).collect();
+    assert!(at.len() == 3 && at.is_sorted(), "{text}");
+    assert_eq!(text.matches("│        or:").count(), 2, "{text}");
+    room.picture.note(&Note::Invite(several), MORNING);
+    let text = room.text();
+    let rows: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let second = rows.iter().position(|row| *row == "or with (2 copies):").unwrap();
+    assert_eq!(rows[1], line);
+    assert_eq!(rows[second + 1..second + 5], [&lines[0], "", "or with (3 copies):", &lines[1]]);
+    assert!(rows[second + 6].starts_with("and this secret"), "{text}");
+    room.press(b"23c");
+    let copied = [&lines[0], &lines[1], &line].map(|line| Want::Copy(line.clone().into()));
+    assert_eq!(room.wants(), copied);
+    room.press(b"4");
+    assert_eq!((room.draft().as_str(), room.wants()), ("4", Vec::new()), "there is no fourth");
     // Who goes on typing has seen enough.
     let mut room = Room::entered(80, 24);
     let open = machine::Room::new(Name::parse("lobby").unwrap(), None);

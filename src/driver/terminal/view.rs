@@ -311,7 +311,10 @@ impl View {
     pub(crate) fn note(&mut self, note: &Note) {
         match note {
             Note::Opened(invitation) => {
-                let opened = wording::opened(&invitation.line());
+                // The lines are wrapped: nothing stands in columns.
+                let opened = wording::opened(invitation);
+                let opened: Vec<&str> = opened.iter().map(|line| line.trim_start()).collect();
+                let opened = opened.join("\n");
                 self.notice(&format!("{opened} (to copy: /invite)"));
             }
             Note::Invite(invitation) => {

@@ -19,7 +19,7 @@ use chatrpc::machine::wire::{
 };
 use chatrpc::machine::{INIT, Name, Noise, PublicKey, Room, SECRET, Secret};
 use insider::{Insider, NAME, room};
-use support::{PROGRAM, Process, chatrpc, nodeset};
+use support::{PROGRAM, Process, chatrpc, nodeset, people};
 
 /// The secret of [`room`].
 fn secret() -> String {
@@ -241,6 +241,44 @@ fn who_was_stopped_goes_on_within_three_seconds() {
 #[ignore = "takes more than the three minutes that a session lives"]
 fn who_slept_longer_than_a_session_lives_goes_on_within_three_seconds() {
     goes_on_after(Duration::from_secs(190));
+}
+
+/// A list of people marked nobody, whosever name they went by.
+#[test]
+fn who_marks_those_who_have_another_key_than_the_trusted_one() {
+    let (_nodeset, addr) = nodeset();
+    let [mut alice, _bob] = people(&addr, ["alice", "bob"]);
+    alice.err.wait_anywhere("bob");
+    let home = fresh("trusting");
+    let folder = home.join("chatrpc");
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let known = folder.join("known");
+    fs::write(&known, format!("{} bob\n", "ab".repeat(32))).unwrap();
+    fs::set_permissions(&known, fs::Permissions::from_mode(0o600)).unwrap();
+    let who = |args: &[&str]| {
+        let mut command = chatrpc(&[&["who", &addr], args].concat());
+        let mut who = Process::of(command.stdin(Stdio::null()).env("XDG_DATA_HOME", &home));
+        assert_eq!(who.status(), 0);
+        (who.out.all().to_vec(), who.errors())
+    };
+    let (people, errors) = who(&[]);
+    let row = |name: &str| people.iter().find(|row| row.starts_with(name)).unwrap();
+    assert!(row("alice ").contains(" 127.0.0.1:") && row("!bob·").contains(" 127.0.0.1:"));
+    assert_eq!(people.len(), 2, "{people:?}");
+    assert!(errors.starts_with("* WARNING: !bob·") && errors.lines().count() == 1, "{errors}");
+    let (people, _) = who(&["--json"]);
+    for (name, other_key) in [("alice", false), ("bob", true)] {
+        let line =
+            people.iter().find(|line| line.contains(&format!("\"name\":\"{name}\""))).unwrap();
+        assert!(line.contains(&format!("\"other_key\":{other_key},\"alike\":false")), "{line}");
+    }
+    // Others could have written it: it is no answer to who is there, and is said.
+    fs::set_permissions(&known, fs::Permissions::from_mode(0o666)).unwrap();
+    let (people, errors) = who(&[]);
+    assert!(people.iter().any(|row| row.starts_with("bob ")), "{people:?}");
+    assert!(errors.starts_with("* whom you trust is not looked at: "), "{errors}");
+    assert!(!home.join("chatrpc/key").exists(), "who asks needs no key");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::name::Look;
 use crate::machine::name::beginnings;
-use crate::machine::who::identity::PublicKey;
+use crate::machine::who::identity::{Person, PublicKey};
 use crate::machine::who::ids::PeerId;
 
 /// Processes by the person they belong to: the same person twice deceives nobody.
@@ -124,6 +124,23 @@ impl Looks {
     }
 }
 
+/// Everybody in a list who could be taken for others before them in it, or whose name reads as an id: them,
+/// those others, and how many more there are.
+pub(crate) fn all_alike(people: &[Person]) -> Vec<(Person, Vec<Person>, usize)> {
+    let (mut looks, mut found) = (Looks::default(), Vec::new());
+    let person = |id: PeerId| people.iter().find(|who| who.id == id).cloned();
+    for who in people {
+        let look = who.name.look();
+        let alike = looks.alike(who.key, who.id, &look, who.key);
+        if !alike.some.is_empty() || look.is_id() {
+            let like = alike.some.into_iter().filter_map(person).collect();
+            found.push((who.clone(), like, alike.others));
+        }
+        looks.insert(who.key, who.id, &look);
+    }
+    found
+}
+
 /// One of a group who is not that person.
 fn one(group: &Persons, but: PublicKey, first: PublicKey) -> Option<(PublicKey, PeerId)> {
     let preferred = group.get_key_value(&first).filter(|_| first != but);
@@ -195,6 +212,35 @@ mod tests {
         fn alike_of(&self, who: &Somebody) -> Alike {
             self.alike(who.key, who.id, &who.look, NOBODY)
         }
+    }
+
+    /// `chatrpc who` listed two people of one look as if nobody could take them for each other.
+    #[test]
+    fn those_in_a_list_who_look_alike_are_found_once_each() {
+        let person = |luck: u8, name: &str| {
+            let key = Identity::new(&[luck; 32]).public();
+            Person { id: key.process(1), key, name: Name::parse(name).unwrap() }
+        };
+        let other = person(9, "eve");
+        let as_id =
+            Person { name: Name::parse(&other.id.to_string()[..8]).unwrap(), ..person(8, "x") };
+        let people = [
+            person(1, "Ian"),
+            person(2, "bob"),
+            person(3, "lan"),
+            person(4, "Ιan"),
+            other,
+            as_id,
+            person(2, "Bob"),
+        ];
+        let found = all_alike(&people);
+        let told: Vec<(&Person, Vec<&Person>)> =
+            found.iter().map(|(one, like, _)| (one, like.iter().collect())).collect();
+        assert_eq!(told[0], (&people[2], vec![&people[0]]));
+        assert_eq!(told[1].0, &people[3]);
+        assert_eq!(told[2], (&people[5], vec![&people[4]]));
+        assert_eq!(told.len(), 3, "the same person twice deceives nobody");
+        assert_eq!(all_alike(&people[..2]), []);
     }
 
     #[test]

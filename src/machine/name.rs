@@ -169,8 +169,25 @@ pub(crate) fn beginnings(id: &str) -> impl Iterator<Item = String> {
 }
 
 /// What a text reads as without blanks, signs, accents, and a label behind it.
-pub(crate) fn bare(text: &str) -> [String; 2] {
+fn bare(text: &str) -> [String; 2] {
     readings(text).map(|reading| letters(&reading))
+}
+
+/// A reading without signs and blanks, cut wherever what is behind could be the letters of an id, those written
+/// in one way: a label, however it is set apart (`bob k7f3`, `bob-k7f3abcd`, `bobk7f3`).
+pub(crate) fn cut_labels(bare: &str) -> impl Iterator<Item = (&str, String)> {
+    // An `m` is read as two letters.
+    let ends =
+        (ID_LETTERS_MIN..=2 * ID_LETTERS).filter_map(|letters| bare.len().checked_sub(letters));
+    let cuts = ends
+        .filter_map(|end| bare.split_at_checked(end))
+        .map(|(name, letters)| (name, spelled(letters)));
+    cuts.filter(|(name, letters)| !name.is_empty() && begins_some_id(letters))
+}
+
+/// Whether letters of an id, written in one way, begin with those that people see of that one.
+pub(crate) fn begin_like(letters: &str, short: &str) -> bool {
+    letters.starts_with(&spelled(short))
 }
 
 /// The letters and digits of a reading, without what could be somebody's label (`bob·k7f3`,

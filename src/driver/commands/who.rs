@@ -9,6 +9,7 @@ use crate::driver::commands::door::Door;
 use crate::driver::commands::patience::Asking;
 use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::{Errand, failed, resolved};
+use crate::driver::front::company::Company;
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
 use crate::driver::front::table::table;
@@ -21,10 +22,11 @@ use crate::driver::net::target::{Lookup, Target};
 use crate::driver::os::clock::{Clock, started};
 use crate::driver::os::event_loop::{PEER, PROBE, Program, World, run};
 use crate::driver::os::failure::{Failure, status};
-use crate::driver::os::identity::leave_no_core;
+use crate::driver::os::identity::{self, leave_no_core};
 use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::stdio;
-use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Time};
+use crate::driver::os::trusted::Trusted;
+use crate::machine::{self, Exit, Input, Listed, Listing, ListingConfig, Person, Time};
 
 /// What `chatrpc who` is asked for.
 #[derive(Clone, Debug)]
@@ -51,20 +53,26 @@ pub struct Who {
 pub fn who(options: &Who) -> Result<u8, Failure> {
     let asked = listed(options).map_err(|failure| options.provenance.explain(failure));
     if !options.json {
-        let (people, open) = asked?;
+        let Answer { people, company, alike, open } = asked?;
         if people.is_empty() {
             stdio::tell(&format!("{}\n", wording::nobody(open)))?;
         }
+        let alike = alike.iter();
+        let alike = alike.map(|(one, like, more)| wording::alike(&company, one, like, *more));
+        let impostors = people.iter().filter(|one| company.is_impostor(&one.who));
+        let impostors = impostors.map(|one| wording::other_key(&company, &one.who));
+        // Their marks are in the answer, too.
+        alike.chain(impostors).for_each(|what| drop(writeln!(io::stderr(), "* {what}")));
         let rows = people
             .iter()
-            .map(|one| [one.who.name.to_string(), one.who.id.short(), one.addr.to_string()]);
+            .map(|one| [company.label(&one.who), one.who.id.short(), one.addr.to_string()]);
         let text = table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n");
         return stdio::print(&text).map(|()| status::OK);
     }
     let mut paper = Paper::default();
     let status = match asked {
-        Ok((people, _)) => {
-            json::listing(&people, &mut paper);
+        Ok(Answer { people, company, .. }) => {
+            json::listing(&people, &company, &mut paper);
             status::OK
         }
         Err(failure) => {
@@ -79,8 +87,32 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
     }
 }
 
-/// Who is there, and whether everybody can enter.
-fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
+/// Who is there.
+struct Answer {
+    people: Vec<Listed>,
+    /// How they are called: those who could be taken for others with their ids, and who goes by a trusted name
+    /// with another key with its mark.
+    company: Company,
+    /// Who could be taken for whom.
+    alike: Vec<(Person, Vec<Person>, usize)>,
+    /// Everybody can enter.
+    open: bool,
+}
+
+/// Whom we trust, as far as that can be read: what is asked is answered in any case.
+fn trusted(quiet: bool) -> Company {
+    let mut company = Company::EMPTY;
+    match Trusted::load(identity::folder().as_deref()) {
+        Ok(trusted) => company.trust(trusted.pins()),
+        Err(failure) if !quiet => {
+            let _ = writeln!(io::stderr(), "* whom you trust is not looked at: {}", failure.what);
+        }
+        Err(_) => {}
+    }
+    company
+}
+
+fn listed(options: &Who) -> Result<Answer, Failure> {
     leave_no_core();
     let mut world = World::new(&[Signal::Interrupt, Signal::Terminate, Signal::Hangup])?;
     let (room, _) = options.door.open(&mut world)?;
@@ -97,14 +129,15 @@ fn listed(options: &Who) -> Result<(Vec<Listed>, bool), Failure> {
     let probe = Probe::send(&target.addrs, world.poll.registry(), PROBE);
     let lookup = Lookup::new(&target, Arc::clone(&world.waker));
     let asking = Some(Asking::new(world.clock.now())).filter(|_| !quiet);
-    let (clock, people, exit) = (world.clock, Vec::new(), None);
-    let mut query = Query { node, probe, target, lookup, asking, clock, people, exit };
-    query.node.feed(Input::Tick, |told| note(told, &mut query.people, &mut query.exit));
+    let answer = Answer { people: Vec::new(), company: trusted(quiet), alike: Vec::new(), open };
+    let (clock, exit) = (world.clock, None);
+    let mut query = Query { node, probe, target, lookup, asking, clock, answer, exit };
+    query.node.feed(Input::Tick, |told| note(told, &mut query.answer, &mut query.exit));
     run(&mut world, &mut query)?;
     let Query { node, target, exit, .. } = &query;
     let to = (target, node.unsent());
     let failure = exit.as_ref().and_then(|exit| failed(exit, to, Errand::Who, &options.provenance));
-    failure.map_or(Ok((query.people, open)), Err)
+    failure.map_or(Ok(query.answer), Err)
 }
 
 struct Query {
@@ -115,22 +148,27 @@ struct Query {
     /// What is said while nobody answers.
     asking: Option<Asking>,
     clock: Clock,
-    people: Vec<Listed>,
+    answer: Answer,
     exit: Option<Exit>,
 }
 
 impl Query {
     fn feed(&mut self, input: Input<'_>) {
-        let Self { node, people, exit, .. } = self;
-        node.feed(input, |told| note(told, people, exit));
+        let Self { node, answer, exit, .. } = self;
+        node.feed(input, |told| note(told, answer, exit));
     }
 }
 
 /// Nothing of it is ever too much.
-fn note(told: Told<'_>, people: &mut Vec<Listed>, exit: &mut Option<Exit>) -> bool {
+fn note(told: Told<'_>, answer: &mut Answer, exit: &mut Option<Exit>) -> bool {
     match told {
-        Told::Event(machine::Event::Listing(listed)) => *people = listed,
-        Told::Event(_) => {}
+        Told::Event(machine::Event::Listing(listed)) => answer.people = listed,
+        Told::Event(event) => {
+            answer.company.note(&event);
+            if let machine::Event::Alike { one, like, others } = event {
+                answer.alike.push((one, like, others));
+            }
+        }
         Told::Exit(how) => *exit = Some(how),
     }
     false
@@ -156,8 +194,8 @@ impl Program for Query {
     }
 
     fn turn(&mut self) {
-        let Self { node, people, exit, .. } = self;
-        node.turn(|told| note(told, people, exit));
+        let Self { node, answer, exit, .. } = self;
+        node.turn(|told| note(told, answer, exit));
         let now = self.clock.now();
         let hears = self.node.machine().hears_nodeset();
         if let Some(found) = self.lookup.turn(now, hears) {

@@ -93,6 +93,11 @@ impl Company {
         self.pins.are_against(who) && !self.is_me(who.id)
     }
 
+    /// Whether somebody was told of who could be taken for another.
+    pub(crate) fn is_alike(&self, who: &Person) -> bool {
+        self.alike.contains(&who.key)
+    }
+
     /// From here on somebody is shown with their id, whichever process of theirs it is.
     fn mark(&mut self, who: &Person) {
         self.alike.insert(who.key);

@@ -58,13 +58,9 @@ impl<'a> From<&'a Person> for Who<'a> {
 }
 
 impl<'a> Who<'a> {
-    /// As the nodeset has them: it trusts nobody.
-    fn listed(person: &'a Person) -> Self {
-        Self { key: Some(person.key.to_string()), ..Self::from(person) }
-    }
-
     fn introduced(person: &'a Person, company: &Company) -> Self {
-        Self { other_key: Some(company.is_impostor(person)), ..Self::listed(person) }
+        let (key, other_key) = (person.key.to_string(), company.is_impostor(person));
+        Self { key: Some(key), other_key: Some(other_key), ..Self::from(person) }
     }
 }
 
@@ -266,7 +262,7 @@ impl Format for Json {
                 let reference = self.reference.take();
                 answer(paper, "leaving", reference, json!({ "unacked": unacked }));
             }
-            Event::Listing(listed) => listing(listed, paper),
+            Event::Listing(listed) => listing(listed, company, paper),
             // Answers to what no program asks.
             Event::Help
             | Event::Invite { .. }
@@ -363,15 +359,18 @@ pub(crate) fn bye(status: u8, paper: &mut Paper) {
 }
 
 /// What `chatrpc who --json` prints.
-pub(crate) fn listing(listed: &[Listed], paper: &mut Paper) {
+pub(crate) fn listing(listed: &[Listed], company: &Company, paper: &mut Paper) {
     #[derive(Serialize)]
     struct Body<'a> {
         #[serde(flatten)]
         who: Who<'a>,
+        alike: bool,
         addr: String,
     }
-    for one in listed {
-        write(paper, "person", Body { who: Who::listed(&one.who), addr: one.addr.to_string() });
+    for Listed { who, addr } in listed {
+        let alike = company.is_alike(who);
+        let who = Who::introduced(who, company);
+        write(paper, "person", Body { who, alike, addr: addr.to_string() });
     }
 }
 

@@ -255,6 +255,14 @@ pub(crate) fn unsaid(line: &str) -> String {
     format!("not said: {line}")
 }
 
+/// Somebody goes by a trusted name.
+pub(crate) fn other_key(company: &Company, who: &Person) -> String {
+    let label = company.label(who);
+    format!(
+        "WARNING: {label} has another key than the one you trust under this name, or one like it!"
+    )
+}
+
 /// Whose key is whose.
 pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
     Some(match event {
@@ -263,9 +271,8 @@ pub(crate) fn keys(event: &Event<'_>, company: &Company) -> Option<String> {
         }
         Event::Untrusted { name, .. } => format!("{name} may be anybody again"),
         Event::OtherKey { who } => format!(
-            "WARNING: {} has another key than the one you trust under this name, or one like it! \
-             It may be somebody else, and what they say is marked with !: /verify {}",
-            company.label(who),
+            "{} It may be somebody else, and what they say is marked with !: /verify {}",
+            other_key(company, who),
             company.address(who)
         ),
         Event::Whois { who, key, addr, trusted } => {

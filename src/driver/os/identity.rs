@@ -90,7 +90,8 @@ pub(crate) fn leave_no_core() {
     }
 }
 
-fn folder() -> Option<PathBuf> {
+/// Where our key is kept, and whom we trust, whether there is anything yet or not.
+pub(crate) fn folder() -> Option<PathBuf> {
     Some(base_folder("XDG_DATA_HOME", ".local/share")?.join("chatrpc"))
 }
 

@@ -46,7 +46,9 @@ impl Members {
     /// Warns of those who are here and could be taken for that name, trusted to stand for that key or not
     /// any more, where their own is trusted to be somebody else's: whom we trust is not what it was.
     pub(crate) fn warn_other_keys(&self, name: &Name, key: PublicKey, ctx: &mut Ctx<'_>) {
-        let like = self.shown().filter(|(_, who)| could_be(who.record.look(), name, key));
+        let like = self
+            .shown()
+            .filter(|(_, who)| could_be((who.record.look(), who.record.beacon().key), name, key));
         like.for_each(|(_, member)| member.record.warn_other_key(ctx));
     }
 

@@ -12,11 +12,13 @@ use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::Listed;
 use crate::machine::event::{Event, Exit};
+use crate::machine::looks::all_alike;
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::Ask;
 use crate::machine::rng::Seed;
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Signed;
+use crate::machine::who::identity::Person;
 use crate::machine::who::ids::{Handle, Incarnation};
 use crate::machine::who::noise::Noise;
 use crate::machine::who::room::Room;
@@ -53,7 +55,8 @@ impl ListingConfig {
     }
 }
 
-/// Asks a nodeset who is in a room: one [`Event::Listing`], then [`Exit::Left`].
+/// Asks a nodeset who is in a room: one [`Event::Listing`], an [`Event::Alike`] for each in it who could be
+/// taken for another, then [`Exit::Left`].
 #[derive(Debug)]
 pub struct Listing {
     config: ListingConfig,
@@ -132,7 +135,11 @@ impl Listing {
         if last {
             let mut found: Vec<Listed> = core::mem::take(&mut self.found).into_values().collect();
             found.sort_by_key(|listed| listed.who.id);
+            let people: Vec<Person> = found.iter().map(|listed| listed.who.clone()).collect();
             self.out.show(Event::Listing(found));
+            for (one, like, others) in all_alike(&people) {
+                self.out.show(Event::Alike { one, like, others });
+            }
             self.over(Exit::Left { undelivered: 0 });
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::machine::name::{Look, Name, bare};
+use crate::machine::name::{Look, Name, begin_like, cut_labels};
 use crate::machine::text::fold::folded;
 #[cfg(feature = "driver")]
 use crate::machine::who::identity::Person;
@@ -15,16 +15,26 @@ pub(crate) const PINS_MAX: usize = 1024;
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Pins {
     names: BTreeMap<Name, PublicKey>,
-    /// The names by each of their [readings].
+    /// The names by each of their readings.
     read: BTreeMap<String, BTreeSet<Name>>,
 }
 
-/// How a trusted name can be read where its owner is not there to compare with: as it looks, without what
-/// a hurried eye passes over; and with the letters that stand behind it in a label, however they are
-/// set apart (`bob k7f3`).
-fn readings(name: &Name, key: PublicKey) -> impl Iterator<Item = String> {
-    let labelled = bare(&format!("{name}{}", key.process(0).short()));
-    name.look().bare().clone().into_iter().chain(labelled)
+/// What people could take somebody for where whoever has the name is not there to compare with: their name as
+/// it looks, without what a hurried eye passes over; and that without what may be a label behind it, and the
+/// letters of that label.
+fn taken_for(look: &Look) -> impl Iterator<Item = (&str, Option<String>)> {
+    look.bare().iter().flat_map(|reading| {
+        let cut = cut_labels(reading).map(|(name, letters)| (name, Some(letters)));
+        core::iter::once((&reading[..], None)).chain(cut)
+    })
+}
+
+/// Whether a label with these letters says no more than the name does: they are those of who is trusted, or
+/// those of who goes by it, and any label has those.
+fn is_label(letters: Option<&str>, trusted: PublicKey, own: PublicKey) -> bool {
+    let short = |key: PublicKey| key.process(0).short();
+    let of = |key| letters.is_none_or(|letters| begin_like(letters, &short(key)));
+    of(trusted) || of(own)
 }
 
 impl Pins {
@@ -51,8 +61,8 @@ impl Pins {
             return false;
         }
         self.remove(&name);
-        for reading in readings(&name, key) {
-            self.read.entry(reading).or_default().insert(name.clone());
+        for reading in name.look().bare() {
+            self.read.entry(reading.clone()).or_default().insert(name.clone());
         }
         self.names.insert(name, key);
         true
@@ -61,11 +71,11 @@ impl Pins {
     /// Trusts a name no more. The key that it stood for.
     pub(crate) fn remove(&mut self, name: &Name) -> Option<PublicKey> {
         let key = self.names.remove(name)?;
-        for reading in readings(name, key) {
-            let Some(names) = self.read.get_mut(&reading) else { continue };
+        for reading in name.look().bare() {
+            let Some(names) = self.read.get_mut(reading) else { continue };
             names.remove(name);
             if names.is_empty() {
-                self.read.remove(&reading);
+                self.read.remove(reading);
             }
         }
         Some(key)
@@ -102,9 +112,14 @@ impl Pins {
 
     /// Whether the name is trusted to be somebody else's, or could be taken for one that is.
     pub(crate) fn contradict(&self, name: &Name, look: &Look, key: PublicKey) -> bool {
-        let named = |reading| self.read.get(reading).into_iter().flatten();
-        let is_other = |name: &Name| self.key_of(name).is_some_and(|pinned| pinned != key);
-        !self.holds(name, key) && look.bare().iter().flat_map(named).any(is_other)
+        let is_other = |name: &Name, letters: Option<&str>| {
+            self.key_of(name).is_some_and(|pinned| pinned != key && is_label(letters, pinned, key))
+        };
+        let contradicts = |(reading, letters): (&str, Option<String>)| {
+            let mut named = self.read.get(reading).into_iter().flatten();
+            named.any(|name| is_other(name, letters.as_deref()))
+        };
+        !self.names.is_empty() && !self.holds(name, key) && taken_for(look).any(contradicts)
     }
 
     /// Whether somebody goes by a trusted name, or by one that could be taken for it, with another key.
@@ -114,9 +129,14 @@ impl Pins {
     }
 }
 
-/// Whether the one name could be taken for the other, trusted or not any more, to stand for that key.
-pub(crate) fn could_be(look: &Look, name: &Name, key: PublicKey) -> bool {
-    readings(name, key).any(|reading| look.bare().contains(&reading))
+/// Whether somebody with that key could be taken for who has the name, trusted or not any more, to stand for
+/// the other key.
+pub(crate) fn could_be((look, own): (&Look, PublicKey), name: &Name, key: PublicKey) -> bool {
+    let trusted = name.look();
+    taken_for(look).any(|(reading, letters)| {
+        trusted.bare().iter().any(|known| known == reading)
+            && is_label(letters.as_deref(), key, own)
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +170,25 @@ mod tests {
                 contradicts(&pins, &alike, other) && !contradicts(&pins, &alike, bob),
                 "{alike}"
             );
+        }
+        // Eight letters of it behind a blank were no label.
+        let (of_bob, of_other) = (bob.process(7).to_string(), other.process(7).to_string());
+        for id in [of_bob, of_other] {
+            for letters in [4, 5, 8, 12, 13] {
+                for set_apart in ["·{}", " ({})", "-{}", " {}", ".{}", "{}", "_{}", " #{}", " {} "]
+                {
+                    let alike = format!("Bob{}", set_apart.replace("{}", &id[..letters]));
+                    assert!(contradicts(&pins, &alike, other), "{alike}");
+                    assert!(!contradicts(&pins, &alike, bob), "{alike}");
+                    let look = name(&alike).look();
+                    assert!(could_be((&look, other), &name("bob"), bob), "{alike}");
+                }
+            }
+        }
+        let stray = PublicKey([3; 32]).process(7).to_string();
+        for letters in [3, 4, 8] {
+            let apart = format!("bob {}", &stray[..letters]);
+            assert!(!contradicts(&pins, &apart, other), "{apart}: letters of nobody here");
         }
         for apart in ["rob", "bobby", "bob2", "bob·jr", "bob lee", "bob-work", "\u{1F525}"] {
             assert!(!contradicts(&pins, apart, other), "{apart}");

@@ -102,7 +102,9 @@ struct Answer {
 /// Whom we trust, as far as that can be read: what is asked is answered in any case.
 fn trusted(quiet: bool) -> Company {
     let mut company = Company::EMPTY;
-    match Trusted::load(identity::folder().as_deref()) {
+    // Where there is no folder nobody was ever trusted, and none is made to ask.
+    let folder = identity::folder().filter(|folder| folder.is_dir());
+    match Trusted::load(folder.as_deref()) {
         Ok(trusted) => company.trust(trusted.pins()),
         Err(failure) if !quiet => {
             let _ = writeln!(io::stderr(), "* whom you trust is not looked at: {}", failure.what);

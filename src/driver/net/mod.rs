@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod advertise;
+mod burst;
 pub(crate) mod node;
 pub(crate) mod probe;
 pub(crate) mod socket;

@@ -212,6 +212,7 @@ impl<M: Machine> Owned<M> {
                 tell(Told::Exit(exit));
             }
         });
+        socket.flush();
         self.wake = drained.wake;
         self.unlawful += u64::from(!drained.lawful);
         full

@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::driver::net::address::{canonical, mapped};
+use crate::driver::net::burst::{Burst, Outbound};
 use crate::driver::net::way::{self, Told, Way};
 use crate::machine::wire::DATAGRAM_MAX;
 
@@ -35,6 +36,7 @@ pub(crate) struct Socket {
     v6: bool,
     readable: bool,
     told: Told,
+    burst: Burst,
     trouble: Trouble,
     /// What the system said last of what failed.
     failure: Option<io::Error>,
@@ -82,6 +84,7 @@ impl Socket {
             v6: local.is_ipv6(),
             readable: false,
             told: Told::default(),
+            burst: Burst::default(),
             trouble: Trouble::default(),
             failure: None,
             unsent: Vec::new(),
@@ -148,19 +151,44 @@ impl Socket {
         self.readable = true;
     }
 
-    /// Sends a datagram, or loses it. Its source is the address of ours that it leaves from, if it still is
-    /// one.
+    /// Has a datagram leave with the next [flush](Socket::flush), or before. Its source is the address of ours
+    /// that it leaves from, if it still is one.
     pub(crate) fn send(&mut self, to: SocketAddr, way: Way, bytes: &[u8]) {
         trace!("{} bytes to {to}", bytes.len());
-        let target = if self.v6 { mapped(to) } else { to };
         // A socket that is bound to one address has no other.
         let source = way.source.filter(|_| self.local.ip().is_unspecified());
-        let way = Way { source, ..way };
-        let mut sent = way::send(&self.inner, target, way, bytes);
-        if way.source.is_some() && sent.as_ref().is_err_and(is_not_ours) {
-            sent = way::send(&self.inner, target, Way { source: None, ..way }, bytes);
+        self.burst.push(Outbound { to, way: Way { source, ..way }, bytes });
+        if self.burst.is_full() {
+            self.flush();
         }
-        match sent {
+    }
+
+    /// Sends what waits, or loses it.
+    pub(crate) fn flush(&mut self) {
+        let mut burst = core::mem::take(&mut self.burst);
+        let (inner, v6) = (&self.inner, self.v6);
+        let target = |to| if v6 { mapped(to) } else { to };
+        let one = |Outbound { to, way, bytes }: Outbound<'_>| {
+            let sent = way::send(inner, target(to), way, bytes);
+            match &sent {
+                Err(error) if way.source.is_some() && is_not_ours(error) => {
+                    way::send(inner, target(to), Way { source: None, ..way }, bytes)
+                }
+                _ => sent,
+            }
+        };
+        let many = |burst: &[Outbound<'_>]| {
+            let datagrams = burst.iter().map(|datagram| (target(datagram.to), datagram.bytes));
+            way::send_many(inner, burst[0].way, &datagrams.collect::<Vec<_>>())
+        };
+        let mut fates = Vec::new();
+        burst.leave(many, one, |to, fate| fates.push((to, fate)));
+        self.burst = burst;
+        fates.into_iter().for_each(|(to, fate)| self.note_fate(to, fate));
+    }
+
+    fn note_fate(&mut self, to: SocketAddr, fate: io::Result<()>) {
+        match fate {
             Ok(()) => self.unsent.retain(|(there, _)| *there != to),
             Err(error) if is_full(&error) => {
                 trace!("no room for a datagram to {to}");
@@ -260,8 +288,10 @@ mod tests {
         let any_addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
 
         v4.send(any_addr, Way::default(), b"there");
+        v4.flush();
         assert_eq!(arrived(&mut any, 1), [(v4.local(), b"there".to_vec())]);
         any.send(v4.local(), Way::default(), b"back");
+        any.flush();
         assert_eq!(arrived(&mut v4, 1), [(any_addr, b"back".to_vec())]);
     }
 
@@ -272,11 +302,13 @@ mod tests {
             let mut asks = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
             let second = SocketAddr::new(Ipv4Addr::new(127, 0, 1, 1).into(), any.local().port());
             asks.send(second, Way::default(), b"who are you");
+            asks.flush();
             let (mut buffer, mut at) = ([0; DATAGRAM_MAX + 1], None);
             while at.is_none() {
                 any.receive(&mut buffer, |any, (from, to), _| {
                     at = to;
                     any.send(from, Way { source: to, ttl: None }, b"who was asked");
+                    any.flush();
                 });
             }
             assert_eq!(at, Some(second.ip()));
@@ -291,6 +323,7 @@ mod tests {
         for gone in ["192.0.2.9", "2001:db8::9"] {
             let gone = Way { source: Some(gone.parse().unwrap()), ttl: None };
             any.send(v4.local(), gone, b"from elsewhere");
+            any.flush();
             let from = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), any.local().port());
             assert_eq!(arrived(&mut v4, 1), [(from, b"from elsewhere".to_vec())]);
         }
@@ -302,6 +335,7 @@ mod tests {
         let mut a = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         b.send(a.local(), Way::default(), &[7; DATAGRAM_MAX + 900]);
+        b.flush();
         assert_eq!(arrived(&mut a, 1)[0].1.len(), DATAGRAM_MAX + 1);
     }
 
@@ -311,6 +345,7 @@ mod tests {
         let mut b = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         for n in 0..300u16 {
             b.send(a.local(), Way::default(), &n.to_be_bytes());
+            b.flush();
         }
         let mut buffer = [0; DATAGRAM_MAX + 1];
         let mut seen = 0;
@@ -322,13 +357,73 @@ mod tests {
         assert!(!a.readable());
     }
 
+    /// What each sink got, what went wrong, and what failed last where.
+    type Fared = (Vec<Vec<Vec<u8>>>, Trouble, Vec<(SocketAddr, Option<i32>)>);
+
+    /// Datagrams to several sinks of both families, and some that cannot go, from a socket on every address:
+    /// what became of each, all at once or one by one.
+    fn to_many(at_once: bool) -> Fared {
+        let mut any = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let local = |n: usize| if n % 5 == 4 { "[::1]:0" } else { "127.0.0.1:0" };
+        let mut sinks: Vec<Socket> =
+            (0..10).map(|n| Socket::bind(local(n).parse().unwrap()).unwrap()).collect();
+        let addrs: Vec<SocketAddr> = sinks.iter().map(Socket::local).collect();
+        let all: SocketAddr = "255.255.255.255:9".parse().unwrap();
+        let (long, ours) = (vec![0; 70_000], IpAddr::from(Ipv4Addr::LOCALHOST));
+        for n in 0..200_u8 {
+            let to = addrs[usize::from(n) % 10];
+            let source = Some(ours).filter(|_| to.is_ipv4() && n % 40 < 20);
+            let ttl = Some(7).filter(|_| n % 50 == 0);
+            let mut send = |to, bytes: &[u8]| {
+                any.send(to, Way { source, ttl }, bytes);
+                if !at_once {
+                    any.flush();
+                }
+            };
+            match n {
+                // It is not allowed, and too long, and came to an address that is ours no more.
+                33 | 34 | 199 => send(all, &[n]),
+                77 => send(to, &long),
+                _ => {}
+            }
+            send(to, &[n]);
+        }
+        any.flush();
+        let seen = sinks
+            .iter_mut()
+            .map(|sink| arrived(sink, 20).into_iter().map(|(_, bytes)| bytes).collect());
+        let seen = seen.collect();
+        let unsent = any.unsent().iter();
+        let place = |to: &SocketAddr| addrs.iter().position(|addr| addr == to);
+        let unsent = unsent.map(|(to, why)| {
+            let known = place(to).map_or(0, |at| at + 1);
+            (SocketAddr::from(([0, 0, 0, 0], known as u16)), why.raw_os_error())
+        });
+        let unsent = unsent.collect();
+        (seen, any.trouble(), unsent)
+    }
+
+    #[test]
+    fn a_burst_fares_as_each_of_it_would_alone() {
+        let (together, apart) = (to_many(true), to_many(false));
+        assert_eq!(together, apart);
+        let (seen, trouble, unsent) = together;
+        for (n, seen) in (0..).zip(seen) {
+            assert_eq!(seen, (0..20).map(|k| vec![10 * k + n]).collect::<Vec<_>>());
+        }
+        assert_eq!(trouble, Trouble { lost: 0, failed: 4 });
+        assert_eq!(unsent.len(), 1, "what went since is forgotten: {unsent:?}");
+    }
+
     #[test]
     fn errors_are_survived() {
         let mut v4 = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         v4.send("[::1]:9".parse().unwrap(), Way::default(), b"an IPv6 address on an IPv4 socket");
+        v4.flush();
         assert_eq!(v4.trouble(), Trouble { lost: 0, failed: 1 });
         assert_eq!(v4.unsent().len(), 1);
         v4.send(v4.local(), Way::default(), b"still works");
+        v4.flush();
         assert_eq!(arrived(&mut v4, 1).len(), 1);
     }
 

@@ -17,6 +17,8 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
     sockopt,
 };
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{MultiHeaders, sendmmsg};
 
 /// Room for what the system tells with a datagram.
 #[derive(Debug)]
@@ -81,6 +83,43 @@ pub(crate) fn send(socket: &UdpSocket, to: SocketAddr, way: Way, bytes: &[u8]) -
     let to = SockaddrStorage::from(to);
     sendmsg(socket.as_raw_fd(), &slices, &asked.messages(), flags, Some(&to))?;
     Ok(())
+}
+
+/// Sends several datagrams that way, to addresses of one family, in one call of the system. How many of them
+/// went, from the first on; or why not the first.
+#[cfg(target_os = "linux")]
+pub(crate) fn send_many(
+    socket: &UdpSocket,
+    way: Way,
+    datagrams: &[(SocketAddr, &[u8])],
+) -> io::Result<usize> {
+    let Some(&(first, _)) = datagrams.first() else { return Ok(0) };
+    let asked = Asked::of(way, first)?;
+    let messages = asked.messages();
+    // The room is taken whole by what stands in it: the system reads all of it.
+    let room = match messages[..] {
+        [] => None,
+        [ControlMessage::Ipv4PacketInfo(_)] => Some(cmsg_space!(in_pktinfo)),
+        [ControlMessage::Ipv6PacketInfo(_)] => Some(cmsg_space!(in6_pktinfo)),
+        _ => return send(socket, first, way, datagrams[0].1).map(|()| 1),
+    };
+    let slices: Vec<_> = datagrams.iter().map(|(_, bytes)| [IoSlice::new(bytes)]).collect();
+    let to: Vec<_> = datagrams.iter().map(|(to, _)| Some(SockaddrStorage::from(*to))).collect();
+    let mut headers = MultiHeaders::preallocate(datagrams.len(), room);
+    let flags = MsgFlags::empty();
+    let sent = sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &to, &messages, flags)?;
+    Ok(sent.count())
+}
+
+/// Sends the first of several datagrams, where there is no call for all of them.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn send_many(
+    socket: &UdpSocket,
+    way: Way,
+    datagrams: &[(SocketAddr, &[u8])],
+) -> io::Result<usize> {
+    let Some(&(to, bytes)) = datagrams.first() else { return Ok(0) };
+    send(socket, to, way, bytes).map(|()| 1)
 }
 
 /// A [`Way`] as the system takes it, towards one address.

@@ -31,3 +31,12 @@ pub(crate) struct Way {
 pub(crate) fn send(socket: &UdpSocket, to: SocketAddr, _: Way, bytes: &[u8]) -> io::Result<()> {
     socket.send_to(bytes, to).map(drop)
 }
+
+pub(crate) fn send_many(
+    socket: &UdpSocket,
+    way: Way,
+    datagrams: &[(SocketAddr, &[u8])],
+) -> io::Result<usize> {
+    let Some(&(to, bytes)) = datagrams.first() else { return Ok(0) };
+    send(socket, to, way, bytes).map(|()| 1)
+}

@@ -68,7 +68,8 @@ fn a_nodeset_answers_and_announces_from_the_address_that_was_asked() {
         let mut cookie = [0; 8];
         loop {
             let sealed = net::noise();
-            let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+            let request =
+                Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
             let sent = asked_at(&mut nodeset, (from, at), 7, &request);
             announced.extend(sent.iter().filter(|(to, ..)| *to != from).cloned());
             let own = sent.iter().find(|(to, ..)| *to == from).expect("an answer");
@@ -94,7 +95,7 @@ fn who_is_there_now_takes_the_place_of_who_was_there_whatever_its_clock() {
     let here = ("10.1.0.7:1007".parse().unwrap(), "10.1.0.1".parse().unwrap());
     let register = |nodeset: &mut Registry, incarnation: u64, cookie| {
         let (token, sealed) = (net::farewell(1, incarnation as u16).token(), net::noise());
-        let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+        let request = Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
         let sent = asked_at(nodeset, here, incarnation, &request);
         assert_eq!(sent.len(), 1, "one answer");
         response(&sent[0].2)

@@ -167,7 +167,7 @@ fn a_nodeset_answers_as_the_table_says() {
     let mut asks = |asked, request| ask(&mut nodeset, now, from, asked, &request);
     let foreign = Request::Foreign { method: 2, version: 9 };
     assert_eq!(asks(Asked::Register, foreign), Some(Response::Version(VERSION)));
-    let who = |cookie| Request::Who { cookie, tag, have: 0 };
+    let who = |cookie| Request::Who { cookie, tag, have: 0, most: 1200 };
     let Some(Response::Cookie(cookie)) = asks(Asked::Who, who([0; 8])) else { panic!("a cookie") };
     let page = asks(Asked::Who, who(cookie));
     assert!(matches!(page, Some(Response::Page(page)) if page.changes.is_empty()));
@@ -175,6 +175,7 @@ fn a_nodeset_answers_as_the_table_says() {
         cookie,
         tag,
         have: 0,
+        most: 1200,
         token: farewell.token(),
         n,
         sealed: sealed(luck),

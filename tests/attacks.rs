@@ -180,7 +180,8 @@ fn a_nodeset_multiplies_no_changes() {
             let one = &mut changing[n as usize % 64];
             let (token, n) = (lease(200 + n as u32 % 64), 1 + n as u32 / 64);
             let (cookie, have, sealed) = ([0; 8], u64::MAX >> 1, noise(n as u8));
-            let request = Request::Register { cookie, tag: ELSEWHERE, have, token, n, sealed };
+            let request =
+                Request::Register { cookie, tag: ELSEWHERE, have, most: 1200, token, n, sealed };
             let bytes = one.clear(|out| put_request(out, n, &request));
             one.send(nodeset, &bytes);
             members.iter_mut().for_each(|member| member.heed(nodeset));
@@ -274,7 +275,7 @@ fn who_comes_and_goes_fills_no_memory() {
         span.at_rate(3_000, |n| {
             let (n, (one, cookie)) = (1_000 + n as u32, &mut passing[n as usize % 30]);
             let (tag, token, sealed, cookie) = (tag(n / 30), lease(n), noise(7), *cookie);
-            let come = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+            let come = Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
             let bytes = one.clear(|out| {
                 put_request(out, 1, &come);
                 put_request(out, 2, &goodbye(tag, n));

@@ -216,7 +216,7 @@ fn a_beacon_draws_a_few_first_messages() {
     let mut cookie = [0; 8];
     for _ in 0..2 {
         let sealed = sealed.clone();
-        let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+        let request = Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
         let mut bytes = Vec::new();
         put_header(&mut bytes, 77, 0, 1, 0);
         put_request(&mut bytes, 7, &request);
@@ -299,7 +299,7 @@ fn a_nodeset_tells_of_two_changes_a_second_of_one_lease() {
     let (tag, from) = (room().tag(), addr(MALLORY));
     let request = |cookie, n: u32| {
         let sealed = Sealed(Arc::new([n as u8; SEALED]));
-        Request::Register { cookie, tag, have: 0, token: 6, n, sealed }
+        Request::Register { cookie, tag, have: 0, most: 1200, token: 6, n, sealed }
     };
     let now = Time::from_micros(net.now);
     let first = ask(&mut net.nodeset, now, from, Asked::Register, &request([0; 8], 0));
@@ -327,7 +327,8 @@ fn a_network_of_ipv6_is_one_source() {
     let mut register = |from: String, token| {
         let mut request = |cookie| {
             let (tag, sealed) = (Tag([7; 16]), noise());
-            let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+            let request =
+                Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
             ask(&mut nodeset, Time::from_micros(1), addr(&from), Asked::Register, &request)
         };
         match request([0; 8]) {
@@ -421,7 +422,8 @@ fn a_site_of_many_networks_gives_places_up_as_well() {
     let mut register = |from: String, token| {
         let mut request = |cookie| {
             let (tag, sealed) = (Tag([7; 16]), noise());
-            let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+            let request =
+                Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
             ask(&mut nodeset, Time::from_micros(1), addr(&from), Asked::Register, &request)
         };
         match request([0; 8]) {
@@ -452,8 +454,15 @@ fn what_a_source_changes_is_told_slowly_and_together() {
             let from = SocketAddr::from(([10, 0, 6, 6], 1000 + n as u16));
             let sealed = Sealed(Arc::new([round as u8; SEALED]));
             let cookie = cookies.get(&from).copied().unwrap_or([0; 8]);
-            let request =
-                Request::Register { cookie, tag, have: u64::MAX >> 1, token: n, n: round, sealed };
+            let request = Request::Register {
+                cookie,
+                tag,
+                have: u64::MAX >> 1,
+                most: 1200,
+                token: n,
+                n: round,
+                sealed,
+            };
             let mut bytes = Vec::new();
             put_header(&mut bytes, 77, 0, 1, 0);
             put_request(&mut bytes, 7, &request);
@@ -510,7 +519,8 @@ fn departures_are_few_over_all_rooms() {
             let token = farewell.token();
             let mut request = |cookie| {
                 let sealed = noise();
-                let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+                let request =
+                    Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
                 ask(&mut nodeset, now, from, Asked::Register, &request)
             };
             if let Some(Response::Cookie(cookie)) = request([0; 8]) {

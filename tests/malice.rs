@@ -331,8 +331,15 @@ fn register_as(
     let mut paid = 0;
     for _ in 0..2 {
         let tag = insider::room().tag();
-        let request =
-            Request::Register { cookie, tag, have: 0, token, n: 0, sealed: sealed.clone() };
+        let request = Request::Register {
+            cookie,
+            tag,
+            have: 0,
+            most: 1200,
+            token,
+            n: 0,
+            sealed: sealed.clone(),
+        };
         bytes.clear();
         put_header(&mut bytes, 77, 0, 1, 0);
         put_request(&mut bytes, 7, &request);

@@ -48,7 +48,7 @@ fn tenant(n: u16) -> SocketAddr {
 }
 
 fn register(cookie: Cookie, token: u64, n: u32) -> Request<'static> {
-    Request::Register { cookie, tag: TAG, have: 0, token, n, sealed: noise() }
+    Request::Register { cookie, tag: TAG, have: 0, most: 1200, token, n, sealed: noise() }
 }
 
 impl Tenants {
@@ -167,7 +167,7 @@ fn to_nodeset(cookie: Cookie, n: u16) -> Vec<Said> {
     let leave =
         |token| Request::Deregister { tag: TAG, farewell: farewell(0, token), sealed: noise() };
     let token = farewell(0, n).token();
-    let who = |cookie, have| Request::Who { cookie, tag: TAG, have };
+    let who = |cookie, have| Request::Who { cookie, tag: TAG, have, most: 1200 };
     [
         who(cookie, 0),
         who([0; 8], u64::MAX - 1),

@@ -36,7 +36,7 @@ const FUNCTION_MAX: usize = 70;
 /// alone, so that there is no circle, and each can be read without those above.
 const FLOORS: [&[&str]; 12] = [
     &["codec", "keyed", "path", "ranges", "slots", "source", "text", "time"],
-    &["guarded", "name", "pace", "rng", "timer"],
+    &["guarded", "mtu", "name", "pace", "rng", "timer"],
     &["digest", "who"],
     &["event", "looks", "mention", "wire"],
     &["cookie", "habits", "inward", "purpose", "whom"],

@@ -73,7 +73,11 @@ impl Outsider {
         for seq in 1..10 {
             let mut bytes = Vec::new();
             put_header(&mut bytes, 99, 0, 1, 0);
-            put_request(&mut bytes, seq, &Request::Who { cookie, tag: room.tag(), have: 0 });
+            put_request(
+                &mut bytes,
+                seq,
+                &Request::Who { cookie, tag: room.tag(), have: 0, most: 1200 },
+            );
             self.send(nodeset, &bytes);
             let answer = self.hears(Duration::from_secs(5)).expect("nodesets answer");
             let datagram = Datagram::decode(&answer).expect("a datagram");

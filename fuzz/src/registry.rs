@@ -133,7 +133,7 @@ impl Town {
     fn ask_for_cookie(&mut self, source: usize) {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 1, ANYBODY, 1, 0);
-        let request = Request::Who { cookie: [0; 8], tag: Tag([0; 16]), have: 0 };
+        let request = Request::Who { cookie: [0; 8], tag: Tag([0; 16]), have: 0, most: 1200 };
         put_request(&mut bytes, 0, &request);
         self.say(source, bytes);
     }
@@ -247,12 +247,16 @@ fn packet(sources: &mut [Source], from: usize, out: &mut Vec<u8>, script: &mut S
     match script.below(12) {
         0 | 1 => {
             let (cookie, have) = (cookie(&mut sources[from], script), have(script));
-            put_request(out, seq, &Request::Who { cookie, tag, have });
+            put_request(out, seq, &Request::Who { cookie, tag, have, most: 1200 });
         }
         2..=5 => {
             let (cookie, have) = (cookie(&mut sources[from], script), have(script));
             let (n, sealed) = (script.below(4) as u32, sealed(script));
-            put_request(out, seq, &Request::Register { cookie, tag, have, token, n, sealed });
+            put_request(
+                out,
+                seq,
+                &Request::Register { cookie, tag, have, most: 1200, token, n, sealed },
+            );
         }
         6 | 7 => {
             let (farewell, sealed) = (farewell(n), sealed(script));

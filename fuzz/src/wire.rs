@@ -201,10 +201,10 @@ fn datagram_of_script(script: &mut Script<'_>) {
 fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     let (tag, cookie) = (Tag([script.u8(); 16]), script.array());
     match script.below(11) {
-        0 => Request::Who { cookie, tag, have: script.number() },
+        0 => Request::Who { cookie, tag, have: script.number(), most: 1200 },
         1 => {
             let (have, token, n) = (script.number(), script.number(), script.number() as u32);
-            Request::Register { cookie, tag, have, token, n, sealed: noise(script) }
+            Request::Register { cookie, tag, have, most: 1200, token, n, sealed: noise(script) }
         }
         2 => Request::Deregister { tag, farewell: Farewell(script.array()), sealed: noise(script) },
         3 => {

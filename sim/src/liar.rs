@@ -422,7 +422,15 @@ impl Liar {
         let beacon = insider.signed(name, *n, addrs.clone());
         let sealed: Sealed = beacon.seal(insider.suite(), &insider.room);
         let (cookie, tag, have) = (self.cookie, insider.room.tag(), self.have);
-        let request = Request::Register { cookie, tag, have, token: insider.token, n: *n, sealed };
+        let request = Request::Register {
+            cookie,
+            tag,
+            have,
+            most: 1200,
+            token: insider.token,
+            n: *n,
+            sealed,
+        };
         let mut bytes = Vec::new();
         put_header(&mut bytes, insider.incarnation, ANYBODY, stamp, 0);
         put_request(&mut bytes, seq, &request);

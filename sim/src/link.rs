@@ -63,6 +63,8 @@ pub struct LinkParams {
     /// How many routers are on the way, each of which takes one off the time to live: without any it is
     /// one hop.
     pub routers: u8,
+    /// Datagrams that are larger, with the headers of IPv4 and UDP, are swallowed; 0 for none.
+    pub mtu: usize,
 }
 
 impl LinkParams {
@@ -152,6 +154,16 @@ pub struct Link {
     pub(crate) held: Option<Held>,
     sent: u64,
     bad: bool,
+}
+
+/// The headers of IPv4 and UDP.
+const HEADERS: usize = 28;
+
+impl LinkParams {
+    /// Whether a datagram of so many bytes is too large.
+    pub const fn swallows(&self, bytes: usize) -> bool {
+        self.mtu > 0 && bytes + HEADERS > self.mtu
+    }
 }
 
 impl Link {

@@ -34,6 +34,8 @@ pub const CONVERGE_MAX: u64 = 90 * SECOND;
 const SETTLE_MAX: u64 = 15 * SECOND;
 /// How long somebody takes to come in, and to be seen by everybody, in a calm room.
 const ENTER_MAX: u64 = 3 * SECOND;
+/// The same through links that swallow what is large: that has to be found out.
+const ENTER_SMALL: u64 = 6 * SECOND;
 /// Within this time everybody renews their lease.
 const RENEWED: u64 = 25 * SECOND;
 /// How often everybody says something then, and what that may take besides five times the way there: a
@@ -156,6 +158,8 @@ impl Life {
     }
 
     fn boot(&mut self) -> Result<(), Violation> {
+        let swarm = self.swarm;
+        self.world.each_link(|from, to, link| link.params.mtu = swarm.mtu_between(from, to, 0));
         if self.swarm.boot_in_chaos {
             self.storm_on();
         }
@@ -166,7 +170,8 @@ impl Life {
             (1..=self.swarm.people).map(|host| (d.below(spread), Op::Join(host, host))).collect();
         joins.sort_by_key(|&(at, _)| at);
         self.world.play(joins);
-        self.world.run_until(8 * SECOND)?;
+        // One page after the other, where they are small.
+        self.world.run_until(if swarm.small_links { 16 } else { 8 } * SECOND)?;
         if self.swarm.boot_in_chaos {
             return Ok(());
         }
@@ -177,7 +182,10 @@ impl Life {
         self.world.judge.hostile = true;
         let swarm = self.swarm;
         self.world.meddler.ppm = swarm.meddle_ppm;
-        self.world.each_link(|from, to, link| link.params = swarm.link_between(from, to));
+        self.world.each_link(|from, to, link| {
+            link.params = swarm.link_between(from, to);
+            link.params.mtu = swarm.mtu_between(from, to, 1);
+        });
     }
 
     fn chaos(&mut self) -> Result<(), Violation> {
@@ -192,9 +200,10 @@ impl Life {
     fn heal(&mut self) {
         self.world.meddler.ppm = 0;
         let calm = self.world.config.link;
-        let now = self.world.now();
-        self.world.each_link(|_, _, link| {
+        let (now, swarm) = (self.world.now(), self.swarm);
+        self.world.each_link(|from, to, link| {
             link.params = calm;
+            link.params.mtu = swarm.mtu_between(from, to, 2);
             link.cuts = 0;
             link.clogged_until = link.clogged_until.min(now);
         });
@@ -283,12 +292,13 @@ impl Life {
         self.world.run_for(RENEWED)?;
         let host = self.swarm.computers() - 1;
         let seat = self.world.join(host, &crate::workload::name(host));
-        let until = self.world.now() + ENTER_MAX;
+        let most = if self.swarm.small_links { ENTER_SMALL } else { ENTER_MAX };
+        let until = self.world.now() + most;
         while self.world.now() < until && self.world.judge.is_met(seat).is_err() {
             self.world.run_for(SECOND / 20)?;
         }
         self.world.judge.is_met(seat).map_err(|text| {
-            let text = format!("after {} s it {text}", ENTER_MAX / SECOND);
+            let text = format!("after {} s it {text}", most / SECOND);
             self.world.violation(Kind::Liveness, "L6", host, text)
         })
     }

@@ -4,6 +4,7 @@
 mod links;
 mod nodeset;
 mod people;
+mod small;
 mod strangers;
 
 use crate::clock::SECOND;
@@ -49,6 +50,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("partition_5_min", "both sides chat on and merge again", links::partition_5_min),
     scenario("bridge", "who hears both sides keeps both", links::bridge),
     scenario("ring_of_7", "neighbours chat on, and all meet again", links::ring_of_7),
+    scenario("small_links", "what is large is swallowed: long lines arrive, a room is read", small::small_links),
+    scenario("small_one_way", "so they do when one direction swallows it", small::one_way),
+    scenario("small_meanwhile", "and when paths become small, and large again", small::meanwhile),
+    scenario("small_loss", "loss alone makes no path small for long", small::loss),
     scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
     scenario("restart_same_address", "the new process takes the old one's place", people::restart),

@@ -103,6 +103,8 @@ pub struct Swarm {
     pub lies: Lies,
     /// Whether it goes on lying when everything else is healed.
     pub lies_for_ever: bool,
+    /// Whether some links swallow what is large, at first, in chaos, and for ever after.
+    pub small_links: bool,
 }
 
 struct Field(u64);
@@ -165,6 +167,7 @@ impl Swarm {
             tricks: Tricks::of(&some(next(), &TRICKS)),
             lies: Lies::of(&some(next(), &LIES_TOLD)),
             lies_for_ever: on(next(), 300_000),
+            small_links: on(next(), 500_000),
         };
         if swarm.ends_without_nodeset() {
             swarm.roamers = swarm.roamers.min(1);
@@ -186,6 +189,13 @@ impl Swarm {
     /// How many computers there are of the nodeset, the people and the visitors.
     pub const fn hosts(&self) -> usize {
         1 + self.people + self.visitors as usize
+    }
+
+    /// What is larger is swallowed by one link in a `phase`, each way for itself; 0 for nothing.
+    pub fn mtu_between(&self, from: usize, to: usize, phase: u64) -> usize {
+        let mut d = Draws::new(self.seed, SWARM, 2_000_000 + from as u64 * 3 + phase, to as u64);
+        let small = self.small_links && d.chance(500_000);
+        if small { d.one_of(&[576, 600, 900, 1_280]) } else { 0 }
     }
 
     /// The parameters of one link during chaos.
@@ -296,6 +306,7 @@ mod tests {
         for lie in LIES_TOLD {
             assert!(swarms.iter().any(|swarm| swarm.lies.has(lie)), "{lie:?}");
         }
+        half("small links", &|swarm| swarm.small_links);
         half("nodeset", &|swarm| swarm.nodeset != Nodeset::Fine);
         assert!(swarms.iter().any(|swarm| swarm.people > 30));
     }

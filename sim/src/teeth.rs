@@ -230,6 +230,22 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Seeds(500),
     },
     Tooth {
+        name: "no_path_is_small",
+        file: "mtu.rs",
+        needle: "self.is_small() || self.lost_count() >= DOUBTED",
+        replacement: "self.lost_count() > REMEMBERED && ANSWERED < TRIES",
+        oracles: &["L7", "scenario"],
+        hunt: Hunt::Scenario("small_links"),
+    },
+    Tooth {
+        name: "every_page_is_large",
+        file: "nodeset/registry.rs",
+        needle: "usize::from(most).clamp(DATAGRAM_SMALL, DATAGRAM_MAX)",
+        replacement: "usize::from(most).clamp(DATAGRAM_MAX, DATAGRAM_MAX) + 0 * DATAGRAM_SMALL",
+        oracles: &["L2", "L6"],
+        hunt: Hunt::Seeds(50),
+    },
+    Tooth {
         name: "a_nodeset_is_asked_as_fast_as_it_answers",
         file: "nodeset/lease.rs",
         needle: "Response::Cookie(cookie) if self.cookies.take(now, COOKIES) => {",

@@ -1,6 +1,7 @@
 //! What people type, and what they are called. Sizes sit at the limits, because that is where
 //! programs break.
 
+use chatrpc::machine::wire::PIECE_MAX;
 use chatrpc::machine::{Person, TEXT_MAX};
 
 use crate::draw::{Draws, WORK};
@@ -61,9 +62,9 @@ pub fn line(seed: u64, n: u64, people: &[Person]) -> String {
         0 => String::new(),
         1 => "   \u{200b} ".to_owned(),
         2 => sized(n, 1),
-        3 => sized(n, 1_023),
-        4 => sized(n, 1_024),
-        5 => sized(n, 1_025),
+        3 => sized(n, PIECE_MAX - 1),
+        4 => sized(n, PIECE_MAX),
+        5 => sized(n, 3 * PIECE_MAX + 1),
         6 => sized(n, TEXT_MAX),
         7 => sized(n, TEXT_MAX + 1),
         8 => format!("/nikc {SECRET}"),
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn sizes_are_exact() {
-        for bytes in [1, 1_023, 1_024, 1_025, TEXT_MAX, TEXT_MAX + 1] {
+        for bytes in [1, PIECE_MAX - 1, PIECE_MAX, PIECE_MAX + 1, TEXT_MAX, TEXT_MAX + 1] {
             assert_eq!(sized(123, bytes).len(), bytes);
         }
     }

@@ -32,6 +32,7 @@ pub(crate) use self::link::Source;
 use self::replies::{Replies, Seen};
 use self::unproven::{REMEMBERED_MAX, Unproven};
 use crate::machine::contract::{Blame, Table};
+use crate::machine::mtu::Mtu;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::{Path, SENDS_MAX};
 use crate::machine::purpose::{ALink, About, LinkKey};
@@ -51,6 +52,10 @@ pub(crate) const WINDOW: usize = 64;
 
 /// Requests up to this many bytes ride along; larger ones wait for their timer.
 const RIDE_MAX: usize = 400;
+
+/// From this send on a request goes in a small datagram, and asks for a small page: a large one may be what
+/// was lost.
+const SMALL_FROM: u8 = 3;
 
 /// Bytes that may be sent to an address that has not answered yet, per byte received from it.
 const AMPLIFICATION: usize = 3;
@@ -109,6 +114,10 @@ struct Pending<T> {
     /// The answer is a page: no two such requests share a datagram.
     draws_page: bool,
     sends: u8,
+    /// The datagram it was last sent in, by number; `None` while it has not left since it was due.
+    flight: Option<u32>,
+    /// Bytes of packets in that datagram, or in the one that it rode along in since.
+    beside: usize,
     /// When it was last sent, or rode along.
     sent: Time,
     /// When the next send is due.
@@ -120,8 +129,8 @@ struct Pending<T> {
 /// The bytes follow from what it is about.
 impl<T: Hash> Hash for Pending<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { about, link, bytes, draws_page, sends, sent, due, late } = self;
-        (about, link, bytes.len(), draws_page, sends, sent, due, late).hash(state);
+        let Self { about, link, bytes, draws_page, sends, flight, beside, sent, due, late } = self;
+        (about, link, bytes.len(), draws_page, sends, flight, beside, sent, due, late).hash(state);
     }
 }
 
@@ -247,6 +256,7 @@ impl<T: About> Calls<T> {
             waiting: false,
             theirs: who,
             path: Path::default(),
+            mtu: Mtu::default(),
             proven: false,
             handshakes: Pace::default(),
             credit,
@@ -255,6 +265,7 @@ impl<T: About> Calls<T> {
             id,
             open: VecDeque::new(),
             requests: Vec::new(),
+            flown: 0,
             responses: Vec::new(),
             replies: Replies::default(),
             dirty: false,
@@ -307,8 +318,18 @@ impl<T: About> Calls<T> {
         let due = now + self.rng.stretch(delay, 16);
         let late = Some(now + delay);
         let draws_page = request.draws_page();
-        let pending =
-            Pending { about, link: key, bytes, draws_page, sends: 1, sent: now, due, late };
+        let pending = Pending {
+            about,
+            link: key,
+            bytes,
+            draws_page,
+            sends: 1,
+            flight: None,
+            beside: 0,
+            sent: now,
+            due,
+            late,
+        };
         let pending = self.pending.insert(pending);
         numbering.next = seq.wrapping_add(1);
         link.open.push_back((seq, pending));
@@ -387,7 +408,12 @@ impl<T: About> Calls<T> {
             return None;
         };
         let (key, late) = (pending.link, pending.late);
+        // Of a request that was sent since, it is not known which one is answered.
+        let last = (stamp(pending.sent) == arrival.echo).then_some(pending.beside);
         let link = self.links.get_mut(key)?;
+        if let Some(packets) = last {
+            link.mtu.answered(now, packets, link.is_large(packets));
+        }
         (link.credit, link.proven) = (None, true);
         if link.theirs != arrival.sender {
             link.theirs = arrival.sender;
@@ -416,7 +442,12 @@ impl<T: About> Calls<T> {
 
     /// Notes that the process behind a link gave a sign of life. True when it had been silent.
     pub(crate) fn alive(&mut self, key: LinkKey) -> bool {
-        self.links.get_mut(key).is_some_and(|link| link.path.alive())
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let back = link.path.alive();
+        if back {
+            link.mtu.forget_lost();
+        }
+        back
     }
 
     /// Re-sends what is due and returns what a call that has failed was about, until there is none.
@@ -426,11 +457,17 @@ impl<T: About> Calls<T> {
             let Some(pending) = self.pending.get_mut(call) else { continue };
             let (key, about) = (pending.link, pending.about);
             let Some(link) = self.links.get_mut(key) else { continue };
+            if let Some(flight) = pending.flight.take() {
+                link.mtu.lost(now, flight);
+            }
             if pending.late.take().is_some() {
                 link.path.answered(true);
             }
             if pending.sends < SENDS_MAX {
                 pending.sends += 1;
+                if pending.draws_page && pending.sends == SMALL_FROM {
+                    Request::ask_small(&mut pending.bytes);
+                }
                 pending.sent = now;
                 pending.due = now + self.rng.stretch(link.path.delay(pending.sends), 16);
                 self.timers.set(index, pending.due);

@@ -239,10 +239,11 @@ mod tests {
         assert_eq!(say(&mut stream, HOLD as u64, "far", false), (Taken::TooFar, vec![]));
         assert_eq!(say(&mut stream, u64::MAX, "far", false), (Taken::TooFar, vec![]));
         let long = "x".repeat(PIECE_MAX);
-        for position in 0..8 {
+        let pieces = 2 * TEXT_MAX.div_ceil(PIECE_MAX) as u64;
+        for position in 0..pieces {
             assert_eq!(say(&mut stream, position, &long, true).0, Taken::Next(position + 1, 0));
         }
-        let (_, shown) = say(&mut stream, 8, "end", false);
+        let (_, shown) = say(&mut stream, pieces, "end", false);
         assert_eq!(shown, vec!["x".repeat(TEXT_MAX)]);
     }
 

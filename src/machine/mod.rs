@@ -43,6 +43,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `contract` | inputs, actions, wakes, tables, blame: what an owner and a machine have in common |
+//! | `mtu` | how large a datagram may be on a path |
 //! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
@@ -87,6 +88,7 @@ pub mod keyed;
 mod looks;
 mod member;
 mod mention;
+mod mtu;
 mod name;
 mod nodeset;
 mod outbox;

@@ -33,6 +33,10 @@ pub use datagram::{
 /// No datagram is larger: it fits the smallest path of IPv6 with room for a tunnel.
 pub const DATAGRAM_MAX: usize = 1200;
 
+/// A datagram of so many bytes passes wherever anything does: the smallest path of IPv4 that all have to
+/// carry is 576 bytes, some of which tunnels take.
+pub const DATAGRAM_SMALL: usize = 400;
+
 /// The version of the protocol this crate speaks.
 pub const VERSION: u8 = 1;
 
@@ -51,6 +55,10 @@ pub const PADDING: usize = 16;
 /// Bytes of packets that fit a sealed datagram.
 pub const SEALED_ROOM: usize =
     (DATAGRAM_MAX - SEALED_HEADER - TAG) / PADDING * PADDING - INNER_HEADER;
+
+/// Bytes of packets that fit a small one.
+pub const SEALED_SMALL: usize =
+    (DATAGRAM_SMALL - SEALED_HEADER - TAG) / PADDING * PADDING - INNER_HEADER;
 
 /// Bytes of a packet besides its payload: length, sequence number, type.
 pub const PACKET_HEADER: usize = 7;
@@ -83,6 +91,8 @@ pub enum Request<'a> {
         tag: Tag,
         /// The page begins behind this change, or [`ANYWHERE`].
         have: u64,
+        /// How many bytes the datagram with the page may have; [`DATAGRAM_SMALL`] if that is more.
+        most: u16,
     },
     /// To a nodeset: take us in, or extend our lease.
     Register {
@@ -92,6 +102,8 @@ pub enum Request<'a> {
         tag: Tag,
         /// The changes up to this one are known already.
         have: u64,
+        /// As in Who; also of the announcements that follow.
+        most: u16,
         /// A secret of ours: the handle follows from it, and only who knows it renews or moves the lease.
         token: u64,
         /// How often we have changed our beacon.
@@ -226,11 +238,28 @@ impl<'a> Request<'a> {
         matches!(self, Self::Who { .. } | Self::Register { .. })
     }
 
+    /// Makes the packet of a request that draws a page ask for a small one.
+    pub(crate) fn ask_small(packet: &mut [u8]) {
+        nodeset::ask_small(packet);
+    }
+
+    /// Whether it takes more than a small datagram, in the open.
+    pub fn is_large(&self) -> bool {
+        let size = match self {
+            Self::AddMember { members, .. } => members.iter().map(Listed::size).sum(),
+            Self::RemoveMember { members, .. } => members.iter().map(Gone::size).sum(),
+            _ => 0,
+        };
+        HEADER + PACKET_HEADER + 9 + size > DATAGRAM_SMALL
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Who { cookie, tag, have } => nodeset::put_who(out, cookie, *tag, *have),
-            Self::Register { cookie, tag, have, token, n, sealed } => {
-                nodeset::put_register(out, (cookie, *tag, *have), *token, *n, sealed);
+            Self::Who { cookie, tag, have, most } => {
+                nodeset::put_who(out, cookie, *tag, *have, *most);
+            }
+            Self::Register { cookie, tag, have, most, token, n, sealed } => {
+                nodeset::put_register(out, (cookie, *tag, *have, *most), *token, *n, sealed);
             }
             Self::Deregister { tag, farewell, sealed } => {
                 nodeset::put_deregister(out, *tag, farewell, sealed);

@@ -92,6 +92,7 @@ impl<'a> Anatomy<'a> {
                 if self.number("have", 8) == u64::MAX {
                     self.name("have: from anywhere");
                 }
+                self.number("most", 2);
                 if method == 2 {
                     self.put("token", 8);
                     self.number("n", 4);

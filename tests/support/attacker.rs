@@ -184,7 +184,7 @@ impl Attacker {
 
     /// What a nodeset wants to see from this address before it answers.
     pub fn cookie(&mut self, nodeset: SocketAddr) -> Cookie {
-        let request = Request::Who { cookie: [0; 8], tag: room().tag(), have: 0 };
+        let request = Request::Who { cookie: [0; 8], tag: room().tag(), have: 0, most: 1200 };
         match self.ask_once(nodeset, Asked::Who, &request) {
             Some(Response::Cookie(cookie)) => cookie,
             other => panic!("no cookie but {other:?}"),
@@ -223,7 +223,7 @@ impl Attacker {
     pub fn register(&mut self, nodeset: SocketAddr, tag: Tag, token: u64, sealed: &Sealed) -> bool {
         let answer = self.ask(nodeset, Asked::Register, |cookie| {
             let sealed = sealed.clone();
-            Request::Register { cookie, tag, have: 0, token, n: 0, sealed }
+            Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed }
         });
         matches!(answer, Some(Response::Lease { .. }))
     }
@@ -232,7 +232,12 @@ impl Attacker {
     pub fn find(&mut self, nodeset: SocketAddr, name: &str) -> Target {
         let (tag, mut have) = (room().tag(), 0);
         loop {
-            let answer = self.ask(nodeset, Asked::Who, |cookie| Request::Who { cookie, tag, have });
+            let answer = self.ask(nodeset, Asked::Who, |cookie| Request::Who {
+                cookie,
+                tag,
+                have,
+                most: 1200,
+            });
             let Some(Response::Page(page)) = answer else { panic!("no page but {answer:?}") };
             for change in page.changes {
                 let Change::Present(listed) = change else { continue };

@@ -64,6 +64,11 @@ impl Lab {
         self.ip(&format!("{}{computer}", self.name), words);
     }
 
+    /// The switch drops in silence what is larger, with its headers, on its way from and to a computer.
+    pub fn small(&self, computer: usize, bytes: usize) {
+        self.ip(&format!("{}s", self.name), &format!("link set p{computer} mtu {bytes}"));
+    }
+
     /// The hosts file of a computer.
     pub fn hosts(&self, computer: usize, text: &str) {
         let folder = format!("/etc/netns/{}{computer}", self.name);

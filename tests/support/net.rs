@@ -238,7 +238,7 @@ pub fn register(nodeset: &mut Registry, now: Time, ip: u8, n: u16, tag: Tag) -> 
     let token = farewell(ip, n).token();
     let mut request = |cookie| {
         let sealed = noise();
-        let request = Request::Register { cookie, tag, have: 0, token, n: 0, sealed };
+        let request = Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
         ask(nodeset, now, from, Asked::Register, &request)
     };
     match request([0; 8]) {

@@ -144,14 +144,22 @@ fn cookie_in(heard: &[Heard]) -> [u8; 8] {
 
 fn register(who: &Side, cookie: [u8; 8], have: u64) -> Request<'static> {
     let sealed = who.beacon(false).seal(&Noise, &room());
-    Request::Register { cookie, tag: room().tag(), have, token: who.token(), n: 0, sealed }
+    Request::Register {
+        cookie,
+        tag: room().tag(),
+        have,
+        most: 1200,
+        token: who.token(),
+        n: 0,
+        sealed,
+    }
 }
 
 /// Somebody reads the room and takes a place in it. Returns what the nodeset says then.
 fn enter(script: &mut Script, who: &Side, seq: u32, aloud: bool) -> Vec<Heard> {
     let say = |what: &'static str| if aloud { what } else { "" };
     let tag = room().tag();
-    let who_is = |cookie| Request::Who { cookie, tag, have: ANYWHERE };
+    let who_is = |cookie| Request::Who { cookie, tag, have: ANYWHERE, most: 1200 };
     let clear = |script: &mut Script, receiver, seq, request: &Request<'_>| {
         let stamp = script.stamp();
         who.clear(receiver, (stamp, 0), |out| put_request(out, seq, request))

@@ -61,7 +61,11 @@ fn packet(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
 
 fn to_the_nodeset() -> Vec<(&'static str, Vec<u8>)> {
     let who = |out: &mut Vec<u8>| {
-        put_request(out, 8, &Request::Who { cookie: [0; 8], tag: room().tag(), have: 0 });
+        put_request(
+            out,
+            8,
+            &Request::Who { cookie: [0; 8], tag: room().tag(), have: 0, most: 1200 },
+        );
     };
     let mut whole = clear(who);
     let mut longer = whole.clone();

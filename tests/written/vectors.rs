@@ -151,9 +151,13 @@ fn questions() -> Vec<(&'static str, bool, Request<'static>)> {
     let replaced = Gone { handle: Handle(2), how: Departure::Replaced };
     let members = vec![quit, timeout, replaced];
     vec![
-        ("Who, the first", true, Request::Who { cookie: [0; 8], tag, have: ANYWHERE }),
-        ("Who with a cookie", true, Request::Who { cookie, tag, have: 7 }),
-        ("Register", true, Request::Register { cookie, tag, have: 8, token, n: 0, sealed }),
+        ("Who, the first", true, Request::Who { cookie: [0; 8], tag, have: ANYWHERE, most: 1200 }),
+        ("Who with a cookie", true, Request::Who { cookie, tag, have: 7, most: 1200 }),
+        (
+            "Register",
+            true,
+            Request::Register { cookie, tag, have: 8, most: 1200, token, n: 0, sealed },
+        ),
         ("Deregister", true, Request::Deregister { tag, farewell, sealed: last(&bob) }),
         ("AddMember", false, Request::AddMember { reached: 9, members: vec![listed(&alice)] }),
         ("RemoveMember", false, Request::RemoveMember { reached: 12, members }),

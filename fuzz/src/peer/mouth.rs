@@ -209,7 +209,7 @@ impl Town {
         let (tag, have) = (Tag([7; 16]), script.number());
         match script.below(5) {
             0 => Request::Foreign { method: 1 + script.below(2) as u8, version: 9 },
-            1 => Request::Who { cookie: [0; 8], tag, have },
+            1 => Request::Who { cookie: [0; 8], tag, have, most: 1200 },
             2 => Request::AddMember { reached: have, members: self.roster() },
             3 => Request::RemoveMember { reached: have, members: Vec::new() },
             _ => {

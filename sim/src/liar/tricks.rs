@@ -409,7 +409,7 @@ impl Liar {
         match d.below(6) {
             0 => self.say(index, |_| {}),
             1 => self.say(index, |out| {
-                let who = Request::Who { cookie: [0; 8], tag, have: next };
+                let who = Request::Who { cookie: [0; 8], tag, have: next, most: 1200 };
                 put_request(out, seq, &who);
             }),
             2 => self.say(index, |out| {

@@ -193,7 +193,8 @@ impl World {
         let (host, to) = (sent.0.host, sent.1);
         let mut fate = self.fate(host, to.host);
         let at = usize::from(host) * self.config.hosts + usize::from(to.host);
-        if !self.links[at].params.lets(ttl) {
+        let params = &self.links[at].params;
+        if !params.lets(ttl) || params.swallows(bytes.len()) {
             fate = Fate::LOST;
         }
         self.counters.lost += u64::from(fate.arrivals().is_empty());

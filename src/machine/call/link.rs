@@ -8,12 +8,13 @@ use core::time::Duration;
 
 use super::replies::Replies;
 use super::{CallKey, stamp};
+use crate::machine::mtu::Mtu;
 use crate::machine::pace::Pace;
 use crate::machine::path::Path;
 use crate::machine::session::RemoteKey;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM, Sender};
+use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM, SEALED_SMALL, Sender};
 
 /// The address of ours that a link's process sends to, and so hears from: who was asked at one address
 /// is not taken for who answers from another one.
@@ -44,6 +45,8 @@ pub(crate) struct Link {
     /// On a link to [`ANYBODY`], the process that answered last; else the same as `who`.
     pub(super) theirs: Sender,
     pub(super) path: Path,
+    /// How large datagrams may be here.
+    pub(super) mtu: Mtu,
     /// A call was answered over it, or a handshake of ours: somebody is there.
     pub(super) proven: bool,
     /// What its address has used up of the handshakes that whoever we deal with gets.
@@ -57,6 +60,8 @@ pub(crate) struct Link {
     pub(super) open: VecDeque<(u32, CallKey)>,
     /// Keys in `pending` whose request is to be sent at the next flush.
     pub(super) requests: Vec<CallKey>,
+    /// How many datagrams with requests have left.
+    pub(super) flown: u32,
     /// Response packets to be sent at the next flush, each with its length in front.
     pub(super) responses: Vec<u8>,
     /// The stamp that they echo: that of the datagram they answer.
@@ -71,10 +76,22 @@ impl Link {
         if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
     }
 
+    /// Whether so many bytes of packets make a large datagram. In the open nothing is packed: whoever asks
+    /// there knows how large what is asked may be.
+    pub(super) const fn is_large(&self, packets: usize) -> bool {
+        self.remote.is_some() && packets > SEALED_SMALL
+    }
+
     /// Where to send from. Once nothing is answered, that address may be one that leads nowhere any more:
     /// then the system chooses.
     pub(super) fn source(&self) -> Option<IpAddr> {
         self.source.0.filter(|_| !self.path.is_silent())
+    }
+
+    /// Numbers one more datagram with requests.
+    pub(super) const fn takes_off(&mut self) -> u32 {
+        self.flown = self.flown.wrapping_add(1);
+        self.flown
     }
 
     pub(super) fn sample(&mut self, now: Time, echo: u32) {

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, stamp};
+use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, SMALL_FROM, stamp};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{About, LinkKey};
 use crate::machine::session::RemoteKey;
@@ -11,8 +11,12 @@ use crate::machine::slots::Slots;
 use crate::machine::time::Time;
 use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
-    self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER, SEALED_ROOM, Sender,
+    self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER, SEALED_ROOM,
+    SEALED_SMALL, Sender,
 };
+
+/// The datagram is not finished.
+const UNWEIGHED: usize = usize::MAX;
 
 impl<T: About> Calls<T> {
     /// Packs everything that is to be sent into datagrams.
@@ -46,9 +50,11 @@ impl<T: About> Calls<T> {
         let mut requests = core::mem::take(&mut link.requests);
         let mut responses = core::mem::take(&mut link.responses);
         let mut packing =
-            Packing { responses: &responses, requests: &requests, room: link.space() };
-        while let Some(packets) = packing.size(&self.pending) {
+            Packing { responses: &responses, requests: &requests, sizes: Sizes::of(now, link) };
+        loop {
             let Some(link) = self.links.get_mut(key) else { return };
+            packing.sizes = Sizes::of(now, link);
+            let Some(packets) = packing.size(&self.pending) else { break };
             let size = if link.remote.is_some() { sealed_size(packets) } else { HEADER + packets };
             if let Some(credit) = &mut link.credit {
                 if *credit < size {
@@ -61,12 +67,14 @@ impl<T: About> Calls<T> {
             let echo = if packing.responses.is_empty() { 0 } else { echo };
             let mut sessions = self.sessions.take();
             let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
-                let start = bytes.len();
-                let draws_page = packing.fill(bytes, &calls.pending);
+                let (start, asked) = (bytes.len(), packing.requests);
+                let (draws_page, room) = packing.fill(bytes, &calls.pending);
+                let flight = calls.take_off(key, &asked[..asked.len() - packing.requests.len()]);
                 let rides = |link: &Link| link.path.is_lossy() && link.credit.is_none();
                 if calls.links.get(key).is_some_and(rides) {
-                    calls.ride_along(now, key, &requests, bytes, start, draws_page);
+                    calls.ride_along(now, key, &requests, bytes, (start, room), draws_page);
                 }
+                calls.weigh(now, key, flight, bytes.len() - start);
             };
             if let (Some(remote), Some(sessions)) = (remote, &mut sessions) {
                 sessions.seal(remote, addr, out, |bytes| {
@@ -87,6 +95,32 @@ impl<T: About> Calls<T> {
             (link.requests, link.responses) = (requests, responses);
         }
         self.renew_session(now, key, out);
+    }
+
+    /// Some requests leave in one datagram, which gets a number.
+    fn take_off(&mut self, key: LinkKey, asked: &[CallKey]) -> Option<u32> {
+        let link = self.links.get_mut(key).filter(|_| !asked.is_empty())?;
+        let flight = link.takes_off();
+        for &call in asked {
+            let Some(pending) = self.pending.get_mut(call) else { continue };
+            (pending.flight, pending.beside) = (Some(flight), UNWEIGHED);
+        }
+        Some(flight)
+    }
+
+    /// Notes how large the datagram is that some requests have just been put in.
+    fn weigh(&mut self, now: Time, key: LinkKey, flight: Option<u32>, packets: usize) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if let Some(flight) = flight.filter(|_| link.is_large(packets)) {
+            link.mtu.sent(now, flight, packets);
+        }
+        for &(_, call) in &link.open {
+            if let Some(pending) = self.pending.get_mut(call)
+                && pending.beside == UNWEIGHED
+            {
+                pending.beside = packets;
+            }
+        }
     }
 
     /// Whether the link can be sent on. One that waits for a session sends a first message instead.
@@ -179,11 +213,11 @@ impl<T: About> Calls<T> {
         key: LinkKey,
         sent: &[CallKey],
         bytes: &mut Vec<u8>,
-        start: usize,
+        (start, room): (usize, usize),
         mut draws_page: bool,
     ) {
         let Some(link) = self.links.get(key) else { return };
-        let (spacing, room) = (link.path.delay(1) / 4, link.space());
+        let spacing = link.path.delay(1) / 4;
         let (oldest, newer) = (link.open.iter().take(1), link.open.iter().skip(1).rev());
         for &(_, call) in oldest.chain(newer) {
             if sent.contains(&call) {
@@ -198,7 +232,7 @@ impl<T: About> Calls<T> {
             }
             draws_page |= pending.draws_page;
             bytes.extend_from_slice(&pending.bytes);
-            pending.sent = now;
+            (pending.sent, pending.beside) = (now, UNWEIGHED);
         }
     }
 
@@ -253,8 +287,52 @@ type Open<T> = Slots<Pending<T>, OpenCall>;
 struct Packing<'a> {
     responses: &'a [u8],
     requests: &'a [CallKey],
-    /// Bytes of packets that fit one datagram.
+    sizes: Sizes,
+}
+
+/// How many bytes of packets a datagram of a link may have now.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// At most.
+    most: usize,
+    /// A small one.
+    small: usize,
+    /// One that is larger than a small one has so many at least.
+    least: usize,
+    /// What is sent for the so-manieth time goes in a small one: a large one may be what is lost.
+    small_from: u8,
+    /// So does a request that shares its datagram with an answer.
+    doubts: bool,
+}
+
+impl Sizes {
+    fn of(now: Time, link: &Link) -> Self {
+        let space = link.space();
+        let least = link.mtu.least(now);
+        Self {
+            most: if least.is_some() { space } else { SEALED_SMALL },
+            small: SEALED_SMALL,
+            least: least.unwrap_or_default(),
+            small_from: match (link.mtu.is_small(), link.mtu.doubts()) {
+                (true, _) => 2,
+                (_, true) => SMALL_FROM,
+                _ => u8::MAX,
+            },
+            doubts: link.mtu.doubts(),
+        }
+    }
+}
+
+/// What one datagram has.
+#[derive(Default)]
+struct Share {
+    /// Bytes of responses, and how many requests.
+    responses: usize,
+    requests: usize,
+    /// Bytes of both, and how many there may be.
+    bytes: usize,
     room: usize,
+    draws_page: bool,
 }
 
 /// Bytes of a sealed datagram with so many bytes of packets.
@@ -265,48 +343,60 @@ const fn sealed_size(packets: usize) -> usize {
 impl Packing<'_> {
     /// Bytes of packets in the next datagram, without riders; `None` when nothing is left.
     fn size<T>(&self, pending: &Open<T>) -> Option<usize> {
-        let (responses, requests) = self.next(pending);
-        let asked = self.requests[..requests].iter().filter_map(|&call| pending.get(call));
-        let bytes: usize = asked.map(|asked| asked.bytes.len()).sum();
-        (responses + requests > 0).then_some(responses + bytes)
+        let share = self.next(pending);
+        (share.bytes > 0).then_some(share.bytes)
     }
 
-    /// Appends the packets of the next datagram. True when one of them is answered with a page.
-    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Open<T>) -> bool {
-        let (responses, requests) = self.next(pending);
-        bytes.extend_from_slice(&self.responses[..responses]);
-        let mut draws_page = false;
-        for asked in self.requests[..requests].iter().filter_map(|&call| pending.get(call)) {
+    /// Appends the packets of the next datagram. Whether one of them is answered with a page, and how many
+    /// bytes there may be with what rides along.
+    fn fill<T>(&mut self, bytes: &mut Vec<u8>, pending: &Open<T>) -> (bool, usize) {
+        let share = self.next(pending);
+        bytes.extend_from_slice(&self.responses[..share.responses]);
+        let asked = &self.requests[..share.requests];
+        for asked in asked.iter().filter_map(|&call| pending.get(call)) {
             bytes.extend_from_slice(&asked.bytes);
-            draws_page |= asked.draws_page;
         }
-        self.responses = &self.responses[responses..];
-        self.requests = &self.requests[requests..];
-        draws_page
+        self.responses = &self.responses[share.responses..];
+        self.requests = &self.requests[share.requests..];
+        (share.draws_page, share.room)
     }
 
-    /// How many bytes of responses and how many requests fit the next datagram.
-    fn next<T>(&self, pending: &Open<T>) -> (usize, usize) {
-        let mut room = self.room;
-        let mut responses = 0;
-        while let Some(&[high, low]) = self.responses.get(responses..responses + 2) {
+    /// What goes into the next datagram.
+    fn next<T>(&self, pending: &Open<T>) -> Share {
+        let share = self.share(pending, self.sizes.most);
+        let Sizes { small, least, .. } = self.sizes;
+        let tries = share.bytes > small && share.bytes < least;
+        if tries { self.share(pending, small) } else { share }
+    }
+
+    fn share<T>(&self, pending: &Open<T>, most: usize) -> Share {
+        let Sizes { small, small_from, doubts, .. } = self.sizes;
+        let mut share = Share { room: most, ..Share::default() };
+        while let Some(&[high, low]) = self.responses.get(share.responses..share.responses + 2) {
             let len = 2 + usize::from(u16::from_be_bytes([high, low]));
-            if len > room {
-                return (responses, 0);
+            if share.responses > 0 && share.responses + len > small {
+                // Nobody says whether an answer has arrived.
+                return Share { room: small, ..share };
             }
-            responses += len;
-            room -= len;
+            share.responses += len;
+            share.bytes += len;
         }
-        let (mut requests, mut draws_page) = (0, false);
-        while let Some(asked) = self.requests.get(requests).and_then(|&call| pending.get(call)) {
-            let len = asked.bytes.len();
-            if len > room || draws_page && asked.draws_page {
+        if doubts && share.responses > 0 {
+            share.room = small.min(most);
+        }
+        while let Some(asked) =
+            self.requests.get(share.requests).and_then(|&call| pending.get(call))
+        {
+            let room = if asked.sends >= small_from { share.room.min(small) } else { share.room };
+            let fits = share.bytes == 0 || share.bytes + asked.bytes.len() <= room;
+            if !fits || share.draws_page && asked.draws_page {
                 break;
             }
-            draws_page |= asked.draws_page;
-            requests += 1;
-            room -= len;
+            share.room = room;
+            share.draws_page |= asked.draws_page;
+            share.requests += 1;
+            share.bytes += asked.bytes.len();
         }
-        (responses, requests)
+        share
     }
 }

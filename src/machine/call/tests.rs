@@ -260,7 +260,8 @@ fn a_way_that_grows_longer_than_a_call_is_measured() {
 fn no_two_requests_that_draw_pages_share_a_datagram() {
     let (mut a, _) = ends();
     for have in 0..4 {
-        let request = Request::Who { cookie: [0; 8], tag: crate::machine::Tag([0; 16]), have };
+        let request =
+            Request::Who { cookie: [0; 8], tag: crate::machine::Tag([0; 16]), have, most: 1200 };
         a.calls.request(Time::ZERO, a.link, 0, &request).unwrap();
     }
     a.call(Time::ZERO, 1);

@@ -6,14 +6,19 @@ use core::time::Duration;
 
 use crate::machine::call::Calls;
 use crate::machine::event::Exit;
+use crate::machine::mtu::Small;
 use crate::machine::purpose::{About, Ask, LinkKey};
 use crate::machine::time::Time;
 use crate::machine::who::ids::{PeerId, Tag};
-use crate::machine::wire::{ANYBODY, Cookie};
+use crate::machine::wire::{ANYBODY, Change, Cookie, DATAGRAM_MAX, DATAGRAM_SMALL, Page};
 
 /// How long a nodeset is asked that does not answer until joining is given up, unless whoever joins has
 /// more time: what a cable that is put in, an address that is given out, and a slow link may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Small pages that come in the place of large ones, since one of those came, until small ones are asked for;
+/// before one has, a single one.
+const SMALL_PAGES: u8 = 3;
 
 /// Addresses of one nodeset that are asked.
 pub(crate) const DOORS_MAX: usize = 8;
@@ -69,6 +74,9 @@ pub(super) struct Contact {
     failed: u32,
     /// Something came from there that is not this protocol.
     junk: bool,
+    /// Large pages do not come; how many small ones have come instead.
+    small: Small,
+    small_pages: u8,
 }
 
 /// The link to a nodeset at an address. `None` when it cannot be opened.
@@ -91,7 +99,20 @@ impl Contact {
         let link = link(now, *doors.addrs.first()?, calls)?;
         let (cookie, incarnation) = ([0; 8], 0);
         let (since, heard, failed, junk) = (now, now, 0, false);
-        Some(Self { tag, doors, link, cookie, since, heard, incarnation, failed, junk })
+        let (small, small_pages) = (Small::default(), SMALL_PAGES - 1);
+        Some(Self {
+            tag,
+            doors,
+            link,
+            cookie,
+            since,
+            heard,
+            incarnation,
+            failed,
+            junk,
+            small,
+            small_pages,
+        })
     }
 
     /// Asks at the next address. `None` when there is no other one.
@@ -110,6 +131,27 @@ impl Contact {
     /// It has answered.
     pub(super) const fn answered(&mut self, now: Time) {
         (self.failed, self.heard) = (0, now);
+    }
+
+    /// How large the datagram with a page may be.
+    pub(super) fn most(&self, now: Time) -> u16 {
+        if self.small.holds(now) { DATAGRAM_SMALL as u16 } else { DATAGRAM_MAX as u16 }
+    }
+
+    /// A page has come. A request that was lost twice asks for a small one: where it is those that come, one
+    /// after the other, the others do not.
+    pub(super) fn paged(&mut self, now: Time, page: &Page) {
+        let size: usize = page.changes.iter().map(Change::size).sum();
+        if size > DATAGRAM_SMALL {
+            self.small.passed();
+            self.small_pages = 0;
+        } else if page.reached < page.current && !self.small.holds(now) {
+            self.small_pages += 1;
+            if self.small_pages >= SMALL_PAGES {
+                self.small.failed(now);
+                self.small_pages = SMALL_PAGES - 1;
+            }
+        }
     }
 
     /// It is asked for something else from now on.

@@ -15,9 +15,9 @@ const OPEN_FIRST: u32 = 4;
 const OPEN_MAX: u32 = 16;
 
 /// Answers taken before a roster that never ends is taken for complete.
-const ANSWERS_MAX: u32 = 1024;
+const ANSWERS_MAX: u32 = 2048;
 
-/// A page holds this many changes at least, so that a range this wide is read at once.
+/// A page holds this many changes at least, so that a range this wide is read at once; a small one, one.
 const PAGE_LEAST: u64 = 4;
 
 /// Departures that are kept until the end; a nodeset remembers fewer.
@@ -112,8 +112,9 @@ impl Fetch {
     }
 
     /// The version the next question has, once the first page is here; `None` when enough are open.
-    pub(crate) fn next(&self) -> Option<u64> {
-        if self.window.is_full() { None } else { self.unread.next(PAGE_LEAST) }
+    pub(crate) fn next(&self, small: bool) -> Option<u64> {
+        let least = if small { 1 } else { PAGE_LEAST };
+        if self.window.is_full() { None } else { self.unread.next(least) }
     }
 
     /// The first page has not come.
@@ -199,12 +200,12 @@ mod tests {
         fn ask(&mut self) {
             let mut next = match self.fetch.is_blank() {
                 true => Some(ANYWHERE),
-                false => self.fetch.next(),
+                false => self.fetch.next(false),
             };
             while let Some(have) = next {
                 self.fetch.asked(have);
                 self.open.push_back((have, self.round + 1));
-                next = self.fetch.next();
+                next = self.fetch.next(false);
             }
             assert_eq!(self.fetch.open() as usize, self.open.len());
             assert!(self.open.len() <= OPEN_MAX as usize);

@@ -19,7 +19,7 @@ use crate::machine::purpose::{Ask, LinkKey};
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
 use crate::machine::who::ids::Tag;
-use crate::machine::wire::{ANYWHERE, Change, Cookie, Page, Request, Response};
+use crate::machine::wire::{ANYWHERE, Change, Cookie, DATAGRAM_SMALL, Page, Request, Response};
 
 /// The first question is asked twice, this far apart: at 30 % loss five tries of one call fail once
 /// in thirty, those of two once in eight hundred.
@@ -234,6 +234,7 @@ impl Find {
         page: Page,
         calls: &mut Calls<T>,
     ) -> Found {
+        self.contact.paged(now, &page);
         match self.fetch.page(have, page) {
             Progress::More(changes) => {
                 self.ask(now, calls);
@@ -284,9 +285,10 @@ impl Find {
 
     /// Asks for a page from anywhere where nobody has answered yet.
     fn ask_first<T: AsksNodeset>(&mut self, now: Time, at: usize, calls: &mut Calls<T>) {
+        let most = self.contact.most(now);
         let Contact { tag, cookie, .. } = self.contact;
         let Some(attempt) = self.tries.get_mut(at) else { return };
-        let request = Request::Who { cookie, tag, have: ANYWHERE };
+        let request = Request::Who { cookie, tag, have: ANYWHERE, most };
         let about = T::from(Ask::Who { have: ANYWHERE });
         if calls.request(now, attempt.link, about, &request).is_some() {
             attempt.open += 1;
@@ -296,15 +298,17 @@ impl Find {
 
     /// Asks for as much of the roster as may be asked for at once; at first, for a page from anywhere.
     fn ask<T: AsksNodeset>(&mut self, now: Time, calls: &mut Calls<T>) {
+        let most = self.contact.most(now);
+        let small = usize::from(most) == DATAGRAM_SMALL;
         let Self { contact: Contact { tag, link, cookie, .. }, fetch, .. } = self;
-        let mut wanted = if fetch.is_blank() { Some(ANYWHERE) } else { fetch.next() };
+        let mut wanted = if fetch.is_blank() { Some(ANYWHERE) } else { fetch.next(small) };
         while let Some(have) = wanted {
-            let request = Request::Who { cookie: *cookie, tag: *tag, have };
+            let request = Request::Who { cookie: *cookie, tag: *tag, have, most };
             if calls.request(now, *link, T::from(Ask::Who { have }), &request).is_none() {
                 return;
             }
             fetch.asked(have);
-            wanted = fetch.next();
+            wanted = fetch.next(small);
         }
     }
 }
@@ -392,7 +396,7 @@ mod tests {
                     other => panic!("{other:?}"),
                 }
             };
-            assert!(matches!(exit, Exit::NotChatrpc) && answers <= 1024, "{exit:?}, {answers}");
+            assert!(matches!(exit, Exit::NotChatrpc) && answers <= 2048, "{exit:?}, {answers}");
         }
     }
 
@@ -434,13 +438,13 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!((version, answers), (u64::MAX - 1, 1024));
+        assert_eq!((version, answers), (u64::MAX - 1, 2048));
     }
 
     #[test]
     fn another_process_is_read_from_the_beginning() {
         let (mut find, mut desk) = start();
-        answer(&mut find, &mut desk, 0, FIRST, Response::Page(page(0, 5, 9, 1)));
+        answer(&mut find, &mut desk, 0, FIRST, Response::Page(page(0, 5, 9, 60)));
         let asked = Question::Who { cookie: [0; 8], have: 5 };
         assert_eq!(desk.open(NOW), [asked]);
         let found = answer(&mut find, &mut desk, 0, SECOND, Response::Page(page(5, 9, 9, 2)));

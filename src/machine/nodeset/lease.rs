@@ -113,6 +113,7 @@ impl Lease {
             cookie: self.contact.cookie,
             tag: self.contact.tag,
             have: self.have,
+            most: self.contact.most(now),
             token: card.farewell.token(),
             n: card.n,
             sealed: card.sealed.clone(),
@@ -195,6 +196,7 @@ impl Lease {
             }
             Response::Lease { elsewhere, seen, page, .. } => {
                 self.elsewhere = elsewhere;
+                self.contact.paged(now, &page);
                 self.granted(now, seen, page, card, calls)
             }
             _ if self.is_held() => {

@@ -23,6 +23,7 @@ use crate::machine::call::{Arrival, Calls, Part, Parts, Source};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::cookie::Cookies;
 use crate::machine::digest::digest;
+use crate::machine::mtu::Small;
 use crate::machine::nodeset::roster::{DEPARTURE_KEPT, Roster};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{About, LinkKey};
@@ -33,8 +34,8 @@ use crate::machine::timer::Timers;
 use crate::machine::who::beacon::Sealed;
 use crate::machine::who::ids::{Handle, Incarnation, Tag};
 use crate::machine::wire::{
-    ANYWHERE, Asked, Change, Cookie, DATAGRAM_MAX, Departure, ELSEWHERE_MAX, Gone, HEADER,
-    PACKET_HEADER, Request, Response, Sender, VERSION,
+    ANYWHERE, Asked, Change, Cookie, DATAGRAM_MAX, DATAGRAM_SMALL, Departure, ELSEWHERE_MAX, Gone,
+    HEADER, PACKET_HEADER, Request, Response, Sender, VERSION,
 };
 
 /// How long a lease lasts without being renewed.
@@ -58,11 +59,15 @@ const PER_ROOM_MAX: usize = 1024;
 /// Empty rooms that are remembered.
 const EMPTY_MAX: usize = 256;
 
-/// Room for the changes on a page: a datagram without its header, the packet's, and a lease.
-const PAGE_SPACE: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 49;
+/// What else is in the datagram with the changes of a page: the headers, and a lease; with those of an
+/// announcement.
+const BESIDE_PAGE: usize = HEADER + PACKET_HEADER + 49;
+const BESIDE_ANNOUNCEMENT: usize = HEADER + PACKET_HEADER + 9;
 
-/// Room for the members in an announcement.
-const ANNOUNCEMENT_SPACE: usize = DATAGRAM_MAX - HEADER - PACKET_HEADER - 9;
+/// How large a datagram may be for whom `most` may pass.
+fn datagram(most: u16) -> usize {
+    usize::from(most).clamp(DATAGRAM_SMALL, DATAGRAM_MAX)
+}
 
 /// What a [`Registry`] is made from.
 #[derive(Clone, Debug)]
@@ -122,6 +127,8 @@ type LeaseKey = Key<Lease>;
 struct Announced {
     lease: LeaseKey,
     reached: u64,
+    /// It is larger than a small datagram.
+    large: bool,
 }
 
 impl About for Announced {
@@ -157,6 +164,10 @@ struct Lease {
     told: Option<Time>,
     /// The last such call failed: no more until the member registers again.
     deaf: bool,
+    /// How large a datagram to the member may be, as it said last; and whether large ones do not come
+    /// through.
+    most: u16,
+    small: Small,
 }
 
 impl Registry {
@@ -235,11 +246,13 @@ impl Registry {
     ) -> Option<Response> {
         match request {
             Request::Foreign { .. } => Some(Response::Version(VERSION)),
-            Request::Who { cookie, tag, have, .. } => Some(self.who(now, from, cookie, tag, have)),
-            Request::Register { cookie, tag, have, token, n, sealed } => {
+            Request::Who { cookie, tag, have, most } => {
+                Some(self.who(now, from, cookie, tag, (have, most)))
+            }
+            Request::Register { cookie, tag, have, most, token, n, sealed } => {
                 let handle = Handle::of(token);
                 let application =
-                    Application { from, incarnation, cookie, tag, have, handle, n, sealed };
+                    Application { from, incarnation, cookie, tag, have, most, handle, n, sealed };
                 self.register(now, application)
             }
             Request::Deregister { tag, farewell, sealed } => {
@@ -258,7 +271,7 @@ impl Registry {
         from: SocketAddr,
         cookie: Cookie,
         tag: Tag,
-        have: u64,
+        (have, most): (u64, u16),
     ) -> Response {
         if !self.cookies.accepts(now, from, cookie) {
             return Response::Cookie(self.cookies.bake(now, from));
@@ -266,8 +279,8 @@ impl Registry {
         let nobody = Roster::default();
         let roster = self.rooms.get(&tag).unwrap_or(&nobody);
         Response::Page(match have {
-            ANYWHERE => roster.any_page(&mut self.rng, PAGE_SPACE),
-            _ => roster.part(have, PAGE_SPACE),
+            ANYWHERE => roster.any_page(&mut self.rng, datagram(most) - BESIDE_PAGE),
+            _ => roster.part(have, datagram(most) - BESIDE_PAGE),
         })
     }
 
@@ -294,7 +307,8 @@ impl Registry {
             },
         };
         let lease = self.leases.get_mut(key)?;
-        let page = self.rooms.get(&tag)?.page(application.have, PAGE_SPACE);
+        let space = datagram(application.most) - BESIDE_PAGE;
+        let page = self.rooms.get(&tag)?.page(application.have, space);
         self.expiry.set(key.index(), now + LEASE);
         lease.renewed = now;
         lease.at = Source(self.calls.heard_at(from));
@@ -302,6 +316,7 @@ impl Registry {
             self.calls.hears_at(link, lease.at);
         }
         lease.heard = lease.heard.max(page.reached);
+        lease.most = application.most;
         lease.deaf = false;
         let node = u32::try_from(key.index()).unwrap_or(u32::MAX);
         self.announce_to(now, key);
@@ -373,9 +388,14 @@ impl Registry {
     }
 
     fn tick(&mut self, now: Time) {
-        while let Some((_, Announced { lease, .. })) = self.calls.expired(now) {
-            let Some(lease) = self.leases.get_mut(lease) else { continue };
-            (lease.announcing, lease.deaf) = (false, true);
+        while let Some((_, Announced { lease: key, large, .. })) = self.calls.expired(now) {
+            let Some(lease) = self.leases.get_mut(key) else { continue };
+            // Perhaps a small one is not lost.
+            (lease.announcing, lease.deaf) = (false, !large);
+            if large {
+                lease.small.failed(now);
+                self.announce_to(now, key);
+            }
         }
         while let Some(index) = self.expiry.pop_due(now) {
             let Some(key) = self.leases.key_at(index) else { continue };

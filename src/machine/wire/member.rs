@@ -5,8 +5,8 @@ use super::{Request, Response};
 use crate::machine::codec::{Malformed, Reader, put_u64};
 use crate::machine::who::beacon::Signed;
 
-/// The text of one [`Request::Say`], in bytes.
-pub const PIECE_MAX: usize = 1024;
+/// The text of one [`Request::Say`], in bytes: a small datagram holds one, and a large one three.
+pub const PIECE_MAX: usize = 320;
 
 /// Positions in a stream stay below this: nobody says so much, and nothing overflows near it.
 pub const POSITION_MAX: u64 = 1 << 62;

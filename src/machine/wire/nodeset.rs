@@ -5,7 +5,7 @@
 use core::net::SocketAddr;
 
 use super::roster::{Gone, Listed, Page};
-use super::{Request, Response, VERSION};
+use super::{DATAGRAM_SMALL, PACKET_HEADER, Request, Response, VERSION};
 use crate::machine::codec::{Malformed, Reader, put_addr, put_u64};
 use crate::machine::who::beacon::Sealed;
 use crate::machine::who::ids::{Farewell, Tag};
@@ -26,45 +26,55 @@ pub(super) const DEREGISTER: u8 = 3;
 pub(super) const ADD_MEMBER: u8 = 4;
 pub(super) const REMOVE_MEMBER: u8 = 5;
 
-pub(super) fn put_who(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64) {
+pub(super) fn put_who(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64, most: u16) {
     out.extend_from_slice(&[WHO, VERSION]);
-    put_room(out, cookie, tag, have);
+    put_room(out, (cookie, tag, have, most));
 }
 
 pub(super) fn who(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
-    let (cookie, tag, have) = room(reader)?;
-    Ok(Request::Who { cookie, tag, have })
+    let (cookie, tag, have, most) = room(reader)?;
+    Ok(Request::Who { cookie, tag, have, most })
 }
 
 pub(super) fn put_register(
     out: &mut Vec<u8>,
-    (cookie, tag, have): (&Cookie, Tag, u64),
+    room: (&Cookie, Tag, u64, u16),
     token: u64,
     n: u32,
     sealed: &Sealed,
 ) {
     out.extend_from_slice(&[REGISTER, VERSION]);
-    put_room(out, cookie, tag, have);
+    put_room(out, room);
     put_u64(out, token);
     out.extend_from_slice(&n.to_be_bytes());
     out.extend_from_slice(&*sealed.0);
 }
 
 pub(super) fn register(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
-    let (cookie, tag, have) = room(reader)?;
+    let (cookie, tag, have, most) = room(reader)?;
     let (token, n, sealed) = (reader.u64()?, reader.u32()?, Sealed::read(reader)?);
-    Ok(Request::Register { cookie, tag, have, token, n, sealed })
+    Ok(Request::Register { cookie, tag, have, most, token, n, sealed })
 }
 
-/// What Who and Register have in common: who asks, about which room, and what they know of it.
-fn put_room(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64) {
+/// What Who and Register have in common: who asks, about which room, what they know of it, and how large
+/// a page may be.
+fn put_room(out: &mut Vec<u8>, (cookie, tag, have, most): (&Cookie, Tag, u64, u16)) {
     out.extend_from_slice(cookie);
     out.extend_from_slice(&tag.0);
     put_u64(out, have);
+    out.extend_from_slice(&most.to_be_bytes());
 }
 
-fn room(reader: &mut Reader<'_>) -> Result<(Cookie, Tag, u64), Malformed> {
-    Ok((reader.array()?, Tag(reader.array()?), reader.u64()?))
+/// Makes the packet of a Who or Register, which is whole, ask for a small page.
+pub(super) fn ask_small(packet: &mut [u8]) {
+    const AT: usize = PACKET_HEADER + 2 + 8 + 16 + 8;
+    if let Some(most) = packet.get_mut(AT..AT + 2) {
+        most.copy_from_slice(&(DATAGRAM_SMALL as u16).to_be_bytes());
+    }
+}
+
+fn room(reader: &mut Reader<'_>) -> Result<(Cookie, Tag, u64, u16), Malformed> {
+    Ok((reader.array()?, Tag(reader.array()?), reader.u64()?, reader.u16()?))
 }
 
 pub(super) fn put_deregister(out: &mut Vec<u8>, tag: Tag, farewell: &Farewell, sealed: &Sealed) {

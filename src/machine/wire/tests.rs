@@ -74,10 +74,10 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let position = rng.below(POSITION_MAX);
     match rng.below(9) {
-        0 => Request::Who { cookie, tag, have },
+        0 => Request::Who { cookie, tag, have, most: 1200 },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
-            Request::Register { cookie, tag, have, token, n, sealed }
+            Request::Register { cookie, tag, have, most: 1200, token, n, sealed }
         }
         2 => {
             Request::Deregister { tag, farewell: Farewell([token as u8; 16]), sealed: sealed(rng) }
@@ -135,6 +135,24 @@ fn datagram(rng: &mut Rng) -> (Vec<u8>, Request<'static>, (Asked, Response)) {
     put_request(&mut bytes, 1, &asked);
     put_response(&mut bytes, 2, &answered.1);
     (bytes, asked, answered)
+}
+
+/// A request that was lost asks for a small page, and for nothing else.
+#[test]
+fn a_request_for_a_page_can_be_made_to_ask_for_a_small_one() {
+    let both = |most| {
+        let (cookie, tag, have, token, n) = ([1; 8], Tag([2; 16]), 3, 5, 6);
+        let sealed = Sealed(std::sync::Arc::new([4; crate::machine::who::beacon::SEALED]));
+        let register = Request::Register { cookie, tag, have, most, token, n, sealed };
+        [Request::Who { cookie, tag, have, most }, register]
+    };
+    for (large, small) in both(1200).into_iter().zip(both(400)) {
+        let (mut asked, mut wanted) = (Vec::new(), Vec::new());
+        put_request(&mut asked, 7, &large);
+        put_request(&mut wanted, 7, &small);
+        Request::ask_small(&mut asked);
+        assert_eq!(asked, wanted);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::{Lease, LeaseKey, PER_ROOM_MAX, PER_SOURCE_MAX, Registry, room_of};
 use crate::machine::call::Source;
 use crate::machine::cookie::Claim;
+use crate::machine::mtu::Small;
 use crate::machine::source::{site, source};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Sealed;
@@ -20,6 +21,7 @@ pub(super) struct Application {
     pub(super) cookie: Cookie,
     pub(super) tag: Tag,
     pub(super) have: u64,
+    pub(super) most: u16,
     pub(super) handle: Handle,
     pub(super) n: u32,
     pub(super) sealed: Sealed,
@@ -89,6 +91,8 @@ impl Registry {
             announcing: false,
             told: None,
             deaf: false,
+            most: application.most,
+            small: Small::default(),
         });
         self.by_member.insert((tag, handle), key);
         self.rooms.entry(tag).or_default();

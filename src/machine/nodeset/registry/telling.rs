@@ -2,14 +2,14 @@
 //! one call at a time.
 
 use super::{
-    ANNOUNCEMENT_SPACE, Announced, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
-    room_of,
+    Announced, BESIDE_ANNOUNCEMENT, CHANGE_EVERY, DEPARTURES_MAX, LeaseKey, Registry, TELL_EVERY,
+    datagram, room_of,
 };
 use crate::machine::call::{Arrival, CallKey};
 use crate::machine::nodeset::roster::Announcement;
 use crate::machine::time::Time;
 use crate::machine::who::ids::{PeerId, Tag};
-use crate::machine::wire::{Change, Listed, Request};
+use crate::machine::wire::{Change, DATAGRAM_MAX, DATAGRAM_SMALL, Listed, Request};
 
 impl Registry {
     /// Tells the room about a member that is new, or has changed: now, or when it is their turn.
@@ -78,12 +78,16 @@ impl Registry {
         if lease.announcing || lease.deaf {
             return;
         }
-        if let Some(next) = lease.told.map(|told| told + TELL_EVERY).filter(|&next| next > now) {
+        let most = if lease.small.holds(now) { DATAGRAM_SMALL } else { datagram(lease.most) };
+        // A small one holds a quarter.
+        let every = if most < DATAGRAM_MAX { TELL_EVERY / 4 } else { TELL_EVERY };
+        if let Some(next) = lease.told.map(|told| told + every).filter(|&next| next > now) {
             return self.telling.set(key.index(), next);
         }
         let Some(roster) = self.rooms.get(&lease.tag) else { return };
         let to = lease.handle;
-        let (request, reached) = match roster.announcement(lease.heard, to, ANNOUNCEMENT_SPACE) {
+        let space = most - BESIDE_ANNOUNCEMENT;
+        let (request, reached) = match roster.announcement(lease.heard, to, space) {
             Announcement::None { reached } => {
                 lease.heard = reached;
                 return;
@@ -103,7 +107,7 @@ impl Registry {
         let Some(link) = link else { return };
         self.calls.hears_at(link, lease.at);
         lease.link = Some(link);
-        let token = Announced { lease: key, reached };
+        let token = Announced { lease: key, reached, large: request.is_large() };
         lease.announcing = self.calls.request(now, link, token, &request).is_some();
         lease.told = Some(now);
     }
@@ -114,12 +118,15 @@ impl Registry {
         now: Time,
         arrival: &Arrival,
         call: CallKey,
-        Announced { lease: key, reached }: Announced,
+        Announced { lease: key, reached, large }: Announced,
     ) {
         let Some(link) = self.calls.answered(now, arrival, call) else { return };
         self.calls.alive(link);
         let Some(lease) = self.leases.get_mut(key) else { return };
         lease.announcing = false;
+        if large {
+            lease.small.passed();
+        }
         lease.heard = lease.heard.max(reached);
         self.announce_to(now, key);
     }

@@ -192,8 +192,8 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "authors_say_as_much_as_they_like",
         file: "member/streams.rs",
-        needle: "if news && (full || !self.said.take(now, SAID)) {",
-        replacement: "if news && full {",
+        needle: "if news && (full || counts && !self.said.take(now, SAID)) {",
+        replacement: "if news && full || counts && false {",
         oracles: &["paced"],
         hunt: Hunt::Seeds(300),
     },

@@ -10,7 +10,8 @@ use crate::machine::speech::OutStream;
 use crate::machine::time::Time;
 use crate::machine::wire::Flags;
 
-/// What one author says is taken at this rate; beyond it they are told to say it again.
+/// Messages of one author, and each three pieces that go on, are taken at this rate; beyond it they are told
+/// to say it again.
 const SAID: Rate = Rate::new(Duration::from_millis(10), 1000);
 
 /// Both streams of one member.
@@ -63,7 +64,9 @@ impl Streams {
         show: impl FnMut(u64, Flags, &str),
     ) -> Taken {
         let news = self.inward.is_news(stream, position);
-        if news && (full || !self.said.take(now, SAID)) {
+        // A message counts, and so do each three pieces of it that are not its last.
+        let counts = !piece.1.more || position.is_multiple_of(3);
+        if news && (full || counts && !self.said.take(now, SAID)) {
             return self.inward.decline(stream);
         }
         self.inward.take(stream, position, piece, room, show)

@@ -34,6 +34,10 @@ scenarios! {
     partition_5_min
     bridge
     ring_of_7
+    small_links
+    small_one_way
+    small_meanwhile
+    small_loss
     one_way
     crash_author_mid_burst
     restart_same_address

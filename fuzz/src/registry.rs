@@ -23,8 +23,8 @@ const INCARNATION: u64 = 500;
 const STEPS_MAX: usize = 64;
 
 /// What an address is sent at most while nothing comes from there: the answer to its last datagram,
-/// and five sends of one announcement.
-const UNHEARD_MAX: usize = 6;
+/// five sends of one announcement, and five of a small one in its place.
+const UNHEARD_MAX: usize = 11;
 
 /// Everybody who speaks: two of one computer, two of one network of IPv6, and others.
 const SOURCES: [SocketAddr; 8] =

@@ -309,7 +309,11 @@ impl Judge {
         let mut reader = None;
         if let Some(to) = to {
             let Whom::Word(to) = to else { return Expected::Any };
-            if self.seats.iter().any(|seat| seat.id.to_string().starts_with(to)) {
+            // What looks like the beginning of an id may mean that one, a liar's as well.
+            let like = |text: &str| text.to_lowercase().replace('0', "o").replace('1', "l");
+            let ids = self.seats.iter().map(|seat| seat.id);
+            let mut ids = ids.chain(me.people.iter().map(|person| person.id));
+            if ids.any(|id| like(&id.to_string()).starts_with(&like(to))) {
                 return Expected::Any;
             }
             let named = me.people.iter().filter(|person| person.name.as_str() == to);

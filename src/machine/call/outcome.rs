@@ -1,0 +1,99 @@
+//! How calls end: they are answered, or fail after their last send.
+
+use super::{Arrival, CallKey, Calls, LinkKey, Replies, SMALL_FROM, stamp};
+use crate::machine::path::SENDS_MAX;
+use crate::machine::purpose::About;
+use crate::machine::time::Time;
+use crate::machine::wire::Request;
+
+impl<T: About> Calls<T> {
+    /// Ends the call that a response answers, and says over which link it was made. `None` when it is over
+    /// already.
+    pub(crate) fn answered(
+        &mut self,
+        now: Time,
+        arrival: &Arrival,
+        call: CallKey,
+    ) -> Option<LinkKey> {
+        let Some(pending) = self.pending.get(call) else {
+            self.late(now, arrival);
+            return None;
+        };
+        let (key, late) = (pending.link, pending.late);
+        // Of a request that was sent since, it is not known which one is answered.
+        let last = (stamp(pending.sent) == arrival.echo).then_some(pending.beside);
+        let link = self.links.get_mut(key)?;
+        if let Some(packets) = last {
+            link.mtu.answered(now, packets, link.is_large(packets));
+        }
+        (link.credit, link.proven) = (None, true);
+        if link.theirs != arrival.sender {
+            link.theirs = arrival.sender;
+            link.replies = Replies::default();
+        }
+        if let Some(late) = late {
+            link.path.answered(now > late);
+        }
+        link.sample(now, arrival.echo);
+        if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
+            sessions.proven(now, remote, arrival.stamp);
+        }
+        self.end(key, call);
+        Some(key)
+    }
+
+    /// An answer to a call that is over still tells how long the way there and back is, if it is genuine.
+    /// Without it, a way that has become longer than a whole call takes would never be known to be that long.
+    pub(crate) fn late(&mut self, now: Time, arrival: &Arrival) {
+        self.blame.unknown_call += 1;
+        let link = arrival.link.filter(|_| arrival.sender.is_sealed());
+        if let Some(link) = link.and_then(|key| self.links.get_mut(key)) {
+            link.sample(now, arrival.echo);
+        }
+    }
+
+    /// Notes that the process behind a link gave a sign of life. True when it had been silent.
+    pub(crate) fn alive(&mut self, key: LinkKey) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let back = link.path.alive();
+        if back {
+            link.mtu.forget_lost();
+        }
+        back
+    }
+
+    /// Re-sends what is due and returns what a call that has failed was about, until there is none.
+    pub(crate) fn expired(&mut self, now: Time) -> Option<(LinkKey, T)> {
+        while let Some(index) = self.timers.pop_due(now) {
+            let Some(call) = self.pending.key_at(index) else { continue };
+            let Some(pending) = self.pending.get_mut(call) else { continue };
+            let (key, about) = (pending.link, pending.about);
+            let Some(link) = self.links.get_mut(key) else { continue };
+            if let Some(flight) = pending.flight.take() {
+                link.mtu.lost(now, flight);
+            }
+            if pending.late.take().is_some() {
+                link.path.answered(true);
+            }
+            if pending.sends < SENDS_MAX {
+                pending.sends += 1;
+                if pending.draws_page && pending.sends == SMALL_FROM {
+                    Request::ask_small(&mut pending.bytes);
+                }
+                pending.sent = now;
+                pending.due = now + self.rng.stretch(link.path.delay(pending.sends), 16);
+                self.timers.set(index, pending.due);
+                // It may still be there, waiting for a session.
+                if !link.requests.contains(&call) {
+                    link.requests.push(call);
+                }
+                self.touch(key);
+            } else {
+                link.path.failed();
+                self.end(key, call);
+                return Some((key, about));
+            }
+        }
+        None
+    }
+}

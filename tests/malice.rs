@@ -469,7 +469,7 @@ fn bad_signatures_are_looked_at_rarely() {
 fn what_comes_early_from_all_together_is_bounded() {
     let mut net = Net::with(&[("alice", ALICE)]);
     let long = "x".repeat(320);
-    for n in 0..250_u8 {
+    for n in 0..220_u8 {
         let at = format!("10.0.7.{}:7", n + 1);
         let insider = Insider::new(n + 30, 77);
         let mut mallory = Mallory::join(&mut net, 0, insider, &format!("m{n}"), &at);

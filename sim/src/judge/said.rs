@@ -4,6 +4,9 @@ use chatrpc::machine::{MessageId, PeerId, Person, Why};
 
 use super::{Judge, Status};
 
+/// Bytes of a piece that another one follows, at least: it ends between two characters.
+const PIECE_LEAST: u64 = 317;
+
 const SHOWN: u8 = 1;
 const ACKED: u8 = 2;
 const FAILED: u8 = 4;
@@ -291,8 +294,9 @@ impl Judge {
         let unshown = author.said.iter().filter(|said| {
             said.audience.iter().any(|&(reader, flags)| reader == me && flags & SHOWN == 0)
         });
-        // The receipt of what was given up may be what got lost: of long messages, some were shown.
-        let unshown = unshown.map(|said| 1 + said.text.len() as u64 / 512).sum::<u64>();
+        // What is missing is counted in pieces. The receipt of what was given up may be what got lost: of long
+        // messages, some were shown.
+        let unshown = unshown.map(|said| 1 + said.text.len() as u64 / PIECE_LEAST).sum::<u64>();
         if !parted || count > unshown {
             let text = format!("{count} missing of {label}; parted: {parted}, unshown {unshown}");
             self.fail("missing", seat, text);

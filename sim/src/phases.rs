@@ -35,7 +35,7 @@ const SETTLE_MAX: u64 = 15 * SECOND;
 /// How long somebody takes to come in, and to be seen by everybody, in a calm room.
 const ENTER_MAX: u64 = 3 * SECOND;
 /// The same through links that swallow what is large: that has to be found out.
-const ENTER_SMALL: u64 = 6 * SECOND;
+const ENTER_SMALL: u64 = 8 * SECOND;
 /// Within this time everybody renews their lease.
 const RENEWED: u64 = 25 * SECOND;
 /// How often everybody says something then, and what that may take besides five times the way there: a

@@ -230,14 +230,6 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Seeds(500),
     },
     Tooth {
-        name: "no_path_is_small",
-        file: "mtu.rs",
-        needle: "self.is_small() || self.lost_count() >= DOUBTED",
-        replacement: "self.lost_count() > REMEMBERED && ANSWERED < TRIES",
-        oracles: &["L7", "scenario"],
-        hunt: Hunt::Scenario("small_links"),
-    },
-    Tooth {
         name: "every_page_is_large",
         file: "nodeset/registry.rs",
         needle: "usize::from(most).clamp(DATAGRAM_SMALL, DATAGRAM_MAX)",

@@ -314,7 +314,6 @@ fn a_nodeset_that_answers_late_is_joined() {
     }
 }
 
-/// A cut right behind the first answer was taken for a nodeset that died.
 /// Who opened a room said one address, where a nodeset says one line for each.
 #[test]
 fn who_opens_a_room_names_every_address_as_a_nodeset_does() {
@@ -352,6 +351,7 @@ fn who_opens_a_room_names_every_address_as_a_nodeset_does() {
     assert!(at.is_sorted(), "{opened}");
 }
 
+/// A cut right behind the first answer was taken for a nodeset that died.
 #[test]
 #[ignore = "takes 3 s"]
 fn a_cut_behind_the_first_answer_is_survived() {

@@ -67,7 +67,15 @@ pub struct LinkParams {
     pub mtu: usize,
 }
 
+/// The headers of IPv4 and UDP.
+const HEADERS: usize = 28;
+
 impl LinkParams {
+    /// Whether a datagram of so many bytes is too large.
+    pub const fn swallows(&self, bytes: usize) -> bool {
+        self.mtu > 0 && bytes + HEADERS > self.mtu
+    }
+
     /// Whether a datagram that may go over so many hops gets to the other end.
     pub const fn lets(&self, ttl: Option<u8>) -> bool {
         match ttl {
@@ -154,16 +162,6 @@ pub struct Link {
     pub(crate) held: Option<Held>,
     sent: u64,
     bad: bool,
-}
-
-/// The headers of IPv4 and UDP.
-const HEADERS: usize = 28;
-
-impl LinkParams {
-    /// Whether a datagram of so many bytes is too large.
-    pub const fn swallows(&self, bytes: usize) -> bool {
-        self.mtu > 0 && bytes + HEADERS > self.mtu
-    }
 }
 
 impl Link {

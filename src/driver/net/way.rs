@@ -111,15 +111,10 @@ pub(crate) fn send_many(
     Ok(sent.count())
 }
 
-/// Sends the first of several datagrams, where there is no call for all of them.
+/// There is no call for several datagrams: none of them went, and each goes alone.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn send_many(
-    socket: &UdpSocket,
-    way: Way,
-    datagrams: &[(SocketAddr, &[u8])],
-) -> io::Result<usize> {
-    let Some(&(to, bytes)) = datagrams.first() else { return Ok(0) };
-    send(socket, to, way, bytes).map(|()| 1)
+pub(crate) fn send_many(_: &UdpSocket, _: Way, _: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
+    Ok(0)
 }
 
 /// A [`Way`] as the system takes it, towards one address.

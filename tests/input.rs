@@ -154,7 +154,7 @@ fn an_empty_secret_is_no_open_room() {
         }
         let (status, errors) = run(&[args, &["--secret-file", "-"]].concat(), Stdio::null());
         assert!(status == 2 && errors.contains("standard input ended before the secret"));
-        assert!(errors.contains("chatrpc secret"), "{errors}");
+        assert!(errors.contains(" secret\n"), "{errors}");
     }
     fs::remove_file(&empty).unwrap();
 }

@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chatrpc::machine::suite::{Hand, Initiated, Responding, Suite};
 use chatrpc::machine::wire::{
-    Datagram, Flags, Packet, Request, Response, put_request, put_response,
+    Asked, Datagram, Flags, Packet, Request, Response, put_relayed, put_request, put_response,
+    relayed,
 };
-use chatrpc::machine::{Identity, Input, Machine, Noise, PublicKey, Signed};
+use chatrpc::machine::{Identity, Input, Machine, Noise, PeerId, PublicKey, Signed};
 use insider::{Insider, Session};
 use net::*;
 
@@ -484,4 +485,127 @@ fn what_comes_early_from_all_together_is_bounded() {
     let held = net.peers[0].1.footprint().into_iter().find(|table| table.name == "held bytes");
     let held = held.expect("it is listed");
     assert!(held.len <= held.limit && held.len > held.limit / 2, "{held:?}");
+}
+
+/// What passes through Alice to Bob of so many datagrams within a second, and how much Bob says to it.
+fn passed(
+    net: &mut Net,
+    from: &str,
+    index: u64,
+    inner: &[u8],
+    times: u64,
+) -> (Vec<Vec<u8>>, usize) {
+    let mut bytes = Vec::new();
+    put_relayed(&mut bytes, index);
+    bytes.extend_from_slice(inner);
+    let (mut through, mut answers) = (Vec::new(), 0);
+    for _ in 0..10 {
+        (0..times / 10).for_each(|_| net.forge(0, from, &bytes));
+        net.run(0, |_, _, _| false);
+        net.now += 100_000;
+        net.run(0, |from, to, bytes| {
+            let relayed = relayed(bytes).is_ok();
+            if relayed && (from, to) == (addr(ALICE), addr(BOB)) {
+                through.push(bytes.to_vec());
+            }
+            answers += usize::from(relayed && from == addr(BOB));
+            false
+        });
+    }
+    (through, answers)
+}
+
+/// She has things passed on: to a member, as much as a relay gives away, from where she is, and nothing
+/// that could go on from there.
+#[test]
+fn a_relay_passes_on_little_and_to_members_alone() {
+    let (mut net, mut mallory) = room_of_three();
+    let bob = net.peers[1].1.me().id;
+    let mut index = None;
+    for to in [PeerId(7), net.peers[0].1.me().id, mallory.insider.id(), bob] {
+        assert_eq!(index, None, "there is a way to Bob alone");
+        mallory.say(&mut net, 0, &Request::Bridge { to });
+        for bytes in net.towards(MALLORY) {
+            let Some(text) = mallory.session.open(&bytes) else { continue };
+            let id = net.peers[0].1.me().id;
+            for packet in Datagram::decode_sealed(id, &text).expect("packets").packets() {
+                if let Packet::Response { payload, .. } = packet
+                    && let Ok(Response::Bridge { index: is, .. }) =
+                        Response::decode(Asked::Bridge, payload)
+                {
+                    index = Some(is);
+                }
+            }
+        }
+        net.run(1, |_, _, _| false);
+    }
+    let index = index.expect("Bob is here");
+    let junk = vec![4; 1_190];
+    let (through, answers) = passed(&mut net, MALLORY, index, &junk, 1_000);
+    let bytes: usize = through.iter().map(Vec::len).sum();
+    assert!((16_384..=65_536 + 32_768 + 2_400).contains(&bytes), "{bytes}");
+    assert_eq!(answers, 0, "Bob does not say a word to it");
+    let told = through.iter().filter_map(|bytes| relayed(bytes).ok());
+    assert!(told.clone().all(|(theirs, inner)| theirs != index && inner == junk));
+    let theirs = told.map(|(theirs, _)| theirs).next().expect("something passed");
+
+    // Bob's end is none of hers, and hers is nobody else's.
+    for (from, index) in [(MALLORY, theirs), (MALLORY, index + 1), (NODESET, index), (BOB, index)] {
+        let (through, answers) = passed(&mut net, from, index, &junk, 10);
+        assert!(through.is_empty() && answers == 0, "{from} {index}");
+    }
+    for inner in [&[][..], &[0; 60], &[5, 0, 0, 0, 0, 0, 0, 0, 1, 4], &[6; 40], &[4; 1_192]] {
+        let (through, answers) = passed(&mut net, MALLORY, index, inner, 10);
+        assert!(through.is_empty() && answers == 0, "{:?}", inner.first());
+    }
+    // Nobody uses it for a minute: it is gone.
+    assert!(!passed(&mut net, MALLORY, index, &junk, 10).0.is_empty());
+    let mut waits = || {
+        mallory.live(&mut net, 0, 70_000, |_| Some(Response::Ok));
+        passed(&mut net, MALLORY, index, &junk, 10).0.len()
+    };
+    assert_eq!(waits(), 0);
+}
+
+/// Who is no member has nothing passed on, whoever they say they are, and draws no answer.
+#[test]
+fn nobody_else_has_anything_passed_on() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let mut stranger = Insider::new(1, 77);
+    let (mut init, _) = stranger.init((net.identity(0).public(), 1_000));
+    init[172] ^= 1;
+    for from in [MALLORY, BOB, ALICE, NODESET, "[100::7]:1"] {
+        for inner in [&init[..], &[4; 100], &[2; 73], &[3; 37]] {
+            for index in [0, 7, u64::MAX] {
+                let (through, answers) = passed(&mut net, from, index, inner, 10);
+                assert!(through.is_empty() && answers == 0, "{from}");
+            }
+        }
+        net.forge(0, from, &[4; 100]);
+    }
+    assert!(net.peers.iter().all(|(_, peer, _)| peer.presence().count() == 1));
+}
+
+/// She says that she is where no computer is: nothing goes there, and through nobody.
+#[test]
+fn an_address_of_no_computer_is_nobodys() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let nowhere = ["[100::7]:1", "[100::]:1", "[100::1:2:3:4]:9"].map(addr);
+    let mallory = Insider::new(1, 77);
+    for seen in nowhere {
+        let listed = listed(&mallory, "mallory", &seen.to_string(), nowhere.to_vec());
+        let seq = net.asked + 1;
+        net.asked = seq;
+        let bytes = of_nodeset(500, 9, |out| {
+            let members = vec![listed.clone()];
+            put_request(out, seq, &Request::AddMember { reached: u64::MAX, members });
+        });
+        net.forge(0, NODESET, &bytes);
+        let mut went = 0;
+        net.run(30, |_, to, bytes| {
+            went += usize::from(nowhere.contains(&to) || relayed(bytes).is_ok());
+            false
+        });
+        assert_eq!(went, 0, "{seen}");
+    }
 }

@@ -19,8 +19,8 @@ use chatrpc::machine::wire::{
     Response, SEALED_ROOM, put_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Action, Handle, Incarnation, Input, Machine, Registry, RegistryConfig, Seed, Signed, Tag, Time,
-    drain,
+    Action, Handle, Incarnation, Input, Machine, PeerId, Registry, RegistryConfig, Seed, Signed,
+    Tag, Time, drain,
 };
 use insider::{Insider, room};
 use net::*;
@@ -150,6 +150,8 @@ fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
         say(9, u64::MAX, false, false, "far"),
         say(7, 0, false, false, "on no stream"),
         Request::Ping,
+        Request::Bridge { to: mallory.id() },
+        Request::Bridge { to: PeerId(7) },
         Request::Bye { next: 0, beacon: mallory.farewell() },
         Request::Bye { next: u64::MAX, beacon: mallory.farewell() },
     ];
@@ -185,6 +187,7 @@ fn to_nodeset(cookie: Cookie, n: u16) -> Vec<Said> {
         Request::Foreign { method: 1, version: 9 },
         Request::Foreign { method: 2, version: 0 },
         Request::Ping,
+        Request::Bridge { to: PeerId(7) },
     ]
     .map(Said::Request)
     .to_vec()

@@ -701,7 +701,7 @@ fn a_service_manager_is_told() {
 fn the_command_line_explains_itself() {
     let (status, _, errors) = run(&[]);
     assert_eq!(status, 2);
-    assert!(errors.contains("chatrpc nodeset") && errors.contains("chatrpc chat"), "{errors}");
+    assert!(errors.contains(" nodeset") && errors.contains(" chat "), "{errors}");
     let (status, _, errors) = run(&["10.0.0.5:7000"]);
     assert_eq!(status, 2);
     assert_eq!(

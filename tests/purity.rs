@@ -40,7 +40,7 @@ const FLOORS: [&[&str]; 12] = [
     &["digest", "who"],
     &["event", "looks", "mention", "wire"],
     &["cookie", "habits", "inward", "purpose", "whom"],
-    &["command"],
+    &["command", "relayed"],
     &["contract"],
     &["outbox"],
     &["session", "speech"],

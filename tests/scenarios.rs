@@ -34,6 +34,10 @@ scenarios! {
     partition_5_min
     bridge
     ring_of_7
+    apart
+    apart_relay_dies
+    apart_direct_again
+    apart_one_way
     small_links
     small_one_way
     small_meanwhile

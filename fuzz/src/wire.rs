@@ -19,7 +19,7 @@ use chatrpc_sim::standin::StandIn;
 use super::script::Script;
 use chatrpc_sim::insider::room;
 
-const ASKED: [Asked; 4] = [Asked::Who, Asked::Register, Asked::Say, Asked::Other];
+const ASKED: [Asked; 5] = [Asked::Who, Asked::Register, Asked::Say, Asked::Bridge, Asked::Other];
 
 static ROOM: LazyLock<Room> = LazyLock::new(room);
 
@@ -200,7 +200,7 @@ fn datagram_of_script(script: &mut Script<'_>) {
 
 fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     let (tag, cookie) = (Tag([script.u8(); 16]), script.array());
-    match script.below(11) {
+    match script.below(12) {
         0 => Request::Who { cookie, tag, have: script.number(), most: 1200 },
         1 => {
             let (have, token, n) = (script.number(), script.number(), script.number() as u32);
@@ -232,6 +232,7 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             Request::Say { stream, position, number: script.number(), flags, text }
         }
         8 => Request::Ping,
+        10 => Request::Bridge { to: PeerId(script.number()) },
         9 => Request::Foreign { method: 1 + script.below(2) as u8, version: 2 + script.u8() % 250 },
         _ => {
             let mut beacon = beacon(script);
@@ -243,7 +244,8 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
 }
 
 fn response(script: &mut Script<'_>) -> Response {
-    match script.below(8) {
+    match script.below(9) {
+        8 => Response::Bridge { index: script.number(), seen: addr(script) },
         0 => Response::Ok,
         1 => Response::Next { next: script.number(), held: script.number() },
         2 => Response::Page(page(script)),

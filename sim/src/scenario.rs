@@ -1,6 +1,7 @@
 //! Named situations, scripted, each with its bound. Random seeds find what nobody thought of; these
 //! say what everybody expects.
 
+mod apart;
 mod links;
 mod nodeset;
 mod people;
@@ -54,6 +55,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("small_one_way", "so they do when one direction swallows it", small::one_way),
     scenario("small_meanwhile", "and when paths become small, and large again", small::meanwhile),
     scenario("small_loss", "loss alone makes no path small for long", small::loss),
+    scenario("apart", "who does not hear each other talks through others", apart::meet),
+    scenario("apart_relay_dies", "and through the next when one is gone", apart::relay_dies),
+    scenario("apart_direct_again", "and directly, once that is possible", apart::direct_again),
+    scenario("apart_one_way", "so does who is not heard by one of them", apart::one_way),
     scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
     scenario("restart_same_address", "the new process takes the old one's place", people::restart),

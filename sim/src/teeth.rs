@@ -245,6 +245,30 @@ pub const TEETH: &[Tooth] = &[
         oracles: &["price", "L8"],
         hunt: Hunt::Seeds(500),
     },
+    Tooth {
+        name: "no_relay_is_asked",
+        file: "member/relaying.rs",
+        needle: "let nth = nth.checked_rem(best.len())?;",
+        replacement: "let nth = nth.checked_rem(best.len())? + best.len();",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("apart"),
+    },
+    Tooth {
+        name: "a_way_through_a_relay_is_kept",
+        file: "member/reach.rs",
+        needle: "is_relayed(path) && !is_relayed(link);",
+        replacement: "is_relayed(path) && is_relayed(link);",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("apart_direct_again"),
+    },
+    Tooth {
+        name: "who_is_heard_counts_as_hearing",
+        file: "path.rs",
+        needle: "self.failures > 0 && self.heard_only < HEARD_ONLY;",
+        replacement: "self.failures > 0 && self.heard_only <= HEARD_ONLY;",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("apart_one_way"),
+    },
 ];
 
 fn root() -> PathBuf {

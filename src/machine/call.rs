@@ -17,6 +17,7 @@ mod arrival;
 mod link;
 mod outcome;
 mod packing;
+mod relays;
 mod replies;
 mod unproven;
 
@@ -37,6 +38,7 @@ use crate::machine::mtu::Mtu;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::path::Path;
 use crate::machine::purpose::{ALink, About, LinkKey};
+use crate::machine::relayed::{Relayed, is_relayed};
 use crate::machine::rng::Rng;
 use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::{Key, Slots};
@@ -218,7 +220,8 @@ impl<T: About> Calls<T> {
             }
             return Some(key);
         }
-        if self.links.len() >= self.links_max {
+        let nowhere = is_relayed(addr) && Relayed::of(addr).is_none();
+        if self.links.len() >= self.links_max || nowhere {
             self.blame.over_limit += 1;
             return None;
         }
@@ -250,6 +253,7 @@ impl<T: About> Calls<T> {
         let source = Source(self.heard_at(addr));
         let key = self.links.insert(Link {
             addr,
+            relayed: is_relayed(addr),
             source,
             who,
             incarnation,

@@ -8,6 +8,7 @@
 //! re-merges by itself, with or without a nodeset.
 
 mod answers;
+mod bridges;
 mod greeting;
 mod likeness;
 mod liveness;
@@ -17,6 +18,7 @@ mod presence;
 mod reach;
 mod readers;
 mod record;
+mod relaying;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use std::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use self::bridges::{BRIDGES_MAX, Bridges};
 use self::liveness::Liveness;
 pub(crate) use self::one::Member;
 use self::reach::Reach;
@@ -124,6 +127,8 @@ pub(crate) struct Members {
     timers: Timers,
     gone: usize,
     shown: usize,
+    /// Those we pass things on between.
+    bridges: Bridges,
     /// Bytes that came early from all authors.
     held: usize,
     /// Beacons that nodesets brought and that were looked at.
@@ -430,11 +435,12 @@ impl Members {
         self.timers.set(key.index(), member.next_deadline());
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 4] {
+    pub(crate) fn footprint(&self) -> [Table; 5] {
         let members = self.slab.len() - self.gone;
         let pieces = self.slab.iter().map(|(_, member)| member.streams.out().pieces()).sum();
         [
             Table { name: "members", len: members, limit: MEMBERS_MAX },
+            Table { name: "bridges", len: self.bridges.len(), limit: BRIDGES_MAX },
             Table { name: "absent", len: self.gone, limit: ABSENT_MAX },
             Table { name: "held bytes", len: self.held, limit: HELD_MAX },
             Table { name: "pieces to be said", len: pieces, limit: MEMBERS_MAX * PIECES_MAX },
@@ -454,6 +460,7 @@ impl Members {
         let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());
         assert_eq!(self.held, held.sum::<usize>());
         self.check_looks();
+        self.bridges.check();
         for (key, member) in self.slab.iter() {
             assert_eq!(self.key_of(member.record.beacon().id), Some(key));
             assert!(member.reach.links().all(|link| self.on_link(link) == Some(key)));

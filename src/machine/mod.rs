@@ -56,13 +56,15 @@
 //! | `text` and its `kind`, `isolates`, `fold` | what a remote string may hold before anything else sees it; the characters it is about; what is closed in its line; when two texts are the same |
 //! | `name` and its `marks`, `joiners` | what people may call themselves, and when two names look the same; what only the program writes; what draws nothing and is needed |
 //! | `outbox` | the arena of what waits to be polled |
+//! | `relayed` | a way through a relay, written as an address |
 //! | `purpose` | the keys of links and members; what each call is about |
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests, retries, and whether one that comes again is executed; which were seen, and their answers |
-//! | `call/arrival`, `call/link`, `call/packing`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; datagrams filled with packets, and what rides along; few go where nobody answers |
+//! | `call/arrival`, `call/link`, `call/packing`, `call/relays`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; datagrams filled with packets, and what rides along; what goes through a relay; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is four things: |
 //! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; the rule whether they are here; what is said both ways |
-//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; whom they could be taken for |
+//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whom they could be taken for |
+//! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
 //! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
@@ -97,6 +99,7 @@ mod path;
 mod peer;
 mod purpose;
 mod ranges;
+mod relayed;
 mod rng;
 mod session;
 mod slots;

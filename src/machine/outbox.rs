@@ -11,17 +11,30 @@ use core::ops::Range;
 
 use crate::machine::contract::Action;
 use crate::machine::event::{Event, Exit};
+use crate::machine::relayed::is_relayed;
 use crate::machine::text::{SafeText, sanitize_into};
 use crate::machine::who::identity::Person;
 use crate::machine::who::ids::MessageId;
+use crate::machine::wire;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Queued>,
-    /// What goes to that address leaves from this one of ours.
-    way: Option<(SocketAddr, IpAddr)>,
+    /// How what goes to that address leaves.
+    way: Option<(SocketAddr, Way)>,
     bytes: Vec<u8>,
     text: String,
+}
+
+/// How datagrams to an address leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From that address of ours; from any, without one.
+    Direct(Option<IpAddr>),
+    /// To that relay, from that address of ours, with the index in front.
+    Through(SocketAddr, Option<IpAddr>, u64),
+    /// Not at all: the relay is gone.
+    Nowhere,
 }
 
 #[derive(Debug)]
@@ -46,9 +59,9 @@ pub(crate) struct Marks {
 }
 
 impl Outbox {
-    /// What is queued for `to` from here on leaves from that address of ours, until another way is named.
-    pub(crate) fn go_by(&mut self, to: SocketAddr, source: Option<IpAddr>) {
-        self.way = source.map(|source| (to, source));
+    /// What is queued for `to` from here on leaves that way, until another one is named.
+    pub(crate) const fn go_by(&mut self, to: SocketAddr, way: Way) {
+        self.way = Some((to, way));
     }
 
     /// Queues a datagram that `write` appends to the arena.
@@ -64,9 +77,19 @@ impl Outbox {
 
     fn push(&mut self, to: SocketAddr, ttl: Option<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
+        let way = self.way.filter(|&(there, _)| there == to).map(|(_, way)| way);
+        if let Some(Way::Through(_, _, index)) = way {
+            wire::put_relayed(&mut self.bytes, index);
+        }
         write(&mut self.bytes);
-        debug_assert!(self.bytes.len() - start <= crate::machine::wire::DATAGRAM_MAX);
-        let source = self.way.filter(|&(there, _)| there == to).map(|(_, source)| source);
+        debug_assert!(self.bytes.len() - start <= wire::DATAGRAM_MAX);
+        let (to, source) = match way {
+            None if is_relayed(to) => return self.bytes.truncate(start),
+            Some(Way::Nowhere) => return self.bytes.truncate(start),
+            None => (to, None),
+            Some(Way::Direct(source)) => (to, source),
+            Some(Way::Through(relay, source, _)) => (relay, source),
+        };
         let bytes = start..self.bytes.len();
         self.queue.push_back(Queued::Send { to, source, ttl, bytes });
     }
@@ -149,7 +172,7 @@ mod tests {
     fn a_time_to_live_is_of_one_datagram() {
         let (to, ours) = (SocketAddr::from(([192, 0, 2, 7], 7420)), IpAddr::from([192, 0, 2, 1]));
         let mut out = Outbox::default();
-        out.go_by(to, Some(ours));
+        out.go_by(to, Way::Direct(Some(ours)));
         out.send(to, |bytes| bytes.push(1));
         out.send_near(to, 3, |bytes| bytes.push(2));
         out.send(to, |bytes| bytes.push(3));
@@ -157,6 +180,23 @@ mod tests {
             let Some(Action::Send { source, ttl, bytes, .. }) = out.poll() else { panic!() };
             assert_eq!((source, ttl, bytes), (Some(ours), limit, &is[..]));
         }
+        assert!(out.poll().is_none());
+    }
+
+    #[test]
+    fn what_goes_through_a_relay_goes_to_it_and_else_nowhere() {
+        let mut out = Outbox::default();
+        let relay = SocketAddr::from(([192, 0, 2, 7], 7420));
+        let over = crate::machine::purpose::LinkKey::of_parts((3, 4));
+        let to = crate::machine::relayed::Relayed { over, index: 0x0102 }.addr();
+        out.send(to, |bytes| bytes.push(4));
+        out.go_by(to, Way::Nowhere);
+        out.send(to, |bytes| bytes.push(4));
+        out.go_by(to, Way::Through(relay, None, 0x0102));
+        out.send(to, |bytes| bytes.extend([4, 9]));
+        let Some(Action::Send { to, bytes, .. }) = out.poll() else { panic!() };
+        assert_eq!((to, bytes), (relay, &[5, 0, 0, 0, 0, 0, 0, 1, 2, 4, 9][..]));
+        assert_eq!(wire::relayed(&[5, 0, 0, 0, 0, 0, 0, 1, 2, 4, 9]), Ok((0x0102, &[4, 9][..])));
         assert!(out.poll().is_none());
     }
 }

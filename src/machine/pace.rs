@@ -45,6 +45,15 @@ impl Pace {
         may
     }
 
+    /// The same for `many` at once: all of them, or none.
+    pub(crate) fn take_many(&mut self, now: Time, rate: Rate, many: u32) -> bool {
+        let may = self.room(now, rate) >= many;
+        if may {
+            self.due = self.due.max(now) + rate.every.saturating_mul(many);
+        }
+        may
+    }
+
     /// Sets one more apart, and says when its turn comes: now, or later.
     pub(crate) fn reserve(&mut self, now: Time, rate: Rate) -> Time {
         let turn = self.next(rate).max(now);

@@ -28,6 +28,9 @@ const LOSS_SHIFT: u32 = 4;
 /// Above this share of late calls, unanswered requests ride along (2 %).
 const RIDE_PPM: u32 = 20_000;
 
+/// Whoever is heard so often while no call is answered does not hear us.
+const HEARD_ONLY: u8 = 2;
+
 /// A sample above this is an artefact (a suspended host, a very late duplicate).
 const SAMPLE_MAX: Duration = Duration::from_secs(10);
 
@@ -37,6 +40,8 @@ pub(crate) struct Path {
     rttvar_us: u64,
     loss_ppm: u32,
     failures: u32,
+    /// How often silence ended because they were heard, since they last answered.
+    heard_only: u8,
 }
 
 impl Path {
@@ -69,9 +74,21 @@ impl Path {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The other end gave a sign of life. True when it had stopped answering before.
+    /// The other end has answered. True when it had stopped before.
     pub(crate) const fn alive(&mut self) -> bool {
+        self.heard_only = 0;
         core::mem::replace(&mut self.failures, 0) > 0
+    }
+
+    /// The other end was heard, so it may answer again: true when it had stopped before. From the third time
+    /// on it has to answer: it is there, and does not hear us.
+    pub(crate) const fn heard(&mut self) -> bool {
+        let back = self.failures > 0 && self.heard_only < HEARD_ONLY;
+        if back {
+            self.heard_only += 1;
+            self.failures = 0;
+        }
+        back
     }
 
     /// Calls have failed and nothing was heard since.
@@ -127,6 +144,21 @@ mod tests {
         (0..40).for_each(|_| path.failed());
         assert!((1..=5).all(|n| path.delay(n) == DELAY_MAX));
         assert!(path.is_silent() && path.alive() && !path.is_silent() && !path.alive());
+    }
+
+    #[test]
+    fn who_is_heard_and_never_answers_stays_silent() {
+        let mut path = Path::default();
+        assert!(!path.heard());
+        for _ in 0..HEARD_ONLY {
+            path.failed();
+            assert!(path.heard() && !path.is_silent());
+        }
+        path.failed();
+        assert!(!path.heard() && path.is_silent());
+        assert!(path.alive() && !path.is_silent());
+        path.failed();
+        assert!(path.heard(), "they have answered since");
     }
 
     #[test]

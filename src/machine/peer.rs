@@ -22,6 +22,7 @@ use crate::machine::nodeset::client::Client;
 use crate::machine::nodeset::{Card, DOORS_MAX, Doors, PATIENCE};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{LinkKey, Purpose};
+use crate::machine::relayed::is_relayed;
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::session::{Sessions, SessionsConfig};
 use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Speech};
@@ -35,7 +36,7 @@ use crate::machine::who::noise::Noise;
 use crate::machine::who::pins::{PINS_MAX, Pins};
 use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
-use crate::machine::wire::Sender;
+use crate::machine::wire::{self, Sender, kind};
 
 /// What a [`Peer`] is made from: [`PeerConfig::new`] has what most want.
 #[derive(Clone, Debug)]
@@ -266,7 +267,11 @@ impl Peer {
         let mut text = core::mem::take(&mut self.text);
         let mut parts = core::mem::take(&mut self.parts).recycle();
         let buffers = (&mut text, &mut parts);
-        let received = self.calls.receive(self.now, (from, at), bytes, buffers, &mut self.out);
+        let through = self.comes_through(from, bytes);
+        let received = through.and_then(|(from, bytes)| {
+            let at = at.filter(|_| !is_relayed(from));
+            self.calls.receive(self.now, (from, at), bytes, buffers, &mut self.out)
+        });
         let junk = matches!(received, Err(Refused::Malformed | Refused::Unaddressed));
         if let Some(client) =
             self.client.as_mut().filter(|_| junk && self.doors.addrs.contains(&from))
@@ -284,6 +289,28 @@ impl Peer {
         self.parts = parts.recycle();
         text.clear();
         self.text = text;
+    }
+
+    /// Where a datagram counts as coming from, and what it is without what a relay has put in front. What
+    /// is for us to pass on is passed on.
+    fn comes_through<'a>(
+        &mut self,
+        from: SocketAddr,
+        bytes: &'a [u8],
+    ) -> Result<(SocketAddr, &'a [u8]), Refused> {
+        if is_relayed(from) {
+            // Nobody is there who could have sent it.
+            self.calls.blame.malformed += 1;
+            return Err(Refused::Spent);
+        }
+        if bytes.first() != Some(&kind::RELAYED) {
+            return Ok((from, bytes));
+        }
+        let (members, mut ctx) = self.parts();
+        match wire::relayed(bytes) {
+            Ok(passes) if members.pass_on(from, passes, &mut ctx) => Err(Refused::Spent),
+            _ => self.calls.unwrap(from, bytes),
+        }
     }
 
     fn arrived(&mut self, arrival: &Arrival, parts: &mut Parts<'_, Purpose>) {

@@ -56,6 +56,11 @@ pub(crate) enum Matter {
     Ping,
     /// Do they receive what is sent to that address?
     Challenge,
+    /// Passing on what is for somebody else.
+    Bridge {
+        /// For whom.
+        to: MemberKey,
+    },
 }
 
 /// What a call of a peer was about, by who made it.
@@ -82,6 +87,7 @@ impl About for Purpose {
         match self {
             Self::Nodeset(ask) => ask.asked(),
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
+            Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
         }
     }

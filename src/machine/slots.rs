@@ -23,6 +23,16 @@ impl<T> Key<T> {
     pub(crate) const fn index(self) -> usize {
         self.index as usize
     }
+
+    /// Its place and its generation.
+    pub(crate) const fn to_parts(self) -> (u32, u32) {
+        (self.index, self.generation)
+    }
+
+    /// The key of those. One that was never given out finds nothing.
+    pub(crate) const fn of_parts((index, generation): (u32, u32)) -> Self {
+        Self { index, generation, of: PhantomData }
+    }
 }
 
 // Derived, these would ask the same of `T`.

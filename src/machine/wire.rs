@@ -17,9 +17,9 @@ mod roster;
 use core::net::SocketAddr;
 
 pub use crate::machine::codec::Malformed;
-use crate::machine::codec::Reader;
+use crate::machine::codec::{Reader, put_addr, put_u64};
 use crate::machine::who::beacon::{Sealed, Signed};
-use crate::machine::who::ids::{Farewell, Tag};
+use crate::machine::who::ids::{Farewell, PeerId, Tag};
 use crate::machine::who::suite::TAG;
 
 pub use member::{Flags, PIECE_MAX, POSITION_MAX};
@@ -27,7 +27,8 @@ pub use nodeset::{ANYWHERE, Cookie, ELSEWHERE_MAX};
 pub use roster::{Change, Departure, Gone, Listed, Page};
 
 pub use datagram::{
-    Datagram, Packet, Sender, put_header, put_inner_header, put_request, put_response,
+    Datagram, Packet, Sender, put_header, put_inner_header, put_relayed, put_request, put_response,
+    relayed,
 };
 
 /// No datagram is larger: it fits the smallest path of IPv6 with room for a tunnel.
@@ -46,6 +47,9 @@ pub const HEADER: usize = 25;
 /// Bytes before the seal of a sealed datagram: kind, receiver index, counter.
 pub const SEALED_HEADER: usize = 13;
 
+/// Bytes before what goes through a relay: kind, index.
+pub const RELAYED_HEADER: usize = 9;
+
 /// Bytes before the first packet inside the seal: stamp, echo.
 pub const INNER_HEADER: usize = 8;
 
@@ -55,6 +59,10 @@ pub const PADDING: usize = 16;
 /// Bytes of packets that fit a sealed datagram.
 pub const SEALED_ROOM: usize =
     (DATAGRAM_MAX - SEALED_HEADER - TAG) / PADDING * PADDING - INNER_HEADER;
+
+/// Bytes of packets that fit a sealed datagram which goes through a relay.
+pub const RELAYED_ROOM: usize =
+    (DATAGRAM_MAX - RELAYED_HEADER - SEALED_HEADER - TAG) / PADDING * PADDING - INNER_HEADER;
 
 /// Bytes of packets that fit a small one.
 pub const SEALED_SMALL: usize =
@@ -78,6 +86,8 @@ pub mod kind {
     pub const COOKIE: u8 = 3;
     /// Packets, sealed.
     pub const DATA: u8 = 4;
+    /// One of the kinds 1 to 4 that goes through a relay.
+    pub const RELAYED: u8 = 5;
 }
 
 /// What one machine asks of another. docs/PROTOCOL.md, "Calls".
@@ -160,6 +170,11 @@ pub enum Request<'a> {
     },
     /// To a peer: are you there?
     Ping,
+    /// To a peer: pass on what we send to that process, and what it sends to us.
+    Bridge {
+        /// Which process.
+        to: PeerId,
+    },
     /// A Who or Register in another version of the protocol. Nothing else of it can be read.
     Foreign {
         /// Which of them.
@@ -187,6 +202,13 @@ pub enum Response {
         next: u64,
         /// What came early and is kept: bit i is the position `next + 1 + i`.
         held: u64,
+    },
+    /// The answer to [`Request::Bridge`].
+    Bridge {
+        /// What stands in front of what is to be passed on.
+        index: u64,
+        /// Where the relay reaches the other one.
+        seen: SocketAddr,
     },
     /// The answer to [`Request::Who`].
     Page(Page),
@@ -220,6 +242,8 @@ pub enum Asked {
     Register,
     /// [`Request::Say`].
     Say,
+    /// [`Request::Bridge`].
+    Bridge,
     /// Any other request: the answer carries nothing.
     Other,
 }
@@ -278,6 +302,7 @@ impl<'a> Request<'a> {
                 member::put_say(out, *stream, *position, *number, *flags, text);
             }
             Self::Ping => out.push(member::PING),
+            Self::Bridge { to } => member::put_bridge(out, *to),
             Self::Bye { next, beacon } => member::put_bye(out, *next, beacon),
         }
     }
@@ -300,6 +325,7 @@ impl<'a> Request<'a> {
             member::HELLO => member::hello(reader),
             member::SAY => member::say(reader),
             member::PING => Ok(Self::Ping),
+            member::BRIDGE => Ok(Self::Bridge { to: PeerId(reader.u64()?) }),
             member::BYE => member::bye(reader),
             _ => Err(Malformed),
         }
@@ -314,6 +340,11 @@ impl Response {
             Self::Next { next, held } => {
                 out.push(status::OK);
                 member::put_next(out, *next, *held);
+            }
+            Self::Bridge { index, seen } => {
+                out.push(status::OK);
+                put_u64(out, *index);
+                put_addr(out, *seen);
             }
             Self::Page(page) => {
                 out.push(status::OK);
@@ -344,6 +375,9 @@ impl Response {
             (status::OK, Asked::Who) => Self::Page(Page::read(&mut reader)?),
             (status::OK, Asked::Register) => nodeset::lease(&mut reader)?,
             (status::OK, Asked::Say) => member::next(&mut reader)?,
+            (status::OK, Asked::Bridge) => {
+                Self::Bridge { index: reader.u64()?, seen: reader.addr()? }
+            }
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),

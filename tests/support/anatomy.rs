@@ -17,11 +17,22 @@ pub enum Of {
     Who,
     Register,
     Say,
+    Bridge,
     Other,
 }
 
-const METHODS: [&str; 9] =
-    ["Who", "Register", "Deregister", "AddMember", "RemoveMember", "Hello", "Say", "Ping", "Bye"];
+const METHODS: [&str; 10] = [
+    "Who",
+    "Register",
+    "Deregister",
+    "AddMember",
+    "RemoveMember",
+    "Hello",
+    "Say",
+    "Ping",
+    "Bye",
+    "Bridge",
+];
 
 impl<'a> Anatomy<'a> {
     const fn new(bytes: &'a [u8]) -> Self {
@@ -124,6 +135,9 @@ impl<'a> Anatomy<'a> {
                 self.text("text", end - self.at);
             }
             8 => {}
+            10 => {
+                self.put("to", 8);
+            }
             _ => {
                 self.number("next", 8);
                 self.signed();
@@ -139,6 +153,10 @@ impl<'a> Anatomy<'a> {
                 self.put("elsewhere", 1);
                 self.address("seen");
                 self.page(end);
+            }
+            (0, Of::Bridge) => {
+                self.put("index", 8);
+                self.address("seen");
             }
             (0, Of::Say) => {
                 self.number("next", 8);

@@ -69,6 +69,15 @@ impl Lab {
         self.ip(&format!("{}s", self.name), &format!("link set p{computer} mtu {bytes}"));
     }
 
+    /// The switch lets nothing pass between these computers, as guest networks do: to the others it does.
+    pub fn apart(&self, computers: &[usize], apart: bool) {
+        let isolated = if apart { "on" } else { "off" };
+        for computer in computers {
+            let port = format!("link set p{computer} type bridge_slave isolated {isolated}");
+            self.ip(&format!("{}s", self.name), &port);
+        }
+    }
+
     /// The hosts file of a computer.
     pub fn hosts(&self, computer: usize, text: &str) {
         let folder = format!("/etc/netns/{}{computer}", self.name);

@@ -90,12 +90,13 @@ fn to_the_nodeset() -> Vec<(&'static str, Vec<u8>)> {
         ("1,201 bytes", too_long),
         ("incarnation 0", nobody),
         ("method 0", clear(|out| packet(out, 0, &[0]))),
-        ("method 10", clear(|out| packet(out, 0, &[10]))),
+        ("method 11", clear(|out| packet(out, 0, &[11]))),
         ("a response of no bytes", clear(|out| packet(out, 1, &[]))),
         ("a Ping with a byte", clear(|out| packet(out, 0, &[8, 0]))),
         ("a Ping to a nodeset", clear(|out| packet(out, 0, &[8]))),
         ("for another incarnation", elsewhere),
-        ("a kind that is none", vec![5; 40]),
+        ("a kind that is none", vec![6; 40]),
+        ("what goes through a relay", vec![5; 40]),
         ("an answer to nothing", clear(|out| packet(out, 1, &[0]))),
     ]
 }
@@ -124,6 +125,11 @@ fn to_a_peer() -> Vec<(&'static str, Vec<u8>)> {
     let mut data = vec![4, 0, 0, 0, 9];
     data.resize(45, 0);
     let ping = clear(|out| put_request(out, 8, &Request::Ping));
+    let through = |kind| {
+        let mut bytes = vec![5, 0, 0, 0, 0, 0, 0, 0, 7, kind];
+        bytes.resize(54, 0);
+        bytes
+    };
     vec![
         ("an init of 188 bytes", short),
         ("an init with a wrong mac1", spoilt),
@@ -134,7 +140,11 @@ fn to_a_peer() -> Vec<(&'static str, Vec<u8>)> {
         ("a cookie of 36 bytes", vec![3; 36]),
         ("data of 12 bytes", data[..12].to_vec()),
         ("data of a session that is not there", data),
-        ("kind 5", vec![5; 40]),
+        ("kind 6", vec![6; 40]),
+        ("a relayed datagram of no relay", through(4)),
+        ("a relayed one in the open", through(0)),
+        ("one through two relays", through(5)),
+        ("a relayed one without anything", vec![5, 0, 0, 0, 0, 0, 0, 0, 7]),
         ("a Ping in the open", ping),
     ]
 }

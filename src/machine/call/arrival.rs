@@ -97,7 +97,7 @@ impl<T: About> Calls<T> {
         out: &mut Outbox,
     ) -> Result<Arrival, Refused> {
         self.heard = at.map(|at| (from, at));
-        out.go_by(from, at);
+        out.go_by(from, self.way(from, at));
         let arrival = if self.sessions.is_some() && bytes.first() != Some(&kind::CLEAR) {
             self.receive_sealed(now, from, bytes, (text, parts), out)?
         } else {

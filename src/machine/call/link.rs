@@ -14,7 +14,7 @@ use crate::machine::path::Path;
 use crate::machine::session::RemoteKey;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{DATAGRAM_MAX, HEADER, SEALED_ROOM, SEALED_SMALL, Sender};
+use crate::machine::wire::{DATAGRAM_MAX, HEADER, RELAYED_ROOM, SEALED_ROOM, SEALED_SMALL, Sender};
 
 /// The address of ours that a link's process sends to, and so hears from: who was asked at one address
 /// is not taken for who answers from another one.
@@ -34,6 +34,8 @@ impl Hash for Source {
 #[derive(Debug, Hash)]
 pub(crate) struct Link {
     pub(super) addr: SocketAddr,
+    /// It is a way through a relay.
+    pub(super) relayed: bool,
     pub(super) source: Source,
     /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
     pub(super) who: Sender,
@@ -73,7 +75,11 @@ pub(crate) struct Link {
 impl Link {
     /// Bytes of packets that fit one datagram.
     pub(super) const fn space(&self) -> usize {
-        if self.remote.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER }
+        match self.remote {
+            None => DATAGRAM_MAX - HEADER,
+            Some(_) if self.relayed => RELAYED_ROOM,
+            Some(_) => SEALED_ROOM,
+        }
     }
 
     /// Whether so many bytes of packets make a large datagram. In the open nothing is packed: whoever asks

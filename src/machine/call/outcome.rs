@@ -35,6 +35,7 @@ impl<T: About> Calls<T> {
             link.path.answered(now > late);
         }
         link.sample(now, arrival.echo);
+        link.path.alive();
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
             sessions.proven(now, remote, arrival.stamp);
         }
@@ -52,10 +53,20 @@ impl<T: About> Calls<T> {
         }
     }
 
-    /// Notes that the process behind a link gave a sign of life. True when it had been silent.
+    /// Notes that the process behind a link has answered. True when it had been silent.
     pub(crate) fn alive(&mut self, key: LinkKey) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let back = link.path.alive();
+        if back {
+            link.mtu.forget_lost();
+        }
+        back
+    }
+
+    /// Notes that the process behind a link was heard. True when it had been silent, and may answer again.
+    pub(crate) fn hears(&mut self, key: LinkKey) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let back = link.path.heard();
         if back {
             link.mtu.forget_lost();
         }

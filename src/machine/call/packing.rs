@@ -11,7 +11,7 @@ use crate::machine::slots::Slots;
 use crate::machine::time::Time;
 use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
-    self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, Response, SEALED_HEADER, SEALED_ROOM,
+    self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, RELAYED_ROOM, Response, SEALED_HEADER,
     SEALED_SMALL, Sender,
 };
 
@@ -32,7 +32,8 @@ impl<T: About> Calls<T> {
     fn flush_link(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.dirty = false;
-        out.go_by(link.addr, link.source());
+        let (addr, source) = (link.addr, link.source());
+        out.go_by(addr, self.way(addr, source));
         if !self.may_send(now, key, out) {
             return;
         }
@@ -241,7 +242,7 @@ impl<T: About> Calls<T> {
     pub(crate) fn reply_stray(&mut self, seq: u32, response: &Response) {
         let start = self.strays.len();
         wire::put_response(&mut self.strays, seq, response);
-        let room = if self.sessions.is_some() { SEALED_ROOM } else { DATAGRAM_MAX - HEADER };
+        let room = if self.sessions.is_some() { RELAYED_ROOM } else { DATAGRAM_MAX - HEADER };
         if self.strays.len() > room {
             self.strays.truncate(start);
             self.blame.over_limit += 1;

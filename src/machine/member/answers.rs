@@ -43,6 +43,12 @@ impl Members {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
                 }
             }
+            (Request::Bridge { to }, Some((link, key))) => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    let response = self.bridge(key, arrival, to, ctx);
+                    ctx.calls.reply(arrival, link, seq, &response);
+                }
+            }
             (Request::Bye { next, beacon }, member) if beacon.beacon.id == id => {
                 // The answer goes out first: the link it would take is closed.
                 ctx.calls.reply_stray(seq, &Response::Ok);
@@ -51,7 +57,7 @@ impl Members {
                 }
                 self.says_goodbye(&beacon, ctx);
             }
-            (Request::Say { .. } | Request::Ping, None) => {
+            (Request::Say { .. } | Request::Ping | Request::Bridge { .. }, None) => {
                 ctx.calls.reply_stray(seq, &Response::Unknown);
             }
             _ => ctx.calls.blame.unauthenticated += 1,
@@ -136,6 +142,7 @@ impl Members {
                 }
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
+            (Matter::Bridge { to }, response) => self.bridged(link, to, response, ctx),
         }
     }
 
@@ -150,6 +157,7 @@ impl Members {
         match matter {
             Matter::Hello => self.greeting_failed(key, link, ctx),
             Matter::Challenge => self.challenged(key, link, false, ctx),
+            Matter::Bridge { to } => self.ask_next_relay(to, ctx),
             Matter::Say { position } => {
                 self.say_failed(key, position, ctx);
                 return self.reroute(key, ctx);

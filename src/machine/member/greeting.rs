@@ -7,6 +7,7 @@
 use core::net::SocketAddr;
 
 use super::moving::is_quiet;
+use super::relaying::{RELAY_AFTER, RELAY_ANEW};
 use super::{Ctx, Introducer, Member, Members};
 use crate::machine::call::Arrival;
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
@@ -25,11 +26,17 @@ impl Members {
         // Who sat at our own address before us does not answer there.
         let except = except.and_then(|link| ctx.calls.addr(link));
         let may = |addr: &SocketAddr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except;
+        let works = reach.path().is_some_and(|path| !ctx.calls.is_silent(path));
         let linked: Vec<SocketAddr> =
             reach.links().filter_map(|link| ctx.calls.addr(link)).collect();
         let vouched = record.is_introduced() && !life.is_gone();
         let neighbour = ctx.seen.is_some() && reach.seen().map(|seen| seen.ip()) == ctx.seen;
-        for addr in reach.round(ctx.now, linked.into_iter(), may, (vouched, neighbour)) {
+        let addrs = reach.round(ctx.now, linked.into_iter(), may, (vouched, neighbour));
+        if !works {
+            let pause = if reach.path().is_some() { RELAY_ANEW } else { RELAY_AFTER };
+            reach.relay_by(ctx.now + pause);
+        }
+        for addr in addrs {
             self.greet_at(key, addr, ctx);
         }
         if self.slab.get(key).is_some_and(|member| member.reach.links().next().is_none()) {
@@ -162,7 +169,12 @@ impl Members {
         let told = member.reach.settle(link);
         let calls = &*ctx.calls;
         let quiet = |path| is_quiet(path, ctx.now, calls);
-        let old = member.reach.answered(link, |path| calls.is_silent(path), quiet);
+        let relayed = |path| calls.is_relayed(path);
+        let old = member.reach.answered(link, |path| calls.is_silent(path), quiet, relayed);
+        member.reach.try_direct(ctx.now, relayed);
+        if let Some(addr) = calls.addr(link).filter(|_| !relayed(link)) {
+            member.reach.answered_at(addr);
+        }
         member.streams.out_mut().opened();
         member.life.meets();
         member.lives(ctx.now);

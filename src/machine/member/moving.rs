@@ -4,9 +4,11 @@
 use core::time::Duration;
 
 use super::reach::Reroute;
+use super::relaying::RELAY_ANEW;
 use super::{Ctx, Members};
 use crate::machine::call::{Arrival, Calls};
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
+use crate::machine::relayed::is_relayed;
 use crate::machine::time::Time;
 use crate::machine::wire::Request;
 
@@ -29,7 +31,12 @@ impl Members {
         let Some(member) = self.slab.get_mut(key) else { return true };
         let calls = &*ctx.calls;
         let (heard, silent) = (|link| calls.heard(link), |link| calls.is_silent(link));
-        match member.reach.reroute(ctx.now, heard, silent) {
+        let reroute = member.reach.reroute(ctx.now, heard, silent);
+        if reroute != Reroute::None {
+            member.reach.relay_by(ctx.now + RELAY_ANEW);
+            self.reschedule(key);
+        }
+        match reroute {
             Reroute::None => true,
             Reroute::Later { heard } => heard,
             Reroute::Over(link) => {
@@ -57,6 +64,9 @@ impl Members {
         self.detach(key, old, ctx);
         let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.move_to(new);
+        if let Some(addr) = ctx.calls.addr(new).filter(|&addr| !is_relayed(addr)) {
+            member.reach.answered_at(addr);
+        }
         if untold {
             self.greet_on(key, new, ctx);
         }
@@ -119,7 +129,11 @@ impl Members {
         if answered && !member.streams.out().open {
             self.greet_on(key, link, ctx);
         } else if answered && newest {
-            if let Some(old) = elsewhere {
+            // What goes through a relay leaves an address that works for none.
+            let calls = &*ctx.calls;
+            let shorter = |path| !calls.is_silent(path) && !calls.is_relayed(path);
+            let detour = calls.is_relayed(link) && elsewhere.is_some_and(shorter);
+            if let Some(old) = elsewhere.filter(|_| !detour) {
                 self.move_to(key, old, link, ctx);
             }
         } else if !answered && elsewhere.is_some() && !greeting && ctx.calls.is_silent(link) {

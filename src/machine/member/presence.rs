@@ -73,7 +73,7 @@ impl Members {
         if arrival.newest {
             member.reach.newest_on(link);
         }
-        let revived = ctx.calls.alive(link);
+        let revived = ctx.calls.hears(link);
         match member.reach.path().filter(|&path| path != link) {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
             Some(path) if arrival.newest && is_quiet(path, ctx.now, ctx.calls) => {
@@ -172,7 +172,6 @@ impl Members {
             return self.look_no_further(key, why, ctx);
         }
         let path = member.reach.path();
-        let last = path.and_then(|path| ctx.calls.addr(path));
         self.detach_all(key, ctx);
         self.note_look(key, false);
         let Some(member) = self.slab.get_mut(key) else { return };
@@ -186,7 +185,7 @@ impl Members {
         // Who never answered is not looked for at an address that somebody names.
         member.life.lose(ctx.now, why, member.record.is_introduced() && path.is_some());
         self.gone += 1;
-        member.reach.lose(last);
+        member.reach.lose();
         member.record.keep_name();
         self.held -= member.streams.held_bytes();
         member.streams.close();
@@ -256,10 +255,15 @@ impl Members {
             let renames = is_due(member.record.renames_at());
             let misses = is_due(member.streams.tells_missing_at());
             let pings = member.life.ping_is_due(ctx.now);
+            let relays = member.reach.relay_is_due(ctx.now);
             if greets {
+                self.ask_where(key, ctx);
                 self.greet(key, None, ctx);
             } else if tries {
                 self.try_next(key, ctx);
+            }
+            if relays {
+                self.ask_relay(key, ctx);
             }
             if renames {
                 self.rename(key, ctx);

@@ -24,6 +24,10 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 /// How soon other ways to somebody who does not answer are tried again; twice as late each time.
 const REROUTE_EVERY: Duration = Duration::from_secs(1);
 
+/// How soon who is reached through a relay is tried directly; twice as late each time, and the longest.
+const DIRECT_FIRST: Duration = Duration::from_secs(5);
+const DIRECT_LAST: Duration = Duration::from_secs(60);
+
 /// The ways to one member.
 #[derive(Debug, Hash)]
 pub(crate) struct Reach {
@@ -34,7 +38,8 @@ pub(crate) struct Reach {
     /// We came after them, and found them: it is us who try these addresses. Whoever came after us
     /// tries ours; so an address that somebody names is tried by who comes, and not by a whole room.
     found: bool,
-    /// Where they answered last, once they are gone.
+    /// Where they answered last: there they are sought once they are gone, and while they are reached
+    /// through others.
     last: Option<SocketAddr>,
     /// The ways that are tried or in use.
     routes: Vec<Route>,
@@ -51,6 +56,11 @@ pub(crate) struct Reach {
     /// When other ways than the path were tried last, and how often since they were heard.
     rerouted: Time,
     reroutes: u32,
+    /// When a relay is asked for a way; and how many were since a way worked.
+    relay_at: Option<Time>,
+    relays: u32,
+    /// How often they were tried directly since they are reached through a relay.
+    direct: u32,
 }
 
 /// One way to a member.
@@ -92,6 +102,9 @@ impl Reach {
             try_at: None,
             rerouted: now,
             reroutes: 0,
+            relay_at: None,
+            relays: 0,
+            direct: 0,
         }
     }
 
@@ -233,22 +246,26 @@ impl Reach {
         route.map(|route| route.challenged = open).is_some()
     }
 
-    /// They have answered a hello on a link. It is the path if the one there is does not work. Returns a
-    /// path that is dead and does not know it yet: they were heard here, and long not there.
+    /// They have answered a hello on a link. It is the path if the one there is does not work, or goes
+    /// through a relay and this does not: what they still say over that one is taken. Returns a path that is
+    /// dead and does not know it yet: they were heard here, and long not there.
     pub(super) fn answered(
         &mut self,
         link: LinkKey,
         is_silent: impl Fn(LinkKey) -> bool,
         is_quiet: impl Fn(LinkKey) -> bool,
+        is_relayed: impl Fn(LinkKey) -> bool,
     ) -> Option<LinkKey> {
         let moved = self.newest == Some(link);
+        let shorter = |path| is_relayed(path) && !is_relayed(link);
         let old = self.path.filter(|&path| moved && path != link && is_quiet(path));
-        if !self.path.is_some_and(|path| path != link && !is_silent(path)) {
+        if !self.path.is_some_and(|path| path != link && !is_silent(path) && !shorter(path)) {
             self.path = Some(link);
         }
         self.rounds = 0;
         (self.greet_at, self.try_at) = (None, None);
         self.untried.clear();
+        self.needs_no_relay();
         old
     }
 
@@ -288,12 +305,54 @@ impl Reach {
         other.map_or(Reroute::Anywhere { but: path }, Reroute::Over)
     }
 
-    /// They are gone; where they answered `last`, they are sought.
-    pub(super) fn lose(&mut self, last: Option<SocketAddr>) {
-        self.last = last;
+    /// They have answered at an address of theirs.
+    pub(super) const fn answered_at(&mut self, addr: SocketAddr) {
+        self.last = Some(addr);
+    }
+
+    /// They are gone; where they answered last, they are sought.
+    pub(super) fn lose(&mut self) {
         self.rounds = 0;
+        self.needs_no_relay();
         (self.greet_at, self.try_at) = (None, None);
         self.untried.clear();
+    }
+
+    /// Plans the next round to who is reached through a relay: there may be a direct way soon.
+    pub(super) fn try_direct(&mut self, now: Time, is_relayed: impl Fn(LinkKey) -> bool) {
+        if self.path.is_some_and(is_relayed) {
+            let pause = DIRECT_FIRST * (1 << self.direct.min(8));
+            self.direct += 1;
+            self.greet_by(now + pause.min(DIRECT_LAST));
+        } else {
+            self.direct = 0;
+        }
+    }
+
+    /// A relay is asked for a way to them then, unless one works by then; or sooner, as it was planned.
+    pub(super) fn relay_by(&mut self, at: Time) {
+        self.relay_at.get_or_insert(at);
+    }
+
+    /// A relay was asked, or there was none: the next one is asked then.
+    pub(super) const fn relay_later(&mut self, at: Time) {
+        self.relay_at = Some(at);
+        self.relays = self.relays.saturating_add(1);
+    }
+
+    /// How many relays were asked, if one is to be asked at all.
+    pub(super) const fn relays(&self) -> Option<u32> {
+        if self.relay_at.is_some() { Some(self.relays) } else { None }
+    }
+
+    /// A way works.
+    pub(super) const fn needs_no_relay(&mut self) {
+        (self.relay_at, self.relays) = (None, 0);
+    }
+
+    /// It is time to ask a relay.
+    pub(super) fn relay_is_due(&self, now: Time) -> bool {
+        self.relay_at.is_some_and(|at| at <= now)
     }
 
     /// They are not looked for any more.
@@ -306,7 +365,7 @@ impl Reach {
         self.seen
     }
 
-    /// Where they answered last, if they are gone.
+    /// Where they answered last.
     pub(super) const fn last(&self) -> Option<SocketAddr> {
         self.last
     }
@@ -340,7 +399,7 @@ impl Reach {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.greet_at.into_iter().chain(self.try_at).min()
+        [self.greet_at, self.try_at, self.relay_at].into_iter().flatten().min()
     }
 
     pub(super) fn check(&self) {
@@ -430,17 +489,22 @@ mod tests {
         let mut reach = Reach::new(ms(0));
         reach.attach(one);
         reach.attach(other);
-        assert_eq!(reach.answered(one, |_| false, |_| false), None);
-        assert_eq!(reach.answered(other, |_| false, |_| false), None);
+        assert_eq!(reach.answered(one, |_| false, |_| false, |_| false), None);
+        assert_eq!(reach.answered(other, |_| false, |_| false, |_| false), None);
         assert_eq!(reach.path(), Some(one));
         // They were heard over the other one, and long not over the path: they have moved.
         reach.newest_on(other);
-        assert_eq!(reach.answered(other, |_| false, |_| true), Some(one));
+        assert_eq!(reach.answered(other, |_| false, |_| true, |_| false), Some(one));
         assert_eq!(reach.path(), Some(one), "whoever moves them says what is said anew");
-        reach.answered(other, |link| link == one, |_| false);
+        reach.answered(other, |link| link == one, |_| false, |_| false);
         assert_eq!(reach.path(), Some(other));
-        reach.detach(other);
-        assert_eq!((reach.path(), reach.is_newest(other)), (None, false));
+        // Nobody goes through somebody else who can go directly, and the other way does not matter.
+        assert_eq!(reach.answered(one, |_| false, |_| false, |link| link == one), None);
+        assert_eq!(reach.path(), Some(other));
+        assert_eq!(reach.answered(one, |_| false, |_| false, |link| link == other), None);
+        assert_eq!(reach.path(), Some(one));
+        reach.detach(one);
+        assert_eq!((reach.path(), reach.is_newest(other)), (None, true));
         reach.check();
     }
 

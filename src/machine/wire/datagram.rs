@@ -154,6 +154,27 @@ impl<'a> Datagram<'a> {
     }
 }
 
+/// Takes what goes through a relay from what stands before it.
+///
+/// # Errors
+///
+/// [`Malformed`], unless a datagram of the kinds 1 to 4 follows: none goes through two relays, and
+/// what is in the open is for a nodeset.
+pub fn relayed(bytes: &[u8]) -> Result<(u64, &[u8]), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let (kind, index) = (reader.u8()?, reader.u64()?);
+    let datagram = reader.rest();
+    let goes = matches!(datagram.first(), Some(kind::INIT..=kind::DATA));
+    let good = kind == kind::RELAYED && goes && bytes.len() <= DATAGRAM_MAX;
+    if good { Ok((index, datagram)) } else { Err(Malformed) }
+}
+
+/// Begins what goes through a relay.
+pub fn put_relayed(out: &mut Vec<u8>, index: u64) {
+    out.push(kind::RELAYED);
+    put_u64(out, index);
+}
+
 fn decode_packet<'a>(reader: &mut Reader<'a>) -> Result<Packet<'a>, Malformed> {
     let len = usize::from(reader.u16()?);
     let mut packet = reader.part(len)?;

@@ -1,9 +1,10 @@
-//! What passes between members, always under a seal: Hello, Say, Ping and Bye, and the answer to what was
-//! said (docs/PROTOCOL.md, "Methods").
+//! What passes between members, always under a seal: Hello, Say, Ping, Bye and Bridge, and the answer to
+//! what was said (docs/PROTOCOL.md, "Methods").
 
 use super::{Request, Response};
 use crate::machine::codec::{Malformed, Reader, put_u64};
 use crate::machine::who::beacon::Signed;
+use crate::machine::who::ids::PeerId;
 
 /// The text of one [`Request::Say`], in bytes: a small datagram holds one, and a large one three.
 pub const PIECE_MAX: usize = 320;
@@ -15,6 +16,7 @@ pub(super) const HELLO: u8 = 6;
 pub(super) const SAY: u8 = 7;
 pub(super) const PING: u8 = 8;
 pub(super) const BYE: u8 = 9;
+pub(super) const BRIDGE: u8 = 10;
 
 /// The flags of a [`Request::Say`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -101,6 +103,11 @@ pub(super) fn bye(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed
         return Err(Malformed);
     }
     Ok(Request::Bye { next, beacon })
+}
+
+pub(super) fn put_bridge(out: &mut Vec<u8>, to: PeerId) {
+    out.push(BRIDGE);
+    put_u64(out, to.0);
 }
 
 pub(super) fn put_next(out: &mut Vec<u8>, next: u64, held: u64) {

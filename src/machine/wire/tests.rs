@@ -73,7 +73,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let position = rng.below(POSITION_MAX);
-    match rng.below(9) {
+    match rng.below(10) {
         0 => Request::Who { cookie, tag, have, most: 1200 },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
@@ -100,6 +100,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             Request::Say { stream, position, number: token, flags, text }
         }
         7 => Request::Ping,
+        8 => Request::Bridge { to: PeerId(token) },
         _ => {
             let mut beacon = signed(rng);
             beacon.beacon.left = true;
@@ -109,7 +110,8 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
 }
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(9) {
+    match rng.below(10) {
+        9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64(), seen: addr(rng) }),
         0 => (Asked::Other, Response::Ok),
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
         3 => (Asked::Who, Response::Page(page(rng))),

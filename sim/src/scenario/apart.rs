@@ -1,0 +1,84 @@
+//! Two who do not hear each other, and others who hear both.
+
+use super::{Stage, Verdict};
+
+/// 1 and 2 do not hear each other.
+fn apart(from: usize, to: usize) -> bool {
+    (from, to) == (1, 2) || (to, from) == (1, 2)
+}
+
+/// So many people meet, the first two of them through others.
+fn room(stage: &mut Stage, people: usize, loss_ppm: u32, s: u64) -> Verdict {
+    stage.empty(people + 1);
+    stage.links(|link| (link.loss_ppm, link.delay_us) = (loss_ppm, 25_000));
+    stage.cut(apart);
+    stage.world().start_registry();
+    (1..=people).for_each(|host| stage.join(host));
+    stage.agree_within(s)
+}
+
+/// Those on the first computers say some lines, and everybody of the people has them within so many
+/// seconds.
+fn all_hear(stage: &mut Stage, talkers: usize, people: usize, s: u64) -> Verdict {
+    let before = stage.delivered();
+    stage.chat(talkers, 5, 100)?;
+    let all = (5 * talkers * (people - 1)) as u64;
+    stage.within(s, "every line is shown", |stage| stage.delivered() == before + all)?;
+    stage.nobody_came_or_went()
+}
+
+/// As behind two routers that let nobody in. They meet, and go on when what they have breaks down.
+pub(super) fn meet(stage: &mut Stage) -> Verdict {
+    for (loss_ppm, s) in [(0, 2), (100_000, 5), (300_000, 10)] {
+        for people in [3, 6] {
+            room(stage, people, loss_ppm, s)?;
+            all_hear(stage, people, people, s)?;
+            stage.settle_within(s)?;
+            // An hour of little: pings keep the way open.
+            stage.secs(if loss_ppm == 0 { 3_600 } else { 300 })?;
+            all_hear(stage, people, people, s)?;
+            stage.settle_within(s)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whoever passes things on may go, one after the other.
+pub(super) fn relay_dies(stage: &mut Stage) -> Verdict {
+    room(stage, 5, 0, 2)?;
+    for relay in [3, 4] {
+        let alive = 8 - relay;
+        all_hear(stage, 2, alive, 1)?;
+        stage.world().kill(relay);
+        let before = stage.delivered();
+        stage.say(1, "still there?");
+        stage.say(2, "I am");
+        let both = 2 * (alive as u64 - 2);
+        stage.within(8, "both lines are shown", |stage| stage.delivered() == before + both)?;
+    }
+    Ok(())
+}
+
+/// As soon as there is a direct way, it is used.
+pub(super) fn direct_again(stage: &mut Stage) -> Verdict {
+    room(stage, 3, 0, 2)?;
+    stage.secs(120)?;
+    stage.mend();
+    stage.secs(75)?;
+    stage.world().kill(3);
+    all_hear(stage, 2, 2, 1)
+}
+
+/// 2 does not hear 1, who hears 2: what 1 says goes through somebody else.
+pub(super) fn one_way(stage: &mut Stage) -> Verdict {
+    for (loss_ppm, s) in [(0, 8), (300_000, 20)] {
+        stage.room(3, 0)?;
+        stage.links(|link| link.loss_ppm = loss_ppm);
+        stage.cut(|from, to| (from, to) == (1, 2));
+        all_hear(stage, 3, 3, s)?;
+        stage.secs(120)?;
+        all_hear(stage, 3, 3, s)?;
+        stage.settle_within(s)?;
+    }
+    Ok(())
+}

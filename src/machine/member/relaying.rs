@@ -1,0 +1,199 @@
+//! Through whom somebody is reached who does not answer directly, and passing on for others
+//! (docs/PROTOCOL.md, "Relays").
+
+use core::cmp::Reverse;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::bridges::Passage;
+use super::{Ctx, Member, MemberKey, Members};
+use crate::machine::call::{Arrival, Calls};
+use crate::machine::keyed::short;
+use crate::machine::purpose::{LinkKey, Matter, Purpose};
+use crate::machine::relayed::{Relayed, is_relayed};
+use crate::machine::source::beside;
+use crate::machine::time::Time;
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::{Request, Response};
+
+/// So long after a round of hellos whoever has not answered is reached through a relay; and so long after
+/// calls have failed to who did answer. It may be bad luck, and a relay is worse than that.
+pub(super) const RELAY_AFTER: Duration = Duration::from_millis(600);
+pub(super) const RELAY_ANEW: Duration = Duration::from_secs(2);
+
+/// How soon another relay is asked; how many there are to ask; once all were, pauses double, up to 16 s.
+const RELAY_NEXT: Duration = Duration::from_secs(1);
+const RELAYS: u32 = 3;
+
+impl Members {
+    /// Asks the next relay for a way to somebody who does not answer.
+    pub(super) fn ask_relay(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let works = member.reach.path().is_some_and(|path| !ctx.calls.is_silent(path));
+        if works || member.life.has_left() || ctx.parting {
+            return self.needs_no_relay(key);
+        }
+        let (asked, to) = (member.reach.relays().unwrap_or_default(), member.record.beacon().id);
+        let mut pause = RELAY_NEXT * (1 << asked.saturating_sub(RELAYS - 1).min(4));
+        if let Some((relay, over)) = self.relay_for(key, asked as usize, ctx) {
+            pause = ctx.rng.jitter(pause, 8);
+            let about = Purpose::Member(relay, Matter::Bridge { to: key });
+            ctx.calls.request(ctx.now, over, about, &Request::Bridge { to });
+        }
+        let Some(member) = self.slab.get_mut(key) else { return };
+        member.reach.relay_later(ctx.now + pause);
+    }
+
+    fn needs_no_relay(&mut self, key: MemberKey) {
+        if let Some(member) = self.slab.get_mut(key) {
+            member.reach.needs_no_relay();
+        }
+    }
+
+    /// The so-manieth relay to somebody, and the link to it. Both ends draw the same lots, so they ask the
+    /// same, and who is drawn differs from pair to pair.
+    fn relay_for(&self, key: MemberKey, nth: usize, ctx: &Ctx<'_>) -> Option<(MemberKey, LinkKey)> {
+        let (me, to) = (ctx.me.beacon.id, self.slab.get(key)?.record.beacon().id);
+        let lot = |id: PeerId| {
+            let ids = [me.min(to), me.max(to), id].map(|id| id.0.to_be_bytes());
+            short(ctx.keys.room.mac_key(), &[b"relay", &ids[0], &ids[1], &ids[2]])
+        };
+        let can = |(of, member): (MemberKey, &Member)| {
+            let over = member.direct_path(ctx.now, ctx.calls).filter(|_| of != key)?;
+            Some((Reverse(lot(member.record.beacon().id)), of, over))
+        };
+        let mut best: Vec<(Reverse<[u8; 8]>, MemberKey, LinkKey)> = Vec::new();
+        for relay in self.iter().filter(|(_, member)| member.life.is_shown()).filter_map(can) {
+            let place = best.partition_point(|better| better.0 > relay.0);
+            best.insert(place, relay);
+            best.truncate(RELAYS as usize);
+        }
+        let nth = nth.checked_rem(best.len())?;
+        best.get(nth).map(|&(_, relay, over)| (relay, over))
+    }
+
+    /// A relay has answered: the way through it is one more way to them.
+    pub(super) fn bridged(
+        &mut self,
+        over: LinkKey,
+        to: MemberKey,
+        response: &Response,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(member) = self.slab.get(to) else { return };
+        let works = member.reach.path().is_some_and(|path| !ctx.calls.is_silent(path));
+        match *response {
+            Response::Bridge { index, seen } if !member.life.has_left() => {
+                if !works {
+                    self.greet_through(to, Relayed { over, index }, ctx);
+                }
+                self.greet_where_seen(to, seen, ctx);
+            }
+            Response::Bridge { .. } => {}
+            _ if works => {}
+            _ => self.ask_next_relay(to, ctx),
+        }
+        self.reschedule(to);
+    }
+
+    fn greet_through(&mut self, key: MemberKey, way: Relayed, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let beacon = member.record.beacon();
+        if let Some(link) = ctx.calls.open_sealed(ctx.now, way.addr(), beacon, None) {
+            self.greet_on(key, link, ctx);
+        }
+    }
+
+    /// A relay reaches them there: perhaps we do.
+    fn greet_where_seen(&mut self, key: MemberKey, seen: SocketAddr, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let direct = member.direct_path(ctx.now, ctx.calls).is_some();
+        let ours = ctx.me.beacon.addrs.contains(&seen);
+        if direct || ours {
+            return;
+        }
+        let near = member.reach.path().and_then(|path| ctx.calls.relay(path));
+        let seen = beside(seen, near.and_then(|relay| ctx.calls.addr(relay)));
+        let beacon = member.record.beacon();
+        if let Some(link) = ctx.calls.open_sealed(ctx.now, seen, beacon, None) {
+            self.greet_on(key, link, ctx);
+        }
+    }
+
+    /// Asks the relay that somebody is reached through where it reaches them: they may have moved.
+    pub(super) fn ask_where(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let over = member.reach.path().and_then(|path| ctx.calls.relay(path));
+        let relay = over.and_then(|over| Some((over, self.on_link(over)?)));
+        if let Some((over, relay)) = relay {
+            let about = Purpose::Member(relay, Matter::Bridge { to: key });
+            let to = member.record.beacon().id;
+            ctx.calls.request(ctx.now, over, about, &Request::Bridge { to });
+        }
+    }
+
+    /// A relay does not know them, or does not answer.
+    pub(super) fn ask_next_relay(&mut self, to: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(to) else { return };
+        if member.reach.relays().is_some_and(|asked| asked < RELAYS) {
+            self.ask_relay(to, ctx);
+        }
+    }
+
+    /// Somebody asks us to pass on what they and another one say. `Unknown` when the other one does not
+    /// hear us either, and when we reach one of them through others: there is one relay on a way.
+    pub(super) fn bridge(
+        &mut self,
+        key: MemberKey,
+        arrival: &Arrival,
+        to: PeerId,
+        ctx: &mut Ctx<'_>,
+    ) -> Response {
+        let there = self.key_of(to).filter(|&other| other != key).and_then(|other| {
+            let other = self.slab.get(other).filter(|other| other.life.is_shown())?;
+            ctx.calls.addr(other.direct_path(ctx.now, ctx.calls)?)
+        });
+        let asks = self.slab.get(key).map(|member| member.record.beacon().id);
+        let (Some(seen), Some(asks), false) = (there, asks, is_relayed(arrival.from)) else {
+            return Response::Unknown;
+        };
+        match self.bridges.between(ctx.now, asks, to, ctx.rng) {
+            Some(index) => Response::Bridge { index, seen },
+            None => {
+                ctx.calls.blame.over_limit += 1;
+                Response::Unknown
+            }
+        }
+    }
+
+    /// Passes on what came from an address with an index in front. False when it is not for us to pass
+    /// on. An index counts only from where its owner has answered.
+    pub(crate) fn pass_on(
+        &mut self,
+        from: SocketAddr,
+        (index, datagram): (u64, &[u8]),
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let Some(owner) = self.bridges.owner(ctx.now, index) else { return false };
+        if !ctx.calls.answers_at(from, owner) {
+            ctx.calls.blame.unauthenticated += 1;
+            return true;
+        }
+        let Passage::To(to, index) = self.bridges.pass(ctx.now, index, datagram.len()) else {
+            ctx.calls.blame.over_limit += 1;
+            return true;
+        };
+        let path = self.key_of(to).and_then(|to| self.slab.get(to)?.reach.path());
+        if let Some(path) = path.filter(|&path| !ctx.calls.is_relayed(path)) {
+            ctx.calls.pass_on(path, index, datagram, ctx.out);
+        }
+        true
+    }
+}
+
+impl Member {
+    /// The path, when it works and goes through nobody else.
+    pub(super) fn direct_path(&self, now: Time, calls: &Calls<Purpose>) -> Option<LinkKey> {
+        self.working_path(now, calls).filter(|&path| !calls.is_relayed(path))
+    }
+}

@@ -1,0 +1,77 @@
+//! Two whose datagrams do not reach each other, on a network that keeps its users apart: real processes on
+//! computers of their own.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
+#[path = "support/lab.rs"]
+mod lab;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use lab::Lab;
+use support::Process;
+
+const NODESET: &str = "10.9.0.1";
+
+fn enters(lab: &Lab, computer: usize, name: &str) -> Process {
+    let mut person = lab.person(computer, NODESET, name);
+    person.err.wait(&format!("* Welcome to the chat room, {name}!"));
+    person
+}
+
+/// Each says a line; the other has it, and the author the receipt of everybody.
+fn talk(people: [(&mut Process, &str); 2]) {
+    let [(one, a), (other, b)] = people;
+    one.say("can you hear me?");
+    assert_eq!(other.out.next_line().unwrap(), format!("{a}: can you hear me?"));
+    other.say("yes I can");
+    assert_eq!(one.out.next_line().unwrap(), format!("{b}: yes I can"));
+}
+
+/// Nodeset and Carol can be reached by both, Alice and Bob not by each other. What they say goes through
+/// Carol from the first second on, and through Dora once Carol is gone.
+#[test]
+#[ignore = "takes a network of its own"]
+fn who_is_kept_apart_talks_through_others() {
+    let Some(lab) = Lab::new(5) else { return };
+    lab.apart(&[2, 3], true);
+    let _nodeset = lab.nodeset(1);
+    let mut carol = enters(&lab, 4, "carol");
+    let mut alice = enters(&lab, 2, "alice");
+    let came = Instant::now();
+    let mut bob = enters(&lab, 3, "bob");
+    talk([(&mut alice, "alice"), (&mut bob, "bob")]);
+    assert!(came.elapsed() < Duration::from_millis(2_500), "{:?}", came.elapsed());
+    for line in ["alice: can you hear me?", "bob: yes I can"] {
+        assert_eq!(carol.out.next_line().unwrap(), line);
+    }
+    // A line of the largest size goes in pieces that fit.
+    let long = "x".repeat(4_000);
+    alice.say(&long);
+    assert_eq!(bob.out.next_line().unwrap(), format!("alice: {long}"));
+    let mut dora = enters(&lab, 5, "dora");
+    bob.err.wait("* dora has entered the chat!");
+    carol.signal("KILL");
+    talk([(&mut alice, "alice"), (&mut bob, "bob")]);
+    assert_eq!(dora.out.next_line().unwrap(), "alice: can you hear me?");
+}
+
+/// As soon as the network lets them, they need nobody else.
+#[test]
+#[ignore = "takes a network of its own"]
+fn who_is_apart_no_more_needs_nobody() {
+    let Some(lab) = Lab::new(4) else { return };
+    lab.apart(&[2, 3], true);
+    let _nodeset = lab.nodeset(1);
+    let carol = enters(&lab, 4, "carol");
+    let (mut alice, mut bob) = (enters(&lab, 2, "alice"), enters(&lab, 3, "bob"));
+    talk([(&mut alice, "alice"), (&mut bob, "bob")]);
+    lab.apart(&[2, 3], false);
+    // Directly they are tried after 5 s, and 10 s later.
+    std::thread::sleep(Duration::from_secs(20));
+    carol.signal("KILL");
+    let said = Instant::now();
+    talk([(&mut alice, "alice"), (&mut bob, "bob")]);
+    assert!(said.elapsed() < Duration::from_millis(500), "{:?}", said.elapsed());
+}

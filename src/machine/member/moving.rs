@@ -51,7 +51,8 @@ impl Members {
         }
     }
 
-    /// A member has moved. What was on its way to where it was is said anew.
+    /// A member has moved. What was on its way to where it was is said anew; a way through a relay goes on
+    /// carrying what they still say over it.
     pub(super) fn move_to(
         &mut self,
         key: MemberKey,
@@ -61,7 +62,9 @@ impl Members {
     ) {
         let Some(member) = self.slab.get(key) else { return };
         let untold = member.reach.is_greeting_on(old);
-        self.detach(key, old, ctx);
+        if !ctx.calls.is_relayed(old) {
+            self.detach(key, old, ctx);
+        }
         let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.move_to(new);
         if let Some(addr) = ctx.calls.addr(new).filter(|&addr| !is_relayed(addr)) {

@@ -75,3 +75,29 @@ fn who_is_apart_no_more_needs_nobody() {
     talk([(&mut alice, "alice"), (&mut bob, "bob")]);
     assert!(said.elapsed() < Duration::from_millis(500), "{:?}", said.elapsed());
 }
+
+/// Nobody hears both: each is told, nothing is lost in silence, and what waited arrives as soon as there is
+/// a way.
+#[test]
+#[ignore = "takes a network of its own"]
+fn who_is_kept_apart_alone_is_told_and_waited_for() {
+    let Some(lab) = Lab::new(3) else { return };
+    lab.apart(&[2, 3], true);
+    let _nodeset = lab.nodeset(1);
+    let (mut alice, mut bob) = (enters(&lab, 2, "alice"), enters(&lab, 3, "bob"));
+    alice.err.wait("* there is no way to bob now: what you say waits for them");
+    bob.err.wait("* there is no way to alice now: what you say waits for them");
+    alice.say("are you there?");
+    alice.say("/who");
+    let row = alice.err.wait("no way");
+    assert!(row.contains("bob"), "{row}");
+    // A program is told by its exit status.
+    let mut send = lab.start(3, &["send", NODESET, "-n", "script", "hello"]);
+    assert_eq!(send.status(), 5, "{}", send.errors());
+    assert_eq!(bob.out.next_line().unwrap(), "script: hello");
+    lab.apart(&[2, 3], false);
+    assert_eq!(bob.out.next_line().unwrap(), "alice: are you there?");
+    alice.err.wait("* bob can be reached again");
+    bob.say("I am");
+    assert_eq!(alice.out.next_line().unwrap(), "bob: I am");
+}

@@ -38,6 +38,7 @@ scenarios! {
     apart_relay_dies
     apart_direct_again
     apart_one_way
+    apart_alone
     small_links
     small_one_way
     small_meanwhile

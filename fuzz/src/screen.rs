@@ -12,7 +12,7 @@ use std::time::Duration;
 use chatrpc::driver::{Picture, trial};
 use chatrpc::machine::{
     Event, Health, MessageId, Name, NameProblem, PeerId, Person, Presence, PublicKey, Refusal,
-    SafeText, Time, Why, sanitize,
+    SafeText, Time, Way, Why, sanitize,
 };
 
 use super::script::Script;
@@ -268,7 +268,7 @@ impl Desk {
         let text = text(script);
         let number = script.below(self.said as usize + 2) as u64;
         let own = MessageId { author: self.people[0].id, number };
-        let event = match script.below(27) {
+        let event = match script.below(28) {
             0..=9 => {
                 let (id, from) = (self.next_id(who), person);
                 let text = SafeText::new(&text);
@@ -318,6 +318,10 @@ impl Desk {
                 let (reads, waiting) = (script.one_in(2), script.number() as usize);
                 Event::Reads { who: person, reads, waiting }
             }
+            26 => {
+                let (way, waiting) = (self.way(script), script.number() as usize);
+                Event::Way { who: person, way, waiting }
+            }
             25 => Event::Refused(Refusal::LikeSlash('／')),
             _ => {
                 let nearest = script.one_in(2).then_some("who");
@@ -328,11 +332,21 @@ impl Desk {
         self.show(&event);
     }
 
+    fn way(&self, script: &mut Script<'_>) -> Way {
+        match script.below(4) {
+            0 => Way::Direct,
+            1 => Way::Through(self.people[script.below(self.people.len())].clone()),
+            2 => Way::Deaf,
+            _ => Way::None,
+        }
+    }
+
     fn presence(&self, script: &mut Script<'_>) -> Vec<Presence> {
         let people = self.people[1..].iter().take(script.below(self.people.len()));
         let presence = people.map(|who| Presence {
             who: who.clone(),
             addr: script.one_in(2).then(addr),
+            way: self.way(script),
             rtt: script.one_in(2).then(|| Duration::from_millis(script.number())),
             unacked: script.number(),
             silent: Duration::from_secs(script.u8().into()),

@@ -29,7 +29,7 @@ mod liars;
 mod said;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chatrpc::machine::{
     Command, Event, Exit, MessageId, Name, NameProblem, PeerId, Person, Refusal, SafeText,
@@ -102,6 +102,10 @@ pub enum Status {
 /// What a process was shown, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// How often there was no way to somebody.
+    pub lost: u64,
+    /// How often there was one again.
+    pub found: u64,
     /// Messages of others.
     pub messages: u64,
     /// People who entered.
@@ -133,6 +137,8 @@ pub struct Seat {
     pub quit_asked: bool,
     /// Whom it shows, in the order of their ids.
     pub people: Vec<Person>,
+    /// Of these, whom it says that there is no way to.
+    pub(crate) unreachable: BTreeSet<PeerId>,
     /// Whom it showed leaving, why and when.
     pub lefts: Vec<(PeerId, Why, u64)>,
     /// What it said, in the order of the numbers.
@@ -257,6 +263,7 @@ impl Judge {
             quit_asked: false,
             people: Vec::new(),
             lefts: Vec::new(),
+            unreachable: BTreeSet::new(),
             said: Vec::new(),
             tally: Tally::default(),
             exit: None,
@@ -380,6 +387,7 @@ impl Judge {
             }
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
+            Event::Way { who, way, .. } => self.way(seat, who, way),
             Event::Nodeset(_)
             | Event::Reads { .. }
             | Event::People(_)
@@ -458,7 +466,7 @@ impl Judge {
             if me.status != Status::Ready || me.open == 0 {
                 continue;
             }
-            let honest = |said: &&Said| said.owed().any(|id| self.is_honest(id));
+            let honest = |said: &&Said| said.owed().any(|id| self.owes(seat, id));
             let late = |said: &&Said| !said.done && said.waiting().next().is_none();
             let audible = me.said.iter().filter(|said| !said.audience.is_empty());
             let Some(said) = audible.clone().find(late).or_else(|| audible.clone().find(honest))
@@ -542,8 +550,15 @@ impl Judge {
         let mut open = self.seats[seat].said.iter().filter(|said| !said.done);
         open.any(|said| {
             let to = said.waiting().any(|id| Some(id) == to);
-            to || said.owed().any(|id| self.is_honest(id))
+            to || said.owed().any(|id| self.owes(seat, id))
         })
+    }
+
+    /// Whether that reader has to confirm what `seat` says: they play by the rules, and it is not said of
+    /// them, rightly, that there is no way to them.
+    fn owes(&self, seat: usize, id: PeerId) -> bool {
+        let gone = self.ids.get(&id).is_none_or(|&at| !self.is_ready(at as usize));
+        self.is_honest(id) && !(gone && self.seats[seat].unreachable.contains(&id))
     }
 
     /// Whether that reader plays by the rules, and is here whatever a nodeset that lies says.

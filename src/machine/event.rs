@@ -45,13 +45,28 @@ pub enum Health {
     Silent,
 }
 
+/// How somebody who is here is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Directly.
+    Direct,
+    /// Through a member who passes on what is sealed for them.
+    Through(Person),
+    /// They are heard, and do not hear us.
+    Deaf,
+    /// Not at all: somebody else hears them, or did lately. What is said waits for them.
+    None,
+}
+
 /// One line of `/who`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
     /// Who.
     pub who: Person,
-    /// Where their datagrams come from; `None` while no path to them is known.
+    /// Where their datagrams come from; `None` while no path to them is known, or it goes through others.
     pub addr: Option<SocketAddr>,
+    /// How they are reached.
+    pub way: Way,
     /// The smoothed round trip; `None` before the first sample.
     pub rtt: Option<Duration>,
     /// Messages of ours that they have not confirmed.
@@ -319,6 +334,15 @@ pub enum Event<'a> {
         who: Person,
         /// They take something again.
         reads: bool,
+        /// How many of our messages wait for them.
+        waiting: usize,
+    },
+    /// There is no way to somebody who is here, or there is one again.
+    Way {
+        /// Who.
+        who: Person,
+        /// The way there is.
+        way: Way,
         /// How many of our messages wait for them.
         waiting: usize,
     },

@@ -16,6 +16,7 @@ mod moving;
 mod one;
 mod presence;
 mod reach;
+mod reachable;
 mod readers;
 mod record;
 mod relaying;
@@ -30,6 +31,7 @@ use self::bridges::{BRIDGES_MAX, Bridges};
 use self::liveness::Liveness;
 pub(crate) use self::one::Member;
 use self::reach::Reach;
+use self::reachable::Reachable;
 use self::record::Record;
 use self::streams::Streams;
 use crate::machine::call::Calls;
@@ -95,6 +97,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) me: &'a Signed,
     /// Where the nodeset sees us.
     pub(crate) seen: Option<IpAddr>,
+    /// The incarnation of the nodeset, while it answers.
+    pub(crate) listing: Option<u64>,
     pub(crate) pins: &'a Pins,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
@@ -205,7 +209,7 @@ impl Members {
         let beside = |addr| beside(addr, near);
         let addrs = signed.beacon.addrs.into_iter().map(beside).collect();
         let moved = member.reach.listed(beside(listed.seen), addrs, new && asked);
-        member.record.vouch();
+        member.record.vouch(ctx.listing);
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
         let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
@@ -304,6 +308,7 @@ impl Members {
             record: Record::new(beacon, from),
             reach: Reach::new(ctx.now),
             life: Liveness::new(ctx.now),
+            reachable: Reachable::default(),
             streams: Streams::new(ctx.speech.next_position()),
         });
         self.by_id.insert(id, key);

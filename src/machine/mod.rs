@@ -62,7 +62,7 @@
 //! | `call/arrival`, `call/link`, `call/packing`, `call/relays`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; datagrams filled with packets, and what rides along; what goes through a relay; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is four things: |
-//! | `member/record`, `member/reach`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; the rule whether they are here; what is said both ways |
+//! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
 //! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whom they could be taken for |
 //! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
@@ -114,7 +114,7 @@ pub mod wire;
 
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
 pub use contract::{Action, Blame, Drained, Input, Machine, Table, WAKE_MIN, Wake, drain};
-pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Why};
+pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Way, Why};
 pub use guarded::{Guarded, wipe, wiped};
 pub use name::{Look, Name, NameError};
 pub use nodeset::listing::{Listing, ListingConfig};

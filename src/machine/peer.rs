@@ -245,12 +245,14 @@ impl Peer {
         let parting = matches!(self.stage, Stage::Parting { .. });
         let link = self.client.as_ref().map(Client::link);
         let nodeset = link.and_then(|link| self.calls.addr(link));
+        let listing = self.client.as_ref().and_then(Client::serves);
         let ctx = Ctx {
             now: self.now,
             nodeset,
             keys: &self.keys,
             me: &self.me,
             seen: self.seen.map(|seen| seen.ip()),
+            listing,
             pins: &self.pins,
             calls: &mut self.calls,
             speech: &mut self.speech,

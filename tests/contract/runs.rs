@@ -105,7 +105,7 @@ fn what_real_programs_write_is_allowed() {
 
 /// What takes minutes, a fault of the network, an impostor, or a room of one's own: written.rs and the
 /// tests below have it, and others make it happen.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 12] = [
     "alike",
     "does_not_read",
     "dropped",
@@ -114,8 +114,10 @@ const ELSEWHERE: [&str; 10] = [
     "nodeset_silent",
     "opened",
     "other_key",
+    "reachable",
     "reads_again",
     "twins",
+    "unreachable",
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chatrpc::driver::{Failure, trial};
 use chatrpc::machine::{
     Event, Health, Identity, Listed, MessageId, Name, NameError, NameProblem, PeerId, Person,
-    Presence, Refusal, SafeText, Why,
+    Presence, Refusal, SafeText, Way, Why,
 };
 use serde_json::Value;
 
@@ -70,6 +70,7 @@ fn of_people() -> Vec<Event<'static>> {
     let here = |path: bool| Presence {
         who: bob.clone(),
         addr: path.then(addr),
+        way: if path { Way::Direct } else { Way::Through(eve.clone()) },
         rtt: path.then_some(Duration::from_millis(12)),
         unacked: 3,
         reads: true,
@@ -79,6 +80,7 @@ fn of_people() -> Vec<Event<'static>> {
     let left = |why| Event::Left { who: bob.clone(), why };
     let alike = |like| Event::Alike { one: eve.clone(), like, others: 2 };
     let reads = |reads| Event::Reads { who: bob.clone(), reads, waiting: 4 };
+    let way = |way| Event::Way { who: bob.clone(), way, waiting: 4 };
     let renamed =
         |who: &Person| Event::Renamed { who: who.clone(), was: Name::parse("x").unwrap() };
     let six = "[fe80::1%2]:7420".parse().unwrap();
@@ -101,6 +103,10 @@ fn of_people() -> Vec<Event<'static>> {
         alike(Vec::new()),
         Event::Elsewhere { count: 9 },
         Event::Twins { who: bob.clone(), ours: false },
+        way(Way::None),
+        way(Way::Deaf),
+        way(Way::Direct),
+        way(Way::Through(eve.clone())),
         reads(true),
         reads(false),
         Event::Nodeset(Health::Silent),

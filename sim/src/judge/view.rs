@@ -1,6 +1,6 @@
 //! The laws of who is here: S7, and what convergence means.
 
-use chatrpc::machine::{Name, PeerId, Person, Why};
+use chatrpc::machine::{Name, PeerId, Person, Way, Why};
 
 use super::{Judge, Seat, Status};
 
@@ -87,11 +87,31 @@ impl Judge {
         }
     }
 
+    /// There is no way to somebody, or there is one again: only of who is shown, and not twice the same.
+    pub(crate) fn way(&mut self, seat: usize, who: &Person, way: &Way) {
+        let us = &mut self.seats[seat];
+        let news = match way {
+            Way::None | Way::Deaf => {
+                us.tally.lost += 1;
+                us.unreachable.insert(who.id)
+            }
+            Way::Direct | Way::Through(_) => {
+                us.tally.found += 1;
+                us.unreachable.remove(&who.id)
+            }
+        };
+        if !news || us.person(who.id).is_none() {
+            let text = format!("{way:?} to {} is no news", self.label(who.id));
+            self.fail("S7", seat, text);
+        }
+    }
+
     pub(crate) fn left(&mut self, seat: usize, who: &Person, why: Why) {
         let now = self.now;
         let us = &mut self.seats[seat];
         us.tally.left += 1;
         us.lefts.push((who.id, why, now));
+        us.unreachable.remove(&who.id);
         us.said.iter_mut().filter(|said| !said.done).for_each(|said| said.gone(who.id));
         match us.people.binary_search_by_key(&who.id, |known| known.id) {
             Ok(at) => drop(us.people.remove(at)),
@@ -171,12 +191,20 @@ impl Judge {
             // Attackers come and go as they like.
             let shown = || {
                 let honest = seat.people.iter().filter(|person| !self.liars.are(person.id));
-                honest.map(called)
+                // A nodeset lists some who are gone, for as long as a lease: that there is no way to
+                // them is true.
+                let lost = |id: &PeerId| {
+                    let gone = self.ids.get(id).is_none_or(|&at| !self.is_ready(at as usize));
+                    gone && seat.unreachable.contains(id)
+                };
+                honest.filter(move |person| !lost(&person.id)).map(called)
             };
-            if others().copied().eq(shown()) {
+            let reached = others().all(|(id, _)| !seat.unreachable.contains(id));
+            if reached && others().copied().eq(shown()) {
                 continue;
             }
-            let lacks = others().find(|(id, _)| seat.person(*id).is_none());
+            let lacks = others()
+                .find(|(id, _)| seat.person(*id).is_none() || seat.unreachable.contains(id));
             let extra = shown().find(|person| !want.contains(person));
             let label = |person: Option<(PeerId, &Name)>| person.map(|(id, _)| self.label(id));
             let (lacks, extra) = (label(lacks.copied()), label(extra));

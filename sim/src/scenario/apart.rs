@@ -82,3 +82,39 @@ pub(super) fn one_way(stage: &mut Stage) -> Verdict {
     }
     Ok(())
 }
+
+/// Nobody hears both: each is told that there is no way, what they say waits for that long, and no `done`
+/// leaves the other out.
+pub(super) fn nobody_between(stage: &mut Stage) -> Verdict {
+    for loss_ppm in [0, 300_000] {
+        stage.empty(3);
+        stage.links(|link| (link.loss_ppm, link.delay_us) = (loss_ppm, 25_000));
+        stage.cut(apart);
+        stage.world().start_registry();
+        [1, 2].into_iter().for_each(|host| stage.join(host));
+        let told = |stage: &Stage| [1, 2].iter().all(|&host| stage.seat(host).tally.lost == 1);
+        stage.within(if loss_ppm == 0 { 5 } else { 10 }, "both are told", told)?;
+        all_wait(stage, 1)?;
+        // For longer than anybody counts as present who is not heard, while the nodeset hears both.
+        stage.secs(300)?;
+        stage.nobody_came_or_went()?;
+        all_wait(stage, 2)?;
+        stage.mend();
+        stage.within(20, "every line is shown", |stage| stage.delivered() == 4)?;
+        stage.settle_within(10)?;
+        let found = [1, 2].iter().all(|&host| stage.seat(host).tally.found == 1);
+        stage.holds("both are told of the way", found)?;
+    }
+    Ok(())
+}
+
+/// Both say a line, the so-manieth, and nobody is done.
+fn all_wait(stage: &mut Stage, lines: usize) -> Verdict {
+    [1, 2].into_iter().for_each(|host| stage.say(host, "are you there?"));
+    stage.secs(10)?;
+    let waits = |host: &usize| {
+        let said = &stage.seat(*host).said;
+        said.len() == lines && said.iter().all(|said| !said.done && said.waiting().count() == 1)
+    };
+    stage.holds("what is said waits for the other", [1, 2].iter().all(waits))
+}

@@ -19,7 +19,7 @@ use crate::driver::front::request::{REF_MAX, Reference, Wrong, read, reference_i
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX};
+use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX, Way};
 
 /// The longest line of input. A text within its limit has six times as many bytes where each of them is
 /// written as `\u003c`; the rest is for blanks and for fields that are not known.
@@ -239,6 +239,19 @@ impl Format for Json {
                 let code = if *reads { "reads_again" } else { "does_not_read" };
                 status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
             }
+            Event::Way { who, way, waiting } => {
+                let code = match way {
+                    Way::None | Way::Deaf => "unreachable",
+                    Way::Direct | Way::Through(_) => "reachable",
+                };
+                let (who, via) = (Who::from(who), relay(way));
+                let mut more = json!({ "who": who, "waiting": waiting });
+                match way {
+                    Way::None | Way::Deaf => more["heard"] = json!(*way == Way::Deaf),
+                    Way::Direct | Way::Through(_) => more["via"] = via,
+                }
+                status(paper, code, more);
+            }
             Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),
             Event::Twins { who, ours } => {
                 status(paper, "twins", json!({ "who": Who::from(who), "ours": ours }));
@@ -381,9 +394,19 @@ fn presence(presence: &Presence, company: &Company) -> Value {
         "key": presence.who.key.to_string(),
         "other_key": company.is_impostor(&presence.who),
         "addr": presence.addr.map(|addr| addr.to_string()),
+        "reachable": !matches!(presence.way, Way::None | Way::Deaf),
+        "via": relay(&presence.way),
         "rtt_ms": presence.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
         "unacked": presence.unacked,
     })
+}
+
+/// Through whom a way leads; null when it is direct, or none.
+fn relay(way: &Way) -> Value {
+    match way {
+        Way::Through(relay) => json!(Who::from(relay)),
+        Way::Direct | Way::Deaf | Way::None => Value::Null,
+    }
 }
 
 fn status(paper: &mut Paper, code: &str, more: Value) {

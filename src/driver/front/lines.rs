@@ -149,9 +149,8 @@ impl Format for Lines {
             Event::Missing { from, count } => {
                 paper.remark(format_args!("* {count} missing from {}", company.label(from)));
             }
-            Event::Reads { who, reads, waiting } => {
-                let line = wording::reads(&company.label(who), *reads, *waiting);
-                paper.remark(format_args!("* {line}"));
+            Event::Reads { .. } | Event::Way { .. } => {
+                paper.remark(format_args!("* {}", of_reader(event, company)));
             }
             Event::Nodeset(health) => {
                 let since = self.zone.time(unix_ms(), false);
@@ -263,11 +262,24 @@ fn remark_all(lines: Vec<String>, paper: &mut Paper) {
     }
 }
 
+/// What is told of somebody to whom what we say does not get.
+fn of_reader(event: &Event<'_>, company: &Company) -> String {
+    match event {
+        Event::Reads { who, reads, waiting } => {
+            wording::reads(&company.label(who), *reads, *waiting)
+        }
+        Event::Way { who, way, waiting } => {
+            wording::way(&company.label(who), way, *waiting, company)
+        }
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::machine::{
-        Health, MessageId, Name, PeerId, Person, Presence, PublicKey, SafeText, Why,
+        Health, MessageId, Name, PeerId, Person, Presence, PublicKey, SafeText, Way, Why,
     };
 
     fn who(id: u64, name: &str) -> Person {
@@ -411,6 +423,7 @@ mod tests {
         let presence = Presence {
             who: mallory.clone(),
             addr: None,
+            way: Way::Direct,
             rtt: None,
             unacked: 0,
             reads: true,

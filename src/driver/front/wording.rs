@@ -11,7 +11,7 @@ use crate::driver::front::typist::Row;
 use crate::driver::os::shown::shown;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{
-    COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, Why,
+    COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, Way, Why,
 };
 
 /// A message on one line, so that no text can begin a line: `bob: hi`, `@bob: /me waves`.
@@ -137,7 +137,7 @@ pub(crate) fn presence(people: &[Presence], company: &Company) -> Vec<String> {
         [
             company.name(&presence.who),
             presence.who.id.to_string(),
-            presence.addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string()),
+            place(presence, company, "unknown"),
             presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
             presence.unacked.to_string(),
         ]
@@ -158,7 +158,7 @@ pub(crate) fn presence_in_short(people: &[Presence], company: &Company) -> Vec<S
         [
             format!("{} ({})", company.name(&presence.who), presence.who.id),
             presence.rtt.map_or_else(|| "–".to_owned(), milliseconds),
-            presence.addr.map_or_else(|| "no address".to_owned(), |addr| addr.to_string()),
+            place(presence, company, "no address"),
             unsent,
         ]
     });
@@ -171,6 +171,32 @@ pub(crate) fn reads(label: &str, reads: bool, waiting: usize) -> String {
     match reads {
         false => format!("{label} does not read: {waiting} of yours wait for them"),
         true => format!("{label} reads again ({waiting} of yours still wait)"),
+    }
+}
+
+/// There is no way to somebody, or there is one again.
+pub(crate) fn way(label: &str, way: &Way, waiting: usize, company: &Company) -> String {
+    let wait = match waiting {
+        0 => "what you say waits for them".to_owned(),
+        1 => "a message of yours waits for them".to_owned(),
+        many => format!("{many} messages of yours wait for them"),
+    };
+    match way {
+        Way::None => format!("there is no way to {label} now: {wait}"),
+        Way::Deaf => format!("{label} does not hear you: {wait}"),
+        Way::Direct => format!("{label} can be reached again"),
+        Way::Through(relay) => {
+            format!("{label} can be reached again, through {}", company.label(relay))
+        }
+    }
+}
+
+/// Where somebody is.
+fn place(presence: &Presence, company: &Company, unknown: &str) -> String {
+    match &presence.way {
+        Way::None | Way::Deaf => "no way".to_owned(),
+        Way::Through(relay) => format!("via {}", company.name(relay)),
+        Way::Direct => presence.addr.map_or_else(|| unknown.to_owned(), |addr| addr.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::machine::{Event, Exit, Refusal};
+use crate::machine::{Event, Exit, Refusal, Way};
 
 /// An event, or how a machine ended, for the log.
 #[derive(Debug)]
@@ -48,6 +48,15 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::Missing { from, count } => write!(f, "missing: {count} of {}", from.id),
         Event::Reads { who, reads, waiting } => {
             write!(f, "reads: {reads}, {} with {waiting} waiting", who.id)
+        }
+        Event::Way { who, way, waiting } => {
+            let way = match way {
+                Way::Direct => "direct",
+                Way::Through(_) => "through a relay",
+                Way::Deaf => "they do not hear us",
+                Way::None => "none",
+            };
+            write!(f, "way: {way}, to {} with {waiting} waiting", who.id)
         }
         Event::Nodeset(health) => write!(f, "nodeset: {health:?}"),
         Event::Whois { who, .. } => write!(f, "whois: {}", who.id),

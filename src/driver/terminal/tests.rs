@@ -17,7 +17,7 @@ use crate::driver::terminal::view::Prompt;
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{
     self, Event, Health, MessageId, Name, PeerId, Person, Presence, PublicKey, Refusal, SECRET,
-    SafeText, Secret, Time, Whom, Why,
+    SafeText, Secret, Time, Way, Whom, Why,
 };
 
 /// 23 Oct 2026, 08:58 UTC.
@@ -183,6 +183,7 @@ fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
     Presence {
         who,
         addr: Some("192.0.2.2:7420".parse().unwrap()),
+        way: Way::Direct,
         rtt: Some(Duration::from_millis(rtt_ms)),
         unacked: 0,
         reads: true,

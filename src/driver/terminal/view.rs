@@ -289,6 +289,11 @@ impl View {
                 let line = wording::reads(&self.page.label(who), *reads, *waiting);
                 self.notice(&line);
             }
+            Event::Way { who, way, waiting } => {
+                let label = self.page.label(who);
+                let line = wording::way(&label, way, *waiting, &self.page.company);
+                self.notice(&line);
+            }
             Event::Nodeset(health) => {
                 self.nodeset = *health;
                 let since = self.page.zone.time(self.now_ms, false);

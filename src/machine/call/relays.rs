@@ -61,6 +61,11 @@ impl<T: About> Calls<T> {
         });
     }
 
+    /// The address of a link that goes through nobody.
+    pub(crate) fn direct_addr(&self, key: LinkKey) -> Option<SocketAddr> {
+        self.addr(key).filter(|&addr| !is_relayed(addr))
+    }
+
     /// Whether a link goes through a relay.
     pub(crate) fn is_relayed(&self, key: LinkKey) -> bool {
         self.relay(key).is_some()

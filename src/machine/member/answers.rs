@@ -123,6 +123,7 @@ impl Members {
         response: &Response,
         ctx: &mut Ctx<'_>,
     ) {
+        self.reached(key, link, ctx);
         match (matter, response) {
             (Matter::Hello, Response::Ok) => self.greeted(key, link, arrival, ctx),
             (Matter::Hello, _) => self.greeting_failed(key, link, ctx),

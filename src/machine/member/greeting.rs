@@ -22,7 +22,7 @@ impl Members {
     /// at our own IP address: it may be that they cannot reach us behind our common router.
     pub(super) fn greet(&mut self, key: MemberKey, except: Option<LinkKey>, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        let Member { record, reach, life, .. } = member;
+        let Member { record, reach, life, reachable, .. } = member;
         // Who sat at our own address before us does not answer there.
         let except = except.and_then(|link| ctx.calls.addr(link));
         let may = |addr: &SocketAddr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except;
@@ -35,6 +35,7 @@ impl Members {
         if !works {
             let pause = if reach.path().is_some() { RELAY_ANEW } else { RELAY_AFTER };
             reach.relay_by(ctx.now + pause);
+            reachable.lost(ctx.now, reach.path().is_some());
         }
         for addr in addrs {
             self.greet_at(key, addr, ctx);
@@ -89,6 +90,12 @@ impl Members {
         if let Some(owner) = self.on_link(link) {
             return owner == key;
         }
+        // Nobody is the relay on the way to themselves.
+        if ctx.calls.relay(link).and_then(|relay| self.on_link(relay)) == Some(key) {
+            ctx.calls.blame.unauthenticated += 1;
+            ctx.calls.close(ctx.now, link);
+            return false;
+        }
         let Some(member) = self.slab.get(key) else { return false };
         if let Some(oldest) = member.reach.spare(|link| ctx.calls.heard(link)) {
             self.detach(key, oldest, ctx);
@@ -112,6 +119,7 @@ impl Members {
             *owner = owner.filter(|&(of, _)| of != link);
         }
         ctx.calls.close(ctx.now, link);
+        self.detach_through(link, ctx);
     }
 
     pub(super) fn detach_all(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
@@ -170,7 +178,9 @@ impl Members {
         let calls = &*ctx.calls;
         let quiet = |path| is_quiet(path, ctx.now, calls);
         let relayed = |path| calls.is_relayed(path);
+        let was = member.reach.path();
         let old = member.reach.answered(link, |path| calls.is_silent(path), quiet, relayed);
+        let left = was.filter(|&was| member.reach.path() != Some(was));
         member.reach.try_direct(ctx.now, relayed);
         if let Some(addr) = calls.addr(link).filter(|_| !relayed(link)) {
             member.reach.answered_at(addr);
@@ -180,6 +190,9 @@ impl Members {
         member.lives(ctx.now);
         self.heard(key, link, arrival, ctx);
         self.show(key, ctx);
+        if let Some(left) = left {
+            self.detach_through(left, ctx);
+        }
         if let Some(old) = old {
             self.move_to(key, old, link, ctx);
         }

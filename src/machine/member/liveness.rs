@@ -207,6 +207,15 @@ impl Liveness {
         self.pinging = self.pinging.filter(|&asked| asked != closed);
     }
 
+    /// Somebody says that they are here, of whom nothing was ever heard: so they are for as long again. False
+    /// of whoever was heard.
+    pub(super) fn stay(&mut self, now: Time) -> bool {
+        if !self.heard {
+            self.gone_at = now + QUIET_MAX;
+        }
+        !self.heard
+    }
+
     pub(crate) fn is_shown(&self) -> bool {
         self.standing == Standing::Shown
     }

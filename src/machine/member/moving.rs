@@ -34,6 +34,7 @@ impl Members {
         let reroute = member.reach.reroute(ctx.now, heard, silent);
         if reroute != Reroute::None {
             member.reach.relay_by(ctx.now + RELAY_ANEW);
+            member.reachable.lost(ctx.now, true);
             self.reschedule(key);
         }
         match reroute {
@@ -65,7 +66,8 @@ impl Members {
         if !ctx.calls.is_relayed(old) {
             self.detach(key, old, ctx);
         }
-        let Some(member) = self.slab.get_mut(key) else { return };
+        let open = ctx.calls.is_open(new);
+        let Some(member) = self.slab.get_mut(key).filter(|_| open) else { return };
         member.reach.move_to(new);
         if let Some(addr) = ctx.calls.addr(new).filter(|&addr| !is_relayed(addr)) {
             member.reach.answered_at(addr);

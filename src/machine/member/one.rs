@@ -1,7 +1,7 @@
 //! One member: who they are, the ways to them, whether they are here, and what is said both ways.
 
 use super::liveness::PING_EVERY;
-use super::{Liveness, Reach, Record, Streams};
+use super::{Liveness, Reach, Reachable, Record, Streams};
 use crate::machine::call::{Arrival, Calls};
 use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::time::Time;
@@ -13,6 +13,7 @@ pub(crate) struct Member {
     pub(crate) record: Record,
     pub(crate) reach: Reach,
     pub(crate) life: Liveness,
+    pub(super) reachable: Reachable,
     pub(crate) streams: Streams,
 }
 
@@ -35,6 +36,11 @@ impl Member {
         self.reach.path().filter(works)
     }
 
+    /// Whether there is no way to them, as people were told.
+    pub(crate) const fn is_unreachable(&self) -> bool {
+        self.reachable.is_told()
+    }
+
     /// How many bytes may be sent to where a datagram of theirs came from before they have answered there;
     /// no limit where a nodeset vouches for them and it or they name that address. A link of theirs proves
     /// nothing before: somebody on the path may send on what they say.
@@ -53,7 +59,8 @@ impl Member {
         let here = self.life.is_shown();
         let told = here.then(|| [self.record.renames_at(), self.streams.next_deadline()]);
         let first = self.life.next_deadline(self.reach.path().is_some());
-        let others = told.into_iter().flatten().chain([self.reach.next_deadline()]).flatten();
+        let ways = [self.reach.next_deadline(), self.reachable.tells_at()];
+        let others = told.into_iter().flatten().chain(ways).flatten();
         others.fold(first, Time::min)
     }
 }

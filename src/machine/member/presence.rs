@@ -1,16 +1,21 @@
 //! What is heard, missed and said of members, carried out (docs/PROTOCOL.md, "Presence"): the rule who
 //! counts as here is [`Liveness`](super::Liveness).
 
+use core::time::Duration;
+
 use super::liveness::Doubt;
 use super::moving::is_quiet;
 use super::{ABSENT_MAX, Ctx, Introducer, Member, Members, unseal};
 use crate::machine::call::Arrival;
-use crate::machine::event::{Event, Why};
+use crate::machine::event::{Event, Way, Why};
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Departure, Gone, Request};
+
+/// Who was heard so lately and does not answer does not hear us.
+const HEARD: Duration = Duration::from_secs(20);
 
 impl Members {
     /// The nodeset says that somebody is gone. That they said goodbye it has to show; of all else only
@@ -128,9 +133,42 @@ impl Members {
         self.reschedule(key);
     }
 
+    /// There is no way to somebody, and was none for too long. Who is listed and has never answered is shown
+    /// with that: what is said waits for them as well.
+    fn tell_lost(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let listed = member.life.is_hidden() && member.record.is_listed_by(ctx.listing);
+        if !ctx.announce || !member.record.is_reader() || !(listed || member.life.is_shown()) {
+            member.reachable.reached();
+            return;
+        }
+        member.reachable.tell(ctx.now);
+        self.show(key, ctx);
+        let Some(member) = self.slab.get(key) else { return };
+        let heard = member.reach.path().map(|path| ctx.now.since(ctx.calls.heard(path)));
+        let way = if heard.is_some_and(|since| since < HEARD) { Way::Deaf } else { Way::None };
+        let waiting = member.streams.out().unacked();
+        ctx.out.show(Event::Way { who: member.record.person(), way, waiting });
+    }
+
+    /// Somebody has answered a call of ours.
+    pub(super) fn reached(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        if !member.reachable.reached() || !member.life.is_shown() || !ctx.announce {
+            return;
+        }
+        let (who, waiting) = (member.record.person(), member.streams.out().unacked());
+        let way = self.relay_of(link, ctx.calls).map_or(Way::Direct, Way::Through);
+        ctx.out.show(Event::Way { who, way, waiting });
+    }
+
     /// Nothing was heard of somebody for too long.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
+        // The nodeset hears them, and we do not: there is no way to them yet.
+        if member.record.is_listed_by(ctx.listing) && member.life.stay(ctx.now) {
+            return self.reschedule(key);
+        }
         if let Some(why) = member.life.expire(ctx.now) {
             return self.lose(key, why, ctx);
         }
@@ -186,6 +224,7 @@ impl Members {
         member.life.lose(ctx.now, why, member.record.is_introduced() && path.is_some());
         self.gone += 1;
         member.reach.lose();
+        member.reachable.reached();
         member.record.keep_name();
         self.held -= member.streams.held_bytes();
         member.streams.close();
@@ -254,6 +293,7 @@ impl Members {
             let (greets, tries) = member.reach.is_due(ctx.now);
             let renames = is_due(member.record.renames_at());
             let misses = is_due(member.streams.tells_missing_at());
+            let lost = is_due(member.reachable.tells_at());
             let pings = member.life.ping_is_due(ctx.now);
             let relays = member.reach.relay_is_due(ctx.now);
             if greets {
@@ -270,6 +310,9 @@ impl Members {
             }
             if misses {
                 self.tell_missing(key, ctx);
+            }
+            if lost {
+                self.tell_lost(key, ctx);
             }
             if pings && !greets {
                 self.ping(key, ctx);

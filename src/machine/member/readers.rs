@@ -100,13 +100,14 @@ impl Members {
     /// Whoever has taken nothing for a minute, and answers other calls, does not read.
     pub(super) fn notice_unread(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.get_mut(key) else { return };
-        let reads_here = member.reads_here();
+        let (reads_here, unreachable) = (member.reads_here(), member.is_unreachable());
         let out = member.streams.out_mut();
         if out.unread_at().is_none_or(|at| at > ctx.now) {
             return;
         }
         out.told_unread = true;
-        if ctx.announce && reads_here {
+        // Who cannot be reached has nothing to read.
+        if ctx.announce && reads_here && !unreachable {
             let (waiting, who) = (out.unacked(), member.record.person());
             ctx.out.show(Event::Reads { who, reads: false, waiting });
         }

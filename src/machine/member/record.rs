@@ -17,8 +17,9 @@ pub(crate) struct Record {
     /// What they are called: the name of their beacon, or soon.
     name: Name,
     look: Look,
-    /// A nodeset vouches for them.
+    /// A nodeset vouches for them, and which one did last.
     introduced: bool,
+    listed_by: Option<u64>,
     /// Where they introduced themselves from, if nobody else did.
     source: Option<IpAddr>,
     /// That they are called otherwise by their beacon.
@@ -31,12 +32,19 @@ impl Record {
     pub(super) fn new(beacon: Beacon, source: Option<IpAddr>) -> Self {
         let (look, name) = (beacon.name.look(), beacon.name.clone());
         let introduced = source.is_none();
-        Self { beacon, name, look, introduced, source, renamed: Notice::default() }
+        let (listed_by, renamed) = (None, Notice::default());
+        Self { beacon, name, look, introduced, listed_by, source, renamed }
     }
 
-    /// A nodeset vouches for them.
-    pub(super) const fn vouch(&mut self) {
+    /// A nodeset of that incarnation vouches for them.
+    pub(super) fn vouch(&mut self, nodeset: Option<u64>) {
         self.introduced = true;
+        self.listed_by = nodeset.or(self.listed_by);
+    }
+
+    /// Whether that nodeset lists them, which has said nothing else since.
+    pub(super) fn is_listed_by(&self, nodeset: Option<u64>) -> bool {
+        self.introduced && nodeset.is_some() && self.listed_by == nodeset
     }
 
     /// Nobody answered where the nodeset saw them: its word is not enough.
@@ -188,8 +196,9 @@ mod tests {
         let source = "10.0.0.1".parse().unwrap();
         let mut stranger = Record::new(beacon("anna", 0), Some(source));
         assert!(!stranger.is_introduced() && stranger.source() == Some(source));
-        stranger.vouch();
-        assert!(stranger.is_introduced());
+        stranger.vouch(Some(7));
+        assert!(stranger.is_introduced() && stranger.is_listed_by(Some(7)));
+        assert!(!stranger.is_listed_by(Some(8)) && !stranger.is_listed_by(None));
         let mut listed = Record::new(beacon("anna", 0), None);
         assert!(listed.is_introduced());
         listed.did_not_answer();

@@ -13,6 +13,7 @@ use crate::machine::purpose::{LinkKey, Matter, Purpose};
 use crate::machine::relayed::{Relayed, is_relayed};
 use crate::machine::source::beside;
 use crate::machine::time::Time;
+use crate::machine::who::identity::Person;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Request, Response};
 
@@ -138,6 +139,32 @@ impl Members {
         if member.reach.relays().is_some_and(|asked| asked < RELAYS) {
             self.ask_relay(to, ctx);
         }
+    }
+
+    /// The link to a relay is closed, or not its path any more: what goes through it leads nowhere. Who was reached that way is sought
+    /// anew, through the next relay, or the same where it is now.
+    pub(super) fn detach_through(&mut self, relay: LinkKey, ctx: &mut Ctx<'_>) {
+        let through = |of: &(LinkKey, MemberKey)| ctx.calls.relay(of.0) == Some(relay);
+        let dead: Vec<_> = self.by_link.iter().flatten().copied().filter(through).collect();
+        for (link, key) in dead {
+            self.detach(key, link, ctx);
+            if let Some(member) = self.slab.get_mut(key)
+                && member.reach.path().is_none()
+                && !member.life.is_gone()
+            {
+                member.reach.relay_by(ctx.now);
+                member.reach.greet_by(ctx.now);
+            }
+            // What was on its way there is said anew, if there is another way.
+            self.kick(key, ctx);
+            self.reschedule(key);
+        }
+    }
+
+    /// Through whom a link goes; nobody, if it is direct.
+    pub(crate) fn relay_of(&self, link: LinkKey, calls: &Calls<Purpose>) -> Option<Person> {
+        let relay = self.on_link(calls.relay(link)?)?;
+        self.slab.get(relay).map(|relay| relay.record.person())
     }
 
     /// Somebody asks us to pass on what they and another one say. `Unknown` when the other one does not

@@ -162,6 +162,14 @@ impl Client {
     }
 
     /// The last call to the nodeset failed.
+    /// The incarnation of the nodeset, while it answers.
+    pub(crate) fn serves(&self) -> Option<u64> {
+        match self {
+            Self::Finding { find, .. } => find.contact().serves(),
+            Self::Leasing(lease) => lease.serves(),
+        }
+    }
+
     pub(crate) const fn is_silent(&self) -> bool {
         match self {
             Self::Finding { find, .. } => find.contact().is_silent(),

@@ -332,6 +332,10 @@ impl Lease {
         self.contact.heard_junk();
     }
 
+    pub(super) fn serves(&self) -> Option<u64> {
+        self.contact.serves()
+    }
+
     pub(super) const fn is_silent(&self) -> bool {
         self.contact.is_silent()
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::{Peer, Stage};
 use crate::machine::command::Command;
-use crate::machine::event::{Event, NameProblem, Presence, Refusal};
+use crate::machine::event::{Event, NameProblem, Presence, Refusal, Way};
 use crate::machine::member::Member;
 use crate::machine::name::Name;
 use crate::machine::nodeset::client::Client;
@@ -230,7 +230,7 @@ impl Peer {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some(member) = member else { return };
-        let addr = member.reach.path().and_then(|link| self.calls.addr(link));
+        let addr = member.reach.path().and_then(|link| self.calls.direct_addr(link));
         let (who, key) = (member.record.person(), member.record.beacon().key);
         let trusted = self.pins.holds(&who.name, key);
         self.out.show(Event::Whois { who, key, addr, trusted });
@@ -307,12 +307,21 @@ impl Peer {
 
     /// Who is here, and how far away.
     pub fn presence(&self) -> impl Iterator<Item = Presence> {
-        self.members.shown().map(|(_, Member { record, reach, streams, .. })| {
+        self.members.shown().map(|(_, member)| {
+            let Member { record, reach, streams, .. } = member;
             let path = reach.path();
             let beacon = record.beacon();
+            let relay = path.and_then(|path| self.members.relay_of(path, &self.calls));
+            let silent = path.is_none_or(|path| self.calls.is_silent(path));
+            let way = match relay {
+                _ if member.is_unreachable() && silent => Way::None,
+                Some(relay) => Way::Through(relay),
+                None => Way::Direct,
+            };
             Presence {
                 who: record.person(),
-                addr: path.and_then(|link| self.calls.addr(link)),
+                addr: path.and_then(|link| self.calls.direct_addr(link)),
+                way,
                 rtt: path.and_then(|link| self.calls.rtt(link)),
                 unacked: streams.out().unacked() as u64,
                 reads: !streams.out().told_unread,

@@ -93,7 +93,7 @@ pub(super) fn nobody_between(stage: &mut Stage) -> Verdict {
         stage.world().start_registry();
         [1, 2].into_iter().for_each(|host| stage.join(host));
         let told = |stage: &Stage| [1, 2].iter().all(|&host| stage.seat(host).tally.lost == 1);
-        stage.within(if loss_ppm == 0 { 5 } else { 10 }, "both are told", told)?;
+        stage.within(15, "both are told", told)?;
         all_wait(stage, 1)?;
         // For longer than anybody counts as present who is not heard, while the nodeset hears both.
         stage.secs(300)?;

@@ -65,6 +65,8 @@ pub(super) fn stale_entry(stage: &mut Stage) -> Verdict {
     stage.say(5, "hello");
     stage.secs(1)?;
     stage.holds("and talks to them", stage.delivered() == before + 3)?;
+    // For the one who is dead it waits as long as they are listed, and is not lost in silence.
+    stage.within(95, "the dead one is gone", |stage| stage.seat(5).people.len() == 3)?;
     stage.agree_within(95)?;
     stage.settle_within(1)
 }

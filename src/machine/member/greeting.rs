@@ -35,7 +35,7 @@ impl Members {
         if !works {
             let pause = if reach.path().is_some() { RELAY_ANEW } else { RELAY_AFTER };
             reach.relay_by(ctx.now + pause);
-            reachable.lost(ctx.now, reach.path().is_some());
+            reachable.lost(ctx.now);
         }
         for addr in addrs {
             self.greet_at(key, addr, ctx);

@@ -34,6 +34,8 @@ pub(crate) struct Liveness {
     /// When they are given up, and why.
     gone_at: Time,
     why: Why,
+    /// Since when they are known of.
+    known_since: Time,
     ping_at: Time,
     /// The link over which they are being asked whether they are there.
     pinging: Option<LinkKey>,
@@ -87,6 +89,7 @@ impl Liveness {
             standing: Standing::Hidden,
             gone_at: now + QUIET_MAX,
             why: Why::Timeout,
+            known_since: now,
             ping_at: now + PING_EVERY,
             pinging: None,
             hint: Hint::None,
@@ -207,13 +210,14 @@ impl Liveness {
         self.pinging = self.pinging.filter(|&asked| asked != closed);
     }
 
-    /// Somebody says that they are here, of whom nothing was ever heard: so they are for as long again. False
-    /// of whoever was heard.
+    /// Somebody says that they are here, of whom nothing was ever heard: so they are for as long again, ten
+    /// minutes in all. False of whoever was heard.
     pub(super) fn stay(&mut self, now: Time) -> bool {
-        if !self.heard {
-            self.gone_at = now + QUIET_MAX;
+        let stays = !self.heard && now.since(self.known_since) < GONE_KEPT;
+        if stays {
+            self.gone_at = self.gone_at.max(now) + QUIET_MAX;
         }
-        !self.heard
+        stays
     }
 
     pub(crate) fn is_shown(&self) -> bool {

@@ -34,7 +34,7 @@ impl Members {
         let reroute = member.reach.reroute(ctx.now, heard, silent);
         if reroute != Reroute::None {
             member.reach.relay_by(ctx.now + RELAY_ANEW);
-            member.reachable.lost(ctx.now, true);
+            member.reachable.lost(ctx.now);
             self.reschedule(key);
         }
         match reroute {

@@ -191,14 +191,11 @@ impl Judge {
             // Attackers come and go as they like.
             let shown = || {
                 let honest = seat.people.iter().filter(|person| !self.liars.are(person.id));
-                // A nodeset lists some who are gone, for as long as a lease: that there is no way to who
-                // was never heard is true.
+                // A nodeset lists some who are gone, for as long as a lease: that there is no way to
+                // them is true.
                 let lost = |id: &PeerId| {
-                    let known = self.ids.get(id).map(|&at| at as usize);
-                    let gone = known.is_none_or(|other| !self.is_ready(other));
-                    let heard =
-                        known.and_then(|other| seat.heard.get(other)).is_some_and(|&at| at > 0);
-                    gone && !heard && seat.unreachable.contains(id)
+                    let gone = self.ids.get(id).is_none_or(|&at| !self.is_ready(at as usize));
+                    gone && seat.unreachable.contains(id)
                 };
                 honest.filter(move |person| !lost(&person.id)).map(called)
             };

@@ -16,8 +16,11 @@ pub(super) fn crash_author(stage: &mut Stage) -> Verdict {
     stage.ms(25)?;
     stage.world().kill(1);
     stage.agree_within(95)?;
-    let why = |host: usize| stage.seat(host).lefts.last().map(|&(_, why, _)| why);
-    stage.holds("it is missed", (2..=5).all(|host| why(host) == Some(Why::Timeout)))?;
+    // They agree on it once they know that there is no way; later it is gone.
+    stage.within(95, "it is missed", |stage| {
+        let why = |host: usize| stage.seat(host).lefts.last().map(|&(_, why, _)| why);
+        (2..=5).all(|host| why(host) == Some(Why::Timeout))
+    })?;
     stage.chat(5, 1, 5_000)?;
     stage.settle_within(5)
 }

@@ -35,7 +35,9 @@ impl<T: About> Calls<T> {
             link.path.answered(now > late);
         }
         link.sample(now, arrival.echo);
-        link.path.alive();
+        if link.path.alive() {
+            link.mtu.forget_lost();
+        }
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
             sessions.proven(now, remote, arrival.stamp);
         }
@@ -51,16 +53,6 @@ impl<T: About> Calls<T> {
         if let Some(link) = link.and_then(|key| self.links.get_mut(key)) {
             link.sample(now, arrival.echo);
         }
-    }
-
-    /// Notes that the process behind a link has answered. True when it had been silent.
-    pub(crate) fn alive(&mut self, key: LinkKey) -> bool {
-        let Some(link) = self.links.get_mut(key) else { return false };
-        let back = link.path.alive();
-        if back {
-            link.mtu.forget_lost();
-        }
-        back
     }
 
     /// Notes that the process behind a link was heard. True when it had been silent, and may answer again.

@@ -104,7 +104,6 @@ impl Listing {
                 Part::Request { .. } => find.heard_junk(),
                 Part::Answer { call, about: Ask::Who { have }, response } => {
                     let Some(link) = self.calls.answered(now, &arrival, call) else { continue };
-                    self.calls.alive(link);
                     let found = find.answered(now, (link, have), sender, response, &mut self.calls);
                     self.take(found);
                 }

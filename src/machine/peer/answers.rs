@@ -26,7 +26,6 @@ impl Peer {
             }
             (Purpose::Nodeset(Ask::Who { .. }), _) if parting => {}
             (Purpose::Nodeset(ask), response) => {
-                ctx.calls.alive(link);
                 let Sender::Open(incarnation) = arrival.sender else { return };
                 let (now, card) = (self.now, wanted(&self.stage, &self.card));
                 let Some(client) = &mut self.client else { return };

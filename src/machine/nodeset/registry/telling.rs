@@ -120,8 +120,9 @@ impl Registry {
         call: CallKey,
         Announced { lease: key, reached, large }: Announced,
     ) {
-        let Some(link) = self.calls.answered(now, arrival, call) else { return };
-        self.calls.alive(link);
+        if self.calls.answered(now, arrival, call).is_none() {
+            return;
+        }
         let Some(lease) = self.leases.get_mut(key) else { return };
         lease.announcing = false;
         if large {

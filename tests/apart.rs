@@ -14,6 +14,15 @@ use support::Process;
 
 const NODESET: &str = "10.9.0.1";
 
+/// So many computers, with a nodeset on the first, which the second and the third can reach, and not each
+/// other.
+fn kept_apart(computers: usize) -> Option<(Lab, Process)> {
+    let lab = Lab::new(computers)?;
+    lab.apart(&[2, 3], true);
+    let nodeset = lab.nodeset(1);
+    Some((lab, nodeset))
+}
+
 fn enters(lab: &Lab, computer: usize, name: &str) -> Process {
     let mut person = lab.person(computer, NODESET, name);
     person.err.wait(&format!("* Welcome to the chat room, {name}!"));
@@ -34,9 +43,7 @@ fn talk(people: [(&mut Process, &str); 2]) {
 #[test]
 #[ignore = "takes a network of its own"]
 fn who_is_kept_apart_talks_through_others() {
-    let Some(lab) = Lab::new(5) else { return };
-    lab.apart(&[2, 3], true);
-    let _nodeset = lab.nodeset(1);
+    let Some((lab, _nodeset)) = kept_apart(5) else { return };
     let mut carol = enters(&lab, 4, "carol");
     let mut alice = enters(&lab, 2, "alice");
     let came = Instant::now();
@@ -61,9 +68,7 @@ fn who_is_kept_apart_talks_through_others() {
 #[test]
 #[ignore = "takes a network of its own"]
 fn who_is_apart_no_more_needs_nobody() {
-    let Some(lab) = Lab::new(4) else { return };
-    lab.apart(&[2, 3], true);
-    let _nodeset = lab.nodeset(1);
+    let Some((lab, _nodeset)) = kept_apart(4) else { return };
     let carol = enters(&lab, 4, "carol");
     let (mut alice, mut bob) = (enters(&lab, 2, "alice"), enters(&lab, 3, "bob"));
     talk([(&mut alice, "alice"), (&mut bob, "bob")]);
@@ -81,9 +86,7 @@ fn who_is_apart_no_more_needs_nobody() {
 #[test]
 #[ignore = "takes a network of its own"]
 fn who_is_kept_apart_alone_is_told_and_waited_for() {
-    let Some(lab) = Lab::new(3) else { return };
-    lab.apart(&[2, 3], true);
-    let _nodeset = lab.nodeset(1);
+    let Some((lab, _nodeset)) = kept_apart(3) else { return };
     let (mut alice, mut bob) = (enters(&lab, 2, "alice"), enters(&lab, 3, "bob"));
     alice.err.wait("* there is no way to bob now: what you say waits for them");
     bob.err.wait("* there is no way to alice now: what you say waits for them");

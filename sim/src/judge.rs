@@ -554,11 +554,15 @@ impl Judge {
         })
     }
 
-    /// Whether that reader has to confirm what `seat` says: they play by the rules, and it is not said of
-    /// them, rightly, that there is no way to them.
+    /// Whether that reader has to confirm what `seat` says: they play by the rules, and are not lost.
     fn owes(&self, seat: usize, id: PeerId) -> bool {
+        self.is_honest(id) && !self.is_lost(&self.seats[seat], id)
+    }
+
+    /// Whether somebody who is gone is shown as out of reach: a nodeset lists them for as long as a lease.
+    fn is_lost(&self, seat: &Seat, id: PeerId) -> bool {
         let gone = self.ids.get(&id).is_none_or(|&at| !self.is_ready(at as usize));
-        self.is_honest(id) && !(gone && self.seats[seat].unreachable.contains(&id))
+        gone && seat.unreachable.contains(&id)
     }
 
     /// Whether that reader plays by the rules, and is here whatever a nodeset that lies says.

@@ -253,7 +253,6 @@ impl<T: About> Calls<T> {
         let source = Source(self.heard_at(addr));
         let key = self.links.insert(Link {
             addr,
-            relayed: is_relayed(addr),
             source,
             who,
             incarnation,

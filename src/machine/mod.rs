@@ -61,7 +61,7 @@
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests, retries, and whether one that comes again is executed; which were seen, and their answers |
 //! | `call/arrival`, `call/link`, `call/packing`, `call/relays`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; datagrams filled with packets, and what rides along; what goes through a relay; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
-//! | `member` and its `one` | who is known; one of them, who is four things: |
+//! | `member` and its `one` | who is known; one of them, who is five things: |
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
 //! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whom they could be taken for |
 //! | `member/bridges` | whom we pass things on between, and how much of it |

@@ -13,6 +13,10 @@ use crate::machine::purpose::LinkKey;
 const PREFIX: u128 = 0x0100 << 112;
 const PORT: u16 = 1;
 
+/// No address of that prefix comes before it.
+pub(crate) const FIRST: SocketAddr =
+    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from_bits(PREFIX), 0, 0, 0));
+
 /// What a member passes on, and gets for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Relayed {

@@ -191,13 +191,7 @@ impl Judge {
             // Attackers come and go as they like.
             let shown = || {
                 let honest = seat.people.iter().filter(|person| !self.liars.are(person.id));
-                // A nodeset lists some who are gone, for as long as a lease: that there is no way to
-                // them is true.
-                let lost = |id: &PeerId| {
-                    let gone = self.ids.get(id).is_none_or(|&at| !self.is_ready(at as usize));
-                    gone && seat.unreachable.contains(id)
-                };
-                honest.filter(move |person| !lost(&person.id)).map(called)
+                honest.filter(|person| !self.is_lost(seat, person.id)).map(called)
             };
             let reached = others().all(|(id, _)| !seat.unreachable.contains(id));
             if reached && others().copied().eq(shown()) {

@@ -240,16 +240,17 @@ impl Format for Json {
                 status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
             }
             Event::Way { who, way, waiting } => {
-                let code = match way {
-                    Way::None | Way::Deaf => "unreachable",
-                    Way::Direct | Way::Through(_) => "reachable",
+                let who = Who::from(who);
+                let (code, more) = match way {
+                    Way::None | Way::Deaf => {
+                        let heard = *way == Way::Deaf;
+                        ("unreachable", json!({ "who": who, "waiting": waiting, "heard": heard }))
+                    }
+                    Way::Direct | Way::Through(_) => {
+                        let via = relay(way);
+                        ("reachable", json!({ "who": who, "waiting": waiting, "via": via }))
+                    }
                 };
-                let (who, via) = (Who::from(who), relay(way));
-                let mut more = json!({ "who": who, "waiting": waiting });
-                match way {
-                    Way::None | Way::Deaf => more["heard"] = json!(*way == Way::Deaf),
-                    Way::Direct | Way::Through(_) => more["via"] = via,
-                }
                 status(paper, code, more);
             }
             Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),

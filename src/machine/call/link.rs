@@ -11,6 +11,7 @@ use super::{CallKey, stamp};
 use crate::machine::mtu::Mtu;
 use crate::machine::pace::Pace;
 use crate::machine::path::Path;
+use crate::machine::relayed::is_relayed;
 use crate::machine::session::RemoteKey;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
@@ -34,8 +35,6 @@ impl Hash for Source {
 #[derive(Debug, Hash)]
 pub(crate) struct Link {
     pub(super) addr: SocketAddr,
-    /// It is a way through a relay.
-    pub(super) relayed: bool,
     pub(super) source: Source,
     /// The process behind the address, as in `by_peer`; [`ANYBODY`] on the link to a nodeset.
     pub(super) who: Sender,
@@ -74,10 +73,10 @@ pub(crate) struct Link {
 
 impl Link {
     /// Bytes of packets that fit one datagram.
-    pub(super) const fn space(&self) -> usize {
+    pub(super) fn space(&self) -> usize {
         match self.remote {
             None => DATAGRAM_MAX - HEADER,
-            Some(_) if self.relayed => RELAYED_ROOM,
+            Some(_) if is_relayed(self.addr) => RELAYED_ROOM,
             Some(_) => SEALED_ROOM,
         }
     }

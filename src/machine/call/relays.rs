@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::{About, Calls, Refused};
 use crate::machine::outbox::{Outbox, Way};
 use crate::machine::purpose::LinkKey;
-use crate::machine::relayed::{Relayed, is_relayed};
+use crate::machine::relayed::{FIRST, Relayed, is_relayed};
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{self, Sender};
 
@@ -64,6 +64,15 @@ impl<T: About> Calls<T> {
     /// The address of a link that goes through nobody.
     pub(crate) fn direct_addr(&self, key: LinkKey) -> Option<SocketAddr> {
         self.addr(key).filter(|&addr| !is_relayed(addr))
+    }
+
+    /// The links that go through the relay at the end of another one.
+    pub(crate) fn through(&self, relay: LinkKey) -> Vec<LinkKey> {
+        let ways =
+            self.by_peer.range((FIRST, Sender::Open(0))..).map(|(&(addr, _), &key)| (addr, key));
+        let ways = ways.take_while(|&(addr, _)| is_relayed(addr));
+        let through = |addr| Relayed::of(addr).is_some_and(|way| way.over == relay);
+        ways.filter(|&(addr, _)| through(addr)).map(|(_, key)| key).collect()
     }
 
     /// Whether a link goes through a relay.

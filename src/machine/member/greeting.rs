@@ -22,11 +22,11 @@ impl Members {
     /// at our own IP address: it may be that they cannot reach us behind our common router.
     pub(super) fn greet(&mut self, key: MemberKey, except: Option<LinkKey>, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
+        let works = member.has_way(ctx.calls);
         let Member { record, reach, life, reachable, .. } = member;
         // Who sat at our own address before us does not answer there.
         let except = except.and_then(|link| ctx.calls.addr(link));
         let may = |addr: &SocketAddr| !ctx.me.beacon.addrs.contains(addr) && Some(*addr) != except;
-        let works = reach.path().is_some_and(|path| !ctx.calls.is_silent(path));
         let linked: Vec<SocketAddr> =
             reach.links().filter_map(|link| ctx.calls.addr(link)).collect();
         let vouched = record.is_introduced() && !life.is_gone();
@@ -50,6 +50,18 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return };
         let named = member.record.is_introduced() && member.reach.is_named(addr);
         let credit = if named || member.reach.last() == Some(addr) { None } else { Some(0) };
+        self.greet_with(key, addr, credit, ctx);
+    }
+
+    /// Says hello at one address, where so many bytes may go before anybody answers.
+    pub(super) fn greet_with(
+        &mut self,
+        key: MemberKey,
+        addr: SocketAddr,
+        credit: Option<usize>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(member) = self.slab.get(key) else { return };
         let beacon = member.record.beacon();
         if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, beacon, credit) {
             self.greet_on(key, link, ctx);
@@ -182,7 +194,7 @@ impl Members {
         let old = member.reach.answered(link, |path| calls.is_silent(path), quiet, relayed);
         let left = was.filter(|&was| member.reach.path() != Some(was));
         member.reach.try_direct(ctx.now, relayed);
-        if let Some(addr) = calls.addr(link).filter(|_| !relayed(link)) {
+        if let Some(addr) = calls.direct_addr(link) {
             member.reach.answered_at(addr);
         }
         member.streams.out_mut().opened();

@@ -8,7 +8,6 @@ use super::relaying::RELAY_ANEW;
 use super::{Ctx, Members};
 use crate::machine::call::{Arrival, Calls};
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
-use crate::machine::relayed::is_relayed;
 use crate::machine::time::Time;
 use crate::machine::wire::Request;
 
@@ -69,7 +68,7 @@ impl Members {
         let open = ctx.calls.is_open(new);
         let Some(member) = self.slab.get_mut(key).filter(|_| open) else { return };
         member.reach.move_to(new);
-        if let Some(addr) = ctx.calls.addr(new).filter(|&addr| !is_relayed(addr)) {
+        if let Some(addr) = ctx.calls.direct_addr(new) {
             member.reach.answered_at(addr);
         }
         if untold {

@@ -36,6 +36,11 @@ impl Member {
         self.reach.path().filter(works)
     }
 
+    /// Whether there is a path that answers.
+    pub(crate) fn has_way(&self, calls: &Calls<Purpose>) -> bool {
+        self.reach.path().is_some_and(|path| !calls.is_silent(path))
+    }
+
     /// Whether there is no way to them, as people were told.
     pub(crate) const fn is_unreachable(&self) -> bool {
         self.reachable.is_told()

@@ -30,19 +30,25 @@ impl Members {
     /// Asks the next relay for a way to somebody who does not answer.
     pub(super) fn ask_relay(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
-        let works = member.reach.path().is_some_and(|path| !ctx.calls.is_silent(path));
-        if works || member.life.has_left() || ctx.parting {
+        if member.has_way(ctx.calls) || member.life.has_left() || ctx.parting {
             return self.needs_no_relay(key);
         }
-        let (asked, to) = (member.reach.relays().unwrap_or_default(), member.record.beacon().id);
+        let asked = member.reach.relays().unwrap_or_default();
         let mut pause = RELAY_NEXT * (1 << asked.saturating_sub(RELAYS - 1).min(4));
-        if let Some((relay, over)) = self.relay_for(key, asked as usize, ctx) {
+        if let Some(relay) = self.relay_for(key, asked as usize, ctx) {
             pause = ctx.rng.jitter(pause, 8);
-            let about = Purpose::Member(relay, Matter::Bridge { to: key });
-            ctx.calls.request(ctx.now, over, about, &Request::Bridge { to });
+            self.ask_bridge(key, relay, ctx);
         }
         let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.relay_later(ctx.now + pause);
+    }
+
+    /// Asks a relay, over that link, for a way to somebody.
+    fn ask_bridge(&self, key: MemberKey, (relay, over): (MemberKey, LinkKey), ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let (to, about) = (member.record.beacon().id, Matter::Bridge { to: key });
+        let token = Purpose::Member(relay, about);
+        ctx.calls.request(ctx.now, over, token, &Request::Bridge { to });
     }
 
     fn needs_no_relay(&mut self, key: MemberKey) {
@@ -82,11 +88,11 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(member) = self.slab.get(to) else { return };
-        let works = member.reach.path().is_some_and(|path| !ctx.calls.is_silent(path));
+        let works = member.has_way(ctx.calls);
         match *response {
             Response::Bridge { index, seen } if !member.life.has_left() => {
                 if !works {
-                    self.greet_through(to, Relayed { over, index }, ctx);
+                    self.greet_with(to, Relayed { over, index }.addr(), None, ctx);
                 }
                 self.greet_where_seen(to, seen, ctx);
             }
@@ -97,17 +103,9 @@ impl Members {
         self.reschedule(to);
     }
 
-    fn greet_through(&mut self, key: MemberKey, way: Relayed, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get(key) else { return };
-        let beacon = member.record.beacon();
-        if let Some(link) = ctx.calls.open_sealed(ctx.now, way.addr(), beacon, None) {
-            self.greet_on(key, link, ctx);
-        }
-    }
-
     /// A relay reaches them there: perhaps we do.
     fn greet_where_seen(&mut self, key: MemberKey, seen: SocketAddr, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get_mut(key) else { return };
+        let Some(member) = self.slab.get(key) else { return };
         let direct = member.direct_path(ctx.now, ctx.calls).is_some();
         let ours = ctx.me.beacon.addrs.contains(&seen);
         if direct || ours {
@@ -115,38 +113,31 @@ impl Members {
         }
         let near = member.reach.path().and_then(|path| ctx.calls.relay(path));
         let seen = beside(seen, near.and_then(|relay| ctx.calls.addr(relay)));
-        let beacon = member.record.beacon();
-        if let Some(link) = ctx.calls.open_sealed(ctx.now, seen, beacon, None) {
-            self.greet_on(key, link, ctx);
-        }
+        self.greet_with(key, seen, None, ctx);
     }
 
     /// Asks the relay that somebody is reached through where it reaches them: they may have moved.
     pub(super) fn ask_where(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
         let over = member.reach.path().and_then(|path| ctx.calls.relay(path));
-        let relay = over.and_then(|over| Some((over, self.on_link(over)?)));
-        if let Some((over, relay)) = relay {
-            let about = Purpose::Member(relay, Matter::Bridge { to: key });
-            let to = member.record.beacon().id;
-            ctx.calls.request(ctx.now, over, about, &Request::Bridge { to });
+        if let Some(relay) = over.and_then(|over| Some((self.on_link(over)?, over))) {
+            self.ask_bridge(key, relay, ctx);
         }
     }
 
     /// A relay does not know them, or does not answer.
     pub(super) fn ask_next_relay(&mut self, to: MemberKey, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get_mut(to) else { return };
+        let Some(member) = self.slab.get(to) else { return };
         if member.reach.relays().is_some_and(|asked| asked < RELAYS) {
             self.ask_relay(to, ctx);
         }
     }
 
-    /// The link to a relay is closed, or not its path any more: what goes through it leads nowhere. Who was reached that way is sought
-    /// anew, through the next relay, or the same where it is now.
+    /// The link to a relay is closed, or not its path any more: what goes through it leads nowhere. Who was
+    /// reached that way is sought anew, through the next relay, or the same where it is now.
     pub(super) fn detach_through(&mut self, relay: LinkKey, ctx: &mut Ctx<'_>) {
-        let through = |of: &(LinkKey, MemberKey)| ctx.calls.relay(of.0) == Some(relay);
-        let dead: Vec<_> = self.by_link.iter().flatten().copied().filter(through).collect();
-        for (link, key) in dead {
+        for link in ctx.calls.through(relay) {
+            let Some(key) = self.on_link(link) else { continue };
             self.detach(key, link, ctx);
             if let Some(member) = self.slab.get_mut(key)
                 && member.reach.path().is_none()

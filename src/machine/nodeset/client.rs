@@ -161,7 +161,6 @@ impl Client {
         }
     }
 
-    /// The last call to the nodeset failed.
     /// The incarnation of the nodeset, while it answers.
     pub(crate) fn serves(&self) -> Option<u64> {
         match self {
@@ -170,6 +169,7 @@ impl Client {
         }
     }
 
+    /// The last call to the nodeset failed.
     pub(crate) const fn is_silent(&self) -> bool {
         match self {
             Self::Finding { find, .. } => find.contact().is_silent(),

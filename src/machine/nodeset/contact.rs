@@ -191,12 +191,12 @@ impl Contact {
         self.failed = 0;
     }
 
-    /// The last call to it failed.
     /// The incarnation of the nodeset, while it answers.
     pub(super) fn serves(&self) -> Option<u64> {
         (!self.is_silent() && self.incarnation != 0).then_some(self.incarnation)
     }
 
+    /// The last call to it failed.
     pub(super) const fn is_silent(&self) -> bool {
         self.failed > 0
     }

@@ -312,9 +312,8 @@ impl Peer {
             let path = reach.path();
             let beacon = record.beacon();
             let relay = path.and_then(|path| self.members.relay_of(path, &self.calls));
-            let silent = path.is_none_or(|path| self.calls.is_silent(path));
             let way = match relay {
-                _ if member.is_unreachable() && silent => Way::None,
+                _ if member.is_unreachable() && !member.has_way(&self.calls) => Way::None,
                 Some(relay) => Way::Through(relay),
                 None => Way::Direct,
             };

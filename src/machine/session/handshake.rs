@@ -43,7 +43,7 @@ const INITIATION: Duration = Duration::from_secs(5);
 /// of whoever should answer, twice when they have not answered before.
 const SENDS_MAX: u8 = 5;
 const SENDS_MORE: u8 = 2;
-const SPACING: Duration = Duration::from_millis(200);
+pub(super) const SPACING: Duration = Duration::from_millis(200);
 
 /// Addresses one first message is sent to.
 const ADDRS_MAX: usize = 8;
@@ -95,6 +95,11 @@ impl Initiating {
         }
     }
 
+    /// Whether it is on its way to an address.
+    fn went(&self, now: Time, to: SocketAddr) -> bool {
+        self.sent.iter().any(|&(addr, last, _)| addr == to && now.since(last) < SPACING)
+    }
+
     /// Notes that it is.
     fn goes(&mut self, now: Time, to: SocketAddr) {
         match self.sent.iter_mut().find(|(addr, ..)| *addr == to) {
@@ -111,6 +116,8 @@ pub(super) struct Answer {
     pub(super) mac: [u8; MAC],
     to: SocketAddr,
     message: Vec<u8>,
+    /// It has gone out: theirs crossed none of ours, or came again.
+    sent: bool,
 }
 
 impl Answer {
@@ -266,7 +273,8 @@ impl Sessions {
             Err(Declined::Replayed) => blame.replayed += 1,
             Err(Declined::OverLimit) => blame.over_limit += 1,
             Err(Declined::Again(key)) => {
-                if let Some(answer) = self.remotes.get(key).and_then(|to| to.answer.as_ref()) {
+                if let Some(answer) = self.remotes.get_mut(key).and_then(|to| to.answer.as_mut()) {
+                    answer.sent = true;
                     out.send(from, |bytes| bytes.extend_from_slice(&answer.message));
                 }
             }
@@ -354,7 +362,8 @@ impl Sessions {
         Ok(key)
     }
 
-    /// Answers a first message, unless one of ours is on its way and goes on.
+    /// Answers a first message. While one of ours is on its way and goes on, only when it comes again: then
+    /// ours, or the answer to it, was lost.
     fn answer(
         &mut self,
         now: Time,
@@ -365,12 +374,11 @@ impl Sessions {
     ) -> Result<PeerId, Declined> {
         let remote = self.remotes.get_mut(key).ok_or(Declined::OverLimit)?;
         let (id, trying) = (remote.id, remote.initiating.as_ref());
-        if trying.is_some_and(|initiating| !initiating.is_over(now)) {
-            if self.id < id {
-                // Ours goes on, and now we know where they are.
-                self.initiate(now, key, from, out);
-                return Ok(id);
-            }
+        let crossed = trying.is_some_and(|initiating| !initiating.is_over(now));
+        if crossed && self.id < id {
+            // Ours goes on, and now we know where they are.
+            self.initiate(now, key, from, out);
+        } else if crossed {
             let given_up = remote.initiating.take();
             self.release(given_up.map(|initiating| initiating.place));
         }
@@ -397,8 +405,12 @@ impl Sessions {
         } else {
             None
         };
-        out.send(from, |bytes| bytes.extend_from_slice(&message));
-        if let Some(older) = remote.answer.replace(Answer { mac: mac1, to: from, message }) {
+        let ours = remote.initiating.as_ref();
+        let sent = !ours.is_some_and(|initiating| initiating.went(now, from));
+        if sent {
+            out.send(from, |bytes| bytes.extend_from_slice(&message));
+        }
+        if let Some(older) = remote.answer.replace(Answer { mac: mac1, to: from, message, sent }) {
             self.answered.remove(&older.mac);
         }
         self.answered.insert(mac1, key);
@@ -465,6 +477,11 @@ impl Sessions {
         }
         remote.initiating = None;
         (remote.unheard, remote.unanswered) = (None, 0);
+        if let Some(answer) = remote.answer.take_if(|answer| !answer.sent) {
+            self.answered.remove(&answer.mac);
+            let unused = remote.next.take();
+            self.release(unused);
+        }
         let (theirs, window) = (index_at(bytes, 1), Window::new());
         let session = Session { transport, theirs, born: now, ours: true, counter: 0, window };
         self.keep(place, session);

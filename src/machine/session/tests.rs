@@ -1,6 +1,6 @@
 //! Two processes and what may be done to the datagrams between them. Real cryptography.
 
-use super::handshake::{COOKIE, INIT, RESP};
+use super::handshake::{COOKIE, INIT, RESP, SPACING};
 use super::*;
 use crate::machine::contract::Action;
 use crate::machine::name::Name;
@@ -284,6 +284,30 @@ fn when_both_begin_the_smaller_id_goes_on() {
     small.hear(Time::ZERO, great.addr, &resp[0]);
     assert!(small.reaches(Time::ZERO, &mut great) && great.reaches(Time::ZERO, &mut small));
     assert_eq!(small.sessions.footprint()[1].len, 1, "one session came of it");
+}
+
+#[test]
+fn when_both_begin_and_one_is_lost_the_other_is_answered() {
+    let (mut small, mut great) = ends();
+    for n in 0..10 {
+        assert_eq!(small.init(secs(0) + SPACING * n, &great).is_some(), n < 5, "all are lost");
+    }
+    let now = secs(2);
+    let theirs = great.init(now, &small).unwrap();
+    let (_, _, resp) = small.hear(now, great.addr, &theirs);
+    great.hear(now, small.addr, &resp[0]);
+    assert!(great.reaches(now, &mut small), "none of its own goes out any more");
+
+    let (mut small, mut great) = ends();
+    let (ours, theirs) = (small.init(secs(0), &great), great.init(secs(0), &small).unwrap());
+    assert!(ours.is_some());
+    let (_, _, sent) = small.hear(secs(0), great.addr, &theirs);
+    assert_eq!(sent.len(), 0, "its own is on its way");
+    let again = great.init(secs(1), &small).unwrap();
+    assert_eq!(again, theirs);
+    let (_, _, resp) = small.hear(secs(1), great.addr, &again);
+    great.hear(secs(1), small.addr, &resp[0]);
+    assert!(great.reaches(secs(1), &mut small) && small.reaches(secs(1), &mut great));
 }
 
 #[test]

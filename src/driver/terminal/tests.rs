@@ -1280,6 +1280,12 @@ fn the_state_of_the_room_is_in_the_corner() {
     );
     room.picture.refresh([presence(bob(), 12, 30)].into_iter());
     room.shows("◌ bob             lost?");
+    // Through somebody else is a way.
+    let way = |way| Presence { addr: None, way, ..presence(bob(), 12, 0) };
+    room.picture.refresh([way(Way::Through(who(9, "carol")))].into_iter());
+    room.shows("● bob             12 ms");
+    room.picture.refresh([way(Way::None)].into_iter());
+    room.shows("◌ bob             lost?");
     room.picture.resize(40, 12);
     room.shows("chatRPC alice      ◐ 2 · 12ms · 1 unsent");
 }

@@ -25,7 +25,7 @@ use crate::driver::terminal::settings::Notify;
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
-use crate::machine::{Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, Why};
+use crate::machine::{Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, Way, Why};
 
 /// Somebody who is silent for longer may be lost: they are pinged after 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(20);
@@ -417,7 +417,12 @@ impl View {
     pub(crate) fn refresh(&mut self, people: impl Iterator<Item = Presence>) -> bool {
         let seen = people
             .map(|presence| {
-                let lost = presence.silent > SILENT_MAX || presence.addr.is_none();
+                let reached = match presence.way {
+                    Way::Direct => presence.addr.is_some(),
+                    Way::Through(_) => true,
+                    Way::Deaf | Way::None => false,
+                };
+                let lost = presence.silent > SILENT_MAX || !reached;
                 // No finer than it is shown.
                 let ms = |rtt: Duration| Duration::from_millis(rtt.as_millis() as u64);
                 let (rtt, trusted) = (presence.rtt.map(ms), presence.trusted);

@@ -39,6 +39,7 @@ scenarios! {
     apart_direct_again
     apart_one_way
     apart_alone
+    deaf_or_dead
     small_links
     small_one_way
     small_meanwhile

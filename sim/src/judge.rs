@@ -104,6 +104,8 @@ pub enum Status {
 pub struct Tally {
     /// How often there was no way to somebody.
     pub lost: u64,
+    /// How often they were heard, and did not hear us.
+    pub deaf: u64,
     /// How often there was one again.
     pub found: u64,
     /// Messages of others.

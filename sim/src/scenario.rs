@@ -60,6 +60,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("apart_direct_again", "and directly, once that is possible", apart::direct_again),
     scenario("apart_one_way", "so does who is not heard by one of them", apart::one_way),
     scenario("apart_alone", "whom nobody reaches is waited for, and that is told", apart::nobody_between),
+    scenario("deaf_or_dead", "who does not hear us is told from who is dead", apart::deaf_or_dead),
     scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
     scenario("restart_same_address", "the new process takes the old one's place", people::restart),

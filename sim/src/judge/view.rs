@@ -93,6 +93,7 @@ impl Judge {
         let news = match way {
             Way::None | Way::Deaf => {
                 us.tally.lost += 1;
+                us.tally.deaf += u64::from(*way == Way::Deaf);
                 us.unreachable.insert(who.id)
             }
             Way::Direct | Way::Through(_) => {

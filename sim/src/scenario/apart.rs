@@ -118,3 +118,27 @@ fn all_wait(stage: &mut Stage, lines: usize) -> Verdict {
     };
     stage.holds("what is said waits for the other", [1, 2].iter().all(waits))
 }
+
+/// Of two, one does not hear the other, who is told that; of somebody who has died that is not said.
+pub(super) fn deaf_or_dead(stage: &mut Stage) -> Verdict {
+    for dies in [false, true] {
+        stage.room(2, 0)?;
+        if dies {
+            stage.world().kill(2);
+        } else {
+            stage.cut(|from, to| (from, to) == (1, 2));
+        }
+        let told = |stage: &Stage| stage.seat(1).tally.lost > 0;
+        stage.say(1, "can you hear me?");
+        for _ in 0..20 {
+            if !dies {
+                stage.say(2, "you are so quiet");
+            }
+            stage.secs(1)?;
+        }
+        stage.holds("it is told within 20 s", told(stage))?;
+        let deaf = stage.seat(1).tally.deaf;
+        stage.holds("who is heard is deaf, and nobody else", deaf == u64::from(!dies))?;
+    }
+    Ok(())
+}

@@ -1,8 +1,6 @@
 //! What is heard, missed and said of members, carried out (docs/PROTOCOL.md, "Presence"): the rule who
 //! counts as here is [`Liveness`](super::Liveness).
 
-use core::time::Duration;
-
 use super::liveness::Doubt;
 use super::moving::is_quiet;
 use super::{ABSENT_MAX, Ctx, Introducer, Member, Members, unseal};
@@ -13,9 +11,6 @@ use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Departure, Gone, Request};
-
-/// Who was heard so lately and does not answer does not hear us.
-const HEARD: Duration = Duration::from_secs(20);
 
 impl Members {
     /// The nodeset says that somebody is gone. That they said goodbye it has to show; of all else only
@@ -142,11 +137,12 @@ impl Members {
             member.reachable.reached();
             return;
         }
-        member.reachable.tell(ctx.now);
+        let Some(since) = member.reachable.tell(ctx.now) else { return };
         self.show(key, ctx);
         let Some(member) = self.slab.get(key) else { return };
-        let heard = member.reach.path().map(|path| ctx.now.since(ctx.calls.heard(path)));
-        let way = if heard.is_some_and(|since| since < HEARD) { Way::Deaf } else { Way::None };
+        // Who was heard since then is there.
+        let heard = member.reach.path().is_some_and(|path| ctx.calls.heard(path) > since);
+        let way = if heard { Way::Deaf } else { Way::None };
         let waiting = member.streams.out().unacked();
         ctx.out.show(Event::Way { who: member.record.person(), way, waiting });
     }

@@ -31,13 +31,11 @@ impl Reachable {
         core::mem::replace(&mut self.told, false)
     }
 
-    /// Whether people are to be told now; if so, they are.
-    pub(super) fn tell(&mut self, now: Time) -> bool {
-        let due = self.tells_at.is_some_and(|at| at <= now);
-        if due {
-            (self.tells_at, self.told) = (None, true);
-        }
-        due
+    /// People are told, if it is time: since when no way works.
+    pub(super) fn tell(&mut self, now: Time) -> Option<Time> {
+        let at = self.tells_at.filter(|&at| at <= now)?;
+        (self.tells_at, self.told) = (None, true);
+        Some(at.before(PATIENCE))
     }
 
     /// People were told, and not the contrary since.
@@ -65,9 +63,10 @@ mod tests {
         way.lost(secs(0));
         way.lost(secs(2));
         assert_eq!(way.tells_at(), Some(secs(12)));
-        assert!(!way.tell(secs(11)) && way.tell(secs(12)) && way.is_told());
+        assert_eq!((way.tell(secs(11)), way.tell(secs(13))), (None, Some(secs(0))));
+        assert!(way.is_told());
         way.lost(secs(90));
-        assert!(way.tells_at().is_none() && !way.tell(secs(200)), "they know");
+        assert!(way.tells_at().is_none() && way.tell(secs(200)).is_none(), "they know");
         assert!(way.reached() && !way.reached());
         way.lost(secs(300));
         assert!(!way.reached() && way.tells_at().is_none(), "a short one is not told of");

@@ -67,6 +67,10 @@ scenarios! {
     nodeset_dies_for_ever
     nodeset_restarts_empty
     nodeset_stale_entry
+    through_a_member
+    through_two_members
+    through_who_leaves
+    storm_through_a_member
     big_room
     random_datagrams
     spoofed_flood

@@ -170,7 +170,7 @@ impl Town {
     /// Somebody answers as they should, from some address.
     fn honest(&mut self, to: SocketAddr, bytes: &[u8], from: SocketAddr) {
         match bytes.first() {
-            Some(&kind::CLEAR) if to == NODESET => {
+            Some(&(kind::CLEAR | kind::PROVEN)) if to == NODESET => {
                 let Ok(datagram) = Datagram::decode(bytes) else { return };
                 let mut packets = Vec::new();
                 for packet in datagram.packets() {

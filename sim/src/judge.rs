@@ -32,7 +32,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatrpc::machine::{
-    Command, Event, Exit, MessageId, Name, NameProblem, PeerId, Person, Refusal, SafeText,
+    Command, Event, Exit, Health, MessageId, Name, NameProblem, PeerId, Person, Refusal, SafeText,
     TEXT_MAX, Whom, Why,
 };
 
@@ -108,6 +108,8 @@ pub struct Tally {
     pub deaf: u64,
     /// How often there was one again.
     pub found: u64,
+    /// How often the nodeset fell silent.
+    pub silent: u64,
     /// Messages of others.
     pub messages: u64,
     /// People who entered.
@@ -390,8 +392,10 @@ impl Judge {
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
             Event::Way { who, way, .. } => self.way(seat, who, way),
-            Event::Nodeset(_)
-            | Event::Reads { .. }
+            Event::Nodeset(health) => {
+                self.seats[seat].tally.silent += u64::from(*health == Health::Silent);
+            }
+            Event::Reads { .. }
             | Event::People(_)
             | Event::Invite { .. }
             | Event::Whois { .. }

@@ -2,6 +2,7 @@
 //! say what everybody expects.
 
 mod apart;
+mod doors;
 mod links;
 mod nodeset;
 mod people;
@@ -84,6 +85,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("nodeset_dies_for_ever", "the room goes on", nodeset::dies_for_ever),
     scenario("nodeset_restarts_empty", "nobody notices", nodeset::restarts_empty),
     scenario("nodeset_stale_entry", "the dead do not hold up the living", nodeset::stale_entry),
+    scenario("through_a_member", "without a nodeset people come in through members", doors::member),
+    scenario("through_two_members", "who comes through different ones meets", doors::two_members),
+    scenario("through_who_leaves", "who let others in may leave, or die", doors::who_leaves),
+    scenario("storm_through_a_member", "40 come in through one at once", doors::storm),
     scenario("big_room", "200 people 50 ms away are met in 1.3 s, in 5 s with loss", nodeset::big_room),
     scenario("random_datagrams", "a million forgeries change nothing", strangers::random_datagrams),
     scenario("spoofed_flood", "a flood draws little, and delays nobody", strangers::spoofed_flood),
@@ -147,6 +152,10 @@ impl Stage {
 
     fn join(&mut self, host: usize) {
         self.world().join(host, &workload::name(host));
+    }
+
+    fn join_through(&mut self, host: usize, door: usize) {
+        self.world().join_through(host, &workload::name(host), door);
     }
 
     fn say(&mut self, host: usize, line: &str) {

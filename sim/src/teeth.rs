@@ -262,6 +262,22 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Scenario("apart_direct_again"),
     },
     Tooth {
+        name: "a_door_leads_to_one_member",
+        file: "peer/doors.rs",
+        needle: "once(Known { signed: me, seen: own }).chain(others);",
+        replacement: "once(Known { signed: me, seen: own }).chain(others.take(0));",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("through_a_member"),
+    },
+    Tooth {
+        name: "who_was_let_in_by_one_asks_nobody_else",
+        file: "peer/doors.rs",
+        needle: "if !addrs.is_empty() && addrs != self.doors.addrs {",
+        replacement: "if addrs.is_empty() {",
+        oracles: &["L7", "scenario"],
+        hunt: Hunt::Scenario("through_who_leaves"),
+    },
+    Tooth {
         name: "who_is_heard_counts_as_hearing",
         file: "path.rs",
         needle: "self.failures > 0 && self.heard_only < HEARD_ONLY;",

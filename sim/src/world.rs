@@ -40,6 +40,9 @@ const INSTANT_MAX: u32 = 20_000;
 const SCAN_EVERY: u64 = 256;
 /// What the wall clock showed when the world began, milliseconds.
 const WALL_MS: u64 = 1_760_000_000_000;
+
+/// Bits of an incarnation below its milliseconds, which are drawn.
+const LUCK_BITS: u32 = 20;
 /// An hour of it.
 const HOUR_MS: u64 = 3_600_000;
 /// How long a held datagram waits for later ones, microseconds.
@@ -270,12 +273,21 @@ impl World {
     ///
     /// When the name is not one.
     pub fn join(&mut self, host: usize, name: &str) -> usize {
+        self.join_through(host, name, 0)
+    }
+
+    /// The same, through whoever answers as a nodeset at another computer.
+    ///
+    /// # Panics
+    ///
+    /// When the name is not one.
+    pub fn join_through(&mut self, host: usize, name: &str, door: usize) -> usize {
         let (seed, incarnation) = self.birth(host);
         let name = Name::parse(name).expect("the simulator only uses valid names");
         let own = Endpoint { host: host as u16, port: self.hosts[host].port };
         // Every other computer has two addresses.
         let aliases = (host % 2 == 1).then(|| own.alias());
-        let nodeset = Endpoint { host: 0, port: self.hosts[0].port }.addr();
+        let nodeset = Endpoint { host: door as u16, port: self.hosts[door].port }.addr();
         let (incarnation, identity) = (Incarnation::at(incarnation), self.identity_of(host));
         let room = self.room.clone();
         let mut config = PeerConfig::new(seed, incarnation, identity, room, name.clone(), nodeset);
@@ -298,7 +310,9 @@ impl World {
         let starts = self.hosts[host].starts;
         let seed = bytes(self.config.seed, host as u64, starts);
         let set_back = self.hosts[host].set_back * HOUR_MS;
-        (Seed(seed), WALL_MS + self.now / 1000 + starts - set_back)
+        let ms = WALL_MS + self.now / 1000 + starts - set_back;
+        let luck = u64::from(seed[31]) << 12 | u64::from(seed[30]) << 4 | u64::from(seed[29]) >> 4;
+        (Seed(seed), ms << LUCK_BITS | luck)
     }
 
     /// An attacker comes to a computer. Nothing of it is judged, and all that it draws.

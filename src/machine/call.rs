@@ -46,6 +46,7 @@ use crate::machine::time::Time;
 use crate::machine::timer::Timers;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::who::ids::PeerId;
+use crate::machine::who::room::Room;
 use crate::machine::wire::{self, PACKET_HEADER, Request, Response, Sender};
 
 /// Calls that may be open on one link, and replies that are remembered for it. A request older than
@@ -78,6 +79,8 @@ pub(crate) struct Calls<T> {
     takes_anybody: bool,
     /// Who speaks under a seal; `None` for a machine that only deals with nodesets.
     sessions: Option<Box<Sessions>>,
+    /// What is asked about by who only asks.
+    room: Option<Room>,
     /// The datagram in hand: where it came from, and to which address of ours.
     heard: Option<(SocketAddr, IpAddr)>,
     links: Slots<Link, ALink>,
@@ -163,6 +166,7 @@ impl<T: About> Calls<T> {
             links_max,
             takes_anybody: false,
             sessions: None,
+            room: None,
             heard: None,
             links: Slots::default(),
             by_peer: BTreeMap::new(),
@@ -182,6 +186,16 @@ impl<T: About> Calls<T> {
     /// The calls of somebody who speaks with others under a seal.
     pub(crate) fn sealed(incarnation: u64, links_max: usize, rng: Rng, sessions: Sessions) -> Self {
         Self { sessions: Some(Box::new(sessions)), ..Self::new(incarnation, links_max, rng) }
+    }
+
+    /// The calls of somebody who only asks about a room.
+    pub(crate) fn asking(incarnation: u64, links_max: usize, rng: Rng, room: Room) -> Self {
+        Self { room: Some(room), ..Self::new(incarnation, links_max, rng) }
+    }
+
+    /// The room that is ours, or that we ask about.
+    fn room(&self) -> Option<&Room> {
+        self.sessions.as_ref().map(|sessions| sessions.room()).or(self.room.as_ref())
     }
 
     /// The calls of a nodeset, which is asked by those who do not know it yet.

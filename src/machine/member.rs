@@ -49,7 +49,7 @@ use crate::machine::speech::{
 };
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::who::beacon::{Beacon, Sealed, Signed};
+use crate::machine::who::beacon::{Sealed, Signed};
 use crate::machine::who::identity::Person;
 use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::keys::Keys;
@@ -99,6 +99,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) seen: Option<IpAddr>,
     /// The incarnation of the nodeset, while it answers.
     pub(crate) listing: Option<u64>,
+    /// The incarnation of the member that answers as the nodeset, if one does.
+    pub(crate) door: Option<u64>,
     pub(crate) pins: &'a Pins,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
@@ -207,8 +209,11 @@ impl Members {
         let path = member.reach.path().and_then(|path| ctx.calls.addr(path));
         let near = path.filter(|&path| zone(path).is_some()).or(ctx.nodeset);
         let beside = |addr| beside(addr, near);
+        // A member that answers as a nodeset is where we ask it: it does not know how it is seen.
+        let itself = ctx.door == Some(signed.beacon.incarnation);
+        let seen = ctx.nodeset.filter(|_| itself).unwrap_or(listed.seen);
         let addrs = signed.beacon.addrs.into_iter().map(beside).collect();
-        let moved = member.reach.listed(beside(listed.seen), addrs, new && asked);
+        let moved = member.reach.listed(beside(seen), addrs, new && asked);
         member.record.vouch(ctx.listing);
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
@@ -275,7 +280,7 @@ impl Members {
                 None
             }
             None if beacon.left => None,
-            None => self.insert(beacon.clone(), by, ctx),
+            None => self.insert(signed.clone(), by, ctx),
             Some((_, member)) if !member.record.beacon().is_same(beacon) => {
                 if member.record.beacon().handle != beacon.handle {
                     self.notice_twins(signed, false, ctx);
@@ -287,13 +292,13 @@ impl Members {
                 None
             }
             Some((key, _)) => {
-                self.renew(key, beacon.clone(), ctx);
+                self.renew(key, signed.clone(), ctx);
                 Some(key)
             }
         }
     }
 
-    fn insert(&mut self, beacon: Beacon, by: Introducer, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
+    fn insert(&mut self, signed: Signed, by: Introducer, ctx: &mut Ctx<'_>) -> Option<MemberKey> {
         let from = match by {
             Introducer::Themselves(from) => Some(source(from)),
             _ => None,
@@ -303,9 +308,9 @@ impl Members {
             ctx.calls.blame.over_limit += 1;
             return None;
         }
-        let id = beacon.id;
+        let id = signed.beacon.id;
         let key = self.slab.insert(Member {
-            record: Record::new(beacon, from),
+            record: Record::new(signed, from),
             reach: Reach::new(ctx.now),
             life: Liveness::new(ctx.now),
             reachable: Reachable::default(),
@@ -325,9 +330,9 @@ impl Members {
     }
 
     /// Somebody changed their beacon.
-    fn renew(&mut self, key: MemberKey, beacon: Beacon, ctx: &mut Ctx<'_>) {
+    fn renew(&mut self, key: MemberKey, signed: Signed, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
-        member.record.renew(beacon);
+        member.record.renew(signed);
         self.rename(key, ctx);
     }
 

@@ -69,12 +69,12 @@
 //! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
 //! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
-//! | `peer` and its `joining`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
+//! | `peer` and its `joining`, `doors`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
 //! | `cookie` | proof that somebody receives what is sent to their address |
 //! | `nodeset/registry` and its `granting`, `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; who gets a place; how many leases each source holds; what a room is told; its changes by version, and pages of them |
 //! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
 //! | `nodeset/client`, `nodeset/contact` | a peer does the one after the other; which process it is, and whether it is worth asking again |
-//! | `nodeset/listing` | the machine behind `chatrpc who` |
+//! | `nodeset/listing`, `nodeset/door` | the machine behind `chatrpc who`; what a member answers that is asked as a nodeset is |
 
 mod call;
 mod codec;

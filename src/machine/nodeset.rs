@@ -2,10 +2,12 @@
 //!
 //! The [`registry`] is the nodeset's side, with one [`roster`] for each room. The [`client`] is a peer's:
 //! it will [`find`] the room by a [`fetch`] of its roster, and then hold a [`lease`] of a place in it. The
-//! [`listing`] finds a room and leaves it at that.
+//! [`listing`] finds a room and leaves it at that. A [`door`] is what a member answers that is asked as if it
+//! were a nodeset.
 
 pub(crate) mod client;
 mod contact;
+pub(crate) mod door;
 mod fetch;
 mod find;
 mod lease;

@@ -3,6 +3,7 @@
 //! the streams'; this file decides only who gets what.
 
 mod answers;
+mod doors;
 mod joining;
 mod leaving;
 mod talking;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use self::doors::Through;
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
@@ -19,6 +21,7 @@ use crate::machine::event::{Exit, NameProblem};
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::name::Name;
 use crate::machine::nodeset::client::Client;
+use crate::machine::nodeset::door::Door;
 use crate::machine::nodeset::{Card, DOORS_MAX, Doors, PATIENCE};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{LinkKey, Purpose};
@@ -56,6 +59,9 @@ pub struct PeerConfig {
     pub name: Name,
     /// Where the nodeset may be: all of these are asked, a quarter of a second apart, until one answers.
     pub nodesets: Vec<SocketAddr>,
+    /// Where members of the room were before: they are asked when no nodeset answers for two seconds. The
+    /// first eight are used.
+    pub remembered: Vec<SocketAddr>,
     /// How long it is asked while it does not answer, until joining is given up; `None` for ever.
     pub patience: Option<Duration>,
     /// Addresses of this computer that others may reach us at; the first four are used.
@@ -90,6 +96,7 @@ impl PeerConfig {
             room,
             name,
             nodesets,
+            remembered: Vec::new(),
             patience,
             addrs,
             drain,
@@ -118,6 +125,10 @@ pub struct Peer {
     text: Vec<u8>,
     parts: Parts<'static, Purpose>,
     members: Members,
+    /// What we answer as a nodeset of our room.
+    door: Door,
+    /// The member we came in through, when no nodeset has answered.
+    through: Through,
     pins: Pins,
     speech: Speech,
     /// How it ended, until that is told.
@@ -163,6 +174,7 @@ impl Peer {
             room,
             name,
             nodesets,
+            remembered,
             patience,
             addrs,
             drain,
@@ -182,7 +194,7 @@ impl Peer {
         let keys = Arc::new(Keys { suite, identity, room });
         let me = keys.sign(beacon);
         let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
-        let links_max = DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+        let links_max = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let sessions = Sessions::new(SessionsConfig {
             keys: keys.clone(),
             incarnation,
@@ -196,7 +208,7 @@ impl Peer {
             card,
             tag,
             open,
-            doors: Doors::new(&nodesets, patience),
+            doors: Doors::new(&nodesets, patience).and_remembered(&remembered),
             drain,
             stage: Stage::Finding,
             client: None,
@@ -204,6 +216,8 @@ impl Peer {
             text: Vec::new(),
             parts: Parts::default(),
             members: Members::default(),
+            door: Door::new(&seed),
+            through: Through::default(),
             pins: Pins::new(pins),
             speech: Speech::new(),
             exit: None,
@@ -253,6 +267,7 @@ impl Peer {
             me: &self.me,
             seen: self.seen.map(|seen| seen.ip()),
             listing,
+            door: self.through.member(),
             pins: &self.pins,
             calls: &mut self.calls,
             speech: &mut self.speech,
@@ -337,6 +352,9 @@ impl Peer {
                     let (members, mut ctx) = self.parts();
                     members.request(arrival, id, (seq, request), &mut ctx);
                 }
+                (Part::Request { seq, request }, Sender::Open(_)) if arrival.proven => {
+                    self.asked(arrival, seq, &request);
+                }
                 (Part::Request { seq, request }, Sender::Open(_)) => {
                     self.announcement(arrival, seq, request);
                 }
@@ -379,6 +397,7 @@ impl Peer {
         members.tick(&mut ctx);
         self.enter_when_nobody_is_asked();
         self.enter_when_settled();
+        self.go_through_others();
         self.part_when_drained();
     }
 }
@@ -457,6 +476,7 @@ impl Machine for Peer {
         let mut tables = self.calls.footprint();
         tables.extend(self.members.footprint());
         tables.extend(self.client.iter().map(Client::footprint));
+        tables.push(self.door.footprint(MEMBERS_MAX + 1));
         tables.push(Table { name: "trusted names", len: self.pins.len(), limit: PINS_MAX });
         let backlog = self.speech.backlog();
         tables.push(Table { name: "undelivered messages", len: backlog, limit: MESSAGES_MAX });
@@ -475,6 +495,8 @@ impl Machine for Peer {
             client,
             calls,
             members,
+            door,
+            through,
             pins,
             speech,
             exit,
@@ -494,7 +516,7 @@ impl Machine for Peer {
             parts: _,
             out: _,
         } = self;
-        let children = (stage, client, calls, members, pins, speech);
+        let children = (stage, client, calls, members, (door, through), pins, speech);
         digest(&(me, card, children, exit, full, seen, elsewhere, client_rng, rng))
     }
 

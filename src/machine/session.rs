@@ -42,6 +42,7 @@ use crate::machine::timer::Timers;
 use crate::machine::who::identity::PublicKey;
 use crate::machine::who::ids::PeerId;
 use crate::machine::who::keys::Keys;
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::{TAG, Transport};
 use crate::machine::wire::{PADDING, SEALED_HEADER, kind};
 
@@ -273,6 +274,11 @@ impl Sessions {
             seed: Box::new(seed),
             text: Vec::new(),
         }
+    }
+
+    /// The room that all of them are in.
+    pub(crate) fn room(&self) -> &Room {
+        &self.keys.room
     }
 
     /// Whether something can be sealed for that process.

@@ -27,8 +27,8 @@ pub use nodeset::{ANYWHERE, Cookie, ELSEWHERE_MAX};
 pub use roster::{Change, Departure, Gone, Listed, Page};
 
 pub use datagram::{
-    Datagram, Packet, Sender, put_header, put_inner_header, put_relayed, put_request, put_response,
-    relayed,
+    Datagram, Packet, Sender, proof, put_header, put_inner_header, put_relayed, put_request,
+    put_response, relayed,
 };
 
 /// No datagram is larger: it fits the smallest path of IPv6 with room for a tunnel.
@@ -55,6 +55,9 @@ pub const INNER_HEADER: usize = 8;
 
 /// What is sealed is padded to a multiple of so many bytes.
 pub const PADDING: usize = 16;
+
+/// Bytes behind the last packet in the open: proof that its sender knows the room.
+pub const PROOF: usize = 16;
 
 /// Bytes of packets that fit a sealed datagram.
 pub const SEALED_ROOM: usize =
@@ -88,6 +91,9 @@ pub mod kind {
     pub const DATA: u8 = 4;
     /// One of the kinds 1 to 4 that goes through a relay.
     pub const RELAYED: u8 = 5;
+    /// Packets in the open, with proof that their sender knows the room: to a nodeset, or to and from a member
+    /// that answers as one.
+    pub const PROVEN: u8 = 6;
 }
 
 /// What one machine asks of another. docs/PROTOCOL.md, "Calls".

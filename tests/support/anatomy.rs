@@ -225,10 +225,20 @@ impl<'a> Anatomy<'a> {
     }
 }
 
-/// A datagram of kind 0.
+/// A datagram of kind 0, or of kind 6.
 pub fn clear(bytes: &[u8], of: Of) -> Vec<(String, &[u8])> {
+    if bytes[0] == 0 {
+        return in_the_open("kind: clear", bytes, of);
+    }
+    let (asked, proof) = bytes.split_at(bytes.len() - 16);
+    let mut fields = in_the_open("kind: proven", asked, of);
+    fields.push(("proof".to_owned(), proof));
+    fields
+}
+
+fn in_the_open<'a>(kind: &str, bytes: &'a [u8], of: Of) -> Vec<(String, &'a [u8])> {
     let mut anatomy = Anatomy::new(bytes);
-    anatomy.put("kind: clear", 1);
+    anatomy.put(kind, 1);
     anatomy.number("incarnation", 8);
     anatomy.number("receiver", 8);
     anatomy.number("stamp", 4);

@@ -89,6 +89,20 @@ impl Side {
         Signed::new(&Noise, &self.identity, &room(), beacon)
     }
 
+    /// A datagram of theirs in the open, with proof that they know the room.
+    pub fn proven(
+        &self,
+        receiver: u64,
+        stamps: (u32, u32),
+        put: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<u8> {
+        let mut bytes = self.clear(receiver, stamps, put);
+        bytes[0] = kind::PROVEN;
+        let proof = mac(room().mac_key(), &[&bytes]);
+        bytes.extend_from_slice(&proof);
+        bytes
+    }
+
     /// A datagram of theirs in the open.
     pub fn clear(
         &self,

@@ -33,7 +33,8 @@ pub fn chatrpc(args: &[&str]) -> Command {
     static PEOPLE: AtomicU32 = AtomicU32::new(0);
     let person = PEOPLE.fetch_add(1, Ordering::Relaxed);
     let home = format!("{}/{}-{person}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-    command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", home);
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", &home);
+    command.env("XDG_STATE_HOME", format!("{home}/state"));
     command.env("USER", "tester").args(args);
     command
 }

@@ -162,7 +162,7 @@ fn enter(script: &mut Script, who: &Side, seq: u32, aloud: bool) -> Vec<Heard> {
     let who_is = |cookie| Request::Who { cookie, tag, have: ANYWHERE, most: 1200 };
     let clear = |script: &mut Script, receiver, seq, request: &Request<'_>| {
         let stamp = script.stamp();
-        who.clear(receiver, (stamp, 0), |out| put_request(out, seq, request))
+        who.proven(receiver, (stamp, 0), |out| put_request(out, seq, request))
     };
     let first = clear(script, ANYBODY, seq, &who_is([0; 8]));
     let cookie = script.ask(who, say("Who, from anywhere, with no cookie yet"), &first);
@@ -231,7 +231,7 @@ fn leave(script: &mut Script, alice: &Side, bob: &Side, shaken: &Shaken) {
     let request = Request::Deregister { tag: room().tag(), farewell: bob.farewell, sealed };
     script.now += 250_000;
     let stamp = script.stamp();
-    let bytes = bob.clear(ANYBODY, (stamp, 0), |out| put_request(out, 103, &request));
+    let bytes = bob.proven(ANYBODY, (stamp, 0), |out| put_request(out, 103, &request));
     let heard = script.ask(bob, "Deregister", &bytes);
     let to = |who: &Side| heard.iter().find(|heard| heard.to == who.at).expect("it is told");
     script.heard(to(bob), "done", Of::Other);
@@ -241,7 +241,7 @@ fn leave(script: &mut Script, alice: &Side, bob: &Side, shaken: &Shaken) {
 
 fn acknowledge(script: &mut Script, who: &Side, announced: &Heard) {
     let stamp = script.stamp();
-    let bytes = who.clear(NODESET_STARTED, (stamp, announced.stamp), |out| {
+    let bytes = who.proven(NODESET_STARTED, (stamp, announced.stamp), |out| {
         put_response(out, seq_of(announced), &Response::Ok);
     });
     script.ask(who, "done", &bytes);

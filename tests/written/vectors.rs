@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chatrpc::machine::keyed::{hash, mac, short};
 use chatrpc::machine::wire::{
     ANYBODY, ANYWHERE, Change, Datagram, Departure, Flags, Gone, Listed, Page, Request, Response,
-    put_header, put_request, put_response,
+    kind, put_header, put_request, put_response,
 };
 use chatrpc::machine::{Handle, Noise, Sealed, words};
 
@@ -201,6 +201,11 @@ fn in_the_open(out: &mut String) {
             if of_bob { (bob.started, ANYBODY) } else { (NODESET_STARTED, bob.started) };
         put_header(&mut bytes, from, to, 0x0102_0304, 0);
         put_request(&mut bytes, 0xffff_ffff, &request);
+        if of_bob {
+            bytes[0] = kind::PROVEN;
+            let proof = mac(room().mac_key(), &[&bytes]);
+            bytes.extend_from_slice(&proof);
+        }
         put(name, Of::Other, &bytes);
     }
     for (name, of, response) in answers() {

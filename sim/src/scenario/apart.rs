@@ -1,6 +1,7 @@
 //! Two who do not hear each other, and others who hear both.
 
 use super::{Stage, Verdict};
+use crate::workload;
 
 /// 1 and 2 do not hear each other.
 fn apart(from: usize, to: usize) -> bool {
@@ -61,12 +62,27 @@ pub(super) fn relay_dies(stage: &mut Stage) -> Verdict {
 
 /// As soon as there is a direct way, it is used.
 pub(super) fn direct_again(stage: &mut Stage) -> Verdict {
-    room(stage, 3, 0, 2)?;
-    stage.secs(120)?;
-    stage.mend();
-    stage.secs(75)?;
-    stage.world().kill(3);
-    all_hear(stage, 2, 2, 1)
+    for talking in [false, true] {
+        room(stage, 3, 0, 2)?;
+        stage.secs(120)?;
+        stage.mend();
+        // Who hears somebody all the time has no reason to follow them elsewhere, but that it is shorter.
+        if talking {
+            stage.chat(3, 250, 300)?;
+        } else {
+            stage.secs(75)?;
+        }
+        let before = stage.seen().bytes_between(1, 3);
+        for n in 0..20 {
+            stage.say(1, &format!("/msg {} line {n}, for you alone", workload::name(2)));
+            stage.ms(50)?;
+        }
+        let passed = stage.seen().bytes_between(1, 3) - before;
+        stage.holds(&format!("nothing goes through the relay, {passed} bytes"), passed < 500)?;
+        stage.world().kill(3);
+        all_hear(stage, 2, 2, 1)?;
+    }
+    Ok(())
 }
 
 /// 2 does not hear 1, who hears 2: what 1 says goes through somebody else.

@@ -23,6 +23,8 @@ pub(crate) struct Presenter {
     chatlog: Option<ChatLog>,
     /// The machine has joined.
     pub(crate) ready: bool,
+    /// Who let us in, until that is told.
+    pub(crate) through: Option<SocketAddr>,
     /// The machine is leaving.
     pub(crate) leaving: bool,
     /// Messages that were on their way when it began to leave.
@@ -55,6 +57,7 @@ impl Presenter {
             seat,
             chatlog,
             ready: false,
+            through: None,
             leaving: false,
             unacked: 0,
             refused: 0,
@@ -93,7 +96,7 @@ impl Presenter {
 
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Ready { .. } => self.ready = true,
+            Event::Ready { nodeset, .. } => (self.ready, self.through) = (true, Some(*nodeset)),
             Event::Leaving { unacked } => {
                 self.leaving = true;
                 self.unacked = *unacked;

@@ -1,5 +1,6 @@
 //! One stay in a room: the machines, who is in front of them, and how it ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::driver::os::clock::Clock;
 use crate::driver::os::event_loop::{ADDRESSES, LOOKUP, NODESET, PEER, PROBE, Program, World};
 use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
 use crate::driver::os::identity::Keeper;
+use crate::driver::os::peers::Memory;
 use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::trusted::Trusted;
 use crate::machine::{Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
@@ -45,6 +47,8 @@ pub(crate) struct Stay<'a> {
     probe: Probe,
     watch: Watch,
     lookup: Lookup,
+    /// Where members of the room are, for the next time; `None` when nothing is kept.
+    memory: Option<Memory>,
     /// What is said while no nodeset answers.
     asking: Option<Asking>,
     presenter: Presenter,
@@ -95,6 +99,11 @@ impl<'a> Stay<'a> {
             ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, target.first())
         };
         config.patience = config.patience.filter(|_| !plan.wait);
+        let through = plan.nodeset.as_ref().filter(|_| !plan.ephemeral);
+        let memory = through.map(|through| Memory::of(room.tag(), &through.to_string()));
+        if let Some(memory) = &memory {
+            config.remembered = memory.addrs().to_vec();
+        }
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
         let chatlog = plan.chatlog(room)?;
@@ -117,6 +126,7 @@ impl<'a> Stay<'a> {
             probe,
             watch: Watch::new(world.clock.now(), events, ADDRESSES),
             lookup,
+            memory,
             asking: Some(Asking::new(world.clock.now())),
             presenter,
             has_terminal: world.has_terminal,
@@ -164,10 +174,24 @@ impl<'a> Stay<'a> {
     fn quit(&mut self) {
         self.say_who_needs_us();
         self.presenter.leaving = true;
+        self.remember_who_is_here();
         self.feed(Input::Command(Command::Quit.borrowed()));
         let impatient = self.plan.interactive || self.signal.is_some();
         if self.presenter.unacked > 0 && impatient && self.presenter.exit.is_none() {
             self.presenter.seat.note(&Note::Waiting(self.presenter.unacked));
+        }
+    }
+
+    /// Whether an address is known from before, and was not given.
+    fn is_remembered(&self, addr: SocketAddr) -> bool {
+        let known = self.memory.as_ref().is_some_and(|memory| memory.addrs().contains(&addr));
+        known && !self.target.addrs.contains(&addr)
+    }
+
+    /// Keeps where those are who are here.
+    fn remember_who_is_here(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.keep(self.peer.machine().presence().filter_map(|presence| presence.addr));
         }
     }
 
@@ -208,6 +232,14 @@ impl<'a> Stay<'a> {
     fn ask_for_the_nodeset(&mut self) {
         if self.presenter.ready {
             (self.probe, self.asking) = (Probe::default(), None);
+        }
+        let through = self.presenter.through.take();
+        if let Some(through) = through.filter(|through| self.is_remembered(*through)) {
+            let target = &self.target;
+            let what = format!(
+                "nobody answers at {target}: you are in through {through}, where somebody of this room was the last time"
+            );
+            self.presenter.seat.note(&Note::Remark(what));
         }
         let now = self.clock.now();
         if let Some(found) = self.lookup.turn(now, self.peer.machine().hears_nodeset()) {
@@ -402,6 +434,13 @@ impl Program for Stay<'_> {
         }
         self.look_at_ourselves();
         self.ask_for_the_nodeset();
+        let now = self.clock.now();
+        if let Some(memory) = self.memory.as_mut().filter(|_| self.presenter.ready) {
+            memory.begin(now);
+            if memory.turn(now) {
+                self.remember_who_is_here();
+            }
+        }
         self.presenter.seat.turn(self.peer.machine());
         self.listen();
         self.presenter.seat.flush();
@@ -425,7 +464,8 @@ impl Program for Stay<'_> {
         let asking = self.asking.as_ref().filter(|_| !ended).map(Asking::wake);
         let lookup = self.lookup.wake();
         let all = [self.peer.wake(), registry, end, self.presenter.seat.wake(), asking, lookup];
-        let all = all.into_iter().chain([Some(self.watch.wake())]);
+        let memory = self.memory.as_ref().and_then(Memory::wake);
+        let all = all.into_iter().chain([memory, Some(self.watch.wake())]);
         all.flatten().min()
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod logged;
 pub(crate) mod logging;
 pub(crate) mod notify;
 pub(crate) mod output;
+pub(crate) mod peers;
 pub(crate) mod shell;
 pub(crate) mod shown;
 pub(crate) mod signals;

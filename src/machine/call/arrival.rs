@@ -3,13 +3,14 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{AMPLIFICATION, About, CallKey, Calls, Link, Source};
+use crate::machine::keyed::same;
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::LinkKey;
 use crate::machine::session::{Received, RemoteKey};
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{
-    ANYBODY, DATAGRAM_MAX, Datagram, Malformed, Packet, Request, Response, Sender, kind,
+    self, ANYBODY, DATAGRAM_MAX, Datagram, Malformed, Packet, Request, Response, Sender, kind,
 };
 
 /// What is known of the datagram in hand, besides its packets.
@@ -29,6 +30,8 @@ pub(crate) struct Arrival {
     pub(crate) newest: bool,
     /// It was not long on its way.
     pub(crate) timely: bool,
+    /// In the open: who sent it has shown that they know our room.
+    pub(crate) proven: bool,
 }
 
 /// One packet of a datagram, decoded.
@@ -98,7 +101,8 @@ impl<T: About> Calls<T> {
     ) -> Result<Arrival, Refused> {
         self.heard = at.map(|at| (from, at));
         out.go_by(from, self.way(from, at));
-        let arrival = if self.sessions.is_some() && bytes.first() != Some(&kind::CLEAR) {
+        let open = matches!(bytes.first(), Some(&(kind::CLEAR | kind::PROVEN)));
+        let arrival = if self.sessions.is_some() && !open {
             self.receive_sealed(now, from, bytes, (text, parts), out)?
         } else {
             self.receive_clear(from, bytes, parts)?
@@ -117,14 +121,22 @@ impl<T: About> Calls<T> {
             calls.blame.malformed += 1;
             Refused::Malformed
         };
+        let proven = bytes.first() == Some(&kind::PROVEN) && self.room().is_some();
+        if proven && !self.is_of_our_room(bytes) {
+            self.blame.unauthenticated += 1;
+            return Err(Refused::Spent);
+        }
         let Ok(datagram) = Datagram::begin(bytes) else { return Err(malformed(self)) };
         let own = self.by_peer.get(&(from, Sender::Open(ANYBODY)));
         let link = own.or_else(|| self.by_peer.get(&(from, datagram.sender))).copied();
         if self.take_apart(link, &datagram, parts).is_err() {
             return Err(malformed(self));
         }
+        // What we ask may come back as it is.
+        let asked =
+            proven && self.sessions.is_some() && datagram.sender != Sender::Open(self.incarnation);
         let meant = datagram.receiver == self.incarnation
-            || datagram.receiver == ANYBODY && self.takes_anybody;
+            || datagram.receiver == ANYBODY && (self.takes_anybody || asked);
         if !meant {
             self.blame.unauthenticated += 1;
             return Err(match datagram.receiver {
@@ -132,14 +144,23 @@ impl<T: About> Calls<T> {
                 _ => Refused::Misdirected,
             });
         }
-        if own.is_none() && self.sessions.is_some() {
-            // Whoever is no nodeset of ours speaks under a seal.
+        if own.is_none() && self.sessions.is_some() && !proven {
+            // Whoever is no nodeset of ours speaks under a seal, or shows that they know the room.
             self.blame.unauthenticated += 1;
             return Err(Refused::Spent);
         }
         let Datagram { sender, stamp, echo, .. } = datagram;
         let credit = bytes.len().saturating_mul(AMPLIFICATION);
-        Ok(Arrival { from, sender, link, stamp, echo, credit, newest: true, timely: true })
+        let (newest, timely) = (true, true);
+        Ok(Arrival { from, sender, link, stamp, echo, credit, newest, timely, proven })
+    }
+
+    /// Whether what is asked in the open is asked by somebody who knows our room.
+    fn is_of_our_room(&self, bytes: &[u8]) -> bool {
+        let (Some(room), Ok((asked, proof))) = (self.room(), wire::proof(bytes)) else {
+            return false;
+        };
+        same(&room.proof(asked), proof)
     }
 
     fn receive_sealed<'a>(
@@ -186,7 +207,8 @@ impl<T: About> Calls<T> {
                     self.prove(at, id);
                 }
                 let credit = bytes.len().saturating_mul(AMPLIFICATION);
-                Ok(Arrival { from, sender, link, stamp, echo, credit, newest, timely })
+                let proven = false;
+                Ok(Arrival { from, sender, link, stamp, echo, credit, newest, timely, proven })
             }
         }
     }

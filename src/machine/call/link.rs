@@ -15,7 +15,9 @@ use crate::machine::relayed::is_relayed;
 use crate::machine::session::RemoteKey;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{DATAGRAM_MAX, HEADER, RELAYED_ROOM, SEALED_ROOM, SEALED_SMALL, Sender};
+use crate::machine::wire::{
+    DATAGRAM_MAX, HEADER, PROOF, RELAYED_ROOM, SEALED_ROOM, SEALED_SMALL, Sender,
+};
 
 /// The address of ours that a link's process sends to, and so hears from: who was asked at one address
 /// is not taken for who answers from another one.
@@ -75,7 +77,7 @@ impl Link {
     /// Bytes of packets that fit one datagram.
     pub(super) fn space(&self) -> usize {
         match self.remote {
-            None => DATAGRAM_MAX - HEADER,
+            None => DATAGRAM_MAX - HEADER - PROOF,
             Some(_) if is_relayed(self.addr) => RELAYED_ROOM,
             Some(_) => SEALED_ROOM,
         }

@@ -5,14 +5,15 @@ use core::net::SocketAddr;
 use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, SMALL_FROM, stamp};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{About, LinkKey};
-use crate::machine::session::RemoteKey;
 use crate::machine::session::handshake::INIT;
+use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::Slots;
 use crate::machine::time::Time;
+use crate::machine::who::room::Room;
 use crate::machine::who::suite::TAG;
 use crate::machine::wire::{
     self, DATAGRAM_MAX, HEADER, INNER_HEADER, PADDING, RELAYED_ROOM, Response, SEALED_HEADER,
-    SEALED_SMALL, Sender,
+    SEALED_SMALL, Sender, kind,
 };
 
 /// The datagram is not finished.
@@ -37,11 +38,11 @@ impl<T: About> Calls<T> {
         if !self.may_send(now, key, out) {
             return;
         }
-        if !self.may_ask(now, key) {
+        if !self.may_ask(now, key)
+            && let Some(link) = self.links.get_mut(key)
+        {
             // Their timers try again.
-            if let Some(link) = self.links.get_mut(key) {
-                link.requests.clear();
-            }
+            link.requests.clear();
         }
         let Some(link) = self.links.get_mut(key) else { return };
         let remote = link.remote.filter(|_| !link.requests.is_empty());
@@ -63,9 +64,8 @@ impl<T: About> Calls<T> {
                 }
                 *credit -= size;
             }
-            let (addr, echo, remote) = (link.addr, link.echo, link.remote);
-            let receiver = link.who.incarnation();
-            let echo = if packing.responses.is_empty() { 0 } else { echo };
+            let (addr, remote, receiver) = (link.addr, link.remote, link.who.incarnation());
+            let echo = if packing.responses.is_empty() { 0 } else { link.echo };
             let mut sessions = self.sessions.take();
             let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
                 let (start, asked) = (bytes.len(), packing.requests);
@@ -84,8 +84,11 @@ impl<T: About> Calls<T> {
                 });
             } else {
                 out.send(addr, |bytes| {
+                    let begun = bytes.len();
                     wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
                     pack(self, bytes);
+                    let room = sessions.as_deref().map(Sessions::room);
+                    prove(room.or(self.room.as_ref()), bytes, begun);
                 });
             }
             self.sessions = sessions;
@@ -271,13 +274,23 @@ impl<T: About> Calls<T> {
                     bytes.extend_from_slice(&self.strays);
                 });
             }
-            _ => out.send(to, |bytes| {
-                let receiver = asked.sender.incarnation();
+            (_, sessions) => out.send(to, |bytes| {
+                let (begun, receiver) = (bytes.len(), asked.sender.incarnation());
                 wire::put_header(bytes, self.incarnation, receiver, stamp(now), echo);
                 bytes.extend_from_slice(&self.strays);
+                prove(sessions.as_deref().map(Sessions::room), bytes, begun);
             }),
         }
         self.strays.clear();
+    }
+}
+
+/// Puts proof behind what was written from there on, in the open, by somebody who knows the room.
+fn prove(room: Option<&Room>, bytes: &mut Vec<u8>, begun: usize) {
+    if let Some(room) = room {
+        bytes[begun] = kind::PROVEN;
+        let proof = room.proof(&bytes[begun..]);
+        bytes.extend_from_slice(&proof);
     }
 }
 

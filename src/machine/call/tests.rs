@@ -249,6 +249,7 @@ fn a_way_that_grows_longer_than_a_call_is_measured() {
         credit: 0,
         newest: true,
         timely: true,
+        proven: false,
     };
     a.calls.late(late, &open);
     assert_eq!(a.calls.rtt(a.link), Some(Duration::ZERO), "anybody can say so");

@@ -366,7 +366,7 @@ impl Reach {
     }
 
     /// Where they answered last.
-    pub(super) const fn last(&self) -> Option<SocketAddr> {
+    pub(crate) const fn last(&self) -> Option<SocketAddr> {
         self.last
     }
 

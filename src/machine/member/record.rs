@@ -7,13 +7,13 @@ use crate::machine::event::NameProblem;
 use crate::machine::name::{Look, Name};
 use crate::machine::pace::Notice;
 use crate::machine::time::Time;
-use crate::machine::who::beacon::Beacon;
+use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::{Person, PublicKey};
 
 /// What is known of who a member is.
 #[derive(Debug, Hash)]
 pub(crate) struct Record {
-    beacon: Beacon,
+    signed: Signed,
     /// What they are called: the name of their beacon, or soon.
     name: Name,
     look: Look,
@@ -29,11 +29,11 @@ pub(crate) struct Record {
 impl Record {
     /// Of somebody whom nobody knew. `source` is where they introduced themselves from; without one a
     /// nodeset did.
-    pub(super) fn new(beacon: Beacon, source: Option<IpAddr>) -> Self {
-        let (look, name) = (beacon.name.look(), beacon.name.clone());
+    pub(super) fn new(signed: Signed, source: Option<IpAddr>) -> Self {
+        let (look, name) = (signed.beacon.name.look(), signed.beacon.name.clone());
         let introduced = source.is_none();
         let (listed_by, renamed) = (None, Notice::default());
-        Self { beacon, name, look, introduced, listed_by, source, renamed }
+        Self { signed, name, look, introduced, listed_by, source, renamed }
     }
 
     /// A nodeset of that incarnation vouches for them.
@@ -53,21 +53,21 @@ impl Record {
     }
 
     /// They say something newer of themselves. Their name is another thing: [`Record::may_rename`].
-    pub(super) fn renew(&mut self, beacon: Beacon) {
-        self.beacon = beacon;
+    pub(super) fn renew(&mut self, signed: Signed) {
+        self.signed = signed;
     }
 
     /// Whether they are to be called by the name of their beacon now: when it is another one, and those
     /// who see them were not told of a new name so lately. Else it is due [later](Record::renames_at).
     pub(super) fn may_rename(&mut self, now: Time, shown: bool) -> bool {
         self.renamed.cancel();
-        self.name != self.beacon.name && (!shown || self.renamed.may_be_told(now, TOLD))
+        self.name != self.signed.beacon.name && (!shown || self.renamed.may_be_told(now, TOLD))
     }
 
     /// Calls them by the name of their beacon; returns what they were called before.
     pub(super) fn rename(&mut self) -> Name {
-        self.look = self.beacon.name.look();
-        core::mem::replace(&mut self.name, self.beacon.name.clone())
+        self.look = self.signed.beacon.name.look();
+        core::mem::replace(&mut self.name, self.signed.beacon.name.clone())
     }
 
     /// Nobody is there to be told of a new name.
@@ -81,7 +81,12 @@ impl Record {
     }
 
     pub(crate) const fn beacon(&self) -> &Beacon {
-        &self.beacon
+        &self.signed.beacon
+    }
+
+    /// What they say of themselves, with their signature.
+    pub(crate) const fn signed(&self) -> &Signed {
+        &self.signed
     }
 
     pub(crate) const fn name(&self) -> &Name {
@@ -93,12 +98,12 @@ impl Record {
     }
 
     pub(crate) fn person(&self) -> Person {
-        Person { name: self.name.clone(), ..self.beacon.person() }
+        Person { name: self.name.clone(), ..self.signed.beacon.person() }
     }
 
     /// Whether they are here to read what others say, and not only to say something.
     pub(crate) const fn is_reader(&self) -> bool {
-        !self.beacon.once
+        !self.signed.beacon.once
     }
 
     pub(super) const fn is_introduced(&self) -> bool {
@@ -112,7 +117,7 @@ impl Record {
     /// Why nobody else may have a name of that look while they are here, if there is a reason.
     pub(crate) fn clash(&self, wanted: &Name, look: &Look, me: PublicKey) -> Option<NameProblem> {
         // A name belongs to a key, which may have it several times.
-        if self.beacon.key == me {
+        if self.signed.beacon.key == me {
             return None;
         }
         if *wanted == self.name {
@@ -122,7 +127,7 @@ impl Record {
         if self.look.is_like(look) {
             return Some(NameProblem::LooksLike { wanted, present });
         }
-        let claims = look.claims(&self.beacon.id.to_string());
+        let claims = look.claims(&self.signed.beacon.id.to_string());
         claims.then_some(NameProblem::ReadsAsId { wanted, of: Some(present) })
     }
 }
@@ -137,9 +142,9 @@ mod tests {
         Time::from_micros(ms * 1_000)
     }
 
-    fn beacon(name: &str, n: u32) -> Beacon {
+    fn beacon(name: &str, n: u32) -> Signed {
         let key = Identity::new(&[1; 32]).public();
-        Beacon {
+        let beacon = Beacon {
             id: key.process(7),
             key,
             handle: Handle::of(1),
@@ -149,7 +154,8 @@ mod tests {
             once: false,
             name: Name::parse(name).unwrap(),
             addrs: Vec::new(),
-        }
+        };
+        Signed { beacon, signature: [0; 64] }
     }
 
     #[test]

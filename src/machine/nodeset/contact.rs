@@ -32,15 +32,24 @@ impl<T: About + From<Ask>> AsksNodeset for T {}
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Doors {
     pub(crate) addrs: Vec<SocketAddr>,
+    /// Where members of the room were before: they are asked when nobody answers at those.
+    pub(crate) remembered: Vec<SocketAddr>,
     pub(crate) patience: Option<Duration>,
 }
 
 impl Doors {
     /// The first few of these addresses, each once.
     pub(crate) fn new(addrs: &[SocketAddr], patience: Option<Duration>) -> Self {
-        let mut doors = Self { addrs: Vec::new(), patience };
+        let mut doors = Self { addrs: Vec::new(), remembered: Vec::new(), patience };
         doors.add(addrs);
         doors
+    }
+
+    /// The same, and where members were before.
+    pub(crate) fn and_remembered(mut self, addrs: &[SocketAddr]) -> Self {
+        let new = |addr: &&SocketAddr| !self.addrs.contains(addr);
+        self.remembered = addrs.iter().filter(new).take(DOORS_MAX).copied().collect();
+        self
     }
 
     /// Adds those that are not there, as far as there is room: the ones that are new.

@@ -29,6 +29,9 @@ const TWIN_AFTER: Duration = Duration::from_millis(70);
 /// nowhere, and nobody says so).
 const DOOR_AFTER: Duration = Duration::from_millis(250);
 
+/// When nobody has answered for so long, members are asked whom we met before.
+const REMEMBERED_AFTER: Duration = Duration::from_secs(2);
+
 /// A room that is being read.
 #[derive(Debug, Hash)]
 pub(crate) struct Find {
@@ -39,6 +42,8 @@ pub(crate) struct Find {
     /// Where it is not asked yet, and when the next of them is.
     untried: VecDeque<SocketAddr>,
     next: Option<Time>,
+    /// When members are asked whom we met before, if nobody answers.
+    remembered: Option<Time>,
 }
 
 /// One address that is asked whether a nodeset is there.
@@ -83,7 +88,9 @@ impl Find {
         let twin = Some(now + rng.jitter(TWIN_AFTER, 8));
         let tries = vec![Try { link: contact.link, twin, open: 0 }];
         let next = (!untried.is_empty()).then(|| now + DOOR_AFTER);
-        let mut find = Self { contact, fetch: Fetch::new(), tries, untried, next };
+        let others = !contact.doors.remembered.is_empty();
+        let remembered = others.then(|| now + REMEMBERED_AFTER);
+        let mut find = Self { contact, fetch: Fetch::new(), tries, untried, next, remembered };
         find.ask_first(now, 0, calls);
         Some(find)
     }
@@ -168,7 +175,10 @@ impl Find {
         let of = |attempt: &Try| calls.addr(attempt.link) == Some(addr);
         let at = self.tries.iter().position(of)?;
         if self.tries.len() == 1 && self.untried.is_empty() {
-            return Some(Exit::NobodyListens);
+            if self.remembered.take().is_none() {
+                return Some(Exit::NobodyListens);
+            }
+            self.ask_remembered(now);
         }
         let refused = self.tries.remove(at);
         self.withdraw(now, &refused, calls);
@@ -192,12 +202,18 @@ impl Find {
                 self.ask_first(now, at, calls);
             }
         }
+        if self.remembered.take_if(|due| *due <= now).is_some() {
+            self.ask_remembered(now);
+        }
         if self.next.take_if(|due| *due <= now).is_some()
             && let Some(addr) = self.untried.pop_front()
         {
             self.next = (!self.untried.is_empty()).then(|| now + DOOR_AFTER);
             if let Some(link) = link(now, addr, calls) {
                 self.tries.push(Try { link, twin: Some(now + TWIN_AFTER), open: 0 });
+                if self.tries.len() == 1 {
+                    self.contact.link = link;
+                }
                 self.ask_first(now, self.tries.len() - 1, calls);
             }
         }
@@ -215,7 +231,7 @@ impl Find {
 
     pub(crate) fn next_wake(&self) -> Option<Time> {
         let twins = self.tries.iter().filter_map(|attempt| attempt.twin);
-        twins.chain(self.next).chain(self.contact.until()).min()
+        twins.chain(self.next).chain(self.remembered).chain(self.contact.until()).min()
     }
 
     /// The ranges of the roster that are not read.
@@ -275,7 +291,13 @@ impl Find {
         }
         self.contact.link = link;
         self.untried.clear();
-        self.next = None;
+        (self.next, self.remembered) = (None, None);
+    }
+
+    /// Nobody answers: members are asked whom we met before.
+    fn ask_remembered(&mut self, now: Time) {
+        self.untried.extend(&self.contact.doors.remembered);
+        self.next.get_or_insert(now);
     }
 
     fn withdraw<T: AsksNodeset>(&mut self, now: Time, attempt: &Try, calls: &mut Calls<T>) {

@@ -73,7 +73,8 @@ pub struct Listing {
 impl Listing {
     /// A machine that asks at its first input.
     pub fn new(config: ListingConfig) -> Self {
-        let calls = Calls::new(config.incarnation.get(), DOORS_MAX, config.seed.stream("calls"));
+        let (rng, room) = (config.seed.stream("calls"), config.room.clone());
+        let calls = Calls::asking(config.incarnation.get(), DOORS_MAX, rng, room);
         let (found, out) = (BTreeMap::new(), Outbox::default());
         let now = Time::ZERO;
         Self { config, now, calls, find: None, found, out, done: false, exit: None }

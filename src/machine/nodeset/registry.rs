@@ -61,11 +61,11 @@ const EMPTY_MAX: usize = 256;
 
 /// What else is in the datagram with the changes of a page: the headers, and a lease; with those of an
 /// announcement.
-const BESIDE_PAGE: usize = HEADER + PACKET_HEADER + 49;
+pub(super) const BESIDE_PAGE: usize = HEADER + PACKET_HEADER + 49;
 const BESIDE_ANNOUNCEMENT: usize = HEADER + PACKET_HEADER + 9;
 
 /// How large a datagram may be for whom `most` may pass.
-fn datagram(most: u16) -> usize {
+pub(super) fn datagram(most: u16) -> usize {
     usize::from(most).clamp(DATAGRAM_SMALL, DATAGRAM_MAX)
 }
 

@@ -27,6 +27,7 @@ impl Peer {
             (Purpose::Nodeset(Ask::Who { .. }), _) if parting => {}
             (Purpose::Nodeset(ask), response) => {
                 let Sender::Open(incarnation) = arrival.sender else { return };
+                self.through.answered(incarnation, arrival.proven);
                 let (now, card) = (self.now, wanted(&self.stage, &self.card));
                 let Some(client) = &mut self.client else { return };
                 let news =

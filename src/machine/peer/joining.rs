@@ -88,7 +88,8 @@ impl Peer {
     }
 
     pub(super) fn health(&mut self, health: Health) {
-        if matches!(self.stage, Stage::Ready | Stage::Draining { .. }) {
+        let said = matches!(self.stage, Stage::Ready | Stage::Draining { .. });
+        if said && self.through.member().is_none() {
             self.out.show(Event::Nodeset(health));
         }
     }

@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::base32;
 use crate::machine::guarded::{Guarded, wiped};
-use crate::machine::keyed::{hash, short};
+use crate::machine::keyed::{MAC, hash, mac, short};
 use crate::machine::name::Name;
 use crate::machine::who::ids::Tag;
 
@@ -175,6 +175,11 @@ impl Room {
     /// The key of what stands at the end of every handshake message.
     pub fn mac_key(&self) -> &[u8; 32] {
         &self.keys.mac
+    }
+
+    /// What stands behind a question in the open: only who knows the room can make it.
+    pub fn proof(&self, asked: &[u8]) -> [u8; MAC] {
+        mac(self.mac_key(), &[asked])
     }
 
     /// The key that beacons are sealed with.

@@ -1,6 +1,6 @@
 //! A datagram and the packets in it: in the open, and under a seal.
 
-use super::{ANYBODY, DATAGRAM_MAX, Malformed, PADDING, Request, Response, kind};
+use super::{ANYBODY, DATAGRAM_MAX, Malformed, PADDING, PROOF, Request, Response, kind};
 use crate::machine::codec::{Reader, put_u64};
 use crate::machine::who::ids::PeerId;
 
@@ -93,10 +93,13 @@ impl<'a> Datagram<'a> {
         if bytes.len() > DATAGRAM_MAX {
             return Err(Malformed);
         }
+        let bytes = match bytes.first() {
+            Some(&kind::CLEAR) => bytes,
+            Some(&kind::PROVEN) => proof(bytes)?.0,
+            _ => return Err(Malformed),
+        };
         let mut reader = Reader::new(bytes);
-        if reader.u8()? != kind::CLEAR {
-            return Err(Malformed);
-        }
+        reader.u8()?;
         let (sender, receiver) = (reader.u64()?, reader.u64()?);
         let (stamp, echo) = (reader.u32()?, reader.u32()?);
         if sender == ANYBODY {
@@ -152,6 +155,15 @@ impl<'a> Datagram<'a> {
         });
         packets.into_iter()
     }
+}
+
+/// Takes what is asked from the proof that stands behind it.
+///
+/// # Errors
+///
+/// [`Malformed`], when it is too short to have one.
+pub fn proof(bytes: &[u8]) -> Result<(&[u8], &[u8; PROOF]), Malformed> {
+    bytes.split_last_chunk().ok_or(Malformed)
 }
 
 /// Takes what goes through a relay from what stands before it.

@@ -1,0 +1,180 @@
+//! What a member answers that is asked as a nodeset is: to whom, and how much.
+
+#[path = "support/insider.rs"]
+mod insider;
+#[path = "support/net.rs"]
+mod net;
+
+use chatrpc::machine::wire::{
+    ANYWHERE, Asked, Change, Cookie, Datagram, Packet, Page, Request, Response, VERSION, kind,
+    put_header, put_request,
+};
+use chatrpc::machine::{Input, Machine, Name, Noise, Room, Tag};
+use insider::room;
+use net::*;
+
+/// A question as it comes on the wire, from somebody who knows that room.
+fn asked(of: &Room, stamp: u32, request: &Request<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_header(&mut bytes, 77, 0, stamp, 0);
+    put_request(&mut bytes, stamp, request);
+    bytes[0] = kind::PROVEN;
+    let proof = of.proof(&bytes);
+    bytes.extend_from_slice(&proof);
+    bytes
+}
+
+fn who(cookie: Cookie, tag: Tag) -> Request<'static> {
+    Request::Who { cookie, tag, have: ANYWHERE, most: 1200 }
+}
+
+/// What the datagrams on their way to an address answer.
+fn answers(net: &mut Net, to: &str, asked: Asked) -> Vec<Response> {
+    let sent = net.towards(to);
+    net.wire.clear();
+    let packets = sent.iter().flat_map(|bytes| {
+        assert_eq!(bytes[0], kind::PROVEN);
+        Datagram::decode(bytes).expect("a datagram").packets().collect::<Vec<_>>()
+    });
+    let payloads = packets.filter_map(|packet| match packet {
+        Packet::Response { payload, .. } => Some(payload),
+        Packet::Request { .. } => None,
+    });
+    payloads.map(|payload| Response::decode(asked, payload).expect("an answer")).collect()
+}
+
+fn cookie_at(net: &mut Net, from: &str) -> Cookie {
+    let question = asked(&room(), 1, &who([0; 8], room().tag()));
+    net.forge(0, from, &question);
+    let answers = answers(net, from, Asked::Who);
+    let [Response::Cookie(cookie)] = answers[..] else { panic!("a cookie: {answers:?}") };
+    cookie
+}
+
+fn page_at(net: &mut Net, from: &str) -> Page {
+    let cookie = cookie_at(net, from);
+    let question = asked(&room(), 2, &who(cookie, room().tag()));
+    net.forge(0, from, &question);
+    let mut answers = answers(net, from, Asked::Who);
+    let Some(Response::Page(page)) = answers.pop() else { panic!("a page") };
+    page
+}
+
+#[test]
+fn who_knows_the_room_is_told_who_is_in_it() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    net.wire.clear();
+    let page = page_at(&mut net, MALLORY);
+    let mut found = Vec::new();
+    for change in &page.changes {
+        let Change::Present(listed) = change else { panic!("nobody has left") };
+        let signed = listed.sealed.open(&Noise, &room()).expect("of this room");
+        assert!(signed.is_genuine(&Noise, &room()) && signed.beacon.handle == listed.handle);
+        found.push((signed.beacon.name.to_string(), listed.seen));
+    }
+    found.sort();
+    assert_eq!(found, [("alice".to_owned(), addr(ALICE)), ("bob".to_owned(), addr(BOB))]);
+    assert_eq!((page.reached, page.current), (2, 2));
+
+    // It is a place without a lease: nothing changes for those who are here.
+    let (cookie, tag) = (cookie_at(&mut net, MALLORY), room().tag());
+    let (token, n, sealed) = (7, 0, noise());
+    let register = Request::Register { cookie, tag, have: 2, most: 1200, token, n, sealed };
+    net.forge(0, MALLORY, &asked(&room(), 3, &register));
+    let answers = answers(&mut net, MALLORY, Asked::Register);
+    let [Response::Lease { node: 0, elsewhere: 0, seen, page }] = &answers[..] else {
+        panic!("a lease: {answers:?}")
+    };
+    assert_eq!((*seen, page.changes.len(), page.current), (addr(MALLORY), 0, 2));
+    assert_eq!(net.count(0, "Joined"), 1, "bob, and nobody else");
+}
+
+#[test]
+fn who_left_is_a_departure_and_who_comes_is_added() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    net.wire.clear();
+    assert_eq!(page_at(&mut net, MALLORY).current, 2);
+    net.feed(1, Input::Line("/quit"));
+    net.run(2, |_, _, _| false);
+    let carol = "10.0.0.9:9";
+    net.join("carol", carol);
+    net.run(2, |_, _, _| false);
+    net.wire.clear();
+    let cookie = cookie_at(&mut net, MALLORY);
+    let next = Request::Who { cookie, tag: room().tag(), have: 2, most: 1200 };
+    net.forge(0, MALLORY, &asked(&room(), 5, &next));
+    let answers = answers(&mut net, MALLORY, Asked::Who);
+    let [Response::Page(page)] = &answers[..] else { panic!("a page") };
+    let here =
+        |change: &&Change| matches!(change, Change::Present(listed) if listed.seen == addr(carol));
+    assert_eq!((page.changes.len(), page.changes.iter().filter(here).count()), (2, 1));
+}
+
+#[test]
+fn who_does_not_know_the_room_draws_nothing() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let cookie = cookie_at(&mut net, MALLORY);
+    let other = Room::new(Name::parse("elsewhere").unwrap(), None);
+    let before = net.peers[0].1.digest();
+    let tag = room().tag();
+    let questions = [
+        who(cookie, tag),
+        who([0; 8], tag),
+        Request::Register { cookie, tag, have: 0, most: 1200, token: 7, n: 0, sealed: noise() },
+        Request::Deregister { tag, farewell: farewell(1, 1), sealed: noise() },
+        Request::Foreign { method: 1, version: VERSION + 1 },
+    ];
+    for request in &questions {
+        let good = asked(&room(), 9, request);
+        // As a nodeset is asked; under the key of another room; spoilt in any byte.
+        let mut clear = good[..good.len() - 16].to_vec();
+        clear[0] = kind::CLEAR;
+        net.forge(0, MALLORY, &clear);
+        net.forge(0, MALLORY, &asked(&other, 9, request));
+        for at in 0..good.len() {
+            let mut spoilt = good.clone();
+            spoilt[at] ^= 1;
+            net.forge(0, MALLORY, &spoilt);
+            net.forge(0, MALLORY, &good[..at]);
+        }
+    }
+    assert!(net.towards(MALLORY).is_empty() && net.peers[0].1.digest() == before);
+    // Who knows this room and asks for another one; who asks what a nodeset is not asked.
+    for request in [who(cookie, other.tag()), Request::Ping] {
+        net.forge(0, MALLORY, &asked(&room(), 9, &request));
+    }
+    assert!(net.towards(MALLORY).is_empty());
+}
+
+#[test]
+fn what_is_asked_again_draws_a_cookie_and_no_more() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let cookie = cookie_at(&mut net, BOB);
+    let seen = asked(&room(), 2, &who(cookie, room().tag()));
+    net.forge(0, "10.0.0.66:6", &seen);
+    let sent = net.towards("10.0.0.66:6");
+    assert!(sent.iter().map(Vec::len).sum::<usize>() < seen.len(), "{sent:?}");
+    let answers = answers(&mut net, "10.0.0.66:6", Asked::Who);
+    assert!(matches!(answers[..], [Response::Cookie(_)]), "{answers:?}");
+    // A flood of it draws what the room's key is worth in a second, and not what it brings.
+    let drawn: usize = (0..10_000u32)
+        .map(|n| {
+            net.forge(0, &format!("10.7.{}.{}:9", n >> 8, n & 255), &seen);
+            let sent =
+                net.wire.values().filter(|(_, to, _)| to.ip().to_string().starts_with("10.7."));
+            let sent = sent.count();
+            net.wire.clear();
+            sent
+        })
+        .sum();
+    assert!((900..=1_024).contains(&drawn), "{drawn}");
+}
+
+#[test]
+fn who_is_not_in_yet_introduces_nobody() {
+    let mut net = Net::with(&[]);
+    net.join("alice", ALICE);
+    net.wire.clear();
+    net.forge(0, MALLORY, &asked(&room(), 1, &who([0; 8], room().tag())));
+    assert!(net.towards(MALLORY).is_empty());
+}

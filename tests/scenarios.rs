@@ -47,6 +47,7 @@ scenarios! {
     one_way
     crash_author_mid_burst
     restart_same_address
+    restart_elsewhere
     laptop_sleep_10_min
     sleep_ends_in_3_s
     join_storm_100

@@ -65,6 +65,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
     scenario("restart_same_address", "the new process takes the old one's place", people::restart),
+    scenario("restart_elsewhere", "and at another port it is not kept by its ghost", people::restart_elsewhere),
     scenario("laptop_sleep_10_min", "after waking, everybody is back", people::laptop_sleep),
     scenario("sleep_ends_in_3_s", "who wakes is heard, and hears, within 3 s", people::sleep_ends),
     scenario("join_storm_100", "100 people enter in 100 ms", people::join_storm),

@@ -262,6 +262,14 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Scenario("apart_direct_again"),
     },
     Tooth {
+        name: "a_ghost_is_asked_nothing",
+        file: "member/presence.rs",
+        needle: "for key in earlier {",
+        replacement: "for key in earlier.into_iter().take(0) {",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("restart_elsewhere"),
+    },
+    Tooth {
         name: "a_door_leads_to_one_member",
         file: "peer/doors.rs",
         needle: "once(Known { signed: me, seen: own }).chain(others);",

@@ -49,7 +49,7 @@ use crate::machine::speech::{
 };
 use crate::machine::time::Time;
 use crate::machine::timer::Timers;
-use crate::machine::who::beacon::{Sealed, Signed};
+use crate::machine::who::beacon::{Beacon, Sealed, Signed};
 use crate::machine::who::identity::Person;
 use crate::machine::who::ids::{Handle, PeerId};
 use crate::machine::who::keys::Keys;
@@ -368,6 +368,7 @@ impl Members {
         self.gone -= usize::from(gone);
         self.shown += usize::from(member.record.is_reader());
         self.note_look(key, true);
+        self.doubt_predecessors(key, ctx);
         if let Some(Member { record, .. }) = self.slab.get(key).filter(|_| ctx.announce) {
             if record.is_reader() {
                 ctx.out.show(Event::Joined(record.person()));
@@ -379,10 +380,12 @@ impl Members {
     }
 
     /// Shows everybody the nodeset listed: we are in, and those who have not answered yet are here
-    /// by its word.
+    /// by its word. An earlier process of our own key is here only if it answers.
     pub(crate) fn show_listed(&mut self, ctx: &mut Ctx<'_>) {
+        let me = &ctx.me.beacon;
         let hidden = |(_, member): &(MemberKey, &Member)| {
-            member.life.is_hidden() && member.record.is_introduced()
+            let listed = member.life.is_hidden() && member.record.is_introduced();
+            listed && !member.record.beacon().is_succeeded_by(me)
         };
         let keys: Vec<MemberKey> = self.iter().filter(hidden).map(|(key, _)| key).collect();
         for key in keys {
@@ -390,11 +393,13 @@ impl Members {
         }
     }
 
-    /// Everybody the nodeset listed has answered, or let a first round of hellos go by.
-    pub(crate) fn are_settled(&self) -> bool {
-        self.iter().all(|(_, member)| {
-            let listed = member.life.is_hidden() && member.record.is_introduced();
-            !listed || member.reach.was_tried()
+    /// Everybody the nodeset listed has answered, or let a first round of hellos go by; but for earlier
+    /// processes of the key of `without`, if that is given.
+    pub(crate) fn are_settled(&self, without: Option<&Beacon>) -> bool {
+        self.iter().all(|(_, Member { record, life, reach, .. })| {
+            let listed = life.is_hidden() && record.is_introduced();
+            let ghost = without.is_some_and(|me| record.beacon().is_succeeded_by(me));
+            !listed || reach.was_tried() || ghost
         })
     }
 

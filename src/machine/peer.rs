@@ -14,6 +14,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use self::doors::Through;
+use self::joining::ghosts_until;
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
@@ -457,7 +458,10 @@ impl Machine for Peer {
         let Some(client) = &self.client else { return Some(Wake { at: Time::ZERO, why: "start" }) };
         let stage = match self.stage {
             Stage::Over => return None,
-            Stage::Entering { until: Some(until) } => Some((until, "greetings")),
+            Stage::Entering { until: Some(until) } => {
+                let ghosts = ghosts_until(until);
+                Some((if self.now < ghosts { ghosts } else { until }, "greetings"))
+            }
             Stage::Draining { until } => Some((until, "drain")),
             Stage::Parting { until, .. } => Some((until, "goodbyes")),
             _ => None,

@@ -38,6 +38,28 @@ pub(super) fn restart(stage: &mut Stage) -> Verdict {
     stage.settle_within(5)
 }
 
+/// A process is killed, and the next one of its key sits at another port: it waits for no ghost of its own, and
+/// nobody shows that for longer than it takes to be asked.
+pub(super) fn restart_elsewhere(stage: &mut Stage) -> Verdict {
+    for (loss_ppm, s) in [(0, 5), (300_000, 20)] {
+        stage.room(4, 0)?;
+        stage.links(|link| (link.loss_ppm, link.delay_us) = (loss_ppm, 25_000));
+        stage.world().kill(2);
+        stage.world().rebind(2);
+        stage.ms(100)?;
+        stage.join(2);
+        if loss_ppm == 0 {
+            stage.ms(800)?;
+            stage.holds("the new one is in", stage.seat(2).people.len() == 3)?;
+        }
+        stage.agree_within(s)?;
+        let before = stage.delivered();
+        stage.say(1, &format!("/msg {} welcome back", workload::name(2)));
+        stage.within(s, "it is the new one's", |stage| stage.delivered() == before + 1)?;
+    }
+    Ok(())
+}
+
 pub(super) fn laptop_sleep(stage: &mut Stage) -> Verdict {
     stage.room(5, 0)?;
     stage.say(3, "good night");

@@ -50,6 +50,22 @@ impl Members {
         }
     }
 
+    /// A process has come: earlier ones of its key are here only if they answer. Whoever was killed and begins
+    /// again is not two for a minute; whoever has two computers is. Of two who came without anybody's word the
+    /// one says nothing about the other: else a person could come and go as often as they like.
+    pub(super) fn doubt_predecessors(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(new) = self.slab.get(key) else { return };
+        let (new, introduced) = (new.record.beacon().clone(), new.record.is_introduced());
+        let earlier = |(_, Member { record, life, .. }): &(MemberKey, &Member)| {
+            let vouched = introduced || record.is_introduced();
+            vouched && life.is_shown() && record.beacon().is_succeeded_by(&new)
+        };
+        let earlier: Vec<MemberKey> = self.iter().filter(earlier).map(|(key, _)| key).collect();
+        for key in earlier {
+            self.doubt(key, Why::Replaced, ctx);
+        }
+    }
+
     /// Something was heard from a member. It keeps them here, unless it was long on its way: then
     /// they are asked. When it is the newest of all and came over another link than their path, which
     /// has been quiet, they may have moved.

@@ -10,11 +10,21 @@ use crate::machine::member::Member;
 use crate::machine::nodeset::client::Client;
 use crate::machine::nodeset::{Doors, Lease, News};
 use crate::machine::purpose::{LinkKey, MemberKey, Purpose};
+use crate::machine::time::Time;
 use crate::machine::who::beacon::Beacon;
 use crate::machine::wire::{Change, Request, Response};
 
 /// How long entering waits for the first answers of those who are here.
 const GREETINGS_MAX: Duration = Duration::from_millis(1500);
+
+/// How long it waits for earlier processes of our own key: they may run on another computer, and most were
+/// killed.
+const GHOSTS_MAX: Duration = Duration::from_millis(400);
+
+/// Until when an entrance that ends then waits for those.
+pub(super) fn ghosts_until(until: Time) -> Time {
+    until.before(GREETINGS_MAX) + GHOSTS_MAX
+}
 
 impl Peer {
     pub(super) fn news(&mut self, news: News) {
@@ -222,7 +232,8 @@ impl Peer {
     /// We are in once everybody who is listed has answered, or has had the time to.
     pub(super) fn enter_when_settled(&mut self) {
         let Stage::Entering { until: Some(until) } = self.stage else { return };
-        if self.now < until && !self.members.are_settled() {
+        let without = (self.now >= ghosts_until(until)).then_some(&self.me.beacon);
+        if self.now < until && !self.members.are_settled(without) {
             return;
         }
         let (members, mut ctx) = self.parts();

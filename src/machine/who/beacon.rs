@@ -115,6 +115,11 @@ impl Beacon {
         what(self) == what(other)
     }
 
+    /// Whether the other is of a later process of the same key, which stays.
+    pub(crate) fn is_succeeded_by(&self, other: &Self) -> bool {
+        self.key == other.key && self.incarnation < other.incarnation && !other.once
+    }
+
     /// Bytes it takes on the wire, without its signature.
     pub fn size(&self) -> usize {
         let addrs: usize = self.addrs.iter().map(|&addr| addr_size(addr)).sum();

@@ -38,7 +38,7 @@ pub(super) fn two_members(stage: &mut Stage) -> Verdict {
         room(stage, 4, 2, loss_ppm)?;
         stage.join_through(5, 1);
         stage.join_through(6, 2);
-        stage.agree_within(if loss_ppm == 0 { 25 } else { 50 })?;
+        stage.agree_within(if loss_ppm == 0 { 2 } else { 20 })?;
         stage.nobody_came_or_went()?;
     }
     Ok(())
@@ -69,6 +69,6 @@ pub(super) fn who_leaves(stage: &mut Stage) -> Verdict {
 pub(super) fn storm(stage: &mut Stage) -> Verdict {
     room(stage, 2, 40, 0)?;
     (3..=42).for_each(|host| stage.join_through(host, 1));
-    stage.agree_within(25)?;
+    stage.agree_within(5)?;
     stage.nobody_came_or_went()
 }

@@ -395,6 +395,13 @@ impl Lease {
         }
     }
 
+    /// The lease is renewed then at the latest.
+    pub(crate) fn renew_by(&mut self, at: Time) {
+        if let Place::Held { renew: Some(due), .. } = &mut self.place {
+            *due = at.min(*due);
+        }
+    }
+
     fn ask_at(&mut self, at: Time) {
         match &mut self.place {
             Place::Held { renew: due, .. } | Place::Wanted { again: due } => *due = Some(at),

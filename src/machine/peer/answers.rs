@@ -32,6 +32,12 @@ impl Peer {
                 let Some(client) = &mut self.client else { return };
                 let news =
                     client.answered(now, (link, ask), incarnation, response, card, &mut self.calls);
+                if ask == Ask::Register
+                    && let Some(lease) = client.lease_mut().filter(|lease| lease.is_held())
+                    && let Some(at) = self.through.looks_again(now)
+                {
+                    lease.renew_by(at);
+                }
                 self.news(news);
             }
             (Purpose::Member(member, matter), response) => {

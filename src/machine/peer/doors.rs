@@ -23,15 +23,31 @@ pub(super) struct Through {
     incarnation: Option<u64>,
     /// When others were asked instead.
     moved_on: Option<Time>,
+    /// How often it was asked who is new.
+    looks: u32,
 }
+
+/// A member announces nobody: whoever came in through it asks so often, twice as late each time, and then
+/// whenever they renew.
+const LOOKS: u32 = 4;
+const LOOK_FIRST: Duration = Duration::from_secs(1);
 
 impl Through {
     /// A process has answered as our nodeset, and shown that it knows the room, or not.
     pub(super) fn answered(&mut self, incarnation: u64, proven: bool) {
         let member = proven.then_some(incarnation);
         if member != self.incarnation {
-            *self = Self { incarnation: member, moved_on: None };
+            *self = Self { incarnation: member, moved_on: None, looks: 0 };
         }
+    }
+
+    /// A lease was granted: when it is to be renewed, if that is soon.
+    pub(super) fn looks_again(&mut self, now: Time) -> Option<Time> {
+        let soon = self.incarnation.is_some() && self.looks < LOOKS;
+        soon.then(|| {
+            self.looks += 1;
+            now + LOOK_FIRST * (1 << (self.looks - 1))
+        })
     }
 
     /// The incarnation of the member.

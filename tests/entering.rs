@@ -48,6 +48,16 @@ fn whoever_comes_when_the_nodeset_is_dead_comes_in_through_a_member() {
     let listed = chatrpc(&["who", &own_addr(&ready)]).stdin(Stdio::null()).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(["alice", "bob", "carol"].iter().all(|name| listed.contains(name)), "{listed}");
+    // Whoever came in through somebody invites to themselves.
+    let args = ["chat", &at, "-n", "dora", "--commands", "--listen", "127.0.0.1:0"];
+    let mut dora = Process::start(&args);
+    dora.err.wait("* here: ");
+    dora.say("/invite");
+    let invitation = dora.err.wait("* others join with:  ");
+    let (_, to) = invitation.rsplit_once(' ').unwrap();
+    assert_ne!(to, at);
+    let listed = chatrpc(&["who", to]).stdin(Stdio::null()).output().unwrap();
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("dora"));
     // With another secret nobody is there.
     let made = String::from_utf8(chatrpc(&["secret"]).output().unwrap().stdout).unwrap();
     let mut command = chatrpc(&["who", &at, "--wait"]);

@@ -389,7 +389,7 @@ pub enum Event<'a> {
     },
     /// The answer to `/invite`. The secret, if there is one, is for the owner of the machine to add.
     Invite {
-        /// The nodeset.
+        /// The nodeset; our own address, when none answers.
         nodeset: SocketAddr,
         /// The room.
         room: Name,

@@ -528,7 +528,8 @@ mod tests {
         let silent = Event::Nodeset(Health::Silent);
         let (_, err) = shown(Style { quiet: true, ..Style::default() }, &[ready(&people), silent]);
         assert!(err.starts_with("* nodeset is silent since "), "{err}");
-        let rest = "; you can still talk to bob, carol; new people cannot join\n";
+        let rest =
+            "; you can still talk to bob, carol; others come in through anybody here (/invite)\n";
         assert!(err.ends_with(rest), "{err}");
     }
 

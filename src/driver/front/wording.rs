@@ -122,7 +122,9 @@ pub(crate) fn nodeset(health: Health, company: &Company, since: &str) -> String 
             } else {
                 format!(" you can still talk to {here};")
             };
-            format!("nodeset is silent since {since};{still} new people cannot join")
+            format!(
+                "nodeset is silent since {since};{still} others come in through anybody here (/invite)"
+            )
         }
     }
 }

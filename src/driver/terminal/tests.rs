@@ -1276,7 +1276,7 @@ fn the_state_of_the_room_is_in_the_corner() {
     room.show(&Event::Nodeset(Health::Silent));
     room.shows("◐ nodeset silent · 2 people");
     room.shows(
-        "! nodeset is silent since 08:58; you can still talk to bob; new people cannot join",
+        "! nodeset is silent since 08:58; you can still talk to bob; others come in through anybody here (/invite)",
     );
     room.picture.refresh([presence(bob(), 12, 30)].into_iter());
     room.shows("◌ bob             lost?");

@@ -96,6 +96,13 @@ impl Peer {
         }
     }
 
+    /// Where others come in: at the nodeset, or at our own address when there is none that answers.
+    pub(super) fn entrance(&self) -> SocketAddr {
+        let own = self.me.beacon.addrs.first().copied().or(self.seen);
+        let nodeset = self.through.member().is_none() && self.hears_nodeset();
+        own.filter(|_| !nodeset).unwrap_or_else(|| self.nodeset())
+    }
+
     fn holds_a_place(&self) -> bool {
         let held =
             self.client.as_ref().and_then(Client::lease).is_some_and(|lease| lease.is_held());

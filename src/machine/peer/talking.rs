@@ -297,7 +297,7 @@ impl Peer {
 
     fn invite(&mut self) {
         let room = self.keys.room.name().clone();
-        self.out.show(Event::Invite { nodeset: self.nodeset(), room, open: self.open });
+        self.out.show(Event::Invite { nodeset: self.entrance(), room, open: self.open });
     }
 
     pub(super) fn who(&mut self) {

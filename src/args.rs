@@ -134,9 +134,12 @@ pub(crate) struct NodesetArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ChatArgs {
-    /// The nodeset: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
+    /// The nodeset, or somebody in the room: HOST:PORT, [IPV6]:PORT, or HOST for port 7420
     #[arg(value_name = "ADDR", env = "CHATRPC_NODESET")]
     pub(crate) nodeset: Option<Address>,
+    /// More of them, up to seven: of nodesets, or of people who are in the room
+    #[arg(value_name = "MORE", num_args = 0..=7)]
+    pub(crate) others: Vec<Address>,
     #[command(flatten)]
     pub(crate) room: RoomArgs,
     #[command(flatten)]

@@ -119,6 +119,7 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
 fn asked(args: &ChatArgs, found: &Found, quiet: bool) -> Chat {
     Chat {
         nodeset: args.nodeset.clone().or_else(|| found.nodeset()),
+        others: args.others.clone(),
         door: args.room.door(),
         ephemeral: args.ephemeral,
         name: args.name.clone(),

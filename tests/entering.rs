@@ -42,6 +42,21 @@ fn whoever_comes_when_the_nodeset_is_dead_comes_in_through_a_member() {
     }
     carol.say(r#"{"t":"send","text":"hello"}"#);
     carol.out.wait(r#""acked":2,"failed":[]"#);
+    // One of several addresses is enough, and who answers nonsense is not the last word.
+    let mut fred = Process::start(&[
+        "chat",
+        "no-such-host.invalid",
+        "127.0.0.1:9",
+        &at,
+        "-n",
+        "fred",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    fred.out.wait(r#""t":"ready""#);
+    fred.signal("TERM");
+    assert_eq!(fred.status(), 143);
     // A name that is taken is refused through a member as well, and whoever only looks is told.
     let mut other = json(&at, "alice");
     assert_eq!(other.status(), 4);

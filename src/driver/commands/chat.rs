@@ -17,6 +17,7 @@ use crate::driver::front::refusal::{name_refused, too_long};
 use crate::driver::front::stamp::TimeShown;
 use crate::driver::front::stream::Words;
 use crate::driver::net::address::Address;
+use crate::driver::net::target::Target;
 use crate::driver::os::environment::variable;
 use crate::driver::os::event_loop::{World, run};
 use crate::driver::os::failure::{Failure, status, unreadable};
@@ -39,6 +40,8 @@ use crate::machine::{Name, NameProblem, PublicKey, SafeText, TEXT_MAX, wiped};
 pub struct Chat {
     /// The nodeset; none opens a room of one's own.
     pub nodeset: Option<Address>,
+    /// Others that may let us in.
+    pub others: Vec<Address>,
     /// Which room.
     pub door: Door,
     /// Use a key that ends with this run.
@@ -145,6 +148,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
     let words = if options.input { Words::Stdin { stay: options.stay } } else { Words::None };
     let plan = Plan {
         nodeset: options.nodeset.clone(),
+        others: options.others.clone(),
         wait: options.wait,
         door: options.door.clone(),
         ephemeral: options.ephemeral,
@@ -183,6 +187,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
     }
     let plan = Plan {
         nodeset: Some(options.nodeset.clone()),
+        others: Vec::new(),
         wait: options.wait,
         door: options.door.clone(),
         ephemeral: options.ephemeral,
@@ -258,12 +263,7 @@ impl Plan {
         let door = self.door.open(&mut world)?;
         let Some(mut name) = self.first_name(name, &world)? else { return Ok(status::OK) };
         loop {
-            let quiet = self.json || self.style.quiet && !self.style.warns;
-            let found = self
-                .nodeset
-                .as_ref()
-                .map(|nodeset| world.signals.by_default(|| resolved(nodeset, self.wait, quiet)));
-            let target = found.transpose()?;
+            let target = world.signals.by_default(|| self.target())?;
             let mut stay = wiped(|| Stay::open(self, (name, target), &door, &keeper, &world))?;
             let status = run(&mut world, &mut stay)?;
             if !stay.asks_again() {
@@ -275,6 +275,30 @@ impl Plan {
                 None => return Ok(status),
             }
         }
+    }
+
+    /// Where we are let in, looked up. Of several names one is enough.
+    fn target(&self) -> Result<Option<Target>, Failure> {
+        let Some(nodeset) = &self.nodeset else { return Ok(None) };
+        let quiet = self.json || self.style.quiet && !self.style.warns;
+        let mut others = Vec::new();
+        for other in &self.others {
+            match other.resolve() {
+                Ok(found) => others.extend(found),
+                Err(_) if quiet => {}
+                Err(error) => {
+                    let why = error.to_string();
+                    let (host, why) = (other.host(), shown(why.rsplit(": ").next().unwrap_or("")));
+                    let _ = writeln!(io::stderr(), "* cannot resolve '{host}': {why}");
+                }
+            }
+        }
+        let first = if others.is_empty() {
+            resolved(nodeset, self.wait, quiet)?
+        } else {
+            Target::named(nodeset).unwrap_or_else(|_| Target::unknown(nodeset))
+        };
+        Ok(Some(first.and(others)))
     }
 
     /// Whoever is given nothing to read is told before anybody hears of them.

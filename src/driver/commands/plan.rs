@@ -27,6 +27,8 @@ use crate::machine::{Room, TEXT_MAX};
 /// What both commands come down to.
 pub(crate) struct Plan {
     pub(crate) nodeset: Option<Address>,
+    /// Others that may let us in.
+    pub(crate) others: Vec<Address>,
     /// Ask the nodeset for as long as it takes.
     pub(crate) wait: bool,
     pub(crate) door: Door,

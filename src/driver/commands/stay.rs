@@ -243,8 +243,9 @@ impl<'a> Stay<'a> {
         }
         let now = self.clock.now();
         if let Some(found) = self.lookup.turn(now, self.peer.machine().hears_nodeset()) {
-            self.feed(Input::Nodesets(&found));
-            self.target.addrs = found;
+            self.target.found(found);
+            let addrs = self.target.addrs.clone();
+            self.feed(Input::Nodesets(&addrs));
         }
         let Self { asking, target, peer, presenter, .. } = self;
         let ended = presenter.leaving || presenter.exit.is_some();

@@ -202,7 +202,7 @@ impl Program for Query {
         let hears = self.node.machine().hears_nodeset();
         if let Some(found) = self.lookup.turn(now, hears) {
             self.feed(Input::Nodesets(&found));
-            self.target.addrs = found;
+            self.target.found(found);
         }
         let Self { asking, target, node, .. } = self;
         let said = asking.as_mut().and_then(|asking| asking.due(now, target, node.unsent()));

@@ -23,14 +23,39 @@ const AGAIN_LAST: Duration = Duration::from_secs(60);
 pub(crate) struct Target {
     /// As somebody named it; `None` for that of this process.
     name: Option<Address>,
-    /// What that came to.
+    /// What that came to, and the others.
     pub(crate) addrs: Vec<SocketAddr>,
+    /// Others that may let us in.
+    others: Vec<SocketAddr>,
 }
 
 impl Target {
     /// The nodeset of that name, looked up.
     pub(crate) fn named(name: &Address) -> io::Result<Self> {
-        Ok(Self { addrs: name.resolve()?, name: Some(name.clone()) })
+        Ok(Self { addrs: name.resolve()?, ..Self::unknown(name) })
+    }
+
+    /// The nodeset of that name, which nobody knows.
+    pub(crate) fn unknown(name: &Address) -> Self {
+        Self { name: Some(name.clone()), addrs: Vec::new(), others: Vec::new() }
+    }
+
+    /// There, or at one of these.
+    pub(crate) fn and(mut self, others: Vec<SocketAddr>) -> Self {
+        self.others = others;
+        let named = core::mem::take(&mut self.addrs);
+        self.found(named);
+        self
+    }
+
+    /// The name has come to these addresses.
+    pub(crate) fn found(&mut self, named: Vec<SocketAddr>) {
+        self.addrs = named;
+        for other in &self.others {
+            if !self.addrs.contains(other) {
+                self.addrs.push(*other);
+            }
+        }
     }
 
     /// The nodeset on a socket of this process, at the addresses that others use, so that it sees us where
@@ -40,7 +65,7 @@ impl Target {
         if local.ip().is_unspecified() {
             addrs.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), local.port()));
         }
-        Self { name: None, addrs }
+        Self { name: None, addrs, others: Vec::new() }
     }
 
     /// The address that is asked first.
@@ -57,6 +82,9 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addrs: Vec<String> = self.addrs.iter().map(ToString::to_string).collect();
+        if !self.others.is_empty() {
+            return f.write_str(&addrs.join(", "));
+        }
         match (self.looked_up(), &addrs[..]) {
             (None, [first, ..]) | (Some(_), [first]) => f.write_str(first),
             (Some(name), all) => write!(f, "{name} ({})", all.join(", ")),

@@ -7,10 +7,10 @@ mod net;
 
 use chatrpc::machine::wire::{
     ANYWHERE, Asked, Change, Cookie, Datagram, Packet, Page, Request, Response, VERSION, kind,
-    put_header, put_request,
+    put_header, put_request, put_response,
 };
 use chatrpc::machine::{Input, Machine, Name, Noise, Room, Tag};
-use insider::room;
+use insider::{Insider, room};
 use net::*;
 
 /// A question as it comes on the wire, from somebody who knows that room.
@@ -177,4 +177,54 @@ fn who_is_not_in_yet_introduces_nobody() {
     net.wire.clear();
     net.forge(0, MALLORY, &asked(&room(), 1, &who([0; 8], room().tag())));
     assert!(net.towards(MALLORY).is_empty());
+}
+
+/// Mallory says hello to a peer, and answers its own.
+fn hello(net: &mut Net, n: usize, at: &str, mallory: &mut Insider) {
+    let mut session = net.shake(n, at, mallory);
+    let beacon = mallory.signed("mallory", 0, Vec::new());
+    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+    let question = session.seal(1, |out| put_request(out, 1, &hello));
+    net.forge(n, at, &question);
+    let texts: Vec<Vec<u8>> =
+        net.towards(at).iter().filter_map(|bytes| session.open(bytes)).collect();
+    for text in &texts {
+        let datagram = Datagram::decode_sealed(mallory.id(), text).expect("a datagram");
+        let stamp = datagram.stamp;
+        for packet in datagram.packets() {
+            if let Packet::Request { seq, .. } = packet {
+                let answer =
+                    session.seal_echoing(2, stamp, |out| put_response(out, seq, &Response::Ok));
+                net.forge(n, at, &answer);
+            }
+        }
+    }
+}
+
+/// Which processes a page names.
+fn named(page: &Page) -> Vec<String> {
+    let present = page.changes.iter().filter_map(|change| match change {
+        Change::Present(listed) => listed.sealed.open(&Noise, &room()),
+        Change::Gone(_) => None,
+    });
+    present.map(|signed| signed.beacon.name.to_string()).collect()
+}
+
+#[test]
+fn nobody_hides_another_behind_their_handle() {
+    for luck in 1..5 {
+        let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+        net.wire.clear();
+        let mut mallory = Insider::new(luck, 77);
+        // Only the handle that follows from it shows, and that is all she needs.
+        mallory.token = net.tokens[&addr(BOB)];
+        hello(&mut net, 0, MALLORY, &mut mallory);
+        assert_eq!(net.count(0, "mallory"), 1, "she is in");
+        for _ in 0..3 {
+            net.wire.clear();
+            let names = named(&page_at(&mut net, "10.0.0.77:7"));
+            assert!(names.contains(&"bob".to_owned()), "{luck}: {names:?}");
+            net.now += 300_000;
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::machine::pace::{Pace, Rate};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Signed;
-use crate::machine::who::ids::{Handle, Tag};
+use crate::machine::who::ids::{Handle, PeerId, Tag};
 use crate::machine::who::keys::Keys;
 use crate::machine::wire::{
     ANYWHERE, Change, Departure, Gone, HEADER, Listed, RELAYED_ROOM, Request, Response, VERSION,
@@ -44,8 +44,9 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Door {
     cookies: Cookies,
     roster: Roster,
-    /// Who is in the roster: the number of their beacon, and where they are reached.
-    here: BTreeMap<Handle, (u32, SocketAddr)>,
+    /// Who is in the roster: the number of their beacon, and where they are reached. Nobody has shown that a
+    /// handle is theirs: several may claim one, and each is told.
+    here: BTreeMap<(Handle, PeerId), (u32, SocketAddr)>,
     version: u64,
     refreshed: Option<Time>,
     answers: Pace,
@@ -130,22 +131,29 @@ impl Door {
         self.refreshed = Some(now);
         let mut gone = core::mem::take(&mut self.here);
         for Known { signed, seen } in known {
-            let handle = signed.beacon.handle;
+            let (handle, id) = (signed.beacon.handle, signed.beacon.id);
             let state = (signed.beacon.n, seen);
-            if gone.remove(&handle) != Some(state) {
+            if gone.remove(&(handle, id)) != Some(state) {
                 let sealed = keys.seal(signed);
-                self.put(now, Change::Present(Listed { handle, seen, sealed }));
+                self.roster.forget_departures(handle);
+                self.put(now, id, Change::Present(Listed { handle, seen, sealed }));
             }
-            self.here.insert(handle, state);
+            self.here.insert((handle, id), state);
         }
-        for handle in gone.into_keys() {
-            self.put(now, Change::Gone(Gone { handle, how: Departure::Timeout }));
+        for (handle, id) in gone.into_keys() {
+            // The departure of a handle would be that of whoever else has it.
+            let mut others = self.here.range((handle, PeerId(0))..=(handle, PeerId(u64::MAX)));
+            if others.next().is_some() {
+                self.roster.withdraw(handle, id.0);
+            } else {
+                self.put(now, id, Change::Gone(Gone { handle, how: Departure::Timeout }));
+            }
         }
     }
 
-    fn put(&mut self, now: Time, change: Change) {
+    fn put(&mut self, now: Time, id: PeerId, change: Change) {
         self.version += 1;
-        self.roster.put(now, self.version, change);
+        self.roster.put_of(now, self.version, id.0, change);
     }
 
     pub(crate) fn footprint(&self, limit: usize) -> Table {

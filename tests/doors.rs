@@ -228,3 +228,28 @@ fn nobody_hides_another_behind_their_handle() {
         }
     }
 }
+
+#[test]
+fn a_small_page_is_small() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let more: Vec<String> = (0..6).map(|n| format!("10.0.1.{n}:1")).collect();
+    for (n, at) in more.iter().enumerate() {
+        net.join(&format!("carol {n}x"), at);
+    }
+    net.run(3, |_, _, _| false);
+    net.wire.clear();
+    page_at(&mut net, MALLORY);
+    (2..8).for_each(|n| net.feed(n, Input::Line("/quit")));
+    net.run(3, |_, _, _| false);
+    net.wire.clear();
+    let from = "[fd00::9]:9";
+    let (cookie, tag) = (cookie_at(&mut net, from), room().tag());
+    for have in 0..14 {
+        let (token, n, sealed) = (7, 0, noise());
+        let register = Request::Register { cookie, tag, have, most: 400, token, n, sealed };
+        net.forge(0, from, &asked(&room(), 3, &register));
+        let sent = net.towards(from);
+        net.wire.clear();
+        assert!(sent.iter().all(|bytes| bytes.len() <= 400), "{have}: {}", sent[0].len());
+    }
+}

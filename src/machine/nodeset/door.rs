@@ -21,7 +21,8 @@ use crate::machine::who::beacon::Signed;
 use crate::machine::who::ids::{Handle, PeerId, Tag};
 use crate::machine::who::keys::Keys;
 use crate::machine::wire::{
-    ANYWHERE, Change, Departure, Gone, HEADER, Listed, RELAYED_ROOM, Request, Response, VERSION,
+    ANYWHERE, Change, Departure, Gone, HEADER, Listed, PROOF, RELAYED_ROOM, Request, Response,
+    VERSION,
 };
 
 /// Questions that are answered: those of a full house at once, and from then on 250 a second.
@@ -112,7 +113,7 @@ impl Door {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
         self.refresh(now, keys, known);
-        let space = datagram(most).min(HEADER + RELAYED_ROOM) - BESIDE_PAGE;
+        let space = (datagram(most) - PROOF).min(HEADER + RELAYED_ROOM) - BESIDE_PAGE;
         if register {
             let page = self.roster.page(have, space);
             return Some(Response::Lease { node: 0, elsewhere: 0, seen: from, page });

@@ -253,3 +253,18 @@ fn a_small_page_is_small() {
         assert!(sent.iter().all(|bytes| bytes.len() <= 400), "{have}: {}", sent[0].len());
     }
 }
+
+/// Whoever saw one question pass can send it for ever: that keeps nobody out who shows a cookie.
+#[test]
+fn what_is_asked_again_and_again_keeps_nobody_waiting() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let cookie = cookie_at(&mut net, MALLORY);
+    let seen = asked(&room(), 2, &who([0; 8], room().tag()));
+    for n in 0..3_000u32 {
+        net.forge(0, &format!("10.7.{}.{}:9", n >> 8, n & 255), &seen);
+        net.wire.clear();
+    }
+    net.forge(0, MALLORY, &asked(&room(), 3, &who(cookie, room().tag())));
+    let answers = answers(&mut net, MALLORY, Asked::Who);
+    assert!(matches!(answers[..], [Response::Page(_)]), "{answers:?}");
+}

@@ -25,7 +25,8 @@ use crate::machine::wire::{
     VERSION,
 };
 
-/// Questions that are answered: those of a full house at once, and from then on 250 a second.
+/// Questions that are answered: those of a full house at once, and from then on 250 a second. Those with a good
+/// cookie count by themselves: all others may be what somebody saw pass, and sends again.
 const ANSWERS: Rate = Rate::new(Duration::from_millis(4), 1024);
 
 /// How often the roster is brought up to date at most.
@@ -51,14 +52,15 @@ pub(crate) struct Door {
     version: u64,
     refreshed: Option<Time>,
     answers: Pace,
+    pages: Pace,
     rng: Rng,
 }
 
 /// The cookies follow from a seed, which no hash should tell.
 impl Hash for Door {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { cookies: _, roster, here, version, refreshed, answers, rng } = self;
-        (roster, here, version, refreshed, answers, rng).hash(state);
+        let Self { cookies: _, roster, here, version, refreshed, answers, pages, rng } = self;
+        (roster, here, version, refreshed, (answers, pages), rng).hash(state);
     }
 }
 
@@ -71,6 +73,7 @@ impl Door {
             version: 0,
             refreshed: None,
             answers: Pace::default(),
+            pages: Pace::default(),
             rng: seed.stream("door"),
         }
     }
@@ -105,11 +108,13 @@ impl Door {
             blame.unauthenticated += 1;
             return None;
         }
-        if !self.answers.take(now, ANSWERS) {
+        let shown = self.cookies.accepts(now, from, cookie);
+        let pace = if shown { &mut self.pages } else { &mut self.answers };
+        if !pace.take(now, ANSWERS) {
             blame.over_limit += 1;
             return None;
         }
-        if !self.cookies.accepts(now, from, cookie) {
+        if !shown {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
         self.refresh(now, keys, known);

@@ -9,7 +9,11 @@ use chatrpc::machine::wire::{
     ANYWHERE, Asked, Change, Cookie, Datagram, Packet, Page, Request, Response, VERSION, kind,
     put_header, put_request, put_response,
 };
-use chatrpc::machine::{Input, Machine, Name, Noise, Room, Tag};
+use chatrpc::machine::{
+    Identity, Incarnation, Input, Machine, Name, Noise, Peer, PeerConfig, Room, Seed, Tag,
+};
+use std::net::SocketAddr;
+
 use insider::{Insider, room};
 use net::*;
 
@@ -267,4 +271,37 @@ fn what_is_asked_again_and_again_keeps_nobody_waiting() {
     net.forge(0, MALLORY, &asked(&room(), 3, &who(cookie, room().tag())));
     let answers = answers(&mut net, MALLORY, Asked::Who);
     assert!(matches!(answers[..], [Response::Page(_)]), "{answers:?}");
+}
+
+/// Somebody joins who was given those nodesets, and remembers where members were.
+fn join_with(net: &mut Net, (name, at): (&str, &str), who: u8, remembered: &[&str]) -> usize {
+    let n = net.peers.len();
+    let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(name).unwrap());
+    let (incarnation, identity) = (Incarnation::at(1000 + n as u64), Identity::new(&[who; 32]));
+    let mut config = PeerConfig::new(seed, incarnation, identity, room(), name, addr(NODESET));
+    config.remembered = remembered.iter().map(|at| addr(at)).collect();
+    net.peers.push((addr(at), Peer::new(config), Vec::new()));
+    net.feed(n, Input::Tick);
+    n
+}
+
+/// Who has two computers is here with both, also for who has not heard one of them yet.
+#[test]
+fn a_second_computer_ends_none_that_is_listed_and_has_not_answered() {
+    let (laptop, phone) = ("10.0.0.7:1", "10.0.0.8:1");
+    let mut net = Net::with(&[]);
+    join_with(&mut net, ("bob", laptop), 90, &[]);
+    net.run(5, |_, _, _| false);
+    let alice = net.join("alice", ALICE);
+    let slow = |from: SocketAddr, to: SocketAddr, _: &[u8]| {
+        let between = [addr(laptop), addr(ALICE)];
+        between.contains(&from) && between.contains(&to)
+    };
+    net.run(3, slow);
+    net.feed(alice, Input::Line("hello"));
+    join_with(&mut net, ("bob", phone), 90, &[]);
+    net.run(5, slow);
+    assert_eq!(net.count(alice, "Left"), 0, "{:?}", net.peers[alice].2);
+    net.run(20, |_, _, _| false);
+    assert_eq!(net.count(0, "hello"), 1, "{:?}", net.peers[0].2);
 }

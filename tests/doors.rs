@@ -305,3 +305,35 @@ fn a_second_computer_ends_none_that_is_listed_and_has_not_answered() {
     net.run(20, |_, _, _| false);
     assert_eq!(net.count(0, "hello"), 1, "{:?}", net.peers[0].2);
 }
+
+#[test]
+fn who_was_remembered_and_does_not_know_the_room_lets_nobody_in() {
+    let other = "10.0.0.9:9";
+    let mut net = Net::with(&[]);
+    let carol = join_with(&mut net, ("carol", "10.0.0.4:1"), 90, &[other]);
+    for _ in 0..80 {
+        for asked in net.towards(other) {
+            let datagram = Datagram::decode(&asked).expect("a question");
+            let asker = datagram.sender.incarnation();
+            for packet in datagram.packets() {
+                let Packet::Request { seq, request } = packet else { continue };
+                let page = Page { after: 0, reached: 0, current: 0, changes: Vec::new() };
+                let answer = match request {
+                    Request::Who { .. } => Response::Page(page),
+                    _ => {
+                        let (node, elsewhere, seen) = (1, 0, addr("10.0.0.4:1"));
+                        Response::Lease { node, elsewhere, seen, page }
+                    }
+                };
+                let mut bytes = Vec::new();
+                put_header(&mut bytes, 5, asker, 1, datagram.stamp);
+                put_response(&mut bytes, seq, &answer);
+                net.forge(carol, other, &bytes);
+            }
+        }
+        net.wire.clear();
+        net.now += 50_000;
+        net.feed(carol, Input::Tick);
+    }
+    assert_eq!(net.count(carol, "Ready"), 0, "{:?}", net.peers[carol].2);
+}

@@ -117,6 +117,8 @@ pub struct Peer {
     card: Card,
     tag: Tag,
     open: bool,
+    /// Where a nodeset is, as whoever started us says. Anybody else we ask has to show that they know the room.
+    given: Vec<SocketAddr>,
     doors: Doors,
     drain: Duration,
     stage: Stage,
@@ -196,6 +198,7 @@ impl Peer {
         let me = keys.sign(beacon);
         let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
         let links_max = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+        let doors = Doors::new(&nodesets, patience).and_remembered(&remembered);
         let sessions = Sessions::new(SessionsConfig {
             keys: keys.clone(),
             incarnation,
@@ -209,7 +212,8 @@ impl Peer {
             card,
             tag,
             open,
-            doors: Doors::new(&nodesets, patience).and_remembered(&remembered),
+            given: doors.addrs.clone(),
+            doors,
             drain,
             stage: Stage::Finding,
             client: None,
@@ -297,6 +301,7 @@ impl Peer {
             client.heard_junk();
         }
         match received {
+            Ok(arrival) if self.is_no_member(&arrival) => self.calls.blame.unauthenticated += 1,
             Ok(arrival) => self.arrived(&arrival, &mut parts),
             Err(Refused::Handshake { with, answered }) => {
                 let (members, ctx) = self.parts();
@@ -433,7 +438,10 @@ impl Machine for Peer {
                 let exit = client.and_then(|client| client.refused(now, addr, &mut self.calls));
                 exit.into_iter().for_each(|exit| self.over(exit));
             }
-            Input::Nodesets(addrs) => self.nodeset_is_at(addrs),
+            Input::Nodesets(addrs) => {
+                self.is_given(addrs);
+                self.nodeset_is_at(addrs);
+            }
             Input::Addresses(addrs) => self.we_are_at(addrs),
             Input::Line(line) => self.line(line),
             Input::Command(command) => self.command(command),
@@ -514,6 +522,7 @@ impl Machine for Peer {
             keys: _,
             tag: _,
             open: _,
+            given: _,
             doors: _,
             drain: _,
             text: _,

@@ -60,6 +60,23 @@ impl Peer {
         }
     }
 
+    /// A nodeset is at these addresses. It may still answer at those of before.
+    pub(super) fn is_given(&mut self, addrs: &[SocketAddr]) {
+        let before = core::mem::take(&mut self.given);
+        for addr in addrs.iter().copied().chain(before) {
+            if self.given.len() < 2 * DOORS_MAX && !self.given.contains(&addr) {
+                self.given.push(addr);
+            }
+        }
+    }
+
+    /// Whether it is the answer of somebody who is no nodeset that we were given, and does not show that they
+    /// know the room: somebody else has the address of a member by now.
+    pub(super) fn is_no_member(&self, arrival: &Arrival) -> bool {
+        let clear = !arrival.sender.is_sealed() && !arrival.proven;
+        clear && !self.given.contains(&arrival.from)
+    }
+
     /// When the member we ask as a nodeset does not answer, others are asked: any of them will do.
     pub(super) fn go_through_others(&mut self) {
         let Some(incarnation) = self.through.member().filter(|_| self.holds_a_place()) else {

@@ -337,3 +337,23 @@ fn who_was_remembered_and_does_not_know_the_room_lets_nobody_in() {
     }
     assert_eq!(net.count(carol, "Ready"), 0, "{:?}", net.peers[carol].2);
 }
+
+#[test]
+fn who_came_in_through_members_is_found_through_the_nodeset_again() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let dead =
+        |from: SocketAddr, to: SocketAddr, _: &[u8]| from == addr(NODESET) || to == addr(NODESET);
+    let carol = join_with(&mut net, ("carol", "10.0.0.4:1"), 90, &[ALICE]);
+    net.run(10, dead);
+    let dave = join_with(&mut net, ("dave", "10.0.0.5:1"), 91, &["10.0.0.4:1"]);
+    net.run(10, dead);
+    assert_eq!((net.count(carol, "Ready"), net.count(dave, "Ready")), (1, 1));
+    (0..2).for_each(|n| net.feed(n, Input::Line("/quit")));
+    net.run(60, dead);
+    // It is there again.
+    net.run(150, |_, _, _| false);
+    let erin = net.join("erin", "10.0.0.6:1");
+    net.run(90, |_, _, _| false);
+    let met = |who| net.count(erin, who) > 0;
+    assert!(met("carol") && met("dave"), "{:?}", net.peers[erin].2);
+}

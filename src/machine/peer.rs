@@ -132,6 +132,8 @@ pub struct Peer {
     door: Door,
     /// The member we came in through, when no nodeset has answered.
     through: Through,
+    /// Where the nodeset that we were given is asked for meanwhile, and when it was.
+    asked_given: (usize, Option<Time>),
     pins: Pins,
     speech: Speech,
     /// How it ended, until that is told.
@@ -223,6 +225,7 @@ impl Peer {
             members: Members::default(),
             door: Door::new(&seed),
             through: Through::default(),
+            asked_given: (0, None),
             pins: Pins::new(pins),
             speech: Speech::new(),
             exit: None,
@@ -404,6 +407,7 @@ impl Peer {
         self.enter_when_nobody_is_asked();
         self.enter_when_settled();
         self.go_through_others();
+        self.ask_given();
         self.part_when_drained();
     }
 }
@@ -509,6 +513,7 @@ impl Machine for Peer {
             members,
             door,
             through,
+            asked_given,
             pins,
             speech,
             exit,
@@ -529,7 +534,7 @@ impl Machine for Peer {
             parts: _,
             out: _,
         } = self;
-        let children = (stage, client, calls, members, (door, through), pins, speech);
+        let children = (stage, client, calls, members, (door, through, asked_given), pins, speech);
         digest(&(me, card, children, exit, full, seen, elsewhere, client_rng, rng))
     }
 

@@ -7,10 +7,14 @@ mod net;
 
 use chatrpc::machine::wire::{
     ANYWHERE, Asked, Change, Cookie, Datagram, Packet, Page, Request, Response, VERSION, kind,
-    put_header, put_request,
+    put_header, put_request, put_response,
 };
-use chatrpc::machine::{Input, Machine, Name, Noise, Room, Tag};
-use insider::room;
+use chatrpc::machine::{
+    Identity, Incarnation, Input, Machine, Name, Noise, Peer, PeerConfig, Room, Seed, Tag,
+};
+use std::net::SocketAddr;
+
+use insider::{Insider, room};
 use net::*;
 
 /// A question as it comes on the wire, from somebody who knows that room.
@@ -177,4 +181,179 @@ fn who_is_not_in_yet_introduces_nobody() {
     net.wire.clear();
     net.forge(0, MALLORY, &asked(&room(), 1, &who([0; 8], room().tag())));
     assert!(net.towards(MALLORY).is_empty());
+}
+
+/// Mallory says hello to a peer, and answers its own.
+fn hello(net: &mut Net, n: usize, at: &str, mallory: &mut Insider) {
+    let mut session = net.shake(n, at, mallory);
+    let beacon = mallory.signed("mallory", 0, Vec::new());
+    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+    let question = session.seal(1, |out| put_request(out, 1, &hello));
+    net.forge(n, at, &question);
+    let texts: Vec<Vec<u8>> =
+        net.towards(at).iter().filter_map(|bytes| session.open(bytes)).collect();
+    for text in &texts {
+        let datagram = Datagram::decode_sealed(mallory.id(), text).expect("a datagram");
+        let stamp = datagram.stamp;
+        for packet in datagram.packets() {
+            if let Packet::Request { seq, .. } = packet {
+                let answer =
+                    session.seal_echoing(2, stamp, |out| put_response(out, seq, &Response::Ok));
+                net.forge(n, at, &answer);
+            }
+        }
+    }
+}
+
+/// Which processes a page names.
+fn named(page: &Page) -> Vec<String> {
+    let present = page.changes.iter().filter_map(|change| match change {
+        Change::Present(listed) => listed.sealed.open(&Noise, &room()),
+        Change::Gone(_) => None,
+    });
+    present.map(|signed| signed.beacon.name.to_string()).collect()
+}
+
+#[test]
+fn nobody_hides_another_behind_their_handle() {
+    for luck in 1..5 {
+        let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+        net.wire.clear();
+        let mut mallory = Insider::new(luck, 77);
+        // Only the handle that follows from it shows, and that is all she needs.
+        mallory.token = net.tokens[&addr(BOB)];
+        hello(&mut net, 0, MALLORY, &mut mallory);
+        assert_eq!(net.count(0, "mallory"), 1, "she is in");
+        for _ in 0..3 {
+            net.wire.clear();
+            let names = named(&page_at(&mut net, "10.0.0.77:7"));
+            assert!(names.contains(&"bob".to_owned()), "{luck}: {names:?}");
+            net.now += 300_000;
+        }
+    }
+}
+
+#[test]
+fn a_small_page_is_small() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let more: Vec<String> = (0..6).map(|n| format!("10.0.1.{n}:1")).collect();
+    for (n, at) in more.iter().enumerate() {
+        net.join(&format!("carol {n}x"), at);
+    }
+    net.run(3, |_, _, _| false);
+    net.wire.clear();
+    page_at(&mut net, MALLORY);
+    (2..8).for_each(|n| net.feed(n, Input::Line("/quit")));
+    net.run(3, |_, _, _| false);
+    net.wire.clear();
+    let from = "[fd00::9]:9";
+    let (cookie, tag) = (cookie_at(&mut net, from), room().tag());
+    for have in 0..14 {
+        let (token, n, sealed) = (7, 0, noise());
+        let register = Request::Register { cookie, tag, have, most: 400, token, n, sealed };
+        net.forge(0, from, &asked(&room(), 3, &register));
+        let sent = net.towards(from);
+        net.wire.clear();
+        assert!(sent.iter().all(|bytes| bytes.len() <= 400), "{have}: {}", sent[0].len());
+    }
+}
+
+/// Whoever saw one question pass can send it for ever: that keeps nobody out who shows a cookie.
+#[test]
+fn what_is_asked_again_and_again_keeps_nobody_waiting() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let cookie = cookie_at(&mut net, MALLORY);
+    let seen = asked(&room(), 2, &who([0; 8], room().tag()));
+    for n in 0..3_000u32 {
+        net.forge(0, &format!("10.7.{}.{}:9", n >> 8, n & 255), &seen);
+        net.wire.clear();
+    }
+    net.forge(0, MALLORY, &asked(&room(), 3, &who(cookie, room().tag())));
+    let answers = answers(&mut net, MALLORY, Asked::Who);
+    assert!(matches!(answers[..], [Response::Page(_)]), "{answers:?}");
+}
+
+/// Somebody joins who was given those nodesets, and remembers where members were.
+fn join_with(net: &mut Net, (name, at): (&str, &str), who: u8, remembered: &[&str]) -> usize {
+    let n = net.peers.len();
+    let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(name).unwrap());
+    let (incarnation, identity) = (Incarnation::at(1000 + n as u64), Identity::new(&[who; 32]));
+    let mut config = PeerConfig::new(seed, incarnation, identity, room(), name, addr(NODESET));
+    config.remembered = remembered.iter().map(|at| addr(at)).collect();
+    net.peers.push((addr(at), Peer::new(config), Vec::new()));
+    net.feed(n, Input::Tick);
+    n
+}
+
+/// Who has two computers is here with both, also for who has not heard one of them yet.
+#[test]
+fn a_second_computer_ends_none_that_is_listed_and_has_not_answered() {
+    let (laptop, phone) = ("10.0.0.7:1", "10.0.0.8:1");
+    let mut net = Net::with(&[]);
+    join_with(&mut net, ("bob", laptop), 90, &[]);
+    net.run(5, |_, _, _| false);
+    let alice = net.join("alice", ALICE);
+    let slow = |from: SocketAddr, to: SocketAddr, _: &[u8]| {
+        let between = [addr(laptop), addr(ALICE)];
+        between.contains(&from) && between.contains(&to)
+    };
+    net.run(3, slow);
+    net.feed(alice, Input::Line("hello"));
+    join_with(&mut net, ("bob", phone), 90, &[]);
+    net.run(5, slow);
+    assert_eq!(net.count(alice, "Left"), 0, "{:?}", net.peers[alice].2);
+    net.run(20, |_, _, _| false);
+    assert_eq!(net.count(0, "hello"), 1, "{:?}", net.peers[0].2);
+}
+
+#[test]
+fn who_was_remembered_and_does_not_know_the_room_lets_nobody_in() {
+    let other = "10.0.0.9:9";
+    let mut net = Net::with(&[]);
+    let carol = join_with(&mut net, ("carol", "10.0.0.4:1"), 90, &[other]);
+    for _ in 0..80 {
+        for asked in net.towards(other) {
+            let datagram = Datagram::decode(&asked).expect("a question");
+            let asker = datagram.sender.incarnation();
+            for packet in datagram.packets() {
+                let Packet::Request { seq, request } = packet else { continue };
+                let page = Page { after: 0, reached: 0, current: 0, changes: Vec::new() };
+                let answer = match request {
+                    Request::Who { .. } => Response::Page(page),
+                    _ => {
+                        let (node, elsewhere, seen) = (1, 0, addr("10.0.0.4:1"));
+                        Response::Lease { node, elsewhere, seen, page }
+                    }
+                };
+                let mut bytes = Vec::new();
+                put_header(&mut bytes, 5, asker, 1, datagram.stamp);
+                put_response(&mut bytes, seq, &answer);
+                net.forge(carol, other, &bytes);
+            }
+        }
+        net.wire.clear();
+        net.now += 50_000;
+        net.feed(carol, Input::Tick);
+    }
+    assert_eq!(net.count(carol, "Ready"), 0, "{:?}", net.peers[carol].2);
+}
+
+#[test]
+fn who_came_in_through_members_is_found_through_the_nodeset_again() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let dead =
+        |from: SocketAddr, to: SocketAddr, _: &[u8]| from == addr(NODESET) || to == addr(NODESET);
+    let carol = join_with(&mut net, ("carol", "10.0.0.4:1"), 90, &[ALICE]);
+    net.run(10, dead);
+    let dave = join_with(&mut net, ("dave", "10.0.0.5:1"), 91, &["10.0.0.4:1"]);
+    net.run(10, dead);
+    assert_eq!((net.count(carol, "Ready"), net.count(dave, "Ready")), (1, 1));
+    (0..2).for_each(|n| net.feed(n, Input::Line("/quit")));
+    net.run(60, dead);
+    // It is there again.
+    net.run(150, |_, _, _| false);
+    let erin = net.join("erin", "10.0.0.6:1");
+    net.run(90, |_, _, _| false);
+    let met = |who| net.count(erin, who) > 0;
+    assert!(met("carol") && met("dave"), "{:?}", net.peers[erin].2);
 }

@@ -117,6 +117,8 @@ pub struct Peer {
     card: Card,
     tag: Tag,
     open: bool,
+    /// Where a nodeset is, as whoever started us says. Anybody else we ask has to show that they know the room.
+    given: Vec<SocketAddr>,
     doors: Doors,
     drain: Duration,
     stage: Stage,
@@ -130,6 +132,8 @@ pub struct Peer {
     door: Door,
     /// The member we came in through, when no nodeset has answered.
     through: Through,
+    /// Where the nodeset that we were given is asked for meanwhile, and when it was.
+    asked_given: (usize, Option<Time>),
     pins: Pins,
     speech: Speech,
     /// How it ended, until that is told.
@@ -196,6 +200,7 @@ impl Peer {
         let me = keys.sign(beacon);
         let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
         let links_max = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+        let doors = Doors::new(&nodesets, patience).and_remembered(&remembered);
         let sessions = Sessions::new(SessionsConfig {
             keys: keys.clone(),
             incarnation,
@@ -209,7 +214,8 @@ impl Peer {
             card,
             tag,
             open,
-            doors: Doors::new(&nodesets, patience).and_remembered(&remembered),
+            given: doors.addrs.clone(),
+            doors,
             drain,
             stage: Stage::Finding,
             client: None,
@@ -219,6 +225,7 @@ impl Peer {
             members: Members::default(),
             door: Door::new(&seed),
             through: Through::default(),
+            asked_given: (0, None),
             pins: Pins::new(pins),
             speech: Speech::new(),
             exit: None,
@@ -297,6 +304,7 @@ impl Peer {
             client.heard_junk();
         }
         match received {
+            Ok(arrival) if self.is_no_member(&arrival) => self.calls.blame.unauthenticated += 1,
             Ok(arrival) => self.arrived(&arrival, &mut parts),
             Err(Refused::Handshake { with, answered }) => {
                 let (members, ctx) = self.parts();
@@ -399,6 +407,7 @@ impl Peer {
         self.enter_when_nobody_is_asked();
         self.enter_when_settled();
         self.go_through_others();
+        self.ask_given();
         self.part_when_drained();
     }
 }
@@ -433,7 +442,10 @@ impl Machine for Peer {
                 let exit = client.and_then(|client| client.refused(now, addr, &mut self.calls));
                 exit.into_iter().for_each(|exit| self.over(exit));
             }
-            Input::Nodesets(addrs) => self.nodeset_is_at(addrs),
+            Input::Nodesets(addrs) => {
+                self.is_given(addrs);
+                self.nodeset_is_at(addrs);
+            }
             Input::Addresses(addrs) => self.we_are_at(addrs),
             Input::Line(line) => self.line(line),
             Input::Command(command) => self.command(command),
@@ -501,6 +513,7 @@ impl Machine for Peer {
             members,
             door,
             through,
+            asked_given,
             pins,
             speech,
             exit,
@@ -514,13 +527,14 @@ impl Machine for Peer {
             keys: _,
             tag: _,
             open: _,
+            given: _,
             doors: _,
             drain: _,
             text: _,
             parts: _,
             out: _,
         } = self;
-        let children = (stage, client, calls, members, (door, through), pins, speech);
+        let children = (stage, client, calls, members, (door, through, asked_given), pins, speech);
         digest(&(me, card, children, exit, full, seen, elsewhere, client_rng, rng))
     }
 

@@ -68,6 +68,8 @@ pub(crate) enum Matter {
 pub(crate) enum Purpose {
     /// Something asked of the nodeset.
     Nodeset(Ask),
+    /// Is the nodeset there again that we were given?
+    Given,
     /// Something asked of a member.
     Member(MemberKey, Matter),
     /// Is somebody there who has the name we want?
@@ -86,6 +88,7 @@ impl About for Purpose {
     fn asked(self) -> Asked {
         match self {
             Self::Nodeset(ask) => ask.asked(),
+            Self::Given => Asked::Who,
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,

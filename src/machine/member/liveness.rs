@@ -220,6 +220,11 @@ impl Liveness {
         stays
     }
 
+    /// Something of theirs came since they are here.
+    pub(super) const fn is_heard(&self) -> bool {
+        self.heard
+    }
+
     pub(crate) fn is_shown(&self) -> bool {
         self.standing == Standing::Shown
     }

@@ -52,13 +52,15 @@ impl Members {
 
     /// A process has come: earlier ones of its key are here only if they answer. Whoever was killed and begins
     /// again is not two for a minute; whoever has two computers is. Of two who came without anybody's word the
-    /// one says nothing about the other: else a person could come and go as often as they like.
+    /// one says nothing about the other: else a person could come and go as often as they like. Nor does it of
+    /// whom nothing was heard yet: there may be no way to them, and they cannot answer.
     pub(super) fn doubt_predecessors(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(new) = self.slab.get(key) else { return };
         let (new, introduced) = (new.record.beacon().clone(), new.record.is_introduced());
         let earlier = |(_, Member { record, life, .. }): &(MemberKey, &Member)| {
             let vouched = introduced || record.is_introduced();
-            vouched && life.is_shown() && record.beacon().is_succeeded_by(&new)
+            let asked = vouched && life.is_shown() && life.is_heard();
+            asked && record.beacon().is_succeeded_by(&new)
         };
         let earlier: Vec<MemberKey> = self.iter().filter(earlier).map(|(key, _)| key).collect();
         for key in earlier {

@@ -18,13 +18,15 @@ use crate::machine::pace::{Pace, Rate};
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Signed;
-use crate::machine::who::ids::{Handle, Tag};
+use crate::machine::who::ids::{Handle, PeerId, Tag};
 use crate::machine::who::keys::Keys;
 use crate::machine::wire::{
-    ANYWHERE, Change, Departure, Gone, HEADER, Listed, RELAYED_ROOM, Request, Response, VERSION,
+    ANYWHERE, Change, Departure, Gone, HEADER, Listed, PROOF, RELAYED_ROOM, Request, Response,
+    VERSION,
 };
 
-/// Questions that are answered: those of a full house at once, and from then on 250 a second.
+/// Questions that are answered: those of a full house at once, and from then on 250 a second. Those with a good
+/// cookie count by themselves: all others may be what somebody saw pass, and sends again.
 const ANSWERS: Rate = Rate::new(Duration::from_millis(4), 1024);
 
 /// How often the roster is brought up to date at most.
@@ -44,19 +46,21 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Door {
     cookies: Cookies,
     roster: Roster,
-    /// Who is in the roster: the number of their beacon, and where they are reached.
-    here: BTreeMap<Handle, (u32, SocketAddr)>,
+    /// Who is in the roster: the number of their beacon, and where they are reached. Nobody has shown that a
+    /// handle is theirs: several may claim one, and each is told.
+    here: BTreeMap<(Handle, PeerId), (u32, SocketAddr)>,
     version: u64,
     refreshed: Option<Time>,
     answers: Pace,
+    pages: Pace,
     rng: Rng,
 }
 
 /// The cookies follow from a seed, which no hash should tell.
 impl Hash for Door {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { cookies: _, roster, here, version, refreshed, answers, rng } = self;
-        (roster, here, version, refreshed, answers, rng).hash(state);
+        let Self { cookies: _, roster, here, version, refreshed, answers, pages, rng } = self;
+        (roster, here, version, refreshed, (answers, pages), rng).hash(state);
     }
 }
 
@@ -69,6 +73,7 @@ impl Door {
             version: 0,
             refreshed: None,
             answers: Pace::default(),
+            pages: Pace::default(),
             rng: seed.stream("door"),
         }
     }
@@ -103,15 +108,17 @@ impl Door {
             blame.unauthenticated += 1;
             return None;
         }
-        if !self.answers.take(now, ANSWERS) {
+        let shown = self.cookies.accepts(now, from, cookie);
+        let pace = if shown { &mut self.pages } else { &mut self.answers };
+        if !pace.take(now, ANSWERS) {
             blame.over_limit += 1;
             return None;
         }
-        if !self.cookies.accepts(now, from, cookie) {
+        if !shown {
             return Some(Response::Cookie(self.cookies.bake(now, from)));
         }
         self.refresh(now, keys, known);
-        let space = datagram(most).min(HEADER + RELAYED_ROOM) - BESIDE_PAGE;
+        let space = (datagram(most) - PROOF).min(HEADER + RELAYED_ROOM) - BESIDE_PAGE;
         if register {
             let page = self.roster.page(have, space);
             return Some(Response::Lease { node: 0, elsewhere: 0, seen: from, page });
@@ -130,22 +137,29 @@ impl Door {
         self.refreshed = Some(now);
         let mut gone = core::mem::take(&mut self.here);
         for Known { signed, seen } in known {
-            let handle = signed.beacon.handle;
+            let (handle, id) = (signed.beacon.handle, signed.beacon.id);
             let state = (signed.beacon.n, seen);
-            if gone.remove(&handle) != Some(state) {
+            if gone.remove(&(handle, id)) != Some(state) {
                 let sealed = keys.seal(signed);
-                self.put(now, Change::Present(Listed { handle, seen, sealed }));
+                self.roster.forget_departures(handle);
+                self.put(now, id, Change::Present(Listed { handle, seen, sealed }));
             }
-            self.here.insert(handle, state);
+            self.here.insert((handle, id), state);
         }
-        for handle in gone.into_keys() {
-            self.put(now, Change::Gone(Gone { handle, how: Departure::Timeout }));
+        for (handle, id) in gone.into_keys() {
+            // The departure of a handle would be that of whoever else has it.
+            let mut others = self.here.range((handle, PeerId(0))..=(handle, PeerId(u64::MAX)));
+            if others.next().is_some() {
+                self.roster.withdraw(handle, id.0);
+            } else {
+                self.put(now, id, Change::Gone(Gone { handle, how: Departure::Timeout }));
+            }
         }
     }
 
-    fn put(&mut self, now: Time, change: Change) {
+    fn put(&mut self, now: Time, id: PeerId, change: Change) {
         self.version += 1;
-        self.roster.put(now, self.version, change);
+        self.roster.put_of(now, self.version, id.0, change);
     }
 
     pub(crate) fn footprint(&self, limit: usize) -> Table {

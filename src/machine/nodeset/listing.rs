@@ -19,7 +19,7 @@ use crate::machine::rng::Seed;
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Signed;
 use crate::machine::who::identity::Person;
-use crate::machine::who::ids::{Handle, Incarnation};
+use crate::machine::who::ids::{Handle, Incarnation, PeerId};
 use crate::machine::who::noise::Noise;
 use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
@@ -63,7 +63,7 @@ pub struct Listing {
     now: Time,
     calls: Calls<Ask>,
     find: Option<Find>,
-    found: BTreeMap<Handle, Listed>,
+    found: BTreeMap<(Handle, PeerId), Listed>,
     out: Outbox,
     done: bool,
     /// How it ended, until that is told.
@@ -129,7 +129,7 @@ impl Listing {
             match change {
                 Change::Present(listed) if self.found.len() < LISTED_MAX => self.list(&listed),
                 Change::Present(_) => {}
-                Change::Gone(gone) => drop(self.found.remove(&gone.handle)),
+                Change::Gone(gone) => self.found.retain(|(handle, _), _| *handle != gone.handle),
             }
         }
         if last {
@@ -154,7 +154,7 @@ impl Listing {
             Some(signed) if signed.beacon.once => {}
             Some(signed) => {
                 let who = signed.beacon.person();
-                self.found.insert(listed.handle, Listed { who, addr: listed.seen });
+                self.found.insert((listed.handle, who.id), Listed { who, addr: listed.seen });
             }
             None => self.calls.blame.unauthenticated += 1,
         }

@@ -20,22 +20,31 @@ pub(crate) const DEPARTURE_KEPT: Duration = Duration::from_secs(120);
 /// Departures that are told per room; the oldest is forgotten first.
 const TOMBSTONES_MAX: usize = 256;
 
+/// A member: their handle, and what tells apart who claim the same one, where nobody has to show that it is
+/// theirs.
+type Key = (Handle, u64);
+
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Roster {
     changes: BTreeMap<u64, Change>,
     /// The version of each member's latest change, and when that was.
-    version_of: BTreeMap<Handle, (u64, Time)>,
+    version_of: BTreeMap<Key, (u64, Time)>,
     tombstones: usize,
 }
 
 impl Roster {
     /// Records the latest change of a member under a version greater than all before.
     pub(crate) fn put(&mut self, now: Time, version: u64, change: Change) {
+        self.put_of(now, version, 0, change);
+    }
+
+    /// The same where several may claim one handle: of that one of them.
+    pub(crate) fn put_of(&mut self, now: Time, version: u64, which: u64, change: Change) {
         let handle = match &change {
             Change::Present(listed) => listed.handle,
             Change::Gone(gone) => gone.handle,
         };
-        if let Some((before, _)) = self.version_of.insert(handle, (version, now)) {
+        if let Some((before, _)) = self.version_of.insert((handle, which), (version, now)) {
             let before = self.changes.remove(&before);
             self.tombstones -= usize::from(matches!(before, Some(Change::Gone(_))));
         }
@@ -51,7 +60,7 @@ impl Roster {
     /// Whether that member, which is one process, has said goodbye not long ago: what it asked before
     /// may come again for as long as a cookie may be good.
     pub(crate) fn has_left(&self, now: Time, handle: Handle) -> bool {
-        let latest = self.version_of.get(&handle);
+        let latest = self.version_of.get(&(handle, 0));
         let latest = latest.filter(|(_, at)| now.since(*at) < DEPARTURE_KEPT);
         let change = latest.and_then(|(version, _)| self.changes.get(version));
         matches!(change, Some(Change::Gone(gone)) if matches!(gone.how, Departure::Quit(_)))
@@ -132,11 +141,29 @@ impl Roster {
         if !self.tells_departure(version) {
             return false;
         }
-        if let Some(Change::Gone(gone)) = self.changes.remove(&version) {
-            self.version_of.remove(&gone.handle);
+        if let Some(Change::Gone(Gone { handle, .. })) = self.changes.remove(&version) {
+            let mut of = self.version_of.range((handle, 0)..=(handle, u64::MAX));
+            let key = of.find(|(_, (at, _))| *at == version).map(|(&key, _)| key);
+            key.and_then(|key| self.version_of.remove(&key));
             self.tombstones -= 1;
         }
         true
+    }
+
+    /// Tells no change of one of those who claim a handle.
+    pub(crate) fn withdraw(&mut self, handle: Handle, which: u64) {
+        let Some((version, _)) = self.version_of.remove(&(handle, which)) else { return };
+        let change = self.changes.remove(&version);
+        self.tombstones -= usize::from(matches!(change, Some(Change::Gone(_))));
+    }
+
+    /// Tells no departure of that handle: somebody has it.
+    pub(crate) fn forget_departures(&mut self, handle: Handle) {
+        let of = self.version_of.range((handle, 0)..=(handle, u64::MAX));
+        let versions: Vec<u64> = of.map(|(_, &(version, _))| version).collect();
+        for version in versions {
+            self.forget(version);
+        }
     }
 
     /// Whether the change of that version is a departure, and still told.

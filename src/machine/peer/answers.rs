@@ -40,6 +40,7 @@ impl Peer {
                 }
                 self.news(news);
             }
+            (Purpose::Given, _) => self.given_answered(arrival, link),
             (Purpose::Member(member, matter), response) => {
                 members.answered(arrival, link, (member, matter), &response, &mut ctx);
             }
@@ -60,6 +61,7 @@ impl Peer {
                 let news = client.failed(self.now, (link, ask), card, &mut self.calls);
                 self.news(news);
             }
+            Purpose::Given => self.ends_given(link),
             Purpose::Member(member, matter) => {
                 let known = members.failed(link, (member, matter), &mut ctx);
                 let card = wanted(&self.stage, &self.card).filter(|_| !known);

@@ -9,12 +9,17 @@ use crate::machine::member::Member;
 use crate::machine::nodeset::DOORS_MAX;
 use crate::machine::nodeset::client::Client;
 use crate::machine::nodeset::door::Known;
-use crate::machine::purpose::Purpose;
+use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::time::Time;
-use crate::machine::wire::Request;
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::{ANYBODY, ANYWHERE, DATAGRAM_SMALL, Request};
 
 /// How soon yet others are asked, when those do not answer either.
 const MOVE_ON_EVERY: Duration = Duration::from_secs(10);
+
+/// How often who came in through a member asks for the nodeset that they were given: those who come through it
+/// meet nobody else.
+const ASK_GIVEN_EVERY: Duration = Duration::from_secs(60);
 
 /// Whom we came in through, when that is a member.
 #[derive(Clone, Copy, Debug, Default, Hash)]
@@ -76,6 +81,23 @@ impl Peer {
         }
     }
 
+    /// A nodeset is at these addresses. It may still answer at those of before.
+    pub(super) fn is_given(&mut self, addrs: &[SocketAddr]) {
+        let before = core::mem::take(&mut self.given);
+        for addr in addrs.iter().copied().chain(before) {
+            if self.given.len() < 2 * DOORS_MAX && !self.given.contains(&addr) {
+                self.given.push(addr);
+            }
+        }
+    }
+
+    /// Whether it is the answer of somebody who is no nodeset that we were given, and does not show that they
+    /// know the room: somebody else has the address of a member by now.
+    pub(super) fn is_no_member(&self, arrival: &Arrival) -> bool {
+        let clear = !arrival.sender.is_sealed() && !arrival.proven;
+        clear && !self.given.contains(&arrival.from)
+    }
+
     /// When the member we ask as a nodeset does not answer, others are asked: any of them will do.
     pub(super) fn go_through_others(&mut self) {
         let Some(incarnation) = self.through.member().filter(|_| self.holds_a_place()) else {
@@ -101,6 +123,50 @@ impl Peer {
         let own = self.me.beacon.addrs.first().copied().or(self.seen);
         let nodeset = self.through.member().is_none() && self.hears_nodeset();
         own.filter(|_| !nodeset).unwrap_or_else(|| self.nodeset())
+    }
+
+    /// Who came in through a member goes back to the nodeset when that is there again.
+    pub(super) fn ask_given(&mut self) {
+        if self.through.member().is_none() {
+            self.asked_given.1 = None;
+            return;
+        }
+        let (turn, asked) = self.asked_given;
+        let soon = asked.is_some_and(|at| self.now.since(at) < ASK_GIVEN_EVERY);
+        if soon || !self.holds_a_place() {
+            return;
+        }
+        self.asked_given = (turn.wrapping_add(1), Some(self.now));
+        let here = self.client.as_ref().and_then(|client| self.calls.addr(client.link()));
+        let addr = self.given.get(turn % self.given.len().max(1)).copied();
+        let Some(addr) = addr.filter(|_| here.is_none_or(|here| !self.given.contains(&here)))
+        else {
+            return;
+        };
+        let most = DATAGRAM_SMALL as u16;
+        let who = Request::Who { cookie: [0; 8], tag: self.tag, have: ANYWHERE, most };
+        if let Some(link) = self.calls.open(self.now, addr, (PeerId(0), ANYBODY)) {
+            self.calls.request(self.now, link, Purpose::Given, &who);
+        }
+    }
+
+    /// Somebody answers where the nodeset is that we were given.
+    pub(super) fn given_answered(&mut self, arrival: &Arrival, link: LinkKey) {
+        self.ends_given(link);
+        // A member there is as good as the one we ask.
+        if arrival.proven || !self.holds_a_place() || self.through.member().is_none() {
+            return;
+        }
+        let mut addrs = vec![arrival.from];
+        addrs.extend(self.given.iter().copied().filter(|addr| *addr != arrival.from));
+        self.nodeset_is_at(&addrs);
+    }
+
+    /// It is not asked there any more, unless as our nodeset meanwhile.
+    pub(super) fn ends_given(&mut self, link: LinkKey) {
+        if self.client.as_ref().is_none_or(|client| client.link() != link) {
+            self.calls.close(self.now, link);
+        }
     }
 
     fn holds_a_place(&self) -> bool {

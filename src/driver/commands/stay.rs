@@ -29,7 +29,9 @@ use crate::driver::os::identity::Keeper;
 use crate::driver::os::peers::Memory;
 use crate::driver::os::signals::{self, Signal};
 use crate::driver::os::trusted::Trusted;
-use crate::machine::{Exit, Input, Name, Peer, PeerConfig, Registry, Room, Secret, Time};
+use crate::machine::{
+    Exit, Input, Name, Peer, PeerConfig, Presence, Registry, Room, Secret, Time, Way,
+};
 
 /// How many members a nodeset serves that was opened by a chat.
 const MEMBERS_MAX: usize = 1024;
@@ -191,7 +193,9 @@ impl<'a> Stay<'a> {
     /// Keeps where those are who are here.
     fn remember_who_is_here(&mut self) {
         if let Some(memory) = &mut self.memory {
-            memory.keep(self.peer.machine().presence().filter_map(|presence| presence.addr));
+            let reached = |presence: &Presence| matches!(presence.way, Way::Direct);
+            let here = self.peer.machine().presence().filter(reached);
+            memory.keep(here.filter_map(|presence| presence.addr));
         }
     }
 

@@ -90,7 +90,7 @@ fn remember(room: &str, addrs: &[SocketAddr]) -> io::Result<()> {
     state::change(FILE, |text| with(text, room, addrs))
 }
 
-/// A room in the file: its tag, which tells nobody its name, and through where it was entered. The lobbies
+/// A room in the file: its tag, which tells nobody its secret, and through where it was entered. The lobbies
 /// of two nodesets are two rooms, whatever they are called.
 fn named(tag: Tag, target: &str) -> String {
     let mut name = tag.0.iter().fold(String::new(), |mut name, byte| {

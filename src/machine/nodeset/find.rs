@@ -114,6 +114,10 @@ impl Find {
         response: Response,
         calls: &mut Calls<T>,
     ) -> Found {
+        let lets_in = matches!(response, Response::Page(_) | Response::Cookie(_));
+        if !self.contact.is_known() && !lets_in && self.goes_on_without(now, link, calls) {
+            return Found::Nothing;
+        }
         if !self.contact.is_known() {
             self.settle(now, link, calls);
         }
@@ -173,22 +177,35 @@ impl Find {
             return (calls.addr(self.contact.link) == Some(addr)).then_some(Exit::NobodyListens);
         }
         let of = |attempt: &Try| calls.addr(attempt.link) == Some(addr);
-        let at = self.tries.iter().position(of)?;
+        let link = self.tries.iter().find(|attempt| of(attempt))?.link;
+        (!self.goes_on_without(now, link, calls)).then_some(Exit::NobodyListens)
+    }
+
+    /// Nobody lets us in over that link: the next one is asked. False when there is no other one.
+    fn goes_on_without<T: AsksNodeset>(
+        &mut self,
+        now: Time,
+        link: LinkKey,
+        calls: &mut Calls<T>,
+    ) -> bool {
+        let Some(at) = self.tries.iter().position(|attempt| attempt.link == link) else {
+            return false;
+        };
         if self.tries.len() == 1 && self.untried.is_empty() {
             if self.remembered.take().is_none() {
-                return Some(Exit::NobodyListens);
+                return false;
             }
             self.ask_remembered(now);
         }
-        let refused = self.tries.remove(at);
-        self.withdraw(now, &refused, calls);
+        let useless = self.tries.remove(at);
+        self.withdraw(now, &useless, calls);
         if !self.untried.is_empty() {
             self.next = Some(now);
         }
         if let Some(other) = self.tries.first() {
             self.contact.link = other.link;
         }
-        None
+        true
     }
 
     /// Asks where it is time to, if no answer has come. Returns how it ends, if it does.

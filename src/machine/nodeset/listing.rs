@@ -343,6 +343,26 @@ mod tests {
         assert_eq!(asker.exit, Some(Exit::Left { undelivered: 0 }));
     }
 
+    /// One of them may lie, or be something else: it is not the last word, unless it has it.
+    #[test]
+    fn who_lets_nobody_in_is_not_the_last_to_be_asked() {
+        let [full, foreign, nonsense] = three();
+        let answers = [
+            (full, 250, Response::Full, Exit::Full),
+            (foreign, 270, Response::Version(9), Exit::Version { theirs: 9 }),
+            (nonsense, 290, Response::Unknown, Exit::NotChatrpc),
+        ];
+        let mut asker = Asker::of(three());
+        asker.wait(0, 240);
+        for (at, (addr, now, response, exit)) in answers.into_iter().enumerate() {
+            asker.wait(now, now);
+            let asked = asker.asked.iter().find(|(_, to, _)| *to == addr);
+            let &(.., seq) = asked.expect("it is its turn");
+            asker.answer(now + 5, addr, seq, &response);
+            assert_eq!(asker.exit, (at == 2).then_some(exit), "{addr}");
+        }
+    }
+
     #[test]
     fn where_nobody_listens_the_next_address_is_asked_at_once() {
         let [first, second, third] = three();

@@ -276,7 +276,7 @@ fn what_is_asked_again_and_again_keeps_nobody_waiting() {
 /// Somebody joins who was given those nodesets, and remembers where members were.
 fn join_with(net: &mut Net, (name, at): (&str, &str), who: u8, remembered: &[&str]) -> usize {
     let n = net.peers.len();
-    let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(name).unwrap());
+    let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(name).expect("a name"));
     let (incarnation, identity) = (Incarnation::at(1000 + n as u64), Identity::new(&[who; 32]));
     let mut config = PeerConfig::new(seed, incarnation, identity, room(), name, addr(NODESET));
     config.remembered = remembered.iter().map(|at| addr(at)).collect();

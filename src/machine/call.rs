@@ -195,7 +195,7 @@ impl<T: About> Calls<T> {
 
     /// The room that is ours, or that we ask about.
     fn room(&self) -> Option<&Room> {
-        self.sessions.as_ref().map(|sessions| sessions.room()).or(self.room.as_ref())
+        self.sessions.as_deref().map(Sessions::room).or(self.room.as_ref())
     }
 
     /// The calls of a nodeset, which is asked by those who do not know it yet.

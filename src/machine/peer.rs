@@ -511,6 +511,8 @@ impl Machine for Peer {
             client,
             calls,
             members,
+            given,
+            doors,
             door,
             through,
             asked_given,
@@ -527,14 +529,13 @@ impl Machine for Peer {
             keys: _,
             tag: _,
             open: _,
-            given: _,
-            doors: _,
             drain: _,
             text: _,
             parts: _,
             out: _,
         } = self;
-        let children = (stage, client, calls, members, (door, through, asked_given), pins, speech);
+        let entrance = (given, doors, door, through, asked_given);
+        let children = (stage, client, calls, members, entrance, pins, speech);
         digest(&(me, card, children, exit, full, seen, elsewhere, client_rng, rng))
     }
 

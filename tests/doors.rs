@@ -348,6 +348,12 @@ fn who_came_in_through_members_is_found_through_the_nodeset_again() {
     let dave = join_with(&mut net, ("dave", "10.0.0.5:1"), 91, &["10.0.0.4:1"]);
     net.run(10, dead);
     assert_eq!((net.count(carol, "Ready"), net.count(dave, "Ready")), (1, 1));
+    // The nodeset is asked for when it is time to, and not with whatever comes next.
+    let waits = |net: &mut Net| {
+        net.run(1, dead);
+        net.peers[carol].1.next_wake().is_some_and(|wake| wake.why == "doors")
+    };
+    assert!((0..70).any(|_| waits(&mut net)));
     (0..2).for_each(|n| net.feed(n, Input::Line("/quit")));
     net.run(60, dead);
     // It is there again.

@@ -483,6 +483,7 @@ impl Machine for Peer {
             self.calls.next_wake().map(|at| (at, "call")),
             self.members.next_wake().map(|at| (at, "member")),
             client.next_wake().map(|at| (at, "nodeset")),
+            self.doors_wake().map(|at| (at, "doors")),
             stage,
         ];
         wakes.into_iter().flatten().map(|(at, why)| Wake { at, why }).min()

@@ -150,6 +150,15 @@ impl Peer {
         }
     }
 
+    /// When others are to be asked next, for us or for the nodeset that we were given.
+    pub(super) fn doors_wake(&self) -> Option<Time> {
+        self.through.member().filter(|_| self.holds_a_place())?;
+        let silent = self.client.as_ref().is_some_and(|client| client.serves().is_none());
+        let others = self.through.moved_on.filter(|_| silent).map(|at| at + MOVE_ON_EVERY);
+        let given = self.asked_given.1.map(|at| at + ASK_GIVEN_EVERY);
+        others.into_iter().chain(given).min()
+    }
+
     /// Somebody answers where the nodeset is that we were given.
     pub(super) fn given_answered(&mut self, arrival: &Arrival, link: LinkKey) {
         self.ends_given(link);

@@ -9,7 +9,7 @@
 //! | file | idea |
 //! |---|---|
 //! | [`draw`] | random choices as a function of what they are about |
-//! | [`link`] | what one directed link does to a datagram |
+//! | [`link`], [`bottleneck`] | what one directed link does to a datagram; a line of little rate that several share |
 //! | `queue`, [`world`], `host` | the event heap; the network and the machines on it; the computers and their processes |
 //! | [`judge`] | the reference model and the safety oracles |
 //! | `guard` | the oracles about bytes, rates and tables |
@@ -26,7 +26,7 @@
 //! | [`insider`] | the handshake and the seal for somebody who says what no machine would |
 //! | `meddler` | somebody on the path who repeats, reflects, redirects and spoils |
 //! | [`faulty`], [`teeth`] | proof that the oracles bite |
-//! | [`stats`] | latency and cost under loss, as a table to check in |
+//! | [`stats`], [`slow`] | latency and cost under loss, and on slow links, as tables to check in |
 //!
 //! Anchors: TigerBeetle's VOPR and FoundationDB's simulation for the phases, Firezone's tunnel
 //! harness for the reference model, str0m-netem for the burst model.
@@ -39,6 +39,7 @@
     clippy::float_arithmetic
 )]
 
+pub mod bottleneck;
 pub mod chain;
 pub mod clock;
 pub mod draw;
@@ -58,6 +59,7 @@ pub mod phases;
 mod queue;
 pub mod scenario;
 pub mod secrecy;
+pub mod slow;
 pub mod standin;
 pub mod stats;
 pub mod swarm;

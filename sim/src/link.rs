@@ -3,6 +3,7 @@
 //! The fate of the `n`-th datagram from `s` to `d` is a function of `(seed, s, d, n)` alone
 //! (and, for bursts, of the fates before it on the same link). Integers only.
 
+use crate::bottleneck::HEADERS;
 use crate::draw::{below, chance};
 use chatrpc::machine::mix;
 
@@ -65,10 +66,9 @@ pub struct LinkParams {
     pub routers: u8,
     /// Datagrams that are larger, with the headers of IPv4 and UDP, are swallowed; 0 for none.
     pub mtu: usize,
+    /// Which of the world's bottlenecks it runs over, if any.
+    pub over: Option<u16>,
 }
-
-/// The headers of IPv4 and UDP.
-const HEADERS: usize = 28;
 
 impl LinkParams {
     /// Whether a datagram of so many bytes is too large.

@@ -11,7 +11,7 @@ use chatrpc_sim::false_nodeset::{LIES_TOLD, Lies};
 use chatrpc_sim::liar::{TRICKS, Tricks};
 use chatrpc_sim::phases::{self, Options};
 use chatrpc_sim::sweep::sweep;
-use chatrpc_sim::{Kind, Violation, scenario, stats, teeth};
+use chatrpc_sim::{Kind, Violation, scenario, slow, stats, teeth};
 use clap::{Args, Parser, Subcommand};
 
 /// A deterministic, hostile network for the machines of chatrpc.
@@ -47,6 +47,9 @@ enum Task {
     },
     /// Print latency and cost under loss.
     Stats {
+        /// Only the slow links.
+        #[arg(long, conflicts_with = "write")]
+        slow: bool,
         /// Write the table where the tests expect it.
         #[arg(long)]
         write: bool,
@@ -151,7 +154,11 @@ fn main() -> ExitCode {
         }
         Task::Scenario { name: Some(name), trace } => play(&name, trace),
         Task::CheckDeterminism { seeds, jobs } => many(seeds, jobs, &Options::default(), 1, false),
-        Task::Stats { write } => table(write),
+        Task::Stats { slow: true, .. } => {
+            print!("{}", slow::table());
+            ExitCode::SUCCESS
+        }
+        Task::Stats { write, .. } => table(write),
         Task::Teeth { name } => bite(name.as_deref()),
     }
 }

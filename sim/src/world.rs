@@ -18,6 +18,7 @@ use chatrpc::machine::{
     SECRET, Secret, Seed, mix,
 };
 
+use crate::bottleneck::Bottleneck;
 use crate::chain::{Chain, hash_bytes};
 use crate::clock::SECOND;
 use crate::draw::{NODE, TIE, draw};
@@ -61,6 +62,8 @@ pub struct WorldConfig {
     pub icmp: bool,
     /// Whether events at one instant come in an order drawn from the seed.
     pub shuffle_ties: bool,
+    /// Whoever joins has all the time there is.
+    pub waits: bool,
     /// Datagrams that wait in the socket of a stopped process before more are dropped.
     pub socket_max: usize,
     /// How things are sealed.
@@ -80,6 +83,7 @@ impl WorldConfig {
             link: LinkParams { delay_us: 10_000, ..LinkParams::default() },
             icmp: false,
             shuffle_ties: false,
+            waits: false,
             socket_max: 200,
             suite: &StandIn,
             make_peer: |config| {
@@ -137,6 +141,8 @@ pub struct World {
     secrecy: Secrecy,
     victims: Victims,
     links: Vec<Link>,
+    /// Lines of little rate that links share.
+    pub bottlenecks: Vec<Bottleneck>,
     trace: Option<TraceSink>,
 }
 
@@ -171,6 +177,7 @@ impl World {
             secrecy: Secrecy::default(),
             victims: Victims::default(),
             links: vec![link; n * n],
+            bottlenecks: Vec::new(),
             trace: None,
         }
     }
@@ -294,6 +301,7 @@ impl World {
         config.suite = self.config.suite;
         config.addrs = [own.addr()].into_iter().chain(aliases).collect();
         config.drain = std::time::Duration::from_secs(2);
+        config.patience = config.patience.filter(|_| !self.config.waits);
         let (id, machine) = (self.config.make_peer)(config);
         let seat = self.judge.seat(host as u16, id, name);
         self.boot(host, Role::Peer(seat), machine);

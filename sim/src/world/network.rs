@@ -10,7 +10,7 @@ use crate::draw::{LINK, draw};
 use crate::host::Role;
 use crate::judge::Kind;
 use crate::liar::spoofed;
-use crate::link::{Fate, Held, Mark};
+use crate::link::{Fate, Held, Link, Mark};
 use crate::queue::{Endpoint, What};
 
 impl World {
@@ -197,6 +197,11 @@ impl World {
         if !params.lets(ttl) || params.swallows(bytes.len()) {
             fate = Fate::LOST;
         }
+        let waits = self.queue_up(at, bytes.len());
+        let Some(waits) = waits else {
+            self.counters.lost += 1;
+            return self.pass(at);
+        };
         self.counters.lost += u64::from(fate.arrivals().is_empty());
         let mut arrivals = fate.arrivals().iter();
         if let (Some(left), None) = (fate.hold, self.links[at].held) {
@@ -210,8 +215,21 @@ impl World {
         }
         for &(arrives, mark) in arrivals {
             let slot = self.load(sent, mark, bytes);
-            self.push(arrives, What::Arrive(slot));
+            self.push(arrives + waits, What::Arrive(slot));
         }
+    }
+
+    /// How long a datagram waits that goes over a link, if that runs over a bottleneck; `None` when it is dropped
+    /// there. What a cut swallows does not get so far.
+    fn queue_up(&mut self, link: usize, bytes: usize) -> Option<u64> {
+        let Link { params, cuts, .. } = &self.links[link];
+        let Some(over) = params.over else { return Some(0) };
+        let line = &mut self.bottlenecks[usize::from(over)];
+        if *cuts > 0 {
+            line.offer(bytes);
+            return None;
+        }
+        line.take(self.now, bytes)
     }
 
     /// Somebody on the path between two peers makes something up.

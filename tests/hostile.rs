@@ -319,6 +319,10 @@ fn held_back(kind: u8) -> Net {
     let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
     let of_bob = |from, to| from == addr(BOB) || to == addr(BOB);
     let mut held = Vec::new();
+    if kind == kind::INIT {
+        // Then the session is soon to be renewed.
+        net.run(118, |_, _, _| false);
+    }
     net.run(35, |from, to, bytes| {
         if from == addr(BOB) && to == addr(ALICE) && bytes.first() == Some(&kind) {
             held.push(bytes.to_vec());

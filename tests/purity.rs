@@ -35,9 +35,9 @@ const FUNCTION_MAX: usize = 70;
 /// The floors of `src/machine`, from below: a file, or a folder with its file, imports from lower ones
 /// alone, so that there is no circle, and each can be read without those above.
 const FLOORS: [&[&str]; 12] = [
-    &["codec", "keyed", "path", "ranges", "slots", "source", "text", "time"],
-    &["guarded", "mtu", "name", "pace", "rng", "timer"],
-    &["digest", "who"],
+    &["codec", "keyed", "ranges", "slots", "source", "text", "time"],
+    &["copa", "guarded", "mtu", "name", "pace", "rng", "timer"],
+    &["digest", "path", "who"],
     &["event", "looks", "mention", "wire"],
     &["cookie", "habits", "inward", "purpose", "whom"],
     &["command", "relayed"],

@@ -6,6 +6,7 @@ mod doors;
 mod links;
 mod nodeset;
 mod people;
+mod slow;
 mod small;
 mod strangers;
 
@@ -52,6 +53,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("partition_5_min", "both sides chat on and merge again", links::partition_5_min),
     scenario("bridge", "who hears both sides keeps both", links::bridge),
     scenario("ring_of_7", "neighbours chat on, and all meet again", links::ring_of_7),
+    scenario("slow_lines", "a slow line is not drowned, and whole again after a cut", slow::cut),
     scenario("small_links", "what is large is swallowed: long lines arrive, a room is read", small::small_links),
     scenario("small_one_way", "so they do when one direction swallows it", small::one_way),
     scenario("small_meanwhile", "and when paths become small, and large again", small::meanwhile),

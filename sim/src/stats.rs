@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::clock::SECOND;
+use crate::slow;
 use crate::workload;
 use crate::world::{World, WorldConfig};
 
@@ -117,6 +118,7 @@ pub fn table() -> String {
             write_row(&mut text, pace, &measure(pace, loss));
         }
     }
+    text.push_str(&slow::table());
     text
 }
 

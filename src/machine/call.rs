@@ -19,6 +19,7 @@ mod outcome;
 mod packing;
 mod relays;
 mod replies;
+mod turn;
 mod unproven;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -90,6 +91,14 @@ pub(crate) struct Calls<T> {
     numbering: BTreeMap<(PeerId, u64), Numbering>,
     pending: Slots<Pending<T>, OpenCall>,
     timers: Timers,
+    /// When it is the turn of a link whose requests wait.
+    turns: Timers,
+    /// How many paths have their delay up.
+    congested: u32,
+    /// What those who are silent have used up.
+    silent: Pace,
+    /// When somebody was back last after a long silence.
+    healed: Option<Time>,
     dirty: Vec<LinkKey>,
     spare: Vec<Vec<u8>>,
     /// Answers that need no link.
@@ -119,6 +128,8 @@ struct Pending<T> {
     bytes: Vec<u8>,
     /// The answer is a page: no two such requests share a datagram.
     draws_page: bool,
+    /// It has not left: it waits for the turn of its link.
+    held: bool,
     sends: u8,
     /// The datagram it was last sent in, by number; `None` while it has not left since it was due.
     flight: Option<u32>,
@@ -135,8 +146,10 @@ struct Pending<T> {
 /// The bytes follow from what it is about.
 impl<T: Hash> Hash for Pending<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { about, link, bytes, draws_page, sends, flight, beside, sent, due, late } = self;
-        (about, link, bytes.len(), draws_page, sends, flight, beside, sent, due, late).hash(state);
+        let Self { about, link, bytes, draws_page, held, sends, .. } = self;
+        let Self { flight, beside, sent, due, late, .. } = self;
+        (about, link, bytes.len(), draws_page, held, sends).hash(state);
+        (flight, beside, sent, due, late).hash(state);
     }
 }
 
@@ -152,9 +165,11 @@ pub(crate) enum Admission {
 impl<T: Hash> Hash for Calls<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { incarnation, sessions, links, by_peer, numbering, pending, .. } = self;
-        let Self { timers, dirty, strays, rng, next_seq, unproven, .. } = self;
+        let Self { timers, turns, congested, silent, healed, dirty, strays, .. } = self;
+        let Self { rng, next_seq, unproven, .. } = self;
         (incarnation, sessions, links, by_peer, numbering, pending).hash(state);
-        (timers, dirty, strays, rng, next_seq, unproven).hash(state);
+        (timers, turns, congested, silent, healed, dirty, strays).hash(state);
+        (rng, next_seq, unproven).hash(state);
     }
 }
 
@@ -173,6 +188,10 @@ impl<T: About> Calls<T> {
             numbering: BTreeMap::new(),
             pending: Slots::default(),
             timers: Timers::default(),
+            turns: Timers::default(),
+            congested: 0,
+            silent: Pace::default(),
+            healed: None,
             dirty: Vec::new(),
             spare: Vec::new(),
             strays: Vec::new(),
@@ -273,7 +292,7 @@ impl<T: About> Calls<T> {
             remote,
             waiting: false,
             theirs: who,
-            path: Path::default(),
+            path: if remote.is_some() { Path::default() } else { Path::to_nodeset() },
             mtu: Mtu::default(),
             proven: false,
             handshakes: Pace::default(),
@@ -287,6 +306,8 @@ impl<T: About> Calls<T> {
             responses: Vec::new(),
             replies: Replies::default(),
             dirty: false,
+            held: false,
+            congested: false,
         });
         self.by_peer.insert((addr, who), key);
         let first = Numbering { next: self.next_seq, links: 0 };
@@ -299,6 +320,8 @@ impl<T: About> Calls<T> {
         let Some(link) = self.links.remove(key) else { return };
         self.end_numbering((link.id, link.incarnation));
         self.by_peer.remove(&(link.addr, link.who));
+        self.turns.cancel(key.index());
+        self.congested -= u32::from(link.congested);
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
             sessions.unlink(now, remote);
         }
@@ -332,7 +355,7 @@ impl<T: About> Calls<T> {
             self.spare.push(bytes);
             return None;
         }
-        let delay = link.path.delay(1);
+        let delay = link.path.delay(now, 1);
         let due = now + self.rng.stretch(delay, 16);
         let late = Some(now + delay);
         let draws_page = request.draws_page();
@@ -341,6 +364,7 @@ impl<T: About> Calls<T> {
             link: key,
             bytes,
             draws_page,
+            held: false,
             sends: 1,
             flight: None,
             beside: 0,
@@ -416,7 +440,7 @@ impl<T: About> Calls<T> {
     /// When the next re-send or failure is due, or a session ends.
     pub(crate) fn next_wake(&self) -> Option<Time> {
         let sessions = self.sessions.as_ref().and_then(|sessions| sessions.next_wake());
-        self.timers.next().into_iter().chain(sessions).min()
+        self.timers.next().into_iter().chain(self.turns.next()).chain(sessions).min()
     }
 
     /// Lets go of the sessions that have ended. To be called before anything else is done.
@@ -462,6 +486,11 @@ impl<T: About> Calls<T> {
         self.links.get(key).is_none_or(|link| link.path.is_silent())
     }
 
+    /// Calls over a link were late in a row, or failed: perhaps nobody is there any more.
+    pub(crate) fn is_doubtful(&self, key: LinkKey) -> bool {
+        self.links.get(key).is_none_or(|link| link.path.is_doubtful())
+    }
+
     pub(crate) fn rtt(&self, key: LinkKey) -> Option<Duration> {
         self.links.get(key)?.path.rtt()
     }
@@ -480,6 +509,9 @@ impl<T: About> Calls<T> {
 
     pub(crate) fn check(&self) {
         self.timers.check();
+        self.turns.check();
+        let congested = self.links.iter().filter(|(_, link)| link.congested).count();
+        assert_eq!(congested, self.congested as usize);
         if let Some(sessions) = &self.sessions {
             sessions.check();
         }
@@ -492,7 +524,7 @@ impl<T: About> Calls<T> {
             assert_eq!(self.by_peer.get(&(link.addr, link.who)), Some(&key));
             assert!(link.open.len() <= WINDOW && link.requests.len() <= WINDOW);
             let empty = link.requests.is_empty() && link.responses.is_empty();
-            assert!(empty || link.waiting, "something was queued and not flushed");
+            assert!(empty || link.waiting || link.held, "something was queued and not flushed");
             for &(_, call) in &link.open {
                 let of = self.pending.get(call).map(|pending| pending.link);
                 assert_eq!(of, Some(key), "a call of another link");
@@ -515,6 +547,9 @@ impl<T: About> Calls<T> {
                 link.open.remove(place);
             }
             link.requests.retain(|&request| request != call);
+            if link.held {
+                self.touch(key);
+            }
         }
         self.release(call);
     }

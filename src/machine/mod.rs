@@ -58,8 +58,9 @@
 //! | `outbox` | the arena of what waits to be polled |
 //! | `relayed` | a way through a relay, written as an address |
 //! | `purpose` | the keys of links and members; what each call is about |
+//! | `copa` | how many datagrams may be under way on a path |
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests, retries, and whether one that comes again is executed; which were seen, and their answers |
-//! | `call/arrival`, `call/link`, `call/packing`, `call/relays`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; datagrams filled with packets, and what rides along; what goes through a relay; few go where nobody answers |
+//! | `call/arrival`, `call/link`, `call/turn`, `call/packing`, `call/relays`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; when its requests leave; datagrams filled with packets, and what rides along; what goes through a relay; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is five things: |
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
@@ -81,6 +82,7 @@ mod codec;
 mod command;
 mod contract;
 mod cookie;
+mod copa;
 mod digest;
 mod event;
 mod guarded;

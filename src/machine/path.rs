@@ -1,4 +1,4 @@
-//! What is known of one network path: its round trip, its loss, and whether it answers.
+//! What is known of one network path: its round trip, its loss, whether it answers, and when it is its turn.
 //!
 //! Round trips come from timestamps echoed in every datagram (the idea of RFC 7323), not from
 //! counting sends (Karn): when unanswered requests ride along in later datagrams, hardly any call is
@@ -6,17 +6,52 @@
 
 use core::time::Duration;
 
+use crate::machine::copa::Copa;
+use crate::machine::time::Time;
+
 /// How often a request is sent before its call fails.
 pub(crate) const SENDS_MAX: u8 = 5;
 
 /// The first re-send delay while no round trip was measured.
 const DELAY_UNKNOWN: Duration = Duration::from_millis(250);
 
+/// While none was measured, delays double: it may be long.
+const DELAY_UNKNOWN_MAX: Duration = Duration::from_secs(4);
+
 /// The smallest slack over the smoothed round trip: a loaded host's scheduling delay.
 const SLACK_MIN_US: u64 = 2_000;
 
-/// No single delay is longer: a healed path is noticed within two seconds.
-const DELAY_MAX: Duration = Duration::from_secs(2);
+/// Whoever slept answers late: no way is taken for longer than eight times the shortest ever, and a long queue.
+const QUEUE_MAX: Duration = Duration::from_secs(4);
+
+/// What was measured long ago may be too much: nothing is left of the queue there was.
+const STALE_MAX: Duration = Duration::from_secs(1);
+
+/// Delays grow no further than this; who is farther away is waited for no longer than the first time.
+const GROWS_TO: Duration = Duration::from_secs(4);
+
+/// Whoever is silent is asked with one datagram at a time, with pauses that double up to this: most of them are
+/// gone, and the link to the others may be slow.
+const SILENT_LAST: Duration = Duration::from_secs(15);
+
+/// A nodeset, which brings together those who have moved.
+const NODESET_LAST: Duration = Duration::from_secs(8);
+
+/// Where so many calls were late before, the first of these may be lost, and come faster.
+const BAD_LUCK_PPM: u32 = 300_000;
+const BAD_LUCK: u8 = 8;
+
+/// So many late calls in a row are a sign that the path is cut: at 30 % loss one in seven is that.
+const DOUBTFUL: u8 = 2;
+
+/// And so many, where little was lost before, that nothing gets through: it goes on with one datagram at a time.
+const CUT: u8 = 3;
+
+/// So long a silence is more than bad luck.
+const SILENT_FOR_LONG: Duration = Duration::from_secs(3);
+
+/// When others are back, pauses double from here.
+const IN_VAIN_LEAST: u8 = 2;
 
 /// Delay after the n-th send, in 64ths of the first one. Growing, but not doubling at once:
 /// doubling from the start is what makes delivery slow under loss.
@@ -31,27 +66,112 @@ const RIDE_PPM: u32 = 20_000;
 /// Whoever is heard so often while no call is answered does not hear us.
 const HEARD_ONLY: u8 = 2;
 
-/// A sample above this is an artefact (a suspended host, a very late duplicate).
-const SAMPLE_MAX: Duration = Duration::from_secs(10);
+/// Whoever is heard, and has not answered what was asked so long ago, is asked again.
+const HEARD_AFTER: Duration = Duration::from_secs(1);
 
-#[derive(Clone, Debug, Default, Hash)]
+/// A round trip that was short may be so long the next time, or twice as long as was to be expected.
+const GROWS_BY_US: u64 = 500_000;
+
+/// A sample above this is an artefact (a suspended host, a very late duplicate).
+const SAMPLE_MAX: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Path {
     srtt_us: Option<u64>,
     rttvar_us: u64,
+    /// When a round trip was longer than was to be expected, last.
+    grown: Time,
     loss_ppm: u32,
     failures: u32,
+    /// When the first of them did.
+    silent_since: Time,
+    /// Calls in a row that were late.
+    late: u8,
     /// How often silence ended because they were heard, since they last answered.
     heard_only: u8,
+    /// Datagrams with requests that have left since it is silent.
+    in_vain: u8,
+    /// When the last one left.
+    asked: Time,
+    /// The next one to who is silent has its place among all those.
+    reserved: bool,
+    /// The longest pause between two while it is silent.
+    longest: Duration,
+    copa: Copa,
+}
+
+/// A silence that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// There was none.
+    None,
+    /// There was none yet, but an answer is overdue.
+    Overdue,
+    /// So that it may have been bad luck.
+    Short,
+    /// So that there was no way.
+    Long,
+}
+
+/// When requests may leave on a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Now.
+    Now,
+    /// Then.
+    At(Time),
+    /// When one that is under way is answered, or lost.
+    Next,
+}
+
+impl Default for Path {
+    fn default() -> Self {
+        Self {
+            srtt_us: None,
+            rttvar_us: 0,
+            grown: Time::ZERO,
+            loss_ppm: 0,
+            failures: 0,
+            silent_since: Time::ZERO,
+            late: 0,
+            heard_only: 0,
+            in_vain: 0,
+            asked: Time::ZERO,
+            reserved: false,
+            longest: SILENT_LAST,
+            copa: Copa::default(),
+        }
+    }
 }
 
 impl Path {
-    /// Takes one measured round trip.
-    pub(crate) fn sample(&mut self, rtt: Duration) {
+    /// One to a nodeset.
+    pub(crate) fn to_nodeset() -> Self {
+        Self { longest: NODESET_LAST, copa: Copa::wide(), ..Self::default() }
+    }
+
+    /// One to who has not answered before.
+    pub(crate) fn of_who_is_silent() -> Self {
+        Self { failures: 1, ..Self::default() }
+    }
+
+    /// Nothing was sent over it.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.asked == Time::ZERO
+    }
+
+    /// Takes one measured round trip. `sharing` is how many other paths have their delay up. True when it is far below
+    /// all before.
+    pub(crate) fn sample(&mut self, now: Time, rtt: Duration, sharing: u32) -> bool {
         if rtt > SAMPLE_MAX {
-            return;
+            return false;
         }
         let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
-        match self.srtt_us {
+        self.copa.sample(now, us, sharing);
+        let us = self.believed(now, us);
+        // Far below all before: a queue is gone, and what was measured tells nothing any more.
+        let believes = self.srtt_us.filter(|srtt| us >= srtt / 2);
+        match believes {
             None => {
                 self.srtt_us = Some(us);
                 self.rttvar_us = us / 2;
@@ -61,34 +181,79 @@ impl Path {
                 self.srtt_us = Some((7 * srtt + us) / 8);
             }
         }
+        believes.is_none()
+    }
+
+    /// What is believed of a round trip: who slept answers all at once, and late. A way that has become longer is known
+    /// to be after a few.
+    fn believed(&mut self, now: Time, us: u64) -> u64 {
+        let Some(srtt) = self.srtt_us else { return us };
+        let delay = self.first_delay(now);
+        let longest = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        if us <= longest {
+            return us;
+        }
+        if now.since(self.grown) < delay {
+            return srtt;
+        }
+        self.grown = now;
+        us.min(GROWS_BY_US.max(2 * longest))
     }
 
     /// A call was answered in time, or is `late`: not answered when its first re-send was due.
     pub(crate) const fn answered(&mut self, late: bool) {
+        self.late = if late { self.late.saturating_add(1) } else { 0 };
         let decayed = self.loss_ppm - (self.loss_ppm >> LOSS_SHIFT);
         self.loss_ppm = if late { decayed + (1_000_000 >> LOSS_SHIFT) } else { decayed };
     }
 
     /// A call failed.
-    pub(crate) const fn failed(&mut self) {
+    pub(crate) const fn failed(&mut self, now: Time) {
+        if self.failures == 0 {
+            self.silent_since = now;
+        }
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The other end has answered. True when it had stopped before.
-    pub(crate) const fn alive(&mut self) -> bool {
-        self.heard_only = 0;
-        core::mem::replace(&mut self.failures, 0) > 0
+    /// The other end has answered. Returns the silence that has ended.
+    pub(crate) fn alive(&mut self, now: Time) -> Silence {
+        (self.heard_only, self.late) = (0, 0);
+        self.ends_silence(now)
     }
 
-    /// The other end was heard, so it may answer again: true when it had stopped before. From the third time
-    /// on it has to answer: it is there, and does not hear us.
-    pub(crate) const fn heard(&mut self) -> bool {
-        let back = self.failures > 0 && self.heard_only < HEARD_ONLY;
-        if back {
-            self.heard_only += 1;
-            self.failures = 0;
+    fn ends_silence(&mut self, now: Time) -> Silence {
+        // Its place among the silent may have been far off.
+        (self.asked, self.reserved) = (self.asked.min(now), false);
+        let long = self.is_silent() && now.since(self.silent_since) >= SILENT_FOR_LONG;
+        self.in_vain = 0;
+        if long {
+            self.copa.begin_again(now);
+            // All who are back speak at once.
+            if self.loss_ppm < BAD_LUCK_PPM {
+                self.rttvar_us = self.rttvar_us.max(self.srtt_us.unwrap_or_default());
+            }
         }
-        back
+        match (core::mem::take(&mut self.failures), long) {
+            (0, _) => Silence::None,
+            (_, false) => Silence::Short,
+            (_, true) => Silence::Long,
+        }
+    }
+
+    /// The other end was heard, so it may answer again: a silence has ended. From the third time on it has to
+    /// answer: it is there, and does not hear us.
+    pub(crate) fn heard(&mut self, now: Time) -> Silence {
+        // An answer is waited for that was lost, and perhaps for long.
+        let overdue = self.late >= CUT && now.since(self.asked) >= HEARD_AFTER;
+        let cut = self.is_cut();
+        if self.failures == 0 && !cut || self.heard_only >= HEARD_ONLY {
+            return if overdue && self.failures == 0 { Silence::Overdue } else { Silence::None };
+        }
+        (self.heard_only, self.late) = (self.heard_only + 1, 0);
+        match self.ends_silence(now) {
+            Silence::None if cut => Silence::Short,
+            silence => silence,
+        }
     }
 
     /// Calls have failed and nothing was heard since.
@@ -97,19 +262,103 @@ impl Path {
     }
 
     /// How long to wait after the `sends`-th send (1 to [`SENDS_MAX`]).
-    pub(crate) fn delay(&self, sends: u8) -> Duration {
-        let first = match self.srtt_us {
-            None => DELAY_UNKNOWN,
-            Some(srtt) => Duration::from_micros(srtt + (4 * self.rttvar_us).max(SLACK_MIN_US)),
-        };
-        let backed_off = first.saturating_mul(1 << self.failures.min(10));
-        let growth = GROWTH[usize::from(sends.clamp(1, SENDS_MAX)) - 1];
-        (backed_off.saturating_mul(growth as u32) / 64).min(DELAY_MAX)
+    pub(crate) fn delay(&self, now: Time, sends: u8) -> Duration {
+        if self.is_silent() {
+            return self.silent_pause(now);
+        }
+        let sends = sends.clamp(1, SENDS_MAX);
+        if self.srtt_us.is_none() {
+            return DELAY_UNKNOWN.saturating_mul(1 << (sends - 1)).min(DELAY_UNKNOWN_MAX);
+        }
+        let growth = GROWTH[usize::from(sends) - 1];
+        let first = self.first_delay(now);
+        (first.saturating_mul(growth as u32) / 64).min(GROWS_TO).max(first)
     }
 
-    /// The path loses enough for unanswered requests to ride along in every new datagram.
-    pub(crate) const fn is_lossy(&self) -> bool {
-        self.loss_ppm > RIDE_PPM
+    /// How long an answer is waited for.
+    fn first_delay(&self, now: Time) -> Duration {
+        let Some(srtt) = self.srtt_us else { return DELAY_UNKNOWN };
+        let delay = Duration::from_micros(srtt + (4 * self.rttvar_us).max(SLACK_MIN_US));
+        let floor = self.copa.floor();
+        let most = if self.copa.is_stale(now) {
+            floor.saturating_mul(2).max(STALE_MAX)
+        } else {
+            floor.saturating_mul(8).saturating_add(QUEUE_MAX)
+        };
+        delay.min(most)
+    }
+
+    /// How long whoever is silent is left alone.
+    fn silent_pause(&self, now: Time) -> Duration {
+        let lost = if self.loss_ppm > BAD_LUCK_PPM { BAD_LUCK } else { 0 };
+        let doublings = self.in_vain.saturating_sub(lost).min(16);
+        self.first_delay(now).saturating_mul(2 << doublings).min(self.longest)
+    }
+
+    /// When requests may leave, while so many datagrams with some are under way.
+    pub(crate) fn turn(&self, now: Time, under_way: usize) -> Turn {
+        let pause = if self.is_silent() { self.silent_pause(now) } else { self.copa.pause(now) };
+        let at = self.asked + pause;
+        let room = if self.is_cut() { under_way == 0 } else { self.copa.has_room(now, under_way) };
+        match (self.is_silent() || room, at <= now) {
+            (false, _) => Turn::Next,
+            (true, true) => Turn::Now,
+            (true, false) => Turn::At(at),
+        }
+    }
+
+    /// Something waits for its turn.
+    pub(crate) const fn waits(&mut self) {
+        self.copa.waits();
+    }
+
+    /// A datagram with requests leaves.
+    pub(crate) fn asks(&mut self, now: Time) {
+        self.asked = now;
+        self.reserved = false;
+        if self.is_silent() {
+            self.in_vain = self.in_vain.saturating_add(1);
+        }
+    }
+
+    /// Whether the next datagram is to who is silent, and has no place yet.
+    pub(crate) const fn needs_place(&self) -> bool {
+        self.is_silent() && !self.reserved
+    }
+
+    /// The next datagram has a place then.
+    pub(crate) fn reserve(&mut self, at: Time) {
+        self.asked = at.before(self.silent_pause(at));
+        self.reserved = true;
+    }
+
+    /// Whoever is silent may answer now: they are asked then, and again soon.
+    pub(crate) fn hasten(&mut self, at: Time) {
+        if self.is_silent() && self.asked + self.silent_pause(at) > at {
+            self.in_vain = self.in_vain.min(IN_VAIN_LEAST);
+            self.reserve(at);
+        }
+    }
+
+    /// So many answers in a row did not come in time that there may be nobody any more.
+    pub(crate) const fn is_doubtful(&self) -> bool {
+        self.is_silent() || self.late >= DOUBTFUL
+    }
+
+    /// A queue stands on the path.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.copa.is_congested()
+    }
+
+    /// The path loses enough for unanswered requests to ride along in every new datagram: bytes beat loss, and
+    /// make queues longer.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.loss_ppm > RIDE_PPM && !self.is_congested() && !self.is_cut()
+    }
+
+    /// Nothing gets through of late, where little was lost before.
+    const fn is_cut(&self) -> bool {
+        self.late >= CUT && self.loss_ppm < BAD_LUCK_PPM
     }
 
     /// The smoothed round trip.
@@ -122,43 +371,123 @@ impl Path {
 mod tests {
     use super::*;
 
+    const fn ms(ms: u64) -> Time {
+        Time::from_micros(ms * 1_000)
+    }
+
+    /// A path with a round trip of so many milliseconds, measured just before that time.
+    fn measured(now: Time, rtt: u64) -> Path {
+        let mut path = Path::default();
+        for _ in 0..100 {
+            path.sample(now, Duration::from_millis(rtt), 0);
+        }
+        path
+    }
+
+    fn delays(path: &Path, now: Time) -> Vec<u128> {
+        (1..=SENDS_MAX).map(|n| path.delay(now, n).as_millis()).collect()
+    }
+
     #[test]
     fn delays_grow_slowly_and_then_double() {
-        let path = Path::default();
-        let delays: Vec<u128> = (1..=5).map(|n| path.delay(n).as_millis()).collect();
-        assert_eq!(delays, [250, 253, 265, 500, 1000]);
+        assert_eq!(
+            delays(&Path::default(), ms(0)),
+            [250, 500, 1000, 2000, 4000],
+            "nothing is known"
+        );
+        assert_eq!(delays(&measured(ms(0), 50), ms(0)), [52, 52, 55, 104, 208]);
+        assert_eq!(delays(&measured(ms(0), 3_000), ms(0)), [3002, 3048, 3189, 4000, 4000]);
+        assert_eq!(delays(&measured(ms(0), 20_000), ms(0)), [20_002; 5]);
     }
 
     #[test]
     fn the_first_delay_follows_the_round_trip() {
-        let mut path = Path::default();
-        (0..100).for_each(|_| path.sample(Duration::from_millis(50)));
-        assert_eq!(path.delay(1), Duration::from_micros(52_000));
-        path.sample(Duration::from_secs(11));
+        let mut path = measured(ms(0), 50);
+        assert_eq!(path.delay(ms(0), 1), Duration::from_micros(52_000));
+        path.sample(ms(0), Duration::from_secs(61), 0);
         assert_eq!(path.rtt(), Some(Duration::from_millis(50)), "an artefact is no sample");
     }
 
     #[test]
-    fn a_silent_path_is_asked_at_least_every_two_seconds() {
-        let mut path = Path::default();
-        (0..40).for_each(|_| path.failed());
-        assert!((1..=5).all(|n| path.delay(n) == DELAY_MAX));
-        assert!(path.is_silent() && path.alive() && !path.is_silent() && !path.alive());
+    fn who_slept_answers_late_and_that_is_not_believed_for_long() {
+        let mut path = measured(ms(0), 50);
+        for _ in 0..64 {
+            path.sample(ms(9_000), Duration::from_secs(9), 0);
+        }
+        let delay = path.delay(ms(9_000), 1);
+        assert!(delay < Duration::from_millis(200), "{delay:?}");
+        // A way that is long for long is known to be.
+        for n in 1..40 {
+            path.sample(ms(9_000 + n * 3_000), Duration::from_secs(3), 0);
+        }
+        assert!(path.delay(ms(130_000), 1) >= Duration::from_secs(3));
+        // And one sample far below all before is enough.
+        assert!(path.sample(ms(130_000), Duration::from_millis(60), 0));
+        assert!(path.delay(ms(130_000), 1) < Duration::from_millis(200));
+    }
+
+    #[test]
+    fn who_is_silent_is_asked_with_pauses_that_double() {
+        let mut path = measured(ms(0), 500);
+        path.failed(ms(0));
+        let (mut now, mut pauses) = (ms(0), Vec::new());
+        path.asks(now);
+        for _ in 0..6 {
+            let Turn::At(at) = path.turn(now, 7) else { panic!("it is asked at any rate") };
+            pauses.push(at.since(now).as_millis());
+            assert_eq!(path.turn(at, 7), Turn::Now);
+            now = at;
+            path.asks(now);
+        }
+        assert_eq!(pauses, [2008, 4016, 8032, 15_000, 15_000, 15_000]);
+        path.reserve(now + Duration::from_secs(60));
+        assert!(path.alive(now) == Silence::Long && path.turn(now, 0) == Turn::Now);
+        assert_eq!(path.turn(now, 1), Turn::Next, "one at a time, at first");
+    }
+
+    #[test]
+    fn where_much_is_lost_the_first_questions_come_faster() {
+        let mut path = measured(ms(0), 50);
+        (0..9).for_each(|_| path.answered(true));
+        path.failed(ms(0));
+        let mut now = ms(0);
+        let mut asked = 0;
+        while now < ms(2_500) {
+            path.asks(now);
+            let Turn::At(at) = path.turn(now, 0) else { panic!("it is silent") };
+            (now, asked) = (at, asked + 1);
+        }
+        assert_eq!(asked, 12);
+        assert_eq!(path.alive(now), Silence::Long);
+        assert_eq!(path.alive(now), Silence::None);
+    }
+
+    #[test]
+    fn nothing_rides_and_nothing_follows_where_all_is_cut() {
+        let mut path = measured(ms(0), 50);
+        path.answered(true);
+        assert!(path.is_lossy() && path.turn(ms(0), 3) == Turn::Now && !path.is_doubtful());
+        path.answered(true);
+        assert!(path.is_lossy() && path.is_doubtful());
+        path.answered(true);
+        assert!(!path.is_lossy() && path.turn(ms(0), 1) == Turn::Next);
+        // They are heard: what is open is asked again.
+        assert!(path.heard(ms(0)) == Silence::Short && path.turn(ms(0), 1) == Turn::Now);
     }
 
     #[test]
     fn who_is_heard_and_never_answers_stays_silent() {
         let mut path = Path::default();
-        assert!(!path.heard());
+        assert_eq!(path.heard(Time::ZERO), Silence::None);
         for _ in 0..HEARD_ONLY {
-            path.failed();
-            assert!(path.heard() && !path.is_silent());
+            path.failed(ms(0));
+            assert!(path.heard(Time::ZERO) != Silence::None && !path.is_silent());
         }
-        path.failed();
-        assert!(!path.heard() && path.is_silent());
-        assert!(path.alive() && !path.is_silent());
-        path.failed();
-        assert!(path.heard(), "they have answered since");
+        path.failed(ms(0));
+        assert!(path.heard(Time::ZERO) == Silence::None && path.is_silent());
+        assert!(path.alive(Time::ZERO) != Silence::None && !path.is_silent());
+        path.failed(ms(0));
+        assert_ne!(path.heard(Time::ZERO), Silence::None, "they have answered since");
     }
 
     #[test]

@@ -198,6 +198,15 @@ impl World {
             fate = Fate::LOST;
         }
         let waits = self.queue_up(at, bytes.len());
+        if self.trace.is_some() {
+            let what = match (waits, fate.arrivals().is_empty()) {
+                (Some(_), false) => "",
+                (None, _) => " [dropped]",
+                (Some(_), true) => " [lost]",
+            };
+            let text = format!("->n{:<3} len {:4}{what}", to.host, bytes.len());
+            self.trace_line(host, &text);
+        }
         let Some(waits) = waits else {
             self.counters.lost += 1;
             return self.pass(at);

@@ -182,9 +182,13 @@ impl<T: About> Calls<T> {
         let own = near.and_then(|key| self.links.get_mut(key)).map(|link| &mut link.handshakes);
         match sessions.receive(now, (from, own), bytes, text, &mut self.blame, out) {
             Received::Nothing => Err(Refused::Spent),
-            Received::Begun(with) => Err(Refused::Handshake { with, answered: false }),
+            Received::Begun(with) => {
+                self.shook_hands(now, (from, with), false);
+                Err(Refused::Handshake { with, answered: false })
+            }
             Received::Up(remote, with) => {
                 self.prove(from, with);
+                self.shook_hands(now, (from, with), true);
                 if !self.release_waiting(remote) {
                     // They cannot use the session before they have heard it.
                     self.confirm(now, remote, from, out);

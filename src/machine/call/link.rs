@@ -71,6 +71,10 @@ pub(crate) struct Link {
     pub(super) echo: u32,
     pub(super) replies: Replies,
     pub(super) dirty: bool,
+    /// Some of the requests wait for the turn of the path.
+    pub(super) held: bool,
+    /// When its round trip was measured last, a queue stood on the path.
+    pub(super) congested: bool,
 }
 
 impl Link {
@@ -101,11 +105,18 @@ impl Link {
         self.flown
     }
 
-    pub(super) fn sample(&mut self, now: Time, echo: u32) {
-        if echo != 0 {
-            let rtt = stamp(now).wrapping_sub(echo);
-            self.path.sample(Duration::from_micros(u64::from(rtt)));
+    /// Takes the round trip that an echo tells; `congested` is how many paths have their delay up.
+    /// True when the way is far shorter than it was.
+    pub(super) fn sample(&mut self, now: Time, echo: u32, congested: &mut u32) -> bool {
+        if echo == 0 {
+            return false;
         }
+        let rtt = Duration::from_micros(u64::from(stamp(now).wrapping_sub(echo)));
+        *congested -= u32::from(self.congested);
+        let shorter = self.path.sample(now, rtt, *congested);
+        self.congested = self.path.is_congested();
+        *congested += u32::from(self.congested);
+        shorter
     }
 
     /// The key of the open call with that sequence number.

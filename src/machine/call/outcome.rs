@@ -1,10 +1,13 @@
 //! How calls end: they are answered, or fail after their last send.
 
+use core::net::SocketAddr;
+
 use super::{Arrival, CallKey, Calls, LinkKey, Replies, SMALL_FROM, stamp};
-use crate::machine::path::SENDS_MAX;
+use crate::machine::path::{SENDS_MAX, Silence};
 use crate::machine::purpose::About;
 use crate::machine::time::Time;
-use crate::machine::wire::Request;
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::{Request, Sender};
 
 impl<T: About> Calls<T> {
     /// Ends the call that a response answers, and says over which link it was made. `None` when it is over
@@ -34,14 +37,19 @@ impl<T: About> Calls<T> {
         if let Some(late) = late {
             link.path.answered(now > late);
         }
-        link.sample(now, arrival.echo);
-        if link.path.alive() {
+        let shorter = link.sample(now, arrival.echo, &mut self.congested);
+        let silence = link.path.alive(now);
+        if silence != Silence::None {
             link.mtu.forget_lost();
         }
         if let (Some(remote), Some(sessions)) = (link.remote, &mut self.sessions) {
             sessions.proven(now, remote, arrival.stamp);
         }
         self.end(key, call);
+        self.back(now, key, silence);
+        if shorter {
+            self.hurry(now, key);
+        }
         Some(key)
     }
 
@@ -50,41 +58,73 @@ impl<T: About> Calls<T> {
     pub(crate) fn late(&mut self, now: Time, arrival: &Arrival) {
         self.blame.unknown_call += 1;
         let link = arrival.link.filter(|_| arrival.sender.is_sealed());
-        if let Some(link) = link.and_then(|key| self.links.get_mut(key)) {
-            link.sample(now, arrival.echo);
+        let Some(key) = link else { return };
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.sample(now, arrival.echo, &mut self.congested) {
+            self.hurry(now, key);
         }
     }
 
     /// Notes that the process behind a link was heard. True when it had been silent, and may answer again.
-    pub(crate) fn hears(&mut self, key: LinkKey) -> bool {
+    pub(crate) fn hears(&mut self, now: Time, key: LinkKey) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
-        let back = link.path.heard();
-        if back {
-            link.mtu.forget_lost();
+        let silence = link.path.heard(now);
+        if silence == Silence::None {
+            return false;
         }
-        back
+        link.mtu.forget_lost();
+        self.back(now, key, silence);
+        true
+    }
+
+    /// The process at an address began a handshake, or has answered ours: it may answer other calls as well.
+    pub(super) fn shook_hands(
+        &mut self,
+        now: Time,
+        (from, id): (SocketAddr, PeerId),
+        answered: bool,
+    ) {
+        let key = self.by_peer.get(&(from, Sender::Sealed(id))).copied();
+        let Some((key, link)) = key.and_then(|key| Some((key, self.links.get_mut(key)?))) else {
+            return;
+        };
+        let silence = if answered { link.path.alive(now) } else { link.path.heard(now) };
+        self.back(now, key, silence);
     }
 
     /// Re-sends what is due and returns what a call that has failed was about, until there is none.
     pub(crate) fn expired(&mut self, now: Time) -> Option<(LinkKey, T)> {
+        while let Some(index) = self.turns.pop_due(now) {
+            if let Some(key) = self.links.key_at(index) {
+                self.touch(key);
+            }
+        }
         while let Some(index) = self.timers.pop_due(now) {
             let Some(call) = self.pending.key_at(index) else { continue };
             let Some(pending) = self.pending.get_mut(call) else { continue };
             let (key, about) = (pending.link, pending.about);
             let Some(link) = self.links.get_mut(key) else { continue };
+            if pending.held {
+                // It has not left yet.
+                pending.due = now + link.path.delay(now, pending.sends);
+                self.timers.set(index, pending.due);
+                continue;
+            }
             if let Some(flight) = pending.flight.take() {
                 link.mtu.lost(now, flight);
             }
             if pending.late.take().is_some() {
                 link.path.answered(true);
             }
-            if pending.sends < SENDS_MAX {
+            // Whoever is silent is asked once at a time: what then fails is perhaps to go elsewhere.
+            let once = link.path.is_silent() && link.remote.is_some();
+            if pending.sends < SENDS_MAX && !once {
                 pending.sends += 1;
                 if pending.draws_page && pending.sends == SMALL_FROM {
                     Request::ask_small(&mut pending.bytes);
                 }
                 pending.sent = now;
-                pending.due = now + self.rng.stretch(link.path.delay(pending.sends), 16);
+                pending.due = now + self.rng.stretch(link.path.delay(now, pending.sends), 16);
                 self.timers.set(index, pending.due);
                 // It may still be there, waiting for a session.
                 if !link.requests.contains(&call) {
@@ -92,7 +132,7 @@ impl<T: About> Calls<T> {
                 }
                 self.touch(key);
             } else {
-                link.path.failed();
+                link.path.failed(now);
                 self.end(key, call);
                 return Some((key, about));
             }

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, SMALL_FROM, stamp};
 use crate::machine::outbox::Outbox;
+use crate::machine::path::Turn;
 use crate::machine::purpose::{About, LinkKey};
 use crate::machine::session::handshake::INIT;
 use crate::machine::session::{RemoteKey, Sessions};
@@ -35,31 +36,37 @@ impl<T: About> Calls<T> {
         link.dirty = false;
         let (addr, source) = (link.addr, link.source());
         out.go_by(addr, self.way(addr, source));
+        let mut held = self.hold_back(now, key);
+        self.pack_link(now, key, out);
+        if let Some(link) = self.links.get_mut(key) {
+            link.requests.append(&mut held);
+        }
+    }
+
+    /// Packs what a link is to send now.
+    fn pack_link(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
         if !self.may_send(now, key, out) {
             return;
         }
-        if !self.may_ask(now, key)
-            && let Some(link) = self.links.get_mut(key)
-        {
-            // Their timers try again.
-            link.requests.clear();
-        }
+        self.screen(now, key);
         let Some(link) = self.links.get_mut(key) else { return };
-        let remote = link.remote.filter(|_| !link.requests.is_empty());
-        if let (Some(remote), Some(sessions)) = (remote, &mut self.sessions) {
-            sessions.asks(now, remote);
-        }
         let mut requests = core::mem::take(&mut link.requests);
         let mut responses = core::mem::take(&mut link.responses);
         let mut packing =
             Packing { responses: &responses, requests: &requests, sizes: Sizes::of(now, link) };
+        let mut rest = 0;
         loop {
+            if !packing.requests.is_empty() && self.turn(now, key) != Turn::Now {
+                rest = packing.requests.len();
+                packing.requests = &[];
+            }
             let Some(link) = self.links.get_mut(key) else { return };
             packing.sizes = Sizes::of(now, link);
             let Some(packets) = packing.size(&self.pending) else { break };
             let size = if link.remote.is_some() { sealed_size(packets) } else { HEADER + packets };
             if let Some(credit) = &mut link.credit {
                 if *credit < size {
+                    rest = 0;
                     break;
                 }
                 *credit -= size;
@@ -70,7 +77,8 @@ impl<T: About> Calls<T> {
             let mut pack = |calls: &mut Self, bytes: &mut Vec<u8>| {
                 let (start, asked) = (bytes.len(), packing.requests);
                 let (draws_page, room) = packing.fill(bytes, &calls.pending);
-                let flight = calls.take_off(key, &asked[..asked.len() - packing.requests.len()]);
+                let flight =
+                    calls.take_off(now, key, &asked[..asked.len() - packing.requests.len()]);
                 let rides = |link: &Link| link.path.is_lossy() && link.credit.is_none();
                 if calls.links.get(key).is_some_and(rides) {
                     calls.ride_along(now, key, &requests, bytes, (start, room), draws_page);
@@ -93,7 +101,8 @@ impl<T: About> Calls<T> {
             }
             self.sessions = sessions;
         }
-        requests.clear();
+        requests.drain(..requests.len() - rest);
+        self.hold(now, key, &requests);
         responses.clear();
         if let Some(link) = self.links.get_mut(key) {
             (link.requests, link.responses) = (requests, responses);
@@ -101,10 +110,25 @@ impl<T: About> Calls<T> {
         self.renew_session(now, key, out);
     }
 
+    /// Lets go of the requests that may not go out, and notes that there are others.
+    fn screen(&mut self, now: Time, key: LinkKey) {
+        let may = self.may_ask(now, key);
+        let Some(link) = self.links.get_mut(key) else { return };
+        if !may {
+            // Their timers try again.
+            link.requests.clear();
+        }
+        let remote = link.remote.filter(|_| !link.requests.is_empty());
+        if let (Some(remote), Some(sessions)) = (remote, &mut self.sessions) {
+            sessions.asks(now, remote);
+        }
+    }
+
     /// Some requests leave in one datagram, which gets a number.
-    fn take_off(&mut self, key: LinkKey, asked: &[CallKey]) -> Option<u32> {
+    fn take_off(&mut self, now: Time, key: LinkKey, asked: &[CallKey]) -> Option<u32> {
         let link = self.links.get_mut(key).filter(|_| !asked.is_empty())?;
         let flight = link.takes_off();
+        link.path.asks(now);
         for &call in asked {
             let Some(pending) = self.pending.get_mut(call) else { continue };
             (pending.flight, pending.beside) = (Some(flight), UNWEIGHED);
@@ -141,6 +165,9 @@ impl<T: About> Calls<T> {
         // Whoever asked asks again when the session is there.
         link.responses.clear();
         link.waiting = true;
+        if link.path.is_silent() {
+            link.path.asks(now);
+        }
         if link.credit.is_some_and(|credit| credit < INIT) {
             return false;
         }
@@ -176,7 +203,8 @@ impl<T: About> Calls<T> {
 
     /// Begins the next session before the one in use ends.
     fn renew_session(&mut self, now: Time, key: LinkKey, out: &mut Outbox) {
-        let Some(link) = self.links.get(key).filter(|link| link.credit.is_none()) else { return };
+        let may = |link: &&Link| link.credit.is_none() && !link.path.is_doubtful();
+        let Some(link) = self.links.get(key).filter(may) else { return };
         let (addr, proven) = (link.addr, link.proven);
         let (Some(remote), Some(sessions)) = (link.remote, &self.sessions) else { return };
         if !sessions.is_ageing(now, remote) || !sessions.may_initiate(now, remote, addr) {
@@ -221,7 +249,7 @@ impl<T: About> Calls<T> {
         mut draws_page: bool,
     ) {
         let Some(link) = self.links.get(key) else { return };
-        let spacing = link.path.delay(1) / 4;
+        let spacing = link.path.delay(now, 1) / 4;
         let (oldest, newer) = (link.open.iter().take(1), link.open.iter().skip(1).rev());
         for &(_, call) in oldest.chain(newer) {
             if sent.contains(&call) {

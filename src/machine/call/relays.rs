@@ -16,7 +16,7 @@ impl<T: About> Calls<T> {
             return Way::Direct(source);
         }
         let Some(Relayed { over, index }) = Relayed::of(to) else { return Way::Nowhere };
-        let relay = self.links.get(over);
+        let relay = self.links.get(over).filter(|relay| !relay.path.is_silent());
         relay.map_or(Way::Nowhere, |relay| Way::Through(relay.addr, relay.source(), index))
     }
 

@@ -97,7 +97,7 @@ fn a_call_is_sent_five_times_and_then_fails() {
     }
     assert_eq!(at.len(), 6, "five sends and the failure");
     let delays: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    for (delay, nominal) in delays.iter().zip([250, 253, 265, 500, 1000]) {
+    for (delay, nominal) in delays.iter().zip([250, 500, 1000, 2000, 4000]) {
         assert!((nominal..=nominal + nominal / 16 + 1).contains(delay), "{delays:?}");
     }
     assert_eq!(a.calls.next_wake(), None);
@@ -254,7 +254,7 @@ fn a_way_that_grows_longer_than_a_call_is_measured() {
     a.calls.late(late, &open);
     assert_eq!(a.calls.rtt(a.link), Some(Duration::ZERO), "anybody can say so");
     a.calls.late(late, &Arrival { sender: Sender::Sealed(PeerId(2)), ..open });
-    assert!(a.calls.rtt(a.link) > Some(Duration::from_millis(100)));
+    assert!(a.calls.rtt(a.link) > Some(Duration::from_millis(50)));
 }
 
 #[test]

@@ -64,6 +64,9 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return };
         let beacon = member.record.beacon();
         if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, beacon, credit) {
+            if member.reach.is_sought() {
+                ctx.calls.expect_silence(link);
+            }
             self.greet_on(key, link, ctx);
         }
     }
@@ -204,6 +207,7 @@ impl Members {
         self.show(key, ctx);
         if let Some(left) = left {
             self.detach_through(left, ctx);
+            self.recall(key, left, ctx);
         }
         if let Some(old) = old {
             self.move_to(key, old, link, ctx);
@@ -213,6 +217,15 @@ impl Members {
         }
         self.kick(key, ctx);
         self.reschedule(key);
+    }
+
+    /// The path was another one before: who is silent there would be waited for.
+    pub(super) fn recall(&mut self, key: MemberKey, left: LinkKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let (now, calls) = (ctx.now, &mut *ctx.calls);
+        member.streams.out_mut().recall(left, |position, seq| {
+            calls.finish(now, left, seq, Purpose::Member(key, Matter::Say { position }));
+        });
     }
 
     /// Nobody, or somebody else, answers at that address.

@@ -19,7 +19,8 @@ pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 /// How long somebody who is said to have left has to prove the contrary; and somebody whose lease
 /// ran out at the nodeset: theirs is a bad path, or none.
 const VERIFY: Duration = Duration::from_secs(3);
-const VERIFY_TIMEOUT: Duration = Duration::from_secs(10);
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
+const VERIFY_TOGETHER: Duration = Duration::from_secs(20);
 
 /// How long somebody who timed out is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -157,14 +158,16 @@ impl Liveness {
     }
 
     /// They were quiet for too long: why they are gone, or `None` when they are to be asked once more. So is who
-    /// gave an uncertain sign of life meanwhile, and everybody when it was us who slept.
-    pub(super) fn expire(&mut self, now: Time) -> Option<Why> {
+    /// gave an uncertain sign of life meanwhile, and everybody when it was us who slept. Who is not
+    /// silent alone (`together` with others, or while others come back) has more time: their turn may not have come.
+    pub(super) fn expire(&mut self, now: Time, together: bool) -> Option<Why> {
         let overslept = now.since(self.gone_at) > OVERSLEPT;
-        if self.hint != Hint::Given && !overslept {
+        let waits = together && self.hint != Hint::Spent;
+        if self.hint != Hint::Given && !overslept && !waits {
             return Some(self.why);
         }
         self.hint = Hint::Spent;
-        self.gone_at = now + VERIFY;
+        self.gone_at = now + if waits { VERIFY_TOGETHER } else { VERIFY };
         None
     }
 
@@ -302,21 +305,21 @@ mod tests {
         let mut life = here(secs(10));
         life.lives(secs(30));
         assert!(!life.is_over(secs(89)) && life.is_over(secs(90)));
-        assert_eq!(life.expire(secs(90)), Some(Why::Timeout));
+        assert_eq!(life.expire(secs(90), false), Some(Why::Timeout));
     }
 
     #[test]
     fn what_may_be_old_buys_one_question_and_no_time() {
         let mut life = here(secs(0));
         (1..60).for_each(|_| life.hints());
-        assert_eq!(life.expire(secs(60)), None);
+        assert_eq!(life.expire(secs(60), false), None);
         assert!(life.is_asked_once_more());
         // Whoever holds datagrams back can do that for ever, and gets no more for it.
         life.hints();
-        assert_eq!(life.expire(secs(63)), Some(Why::Timeout));
+        assert_eq!(life.expire(secs(63), false), Some(Why::Timeout));
         let mut answers = here(secs(0));
         answers.hints();
-        assert_eq!(answers.expire(secs(60)), None);
+        assert_eq!(answers.expire(secs(60), false), None);
         answers.lives(secs(61));
         assert!(!answers.is_over(secs(120)) && !answers.is_asked_once_more());
     }
@@ -324,8 +327,8 @@ mod tests {
     #[test]
     fn who_slept_asks_everybody() {
         let mut life = here(secs(0));
-        assert_eq!(life.expire(secs(600)), None);
-        assert_eq!(life.expire(secs(603)), Some(Why::Timeout));
+        assert_eq!(life.expire(secs(600), false), None);
+        assert_eq!(life.expire(secs(603), false), Some(Why::Timeout));
     }
 
     #[test]
@@ -350,7 +353,7 @@ mod tests {
         life.estrange();
         life.lives(secs(50));
         life.hints();
-        assert_eq!(life.expire(secs(60)), Some(Why::Timeout));
+        assert_eq!(life.expire(secs(60), false), Some(Why::Timeout));
         life.meets();
         life.lives(secs(60));
         assert!(!life.is_over(secs(119)));

@@ -62,7 +62,9 @@ impl Members {
     ) {
         let Some(member) = self.slab.get(key) else { return };
         let untold = member.reach.is_greeting_on(old);
-        if !ctx.calls.is_relayed(old) {
+        if ctx.calls.is_relayed(old) {
+            self.recall(key, old, ctx);
+        } else {
             self.detach(key, old, ctx);
         }
         let open = ctx.calls.is_open(new);

@@ -41,6 +41,11 @@ impl Member {
         self.reach.path().is_some_and(|path| !calls.is_silent(path))
     }
 
+    /// Whether calls over their path are late in a row, or fail.
+    pub(super) fn is_in_doubt(&self, calls: &Calls<Purpose>) -> bool {
+        self.reach.path().is_none_or(|path| calls.is_doubtful(path))
+    }
+
     /// Whether there is no way to them, as people were told.
     pub(crate) const fn is_unreachable(&self) -> bool {
         self.reachable.is_told()

@@ -91,7 +91,7 @@ impl Members {
         if arrival.newest {
             member.reach.newest_on(link);
         }
-        let revived = ctx.calls.hears(link);
+        let revived = ctx.calls.hears(ctx.now, link);
         match member.reach.path().filter(|&path| path != link) {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
             Some(path) if arrival.newest && is_quiet(path, ctx.now, ctx.calls) => {
@@ -178,12 +178,13 @@ impl Members {
 
     /// Nothing was heard of somebody for too long.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let together = ctx.calls.is_healing(ctx.now) || self.are_many_silent(ctx);
         let Some(member) = self.slab.get_mut(key) else { return };
         // The nodeset hears them, and we do not: there is no way to them yet.
         if member.record.is_listed_by(ctx.listing) && member.life.stay(ctx.now) {
             return self.reschedule(key);
         }
-        if let Some(why) = member.life.expire(ctx.now) {
+        if let Some(why) = member.life.expire(ctx.now, together) {
             return self.lose(key, why, ctx);
         }
         if member.reach.path().is_some() {
@@ -192,6 +193,13 @@ impl Members {
             self.greet(key, None, ctx);
         }
         self.reschedule(key);
+    }
+
+    /// Whether a third of those who are here do not answer: then it is the network between rather than all of them.
+    fn are_many_silent(&self, ctx: &Ctx<'_>) -> bool {
+        let here = || self.slab.iter().filter(|(_, member)| member.life.is_shown());
+        let silent = here().filter(|(_, member)| member.is_in_doubt(ctx.calls)).count();
+        silent > 1 && silent * 3 >= here().count()
     }
 
     /// Whether another process of the same person, begun later, was seen where that one was: that it was

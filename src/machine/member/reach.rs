@@ -113,7 +113,11 @@ impl Reach {
     pub(super) fn listed(&mut self, seen: SocketAddr, addrs: Vec<SocketAddr>, found: bool) -> bool {
         self.vouched = addrs;
         self.found |= found;
-        self.seen.replace(seen) != Some(seen)
+        let moved = self.seen.replace(seen) != Some(seen);
+        if moved {
+            self.reroutes = 0;
+        }
+        moved
     }
 
     /// The addresses of a round of hellos: where they were seen, where they answered last, and where the
@@ -385,6 +389,11 @@ impl Reach {
 
     pub(super) fn links(&self) -> impl Iterator<Item = LinkKey> {
         self.routes.iter().map(|route| route.link)
+    }
+
+    /// They were tried in vain before, wherever they may be.
+    pub(super) const fn is_sought(&self) -> bool {
+        self.rounds + self.reroutes > 1
     }
 
     /// A first round of hellos has gone by, or was answered.

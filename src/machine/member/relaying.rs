@@ -35,7 +35,10 @@ impl Members {
         }
         let asked = member.reach.relays().unwrap_or_default();
         let mut pause = RELAY_NEXT * (1 << asked.saturating_sub(RELAYS - 1).min(4));
-        if let Some(relay) = self.relay_for(key, asked as usize, ctx) {
+        // While others come back, they most likely do as well.
+        let healing = asked == 0 && ctx.calls.is_healing(ctx.now);
+        let relay = self.relay_for(key, asked as usize, ctx).filter(|_| !healing);
+        if let Some(relay) = relay {
             pause = ctx.rng.jitter(pause, 8);
             self.ask_bridge(key, relay, ctx);
         }
@@ -67,6 +70,7 @@ impl Members {
         };
         let can = |(of, member): (MemberKey, &Member)| {
             let over = member.direct_path(ctx.now, ctx.calls).filter(|_| of != key)?;
+            let over = Some(over).filter(|&over| !ctx.calls.is_doubtful(over))?;
             Some((Reverse(lot(member.record.beacon().id)), of, over))
         };
         let mut best: Vec<(Reverse<[u8; 8]>, MemberKey, LinkKey)> = Vec::new();
@@ -169,7 +173,8 @@ impl Members {
     ) -> Response {
         let there = self.key_of(to).filter(|&other| other != key).and_then(|other| {
             let other = self.slab.get(other).filter(|other| other.life.is_shown())?;
-            ctx.calls.addr(other.direct_path(ctx.now, ctx.calls)?)
+            let path = other.direct_path(ctx.now, ctx.calls)?;
+            ctx.calls.addr(path).filter(|_| !ctx.calls.is_doubtful(path))
         });
         let asks = self.slab.get(key).map(|member| member.record.beacon().id);
         let (Some(seen), Some(asks), false) = (there, asks, is_relayed(arrival.from)) else {
@@ -202,7 +207,8 @@ impl Members {
             return true;
         };
         let path = self.key_of(to).and_then(|to| self.slab.get(to)?.reach.path());
-        if let Some(path) = path.filter(|&path| !ctx.calls.is_relayed(path)) {
+        let works = |path: &LinkKey| !ctx.calls.is_relayed(*path) && !ctx.calls.is_silent(*path);
+        if let Some(path) = path.filter(works) {
             ctx.calls.pass_on(path, index, datagram, ctx.out);
         }
         true

@@ -20,6 +20,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 /// before one has, a single one.
 const SMALL_PAGES: u8 = 3;
 
+/// What answers nonsense so often, and nothing else for so long, is no nodeset.
+const JUNK: u8 = 3;
+const JUNK_AFTER: Duration = Duration::from_millis(1_500);
+
 /// Addresses of one nodeset that are asked.
 pub(crate) const DOORS_MAX: usize = 8;
 
@@ -81,8 +85,8 @@ pub(super) struct Contact {
     incarnation: u64,
     /// Calls that failed in a row; of those that are made at once, all.
     failed: u32,
-    /// Something came from there that is not this protocol.
-    junk: bool,
+    /// How often something came from there that is not this protocol.
+    junk: u8,
     /// Large pages do not come; how many small ones have come instead.
     small: Small,
     small_pages: u8,
@@ -107,7 +111,7 @@ impl Contact {
     ) -> Option<Self> {
         let link = link(now, *doors.addrs.first()?, calls)?;
         let (cookie, incarnation) = ([0; 8], 0);
-        let (since, heard, failed, junk) = (now, now, 0, false);
+        let (since, heard, failed, junk) = (now, now, 0, 0);
         let (small, small_pages) = (Small::default(), SMALL_PAGES - 1);
         Some(Self {
             tag,
@@ -182,7 +186,7 @@ impl Contact {
 
     /// Something came from there that is not this protocol.
     pub(super) const fn heard_junk(&mut self) {
-        self.junk = true;
+        self.junk = self.junk.saturating_add(1);
     }
 
     /// Whether it has answered at all.
@@ -218,11 +222,12 @@ impl Contact {
     /// How joining ends here, if it has been silent for long enough. What answers nonsense, and nothing
     /// else, is none.
     pub(super) fn given_up(&self, now: Time) -> Option<Exit> {
-        let nonsense = self.junk && self.failed > 0 && self.doors.addrs.len() == 1;
         let waited = now.since(self.since);
+        let again = self.junk >= JUNK && waited >= JUNK_AFTER;
+        let nonsense = self.junk > 0 && (self.failed > 0 || again) && self.doors.addrs.len() == 1;
         match self.until() {
             Some(_) if nonsense => Some(Exit::NotChatrpc),
-            Some(until) if until <= now && self.junk => Some(Exit::NotChatrpc),
+            Some(until) if until <= now && self.junk > 0 => Some(Exit::NotChatrpc),
             Some(until) if until <= now => Some(Exit::NoNodeset { waited }),
             _ => None,
         }

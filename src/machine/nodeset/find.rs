@@ -210,7 +210,9 @@ impl Find {
 
     /// Asks where it is time to, if no answer has come. Returns how it ends, if it does.
     pub(crate) fn tick<T: AsksNodeset>(&mut self, now: Time, calls: &mut Calls<T>) -> Option<Exit> {
-        let exit = self.contact.given_up(now).filter(|_| self.contact.until() <= Some(now));
+        let due = self.contact.until() <= Some(now);
+        let ends = |exit: &Exit| due || *exit == Exit::NotChatrpc;
+        let exit = self.contact.given_up(now).filter(ends);
         if exit.is_some() {
             return exit;
         }

@@ -23,9 +23,11 @@ use crate::machine::wire::{Page, Request, Response};
 /// A lease is renewed this often; it lasts three times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 
-/// A silent nodeset is asked again this long after a call to it failed; twice as long after the
-/// second one, and four times after all others.
+/// A silent nodeset is asked again this long after a first call to it failed.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// And so soon after all others: they have pauses of their own.
+const ASK_ON: Duration = Duration::from_secs(1);
 
 /// A silent one is asked no more often than this by who has lost sight of somebody.
 const ASK_SILENT: Duration = Duration::from_secs(10);
@@ -227,7 +229,7 @@ impl Lease {
         if let Place::Held { silent, .. } = &mut self.place {
             // One call may fail for a hiccup of the path; two in a row are silence.
             let news = failed > 1 && !core::mem::replace(silent, true);
-            self.ask_at(now + ASK_AGAIN * (1 << (failed - 1).min(2)));
+            self.ask_at(now + if failed > 1 { ASK_ON } else { ASK_AGAIN });
             self.try_elsewhere(now, card, calls);
             return if news { News::Health(Health::Silent, Vec::new()) } else { News::Nothing };
         }
@@ -617,7 +619,7 @@ mod tests {
         let mut seat = Seat::held();
         seat.register();
         let mut told = Vec::new();
-        for pause in [5, 10, 20, 20, 20] {
+        for pause in [5, 1, 1, 1, 1] {
             told.push(matches!(seat.fail(), News::Health(Health::Silent, _)));
             assert_eq!(seat.wait(), Duration::from_secs(pause));
         }

@@ -200,6 +200,19 @@ impl OutStream {
         self.entries.iter_mut().filter(lost).for_each(|entry| entry.state = Flight::Waiting);
     }
 
+    /// The calls that are open on a link are not waited for any more, and what they say is said elsewhere. `over` gets
+    /// the position and the number of each.
+    pub(crate) fn recall(&mut self, from: LinkKey, mut over: impl FnMut(u64, u32)) {
+        for (position, entry) in (self.base..).zip(&mut self.entries) {
+            if let Flight::Called { link, seq } = entry.state
+                && link == from
+            {
+                over(position, seq);
+                entry.state = Flight::Waiting;
+            }
+        }
+    }
+
     /// Queues a message. False when too many wait already: the reader will not get it.
     pub(crate) fn push(&mut self, now: Time, speech: &mut Speech, message: MessageKey) -> bool {
         if self.unacked >= BACKLOG_MAX {

@@ -1,0 +1,20 @@
+//! Slow links that two sites share.
+
+use super::{Stage, Verdict};
+use crate::clock::SECOND;
+use crate::slow::{LINES, measure};
+
+/// Cut for 40 s while everybody speaks: all is whole again so many seconds later, nobody was shown as gone, and
+/// no more was sent than so many times what a bare datagram for each line and reader needs.
+pub(super) fn cut(stage: &mut Stage) -> Verdict {
+    for (line, whole, bytes) in [(0, 10, 40), (1, 15, 40), (2, 60, 40), (3, 15, 30), (4, 3, 20)] {
+        let line = LINES[line];
+        let row = measure(line, 0);
+        stage.empty(1);
+        let what = format!("{} bit/s: {row:?}", line.rate);
+        stage.holds(&what, row.whole.is_some_and(|us| us <= whole * SECOND))?;
+        stage.holds(&what, row.departures == 0 && row.tenths <= bytes * 10)?;
+        stage.holds(&what, row.line.is_some_and(|us| us <= 2 * SECOND))?;
+    }
+    Ok(())
+}

@@ -279,6 +279,8 @@ impl Format for Json {
             Event::Listing(listed) => listing(listed, company, paper),
             // Answers to what no program asks.
             Event::Help
+            | Event::Checkup(_)
+            | Event::Examined(_)
             | Event::Invite { .. }
             | Event::Untrusted { .. }
             | Event::TrustedNames(_)

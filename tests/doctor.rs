@@ -321,6 +321,28 @@ fn answers_from_elsewhere_are_named() {
     assert_eq!((found.exit, found.first()), (3, "answered_elsewhere"), "{:#?}", found.lines);
 }
 
+/// Who is in the room asks as well: how everybody is reached.
+#[test]
+fn in_a_room_all_is_well_until_the_nodeset_dies() {
+    let (mut nodeset, addr) = nodeset();
+    let mut alice = person(&addr, "alice");
+    let _bob = person(&addr, "bob");
+    alice.err.wait("* bob has entered the chat!");
+    alice.say("/doctor");
+    let line = alice.err.wait("* well: ");
+    assert!(line.ends_with("the one who is here is reached directly"), "{line}");
+    let line = alice.err.wait("* bob   direct");
+    let cells: Vec<&str> =
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!((cells[1], &cells[3..]), ("direct", &["0 %", "1,200", "0"][..]), "{line}");
+    nodeset.child.kill().unwrap();
+    alice.err.wait("* nodeset is silent since");
+    alice.say("/doctor");
+    let line = alice.err.wait("* hinders: ");
+    assert!(line.contains(&format!("the nodeset at {addr} has not answered for ")), "{line}");
+    alice.err.wait("you can talk on");
+}
+
 /// One broken network: what it is called, the cause that is to be named first, which computer asks, and what.
 struct Broken {
     what: &'static str,

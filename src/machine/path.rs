@@ -112,6 +112,11 @@ impl Path {
         self.loss_ppm > RIDE_PPM
     }
 
+    /// How many of a million calls are late, lately.
+    pub(crate) const fn loss_ppm(&self) -> u32 {
+        self.loss_ppm
+    }
+
     /// The smoothed round trip.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.srtt_us.map(Duration::from_micros)

@@ -65,6 +65,9 @@ pub(crate) enum Task {
     /// List who is in the room, without joining it
     #[command(args_override_self = true)]
     Who(WhoArgs),
+    /// Say why somebody does not get in, or not well, and what to do, within ten seconds
+    #[command(args_override_self = true)]
+    Doctor(DoctorArgs),
     /// Print a new secret for a room
     Secret,
     /// Print a completion script
@@ -351,6 +354,24 @@ pub(crate) struct WhoArgs {
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
     /// One JSON object per person
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// The nodeset, or somebody in the room, as for chat [default: localhost]
+    #[arg(value_name = "ADDR", env = "CHATRPC_NODESET")]
+    pub(crate) nodeset: Option<Address>,
+    /// More of them, up to seven
+    #[arg(value_name = "MORE", num_args = 0..=7)]
+    pub(crate) others: Vec<Address>,
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
+    /// Ask from here, as chat would: whether the port is free [default: any port]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHATRPC_LISTEN", value_parser = any_socket)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// JSON objects: what was measured, and what was found
     #[arg(long)]
     pub(crate) json: bool,
 }

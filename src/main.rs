@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use chatrpc::driver::{
-    self, Address, Chat, Failure, Nodeset, Provenance, Say, Settings, Who, status,
+    self, Address, Chat, Doctor, Failure, Nodeset, Provenance, Say, Settings, Who, status,
 };
 use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -96,6 +96,18 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
                 door: args.room.door(),
                 json: args.json,
                 wait: args.wait.wait,
+                quiet,
+                provenance: found.provenance.clone(),
+            })
+        }
+        Some(Task::Doctor(args)) => {
+            let first = args.nodeset.clone().or_else(|| found.nodeset());
+            let first = first.unwrap_or_else(Address::here);
+            driver::doctor(&Doctor {
+                addrs: [first].into_iter().chain(args.others.iter().cloned()).collect(),
+                door: args.room.door(),
+                listen: args.listen,
+                json: args.json,
                 quiet,
                 provenance: found.provenance.clone(),
             })

@@ -15,13 +15,13 @@ use crate::args::Cli;
 type Entry = (&'static str, &'static [&'static str], &'static str);
 
 /// Of every command.
-const ALL: &[&str] = &["nodeset", "chat", "send", "who", "secret", "completions", "man"];
+const ALL: &[&str] = &["nodeset", "chat", "send", "who", "doctor", "secret", "completions", "man"];
 /// Of those that ask a nodeset, that join a room, and that have a screen.
-const ASK: &[&str] = &["chat", "send", "who"];
+const ASK: &[&str] = &["chat", "send", "who", "doctor"];
 const JOIN: &[&str] = &["chat", "send"];
 const CHAT: &[&str] = &["chat"];
 /// Of those that bind an address that is named.
-const BIND: &[&str] = &["nodeset", "chat"];
+const BIND: &[&str] = &["nodeset", "chat", "doctor"];
 const NODESET: &[&str] = &["nodeset"];
 
 /// Variables that stand in for no option, and what they are for.

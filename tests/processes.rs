@@ -282,7 +282,9 @@ fn something_else_answers() {
     for args in [["chat", &addr, "-n", "a"].as_slice(), &["who", &addr]] {
         let (status, _, errors) = run(args);
         assert_eq!(status, 7, "{errors}");
-        assert_eq!(errors, format!("error: {addr} answered, but it is not a chatrpc nodeset"));
+        let what = format!("error: {addr} answered, but it is not a chatrpc nodeset");
+        let hint = "  check the port: who opened the room sees it with /invite";
+        assert_eq!(errors, format!("{what}\n{hint}"));
     }
     done.store(true, Ordering::SeqCst);
     server.join().unwrap();

@@ -405,6 +405,8 @@ impl Judge {
             | Event::TrustedNames(_)
             | Event::Words { .. }
             | Event::Listing(_)
+            | Event::Examined(_)
+            | Event::Checkup(_)
             | Event::Elsewhere { .. }
             | Event::Twins { .. }
             | Event::Help => {}

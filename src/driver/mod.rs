@@ -22,16 +22,17 @@
 //! | `os/identity`, `trusted` | who we are, and whom we trust, in files |
 //! | `os/failure`, `shown`, `shell` | why a run failed, and its exit status; what is safe to show; commands to copy |
 //! | `net/address`, `advertise` | where a nodeset is; where others find us |
-//! | `net/socket`, `node`, `probe` | a socket; a machine on it; is anybody listening there at all |
+//! | `net/socket`, `node`, `probe` | a socket; a machine on it; what the network says of an address |
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
 //! | `front/intent` | what they ask for, from the key or the line on |
 //! | `front/typist` | lines of a hand, told from those of a clipboard |
 //! | `front/format`, `lines`, `json`, `request`, `escape`, `table` | what people and programs see and say on a stream |
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |
 //! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
+//! | `front/finding` | what the doctor has found |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
 //! | `commands/options`, `provenance` | a configuration file as arguments; where values come from, for errors about them |
-//! | `commands/chat`, `nodeset`, `who` | the commands |
+//! | `commands/chat`, `nodeset`, `who`, `doctor` | the commands |
 //! | `commands/door` | which room, and its secret |
 //! | `commands/ask_name`, `ask_secret` | what a person is asked for before there is a seat |
 //! | `commands/plan`, `stay`, `presenter` | what a stay in a room needs; the stay; between its machine and its seat |
@@ -47,6 +48,7 @@ mod terminal;
 pub mod trial;
 
 pub use commands::chat::{Chat, Say, chat, send};
+pub use commands::doctor::{Doctor, doctor};
 pub use commands::door::{Door, SecretSource, secret};
 pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::{Settings, options};

@@ -9,7 +9,7 @@ use crate::driver::front::escape::to_safe_json;
 use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
-use crate::driver::front::json::{INPUT_MAX, Json};
+use crate::driver::front::json::{self, INPUT_MAX, Json};
 use crate::driver::front::lines::{Lines, Style};
 use crate::driver::front::note::Note;
 use crate::driver::front::typist::{BURST, Typist};
@@ -24,6 +24,7 @@ use crate::driver::terminal::picture::Picture;
 use crate::driver::terminal::theme::{ASCII, Depth, Theme};
 use crate::driver::terminal::want::Want;
 use crate::driver::terminal::{links, wrap};
+use crate::machine::doctor::{Evidence, Finding};
 use crate::machine::{Event, Room, SafeText, TEXT_MAX, Time};
 
 /// What was typed, for bytes that came in these reads at these instants, a tick before each.
@@ -138,6 +139,14 @@ pub fn told(
     front.note(&Note::Dropped(dropped), &mut paper);
     front.note(&Note::Remark(remark.to_owned()), &mut paper);
     failures.iter().for_each(|failure| front.fail(failure, &mut paper));
+    paper.out
+}
+
+/// What programs are told of a diagnosis.
+pub fn diagnosed(asked: &[Evidence], found: &[Finding]) -> String {
+    let mut paper = Paper::default();
+    asked.iter().for_each(|one| json::path(one, &mut paper));
+    found.iter().for_each(|one| json::finding(one, &mut paper));
     paper.out
 }
 

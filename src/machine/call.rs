@@ -495,6 +495,11 @@ impl<T: About> Calls<T> {
         self.links.get(key)?.path.rtt()
     }
 
+    /// How many of a million calls over a link are late, lately, and whether only small datagrams come through.
+    pub(crate) fn quality(&self, key: LinkKey) -> (u32, bool) {
+        self.links.get(key).map_or((0, false), |link| (link.path.loss_ppm(), link.mtu.is_small()))
+    }
+
     pub(crate) fn footprint(&self) -> Vec<Table> {
         let calls_max = self.links_max * WINDOW;
         let sessions = self.sessions.iter().flat_map(|sessions| sessions.footprint());

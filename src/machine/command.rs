@@ -37,6 +37,8 @@ pub enum Command<'a> {
     Nick(&'a str),
     /// Show who is here.
     Who,
+    /// Show how everybody is reached, and what is in the way.
+    Doctor,
     /// Show what is known of one person.
     Whois(Whom<'a>),
     /// Show the words that prove who somebody is.
@@ -68,6 +70,7 @@ pub struct CommandHelp {
 
 /// Every slash command, in the order of the help text.
 pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp { name: "doctor", usage: "/doctor", what: "show what is in the way" },
     CommandHelp { name: "help", usage: "/help", what: "show this list" },
     CommandHelp { name: "invite", usage: "/invite", what: "show how others join" },
     CommandHelp { name: "me", usage: "/me TEXT", what: "say what you do" },
@@ -196,6 +199,7 @@ impl<'a> Command<'a> {
         // What stands behind a command that takes nothing would be lost.
         let alone = rest.trim_end().is_empty();
         match help.name {
+            "doctor" if alone => Ok(Self::Doctor),
             "help" if alone => Ok(Self::Help),
             "who" if alone => Ok(Self::Who),
             "invite" if alone => Ok(Self::Invite),

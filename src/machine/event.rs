@@ -7,6 +7,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::machine::doctor::{Checkup, Examined};
 use crate::machine::name::Name;
 use crate::machine::text::SafeText;
 use crate::machine::who::identity::{Person, Pin, PublicKey};
@@ -400,6 +401,10 @@ pub enum Event<'a> {
     People(Vec<Presence>),
     /// The answer of a [`crate::machine::Listing`].
     Listing(Vec<Listed>),
+    /// The answer of a [`crate::machine::Examination`].
+    Examined(Box<Examined>),
+    /// The answer to `/doctor`.
+    Checkup(Box<Checkup>),
     /// The answer to `/help`.
     Help,
     /// A line was not carried out.

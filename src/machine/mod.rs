@@ -68,6 +68,7 @@
 //! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
+//! | `doctor` and its `cause`, `evidence`, `reason`, `room`, `sentence` | why somebody does not get in, or not well: what can be wrong, and how bad it is; what was found; what that means, before and in a room; how it is said |
 //! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
 //! | `peer` and its `joining`, `doors`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
@@ -75,7 +76,7 @@
 //! | `nodeset/registry` and its `granting`, `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; who gets a place; how many leases each source holds; what a room is told; its changes by version, and pages of them |
 //! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
 //! | `nodeset/client`, `nodeset/contact` | a peer does the one after the other; which process it is, and whether it is worth asking again |
-//! | `nodeset/listing`, `nodeset/door` | the machine behind `chatrpc who`; what a member answers that is asked as a nodeset is |
+//! | `nodeset/listing`, `nodeset/exam` and its `asked`, `nodeset/door` | the machines behind `chatrpc who` and `chatrpc doctor`; what a member answers that is asked as a nodeset is |
 
 mod call;
 mod codec;
@@ -84,6 +85,7 @@ mod contract;
 mod cookie;
 mod copa;
 mod digest;
+pub mod doctor;
 mod event;
 mod guarded;
 mod habits;
@@ -119,6 +121,7 @@ pub use contract::{Action, Blame, Drained, Input, Machine, Table, WAKE_MIN, Wake
 pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Way, Why};
 pub use guarded::{Guarded, wipe, wiped};
 pub use name::{Look, Name, NameError};
+pub use nodeset::exam::{Examination, ExaminationConfig};
 pub use nodeset::listing::{Listing, ListingConfig};
 pub use nodeset::registry::{Registry, RegistryConfig};
 pub use peer::{Peer, PeerConfig};

@@ -8,6 +8,7 @@
 pub(crate) mod client;
 mod contact;
 pub(crate) mod door;
+pub(crate) mod exam;
 mod fetch;
 mod find;
 mod lease;

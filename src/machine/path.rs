@@ -361,6 +361,11 @@ impl Path {
         self.late >= CUT && self.loss_ppm < BAD_LUCK_PPM
     }
 
+    /// How many of a million calls are late, lately.
+    pub(crate) const fn loss_ppm(&self) -> u32 {
+        self.loss_ppm
+    }
+
     /// The smoothed round trip.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.srtt_us.map(Duration::from_micros)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use chatrpc::machine::doctor::Cause;
 use serde_json::Value;
 
 use crate::contract;
@@ -164,6 +165,17 @@ fn the_page_has_every_word() {
     for why in words("unreached", "why") {
         assert!(has(unreached, &why), "{why}");
     }
+    for gravity in words("finding", "gravity") {
+        assert!(has(&section("### `finding`"), &gravity), "{gravity}");
+    }
+    for by in words("path", "by") {
+        assert!(has(&section("### `path`"), &by), "{by}");
+    }
+    let causes = rows("### `finding`").into_iter().filter(|row| row.len() == 2);
+    let causes: Vec<String> =
+        causes.filter_map(|row| coded(&row[0]).map(ToOwned::to_owned)).collect();
+    assert_eq!(causes, words("finding", "cause"), "in their order");
+    assert_eq!(causes, Cause::ALL.map(Cause::code));
     let codes: BTreeSet<String> = words("error", "code").into_iter().collect();
     let mut there = BTreeSet::new();
     for row in rows("### `error`") {

@@ -27,7 +27,9 @@ fn written(program: &mut Process, status: i32) -> Seen {
     assert_eq!(program.status(), status);
     let lines: Vec<String> = program.out.all().to_vec();
     let is = |line: &String, t: &str| line.contains(&format!(r#"{{"v":1,"t":"{t}","#));
-    let begins = |line| is(line, "ready") || is(line, "error") || line.contains(r#""opened""#);
+    let begins = |line| {
+        is(line, "ready") || is(line, "error") || line.contains(r#""opened""#) || is(line, "path")
+    };
     assert!(begins(&lines[0]), "{lines:#?}");
     let bye = lines.iter().position(|line| is(line, "bye"));
     assert_eq!(bye, Some(lines.len() - 1), "{lines:#?}");
@@ -82,6 +84,8 @@ fn what_real_programs_write_is_allowed() {
     let lines = who.out.all().to_vec();
     assert_eq!(lines.len(), 2, "no bye where nothing failed");
     all.append(&mut seen(lines.iter().map(String::as_str)));
+    let mut doctor = Process::of(&mut chatrpc(&["doctor", &addr, "--json"]));
+    all.append(&mut written(&mut doctor, 0));
     ask(&mut bob, r#"{"t":"quit","ref":"q"}"#, r#""code":"leaving""#);
     all.append(&mut written(&mut bob, 0));
     alice.out.wait(r#""t":"leave""#);
@@ -127,6 +131,7 @@ fn runs_that_fail_say_so() {
     let nobody = "127.0.0.1:9";
     fails(&["chat", nobody, "-n", "bob", "--json"], 3, "no_nodeset");
     fails(&["who", nobody, "--json"], 3, "no_nodeset");
+    fails(&["doctor", nobody, "--json", "--room", "a:"], 2, "room");
     fails(&["chat", &addr, "-n", "alice", "--json"], 4, "name_taken");
     fails(&["chat", &addr, "-n", "AIice", "--json"], 4, "name_alike");
     fails(&["chat", &addr, "-n", "a:", "--json"], 4, "bad_name");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chatrpc::driver::{Failure, trial};
+use chatrpc::machine::doctor::{Advice, Answer, Cause, Evidence, Finding};
 use chatrpc::machine::{
     Event, Health, Identity, Listed, MessageId, Name, NameError, NameProblem, PeerId, Person,
     Presence, Refusal, SafeText, Way, Why,
@@ -187,6 +188,28 @@ fn refusals() -> Vec<Refusal<'static>> {
     ]
 }
 
+/// What was measured, by whomever it was answered.
+fn evidence() -> Vec<Evidence> {
+    let by =
+        [Some(Answer::Nodeset), Some(Answer::Member), Some(Answer::Version { theirs: 2 }), None];
+    let of = |answer: Option<Answer>| {
+        let mut one = Evidence { answer, ..Evidence::of(addr()) };
+        let took = Duration::from_micros(420);
+        answer.into_iter().for_each(|_| one.small.note_answer(took));
+        one
+    };
+    by.into_iter().map(of).collect()
+}
+
+/// Whatever can be found; one with nothing to do.
+fn diagnoses() -> Vec<Finding> {
+    let advice = || vec![Advice { text: "try: ".to_owned(), command: vec!["nodeset".to_owned()] }];
+    let what = || "it is \u{1b}so".to_owned();
+    let all = Cause::ALL.map(|cause| Finding { cause, what: what(), advice: advice() });
+    let last = Finding { cause: Cause::Well, what: what(), advice: Vec::new() };
+    all.into_iter().chain([last]).collect()
+}
+
 /// What objects there are on some lines, each as the schema allows.
 pub(crate) fn seen<'a>(lines: impl IntoIterator<Item = &'a str>) -> Seen {
     let contract = contract();
@@ -223,6 +246,7 @@ fn everything_the_schema_allows_is_written_and_nothing_else() {
         .map(|(code, exit)| Failure::new(*exit, code.as_str().to_owned().leak(), "no").hint("so"))
         .collect();
     all.append(&mut seen(trial::told((addr(), addr(), &room()), 3, "a remark", &failures).lines()));
+    all.append(&mut seen(trial::diagnosed(&evidence(), &diagnoses()).lines()));
     // The answers to lines.
     let lines = b"{\"t\":\"nick\",\"ref\":1}\n{}\n";
     all.append(&mut seen(trial::read(true, false, [&lines[..]]).1.lines()));

@@ -80,9 +80,47 @@ impl Lab {
 
     /// The hosts file of a computer.
     pub fn hosts(&self, computer: usize, text: &str) {
+        self.file(computer, "hosts", text);
+    }
+
+    /// A file in `/etc` of a computer.
+    pub fn file(&self, computer: usize, name: &str, text: &str) {
         let folder = format!("/etc/netns/{}{computer}", self.name);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(format!("{folder}/hosts"), text).unwrap();
+        fs::write(format!("{folder}/{name}"), text).unwrap();
+    }
+
+    /// A cable of that name between two computers, besides the one to the switch.
+    pub fn cable(&self, one: usize, other: usize, name: &str) {
+        let there = format!("{}{other}", self.name);
+        self.on(one, &format!("link add {name} type veth peer name {name} netns {there}"));
+        self.on(one, &format!("link set {name} up"));
+        self.on(other, &format!("link set {name} up"));
+    }
+
+    /// The switch lets nothing pass to and from a computer, as where a cable is not plugged in.
+    pub fn unplug(&self, computer: usize) {
+        self.ip(&format!("{}s", self.name), &format!("link set p{computer} down"));
+    }
+
+    /// Sets one of the system's switches on a computer: `net/ipv4/ip_forward`.
+    pub fn set(&self, computer: usize, switch: &str, value: &str) {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("echo {value} > /proc/sys/{switch}")]);
+        let output = self.command(computer, &command).output().unwrap();
+        assert!(output.status.success(), "{switch}: {output:?}");
+    }
+
+    /// What is made on a computer by this process: a socket, say.
+    pub fn inside<T: Send>(&self, computer: usize, make: impl FnOnce() -> T + Send) -> T {
+        let file = format!("/var/run/netns/{}{computer}", self.name);
+        let file = fs::File::open(file).unwrap();
+        let thread = || {
+            // It is the thread that moves there, and nobody else.
+            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            make()
+        };
+        std::thread::scope(|scope| scope.spawn(thread).join().unwrap())
     }
 
     /// Any command, to be run on a computer.

@@ -3,6 +3,7 @@
 pub(crate) mod ask_name;
 pub(crate) mod ask_secret;
 pub(crate) mod chat;
+pub(crate) mod doctor;
 pub(crate) mod door;
 pub(crate) mod nodeset;
 pub(crate) mod options;

@@ -20,7 +20,7 @@ const SLIPS_MAX: usize = 2;
 /// Where the nodeset is: the one key that is no option, since its value has a place of its own.
 const NODESET: &str = "nodeset";
 /// The commands that ask a nodeset.
-const ASKING: [&str; 3] = ["chat", "send", "who"];
+const ASKING: [&str; 4] = ["chat", "send", "who", "doctor"];
 
 /// What a configuration file says for one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,16 +4,21 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::io::Errno;
-
 use crate::driver::commands::provenance::Provenance;
+use crate::driver::front::finding;
 use crate::driver::front::numbers::seconds;
 use crate::driver::front::refusal::name_refused;
-use crate::driver::net::address::{Address, PORT};
+use crate::driver::net::address::Address;
+use crate::driver::net::advertise;
+use crate::driver::net::socket::meant;
 use crate::driver::net::target::Target;
 use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::shell::command;
 use crate::driver::os::shown::shown;
+use crate::machine::doctor::{
+    Case, Evidence, Examined, Finding, Local, Said, findings, full, nobody_listens, not_chatrpc,
+    silent, unresolved, version, why,
+};
 use crate::machine::wire::VERSION;
 use crate::machine::{Exit, NameProblem};
 
@@ -28,70 +33,89 @@ pub(crate) enum Errand {
 /// How long a name is looked up that is not found for want of a network.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The command that starts a nodeset where one was asked.
-fn serve(nodeset: SocketAddr) -> String {
-    match (nodeset.port(), nodeset.is_ipv4()) {
-        (PORT, _) => command(["nodeset"]),
-        (port, true) => command(["nodeset", "--listen", &format!("0.0.0.0:{port}")]),
-        (port, false) => command(["nodeset", "--listen", &format!("[::]:{port}")]),
+/// What is known of a nodeset besides what the machine was answered: where it is, where nothing could be sent
+/// to, and what the network said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) unsent: &'a [(SocketAddr, io::Error)],
+    pub(crate) said: &'a [(SocketAddr, Said)],
+    /// The addresses of this computer.
+    pub(crate) local: Local,
+}
+
+impl Asked<'_> {
+    /// Why nobody has answered, as the doctor would say it.
+    fn silence(&self) -> Vec<Finding> {
+        let Self { target, unsent, said, local } = *self;
+        let asked = target.addrs.iter().map(|addr| Evidence {
+            system: unsent.iter().find(|(there, _)| there == addr).map(|(_, error)| meant(error)),
+            said: said.iter().find(|(there, _)| there == addr).map(|(_, said)| *said),
+            ..Evidence::of(*addr)
+        });
+        let examined = Examined { asked: asked.collect(), ..Examined::default() };
+        let case = Case {
+            at: &target.to_string(),
+            examined: &examined,
+            local,
+            open: true,
+            version: (VERSION, PROGRAM),
+            unknown: &[],
+        };
+        let mut found = findings(&case);
+        if found.is_empty() {
+            found.push(silent(&target.to_string(), target.first()));
+        }
+        found
     }
+}
+
+/// The version of this program.
+const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
+/// The same failure with what the doctor says is to be done.
+fn advised(failure: Failure, finding: &Finding) -> Failure {
+    finding.advice.iter().fold(failure, |failure, advice| failure.hint(finding::advised(advice)))
 }
 
 /// What a machine's exit means, when it is a failure.
 pub(crate) fn failed(
     exit: &Exit,
-    (target, unsent): (&Target, &[(SocketAddr, io::Error)]),
-    asked: Errand,
+    asked: Asked<'_>,
+    errand: Errand,
     provenance: &Provenance,
 ) -> Option<Failure> {
-    let (nodeset, serve) = (target.first(), || serve(target.first()));
-    let unreachable = |what| Failure::new(status::NO_NODESET, "no_nodeset", what);
-    Some(match exit {
+    let (target, nodeset) = (asked.target, asked.target.first());
+    let (failure, finding) = match exit {
         Exit::Left { .. } => return None,
-        Exit::NoNodeset { waited } => match cause(target, unsent) {
-            Some(why) => unreachable(format!(
-                "cannot send to {target}: {why} (asked for {})",
-                seconds(*waited)
-            )),
-            None => unreachable(format!(
-                "no nodeset answered at {target} (asked for {})",
-                seconds(*waited)
-            ))
-            .hint(format!("start one there:  {}", serve()))
-            .hint("or check the address and UDP firewall"),
-        },
+        Exit::Name(problem) => return Some(refused(problem, nodeset, errand, provenance)),
+        Exit::NoNodeset { waited } => {
+            let mut found = asked.silence();
+            let first = found.remove(0);
+            let what = format!("{} (asked for {})", first.what, seconds(*waited));
+            let failure = Failure::new(status::NO_NODESET, "no_nodeset", what);
+            // Several addresses may fail for reasons of their own.
+            (found.iter().fold(failure, |failure, other| failure.hint(&other.what)), first)
+        }
         Exit::NobodyListens => {
-            let what = format!("nothing is listening at {target} (connection refused)");
-            // Who mistyped an address would start one here, and wait there.
-            if target.addrs.iter().all(|addr| addr.ip().is_loopback()) {
-                unreachable(what).hint(format!("try: {}", serve()))
-            } else {
-                unreachable(what)
-                    .hint(format!("start one there:  {}", serve()))
-                    .hint("or check the address: who opened the room sees it with /invite")
-            }
+            let here = target.addrs.iter().all(|addr| addr.ip().is_loopback());
+            let finding = nobody_listens(&target.to_string(), nodeset, here);
+            (Failure::new(status::NO_NODESET, "no_nodeset", &finding.what), finding)
         }
         Exit::Full => {
-            Failure::new(status::NO_NODESET, "full", format!("the nodeset at {nodeset} is full"))
-                .hint(format!("there:  {} --max-nodes N  with a greater N", serve()))
+            let finding = full(nodeset);
+            (Failure::new(status::NO_NODESET, "full", &finding.what), finding)
         }
-        Exit::NotChatrpc => Failure::new(
-            status::PROTOCOL,
-            "not_chatrpc",
-            format!("{nodeset} answered, but it is not a chatrpc nodeset"),
-        ),
-        Exit::Version { theirs } => Failure::new(
-            status::PROTOCOL,
-            "version",
-            format!("nodeset speaks protocol {theirs}, this chatrpc speaks {VERSION}"),
-        )
-        .hint(if *theirs > VERSION {
-            concat!("upgrade this one (chatrpc ", env!("CARGO_PKG_VERSION"), ")")
-        } else {
-            "upgrade the nodeset"
-        }),
-        Exit::Name(problem) => refused(problem, nodeset, asked, provenance),
-    })
+        Exit::NotChatrpc => {
+            let finding = not_chatrpc(nodeset);
+            (Failure::new(status::PROTOCOL, "not_chatrpc", &finding.what), finding)
+        }
+        Exit::Version { theirs } => {
+            let finding = version(*theirs, VERSION, PROGRAM);
+            (Failure::new(status::PROTOCOL, "version", &finding.what), finding)
+        }
+    };
+    Some(advised(failure, &finding))
 }
 
 /// A name that cannot be had, and a command with another one, if that may do.
@@ -117,15 +141,8 @@ fn refused(
 pub(crate) fn cause(target: &Target, unsent: &[(SocketAddr, io::Error)]) -> Option<String> {
     let of = |addr: &SocketAddr| unsent.iter().find(|(there, _)| there == addr);
     let errors: Option<Vec<_>> = target.addrs.iter().map(of).collect();
-    let (_, error) = *errors?.first()?;
-    Some(match Errno::from_io_error(error) {
-        Some(Errno::NETUNREACH) => "the network is unreachable".to_owned(),
-        Some(Errno::HOSTUNREACH) => "there is no way to that computer".to_owned(),
-        Some(Errno::PERM | Errno::ACCESS) => {
-            "not permitted (a firewall on this computer?)".to_owned()
-        }
-        _ => error.to_string(),
-    })
+    let (addr, error) = *errors?.first()?;
+    Some(why(*addr, &meant(error), advertise::local()))
 }
 
 /// The addresses of a nodeset, looked up. What is not found for want of a network is looked up again for
@@ -141,9 +158,9 @@ pub(crate) fn resolved(address: &Address, wait: bool, quiet: bool) -> Result<Tar
         // What there is no name for, the system says otherwise.
         let passes = ["Temporary", "Try again"].iter().any(|word| error.contains(word));
         if !wait && (!passes || waited >= PATIENCE) {
-            let what = format!("cannot resolve '{}': {}", address.host(), shown(why));
-            let failure = Failure::new(status::NO_NODESET, "unresolved", what);
-            return Err(failure.hint("check how it is written, or name the address itself"));
+            let finding = unresolved(address.host(), &shown(why));
+            let failure = Failure::new(status::NO_NODESET, "unresolved", &finding.what);
+            return Err(advised(failure, &finding));
         }
         if !quiet && !waited.is_zero() {
             let _ =
@@ -178,16 +195,22 @@ pub(crate) fn cannot_bind(listen: SocketAddr, error: &io::Error, hints: &[&str])
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
     use crate::machine::Name;
+    use crate::machine::doctor::Reach;
 
     #[test]
     fn failures_say_what_and_what_to_try() {
         let again = ["--room", "it's", "--plain"].map(str::to_owned).to_vec();
         let asked = Provenance { again, ..Provenance::default() };
         let target = |at: &str| Target::named(&at.parse().unwrap()).unwrap();
-        let failed_at =
-            |at, exit, unsent: &[_]| failed(&exit, (&target(at), unsent), Errand::Chat, &asked);
+        let failed_at = |at, exit, unsent: &[_]| {
+            let local = Local { v4: Reach::Wide, v6: Reach::Wide };
+            let to = Asked { target: &target(at), unsent, said: &[], local };
+            failed(&exit, to, Errand::Chat, &asked)
+        };
         let failed = |exit, unsent: &[_]| failed_at("192.168.1.20:7420", exit, unsent);
         let text = |exit| failed(exit, &[]).unwrap().text(false);
         let program = command::<&str>([]);
@@ -231,10 +254,9 @@ mod tests {
         ] {
             let unsent = [(there, io::Error::from_raw_os_error(errno.raw_os_error()))];
             let exit = Exit::NoNodeset { waited: Duration::from_secs(15) };
-            assert_eq!(
-                failed(exit, &unsent).unwrap().text(false),
-                format!("error: cannot send to 192.168.1.20:7420: {why} (asked for 15 s)\n")
-            );
+            let text = failed(exit, &unsent).unwrap().text(false);
+            let what = format!("error: cannot send to 192.168.1.20:7420: {why} (asked for 15 s)\n");
+            assert!(text.starts_with(&what) && !text.contains("start one there"), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
 use crate::driver::commands::patience::Asking;
 use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
-use crate::driver::commands::report::{Errand, failed};
+use crate::driver::commands::report::{Asked, Errand, failed};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
@@ -345,7 +345,14 @@ impl<'a> Stay<'a> {
             return Some(Failure { hints: Vec::new(), ..name_refused(problem) });
         }
         let Exit::Left { undelivered } = exit else {
-            let (to, provenance) = ((&self.target, self.peer.unsent()), &self.plan.provenance);
+            let Self { target, peer, probe, .. } = self;
+            let to = Asked {
+                target,
+                unsent: peer.unsent(),
+                said: probe.said(),
+                local: advertise::local(),
+            };
+            let provenance = &self.plan.provenance;
             let failed = failed(exit, to, self.plan.asked, provenance);
             return failed.map(|failure| provenance.explain(failure));
         };

@@ -8,13 +8,14 @@ use mio::event::Event;
 use crate::driver::commands::door::Door;
 use crate::driver::commands::patience::Asking;
 use crate::driver::commands::provenance::Provenance;
-use crate::driver::commands::report::{Errand, failed, resolved};
+use crate::driver::commands::report::{Asked, Errand, failed, resolved};
 use crate::driver::front::company::Company;
 use crate::driver::front::format::Paper;
 use crate::driver::front::json;
 use crate::driver::front::table::table;
 use crate::driver::front::wording;
 use crate::driver::net::address::Address;
+use crate::driver::net::advertise;
 use crate::driver::net::node::{Node, Told, seed};
 use crate::driver::net::probe::Probe;
 use crate::driver::net::socket::Socket;
@@ -136,8 +137,8 @@ fn listed(options: &Who) -> Result<Answer, Failure> {
     let mut query = Query { node, probe, target, lookup, asking, clock, answer, exit };
     query.node.feed(Input::Tick, |told| note(told, &mut query.answer, &mut query.exit));
     run(&mut world, &mut query)?;
-    let Query { node, target, exit, .. } = &query;
-    let to = (target, node.unsent());
+    let Query { node, probe, target, exit, .. } = &query;
+    let to = Asked { target, unsent: node.unsent(), said: probe.said(), local: advertise::local() };
     let failure = exit.as_ref().and_then(|exit| failed(exit, to, Errand::Who, &options.provenance));
     failure.map_or(Ok(query.answer), Err)
 }

@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Again { text: String, action: bool, readers: Vec<PeerId> },
     Nick(String),
     Who,
+    Doctor,
     Whois(Meant),
     Verify(Meant),
     Trust(Meant),
@@ -52,6 +53,7 @@ impl From<machine::Command<'_>> for Command {
             }
             Nick(name) => Self::Nick(name.to_owned()),
             Who => Self::Who,
+            Doctor => Self::Doctor,
             Whois(whom) => Self::Whois(whom.into()),
             Verify(whom) => Self::Verify(whom.into()),
             Trust(whom) => Self::Trust(whom.into()),
@@ -75,6 +77,7 @@ impl Command {
             Self::Again { text, action, readers } => Again { text, action: *action, readers },
             Self::Nick(name) => Nick(name),
             Self::Who => Who,
+            Self::Doctor => Doctor,
             Self::Whois(whom) => Whois(whom.whom()),
             Self::Verify(whom) => Verify(whom.whom()),
             Self::Trust(whom) => Trust(whom.whom()),

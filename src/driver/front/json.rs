@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
+use crate::driver::front::finding::advised;
 use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
@@ -19,6 +20,7 @@ use crate::driver::front::request::{REF_MAX, Reference, Wrong, read, reference_i
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
+use crate::machine::doctor::{Answer, Evidence, Finding};
 use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX, Way};
 
 /// The longest line of input. A text within its limit has six times as many bytes where each of them is
@@ -279,6 +281,8 @@ impl Format for Json {
             Event::Listing(listed) => listing(listed, company, paper),
             // Answers to what no program asks.
             Event::Help
+            | Event::Checkup(_)
+            | Event::Examined(_)
             | Event::Invite { .. }
             | Event::Untrusted { .. }
             | Event::TrustedNames(_)
@@ -408,6 +412,47 @@ fn relay(way: &Way) -> Value {
         Way::Through(relay) => json!(Who::from(relay)),
         Way::Direct | Way::Deaf | Way::None => Value::Null,
     }
+}
+
+/// One thing that `chatrpc doctor` has found.
+pub(crate) fn finding(found: &Finding, paper: &mut Paper) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        cause: &'a str,
+        gravity: String,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    }
+    let hint: Vec<String> = found.advice.iter().map(advised).collect();
+    let hint = Some(hint.join("\n")).filter(|hint| !hint.is_empty());
+    let (cause, gravity) = (found.cause.code(), found.cause.gravity().to_string());
+    write(paper, "finding", Body { cause, gravity, message: &found.what, hint });
+}
+
+/// What `chatrpc doctor` has measured at one address.
+pub(crate) fn path(one: &Evidence, paper: &mut Paper) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        addr: String,
+        by: &'a str,
+        asked: u32,
+        answered: u32,
+        large_asked: u32,
+        large_answered: u32,
+        rtt_us: Option<u64>,
+    }
+    let Evidence { addr, small, large, answer, .. } = one;
+    let by = match answer {
+        Some(Answer::Nodeset) => "nodeset",
+        Some(Answer::Member) => "member",
+        Some(Answer::Version { .. }) => "version",
+        None => "nobody",
+    };
+    let rtt_us = small.median().map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));
+    let (asked, answered) = (small.asked, small.answered);
+    let (addr, large_asked, large_answered) = (addr.to_string(), large.asked, large.answered);
+    write(paper, "path", Body { addr, by, asked, answered, large_asked, large_answered, rtt_us });
 }
 
 fn status(paper: &mut Paper, code: &str, more: Value) {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthChar;
 
 use crate::driver::front::company::Company;
+use crate::driver::front::finding;
 use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::note::Note;
@@ -168,6 +169,7 @@ impl Format for Lines {
                 }
             }
             Event::People(people) => remark_all(wording::presence(people, company), paper),
+            Event::Checkup(found) => remark_all(finding::checkup(found), paper),
             Event::Help => remark_all(wording::commands(self.style.also), paper),
             Event::Refused(refusal) => {
                 paper.remark(format_args!("* {}", words(refusal).line()));
@@ -175,6 +177,7 @@ impl Format for Lines {
             Event::Leaving { .. }
             | Event::Acked { .. }
             | Event::Invite { .. }
+            | Event::Examined(_)
             | Event::Listing(_) => {}
         }
     }

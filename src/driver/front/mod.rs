@@ -3,6 +3,7 @@
 pub(crate) mod chatlog;
 pub(crate) mod company;
 pub(crate) mod escape;
+pub(crate) mod finding;
 pub(crate) mod format;
 pub(crate) mod intent;
 pub(crate) mod invitation;

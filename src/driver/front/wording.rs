@@ -9,6 +9,7 @@ use crate::driver::front::several::TEXTS_MAX;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
 use crate::driver::os::shown::shown;
+use crate::machine::doctor::COME_IN;
 use crate::machine::wire::ELSEWHERE_MAX;
 use crate::machine::{
     COMMANDS, CommandHelp, Event, Health, Name, Person, Pin, Presence, Room, Way, Why,
@@ -122,9 +123,7 @@ pub(crate) fn nodeset(health: Health, company: &Company, since: &str) -> String 
             } else {
                 format!(" you can still talk to {here};")
             };
-            format!(
-                "nodeset is silent since {since};{still} others come in through anybody here (/invite)"
-            )
+            format!("nodeset is silent since {since};{still} {COME_IN}")
         }
     }
 }

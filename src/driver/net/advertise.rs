@@ -5,6 +5,8 @@ use std::path::Path;
 
 use if_addrs::{IfAddr, Interface};
 
+use crate::machine::doctor::{Local, Reach};
+
 /// How many addresses of our own a beacon has room for.
 const OWN_MAX: usize = 4;
 /// How many addresses are printed: some computers have hundreds.
@@ -81,6 +83,22 @@ pub(crate) fn own(bound: SocketAddr, nodeset: SocketAddr) -> Vec<SocketAddr> {
     all.sort_by_key(|own| (Some(own.ip) != first, own.kind));
     let addrs = all.into_iter().map(|own| SocketAddr::new(own.ip, bound.port()));
     addrs.take(OWN_MAX).collect()
+}
+
+/// How far the addresses of this computer lead, on interfaces that are up.
+pub(crate) fn local() -> Local {
+    let mut local = Local::default();
+    for interface in interfaces().iter().filter(|interface| interface.is_oper_up()) {
+        let ip = interface.ip();
+        let leads = match reach(ip) {
+            None => Reach::None,
+            Some(0) => Reach::Cable,
+            Some(_) => Reach::Wide,
+        };
+        let family = if ip.is_ipv4() { &mut local.v4 } else { &mut local.v6 };
+        *family = leads.max(*family);
+    }
+    local
 }
 
 /// The address the operating system would send from to somewhere far away: the targets are addresses for

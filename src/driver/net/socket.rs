@@ -15,6 +15,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use crate::driver::net::address::{canonical, mapped};
 use crate::driver::net::burst::{Burst, Outbound};
 use crate::driver::net::way::{self, Told, Way};
+use crate::machine::doctor::System;
 use crate::machine::wire::DATAGRAM_MAX;
 
 /// The size of the socket's buffers. The usual default holds 166 datagrams of 200 bytes: a room of
@@ -226,6 +227,21 @@ impl Socket {
     /// What the system said of it last.
     pub(crate) const fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
+    }
+}
+
+/// What the system means by an error of sending.
+pub(crate) fn meant(error: &io::Error) -> System {
+    use rustix::io::Errno;
+
+    match Errno::from_io_error(error) {
+        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) => {
+            System::NoRoute
+        }
+        Some(Errno::HOSTUNREACH | Errno::HOSTDOWN) => System::NoHost,
+        Some(Errno::PERM | Errno::ACCESS) => System::NotPermitted,
+        Some(Errno::INVAL) => System::Invalid,
+        _ => System::Other(error.to_string()),
     }
 }
 

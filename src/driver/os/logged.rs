@@ -68,6 +68,8 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::Invite { .. } => f.write_str("invite"),
         Event::People(people) => write!(f, "people: {}", people.len()),
         Event::Listing(listed) => write!(f, "listing: {}", listed.len()),
+        Event::Examined(examined) => write!(f, "examined: {} addresses", examined.asked.len()),
+        Event::Checkup(checkup) => write!(f, "checkup: {} people", checkup.bonds.len()),
         Event::Help => f.write_str("help"),
         Event::Refused(refusal) => write!(f, "refused: {}", kind(refusal)),
         Event::Leaving { unacked } => write!(f, "leaving: {unacked} on their way"),

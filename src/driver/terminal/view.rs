@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::driver::front::finding;
 use crate::driver::front::intent::Intent;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
@@ -302,6 +303,7 @@ impl View {
             Event::People(people) => {
                 self.notice(&wording::presence_in_short(people, &self.page.company).join("\n"));
             }
+            Event::Checkup(found) => self.notice(&finding::checkup(found).join("\n")),
             Event::Leaving { .. } => self.leaving = true,
             Event::TrustedNames(pins) => self.notice(&wording::trusted(pins).join("\n")),
             _ => {

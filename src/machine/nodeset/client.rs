@@ -5,6 +5,7 @@
 //! place before there may be one is not done.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::News;
 use super::contact::{AsksNodeset, Doors};
@@ -174,6 +175,14 @@ impl Client {
         match self {
             Self::Finding { find, .. } => find.contact().is_silent(),
             Self::Leasing(lease) => lease.is_silent(),
+        }
+    }
+
+    /// For how long the nodeset has not answered, if the last call to it failed.
+    pub(crate) fn silent_for(&self, now: Time) -> Option<Duration> {
+        match self {
+            Self::Finding { find, .. } => find.contact().silent_for(now),
+            Self::Leasing(lease) => lease.contact().silent_for(now),
         }
     }
 

@@ -214,6 +214,11 @@ impl Contact {
         self.failed > 0
     }
 
+    /// For how long it has not answered, if the last call to it failed.
+    pub(super) fn silent_for(&self, now: Time) -> Option<Duration> {
+        self.is_silent().then(|| now.since(self.heard))
+    }
+
     /// When joining is given up if it does not answer before.
     pub(super) fn until(&self) -> Option<Time> {
         self.doors.patience.map(|patience| self.heard + patience)

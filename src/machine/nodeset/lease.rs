@@ -346,6 +346,10 @@ impl Lease {
         self.contact.link
     }
 
+    pub(super) const fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
     pub(crate) const fn is_held(&self) -> bool {
         matches!(self.place, Place::Held { .. })
     }

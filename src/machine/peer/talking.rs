@@ -6,7 +6,9 @@ use core::time::Duration;
 
 use super::{Peer, Stage};
 use crate::machine::command::Command;
+use crate::machine::doctor::{Bond, Checkup, Link};
 use crate::machine::event::{Event, NameProblem, Presence, Refusal, Way};
+use crate::machine::looks::all_alike;
 use crate::machine::member::Member;
 use crate::machine::name::Name;
 use crate::machine::nodeset::client::Client;
@@ -14,10 +16,13 @@ use crate::machine::purpose::MemberKey;
 use crate::machine::speech::MESSAGES_MAX;
 use crate::machine::text::{SafeText, TEXT_MAX};
 use crate::machine::who::beacon::Beacon;
-use crate::machine::who::identity::{PublicKey, words};
+use crate::machine::who::identity::{Person, PublicKey, words};
 use crate::machine::who::ids::{MessageId, PeerId};
 use crate::machine::whom::{Known, Whom, addressed};
 use crate::machine::wire::Flags;
+
+/// Whoever there is no way to, and was heard within that time, does not hear us.
+const HEARD_LATELY: Duration = Duration::from_secs(15);
 
 /// Whom we say something to.
 enum Audience {
@@ -55,6 +60,7 @@ impl Peer {
             Command::Again { text, action, readers } => self.say_again(text, action, readers),
             Command::Nick(name) => self.nick(name),
             Command::Who => self.who(),
+            Command::Doctor => self.checkup(),
             Command::Invite => self.invite(),
             Command::Whois(whom) => self.whois(whom),
             Command::Verify(whom) => self.verify(whom),
@@ -303,6 +309,46 @@ impl Peer {
     pub(super) fn who(&mut self) {
         let people = self.presence().collect();
         self.out.show(Event::People(people));
+    }
+
+    fn checkup(&mut self) {
+        let people: Vec<Person> =
+            self.members.shown().map(|(_, member)| member.record.person()).collect();
+        let pairs = all_alike(&people).into_iter();
+        let alike = pairs.flat_map(|(one, like, _)| [one].into_iter().chain(like));
+        let alike: BTreeSet<PeerId> = alike.map(|who| who.id).collect();
+        let label = |who: &Person| match alike.contains(&who.id) {
+            true => format!("{}·{}", who.name, who.id.short()),
+            false => who.name.to_string(),
+        };
+        let shown = self.members.shown();
+        let bonds = shown.zip(self.presence()).map(|((_, member), one)| {
+            let path = member.reach.path();
+            let (loss_ppm, small) = path.map_or((0, false), |path| self.calls.quality(path));
+            Bond {
+                name: label(&one.who),
+                link: match &one.way {
+                    // Who was heard lately is there.
+                    Way::None if one.silent < HEARD_LATELY => Link::Deaf,
+                    Way::None => Link::None,
+                    Way::Deaf => Link::Deaf,
+                    Way::Through(relay) => Link::Through(label(relay)),
+                    Way::Direct => Link::Direct,
+                },
+                rtt: one.rtt,
+                loss_ppm,
+                small,
+                unacked: one.unacked,
+                reads: one.reads,
+            }
+        });
+        let found = Checkup {
+            nodeset: self.nodeset(),
+            silent: self.client.as_ref().and_then(|client| client.silent_for(self.now)),
+            member: self.through.member().is_some(),
+            bonds: bonds.collect(),
+        };
+        self.out.show(Event::Checkup(Box::new(found)));
     }
 
     /// Who is here, and how far away.

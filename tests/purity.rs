@@ -43,7 +43,7 @@ const FLOORS: [&[&str]; 12] = [
     &["command", "relayed"],
     &["contract"],
     &["outbox"],
-    &["session", "speech"],
+    &["hail", "session", "speech"],
     &["call"],
     &["member", "nodeset"],
     &["peer"],

@@ -406,6 +406,8 @@ impl Judge {
             | Event::Words { .. }
             | Event::Listing(_)
             | Event::Elsewhere { .. }
+            | Event::Alone
+            | Event::Found(_)
             | Event::Twins { .. }
             | Event::Help => {}
         }

@@ -175,7 +175,9 @@ impl Format for Lines {
             Event::Leaving { .. }
             | Event::Acked { .. }
             | Event::Invite { .. }
-            | Event::Listing(_) => {}
+            | Event::Listing(_)
+            | Event::Found(_)
+            | Event::Alone => {}
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod ask_name;
 pub(crate) mod ask_secret;
 pub(crate) mod chat;
 pub(crate) mod door;
+pub(crate) mod find;
 pub(crate) mod nodeset;
 pub(crate) mod options;
 pub(crate) mod patience;

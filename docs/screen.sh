@@ -14,7 +14,7 @@ trap 'screen kill-server 2>/dev/null || true; kill "$nodeset" 2>/dev/null || tru
 nodeset=$!
 sleep 0.5
 join() {
-    screen new-session -d -s "$1" -x 80 -y "$2" "exec env HOME=$home XDG_STATE_HOME=$home TERM=screen-256color \
+    screen new-session -d -s "$1" -x 80 -y "$2" "exec env HOME=$home XDG_STATE_HOME=$home CHATRPC_NO_LAN=1 TERM=screen-256color \
         LANG=C.UTF-8 $program chat 127.0.0.1:$port -n $1 --ephemeral --config none --listen 127.0.0.1:0"
     sleep 1
 }

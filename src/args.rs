@@ -7,7 +7,7 @@ use chatrpc::driver::{
     self, Address, ColorWhen, Door, Failure, PORT, SecretSource, TimeShown, status,
 };
 use chatrpc::machine::PublicKey;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -18,7 +18,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   chatrpc nodeset                   introduce people to each other
   chatrpc chat 192.168.1.20:7420    talk to them
-  chatrpc chat                      both at once: open a room and talk in it
+  chatrpc chat                      find the room on this network, or open it
   tail -f log | chatrpc chat ADDR -n bot    (each line is said as it stands)
   chatrpc who ADDR --json";
 
@@ -55,7 +55,7 @@ pub(crate) enum Task {
     /// Introduce people to each other (what they say goes from peer to peer)
     #[command(args_override_self = true)]
     Nodeset(NodesetArgs),
-    /// Talk; without an address, open a room that others can join
+    /// Talk; without an address, in the room on this network, or open one that others can join
     #[command(args_override_self = true)]
     Chat(ChatArgs),
     /// Say one thing, or every line of standard input, and wait until it is delivered
@@ -68,6 +68,9 @@ pub(crate) enum Task {
     /// Say why somebody does not get in, or not well, and what to do, within ten seconds
     #[command(args_override_self = true)]
     Doctor(DoctorArgs),
+    /// List the rooms that somebody is in on the networks of this computer: the lobby, and the one named here
+    #[command(args_override_self = true)]
+    Find(FindArgs),
     /// Print a new secret for a room
     Secret,
     /// Print a completion script
@@ -156,6 +159,9 @@ pub(crate) struct ChatArgs {
     /// Listen here [default: any port]
     #[arg(long, value_name = "ADDR:PORT", env = "CHATRPC_LISTEN", value_parser = any_socket)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Neither look for the room on the networks of this computer nor answer who looks for it there
+    #[arg(long, env = "CHATRPC_NO_LAN", value_parser = FalseyValueParser::new())]
+    pub(crate) no_lan: bool,
     /// Lines in, lines out: messages on standard output, everything else on standard error
     #[arg(long, overrides_with = "json")]
     pub(crate) plain: bool,
@@ -372,6 +378,15 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "ADDR:PORT", env = "CHATRPC_LISTEN", value_parser = any_socket)]
     pub(crate) listen: Option<SocketAddr>,
     /// JSON objects: what was measured, and what was found
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FindArgs {
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
+    /// One JSON object per room
     #[arg(long)]
     pub(crate) json: bool,
 }

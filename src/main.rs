@@ -112,6 +112,11 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
                 provenance: found.provenance.clone(),
             })
         }
+        Some(Task::Find(args)) => driver::find(&driver::Find {
+            door: args.room.door(),
+            json: args.json,
+            provenance: found.provenance.clone(),
+        }),
         Some(Task::Secret) => driver::secret(),
         Some(Task::Completions { shell }) => deliver(&completions(*shell)),
         Some(Task::Man { dir: Some(folder), .. }) => {
@@ -136,6 +141,7 @@ fn asked(args: &ChatArgs, found: &Found, quiet: bool) -> Chat {
         ephemeral: args.ephemeral,
         name: args.name.clone(),
         listen: args.listen,
+        no_lan: args.no_lan,
         plain: args.plain,
         json: args.json,
         log: args.log.clone().filter(|log| log != NO_LOG),

@@ -15,9 +15,12 @@ use crate::args::Cli;
 type Entry = (&'static str, &'static [&'static str], &'static str);
 
 /// Of every command.
-const ALL: &[&str] = &["nodeset", "chat", "send", "who", "doctor", "secret", "completions", "man"];
+const ALL: &[&str] =
+    &["nodeset", "chat", "send", "who", "doctor", "find", "secret", "completions", "man"];
 /// Of those that ask a nodeset, that join a room, and that have a screen.
 const ASK: &[&str] = &["chat", "send", "who", "doctor"];
+/// Of those that are about one room.
+const ROOM: &[&str] = &["chat", "send", "who", "doctor", "find"];
 const JOIN: &[&str] = &["chat", "send"];
 const CHAT: &[&str] = &["chat"];
 /// Of those that bind an address that is named.
@@ -29,7 +32,7 @@ pub(crate) const VARIABLES: &[Entry] = &[
     ("CHATRPC_NODESET", &["send"], "The nodeset, where no ADDR is named."),
     (
         "CHATRPC_SECRET",
-        ASK,
+        ROOM,
         "The secret of the room, where no --secret-file is named. Set and empty it is a mistake: nobody means an open room by it.",
     ),
     ("DEBUG", ALL, "1 is -v."),
@@ -87,7 +90,7 @@ pub(crate) const STATUSES: &[Entry] = &[
     ("0", ALL, "Normal; of a nodeset also when a signal ended it."),
     ("1", ALL, "Internal, or a standard stream that fails."),
     ("2", ALL, "Usage: the command line, a setting or a file is wrong."),
-    ("3", ASK, "No nodeset can be reached."),
+    ("3", ROOM, "No nodeset can be reached; of find: nobody answers."),
     ("4", JOIN, "The name is refused."),
     ("5", JOIN, "Not everything was delivered (send, and chat fed by a pipe)."),
     ("6", BIND, "The address is in use, or cannot be bound."),

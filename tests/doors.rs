@@ -363,3 +363,41 @@ fn who_came_in_through_members_is_found_through_the_nodeset_again() {
     let met = |who| net.count(erin, who) > 0;
     assert!(met("carol") && met("dave"), "{:?}", net.peers[erin].2);
 }
+
+/// Somebody asks Alice for a place, with a cookie of that address.
+fn register_at(net: &mut Net, from: &str, cookie: Cookie, insider: &Insider) {
+    let (_, sealed) = insider.sealed("mallory", Vec::new());
+    let (tag, token) = (room().tag(), insider.token);
+    let request = Request::Register { cookie, tag, have: 0, most: 1200, token, n: 0, sealed };
+    net.forge(0, from, &asked(&room(), 4, &request));
+}
+
+/// Somebody who came in through Alice said hello to her, and she to them in the same datagrams: where 10 % was
+/// lost, what was lost of it used up the little that may go to who has not answered, and one in a hundred was
+/// not seen by her for a quarter of a minute. She sees them coming: their address has shown that it receives.
+#[test]
+fn who_asks_for_a_place_is_greeted_there_and_one_source_is_a_few() {
+    let mut net = Net::with(&[("alice", ALICE), ("bob", BOB)]);
+    let members = |net: &Net| {
+        let tables = net.peers[0].1.footprint();
+        tables.iter().find(|table| table.name == "members").expect("a table").len
+    };
+    let inits =
+        |net: &Net, to: &str| net.towards(to).iter().filter(|bytes| bytes[0] == kind::INIT).count();
+    // Without a cookie nobody is.
+    net.wire.clear();
+    register_at(&mut net, "10.0.0.66:6", [0; 8], &Insider::new(50, 77));
+    assert_eq!((inits(&net, "10.0.0.66:6"), members(&net)), (0, 1));
+    let cookie = cookie_at(&mut net, MALLORY);
+    net.wire.clear();
+    register_at(&mut net, MALLORY, cookie, &Insider::new(51, 77));
+    assert_eq!((inits(&net, MALLORY), members(&net)), (1, 2));
+    for luck in 52..90 {
+        register_at(&mut net, MALLORY, cookie, &Insider::new(luck, 77));
+    }
+    assert!(members(&net) <= 1 + 8, "{}", members(&net));
+    assert!(inits(&net, MALLORY) <= 8, "{}", inits(&net, MALLORY));
+    assert_eq!(net.count(0, "mallory"), 0, "nobody is shown who has not answered");
+    net.run(120, |_, to, _| to == addr(MALLORY));
+    assert_eq!(members(&net), 1, "and nobody is remembered");
+}

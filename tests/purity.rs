@@ -44,7 +44,7 @@ const FLOORS: [&[&str]; 13] = [
     &["command", "relayed"],
     &["contract"],
     &["outbox"],
-    &["session", "speech"],
+    &["hail", "session", "speech"],
     &["call"],
     &["member", "nodeset"],
     &["peer"],

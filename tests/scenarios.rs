@@ -72,6 +72,11 @@ scenarios! {
     through_two_members
     through_who_leaves
     storm_through_a_member
+    found_one_by_one
+    found_at_once
+    two_rooms_on_a_wire
+    a_sealed_room_beside
+    told_and_untold
     big_room
     random_datagrams
     spoofed_flood

@@ -408,6 +408,8 @@ impl Judge {
             | Event::Examined(_)
             | Event::Checkup(_)
             | Event::Elsewhere { .. }
+            | Event::Alone
+            | Event::Found(_)
             | Event::Twins { .. }
             | Event::Help => {}
         }

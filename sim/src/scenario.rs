@@ -3,6 +3,7 @@
 
 mod apart;
 mod doors;
+mod hails;
 mod links;
 mod nodeset;
 mod people;
@@ -92,6 +93,11 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("through_two_members", "who comes through different ones meets", doors::two_members),
     scenario("through_who_leaves", "who let others in may leave, or die", doors::who_leaves),
     scenario("storm_through_a_member", "40 come in through one at once", doors::storm),
+    scenario("found_one_by_one", "who is told of nobody finds the room on the wire", hails::one_by_one),
+    scenario("found_at_once", "of many who begin at one moment one opens it", hails::at_once),
+    scenario("two_rooms_on_a_wire", "two that began apart become one", hails::two_rooms),
+    scenario("a_sealed_room_beside", "who has not the secret is met with silence", hails::beside),
+    scenario("told_and_untold", "who came through a nodeset lets in who is told of none", hails::told_and_untold),
     scenario("big_room", "200 people 50 ms away are met in 1.3 s, in 5 s with loss", nodeset::big_room),
     scenario("random_datagrams", "a million forgeries change nothing", strangers::random_datagrams),
     scenario("spoofed_flood", "a flood draws little, and delays nobody", strangers::spoofed_flood),

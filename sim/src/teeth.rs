@@ -309,6 +309,30 @@ pub const TEETH: &[Tooth] = &[
         oracles: &["L7", "scenario"],
         hunt: Hunt::Scenario("through_who_leaves"),
     },
+    Tooth {
+        name: "nobody_who_looks_for_the_room_waits",
+        file: "hail.rs",
+        needle: "seek.hears(now, hail.inside, hail.caller < hearer.me);",
+        replacement: "seek.hears(now, hail.inside, false);",
+        oracles: &["scenario", "L7"],
+        hunt: Hunt::Scenario("found_at_once"),
+    },
+    Tooth {
+        name: "everybody_hails_whoever_else_has",
+        file: "hail.rs",
+        needle: "self.lines[line].others |= hail.inside;",
+        replacement: "self.lines[line].others &= hail.inside;",
+        oracles: &["scenario"],
+        hunt: Hunt::Scenario("two_rooms_on_a_wire"),
+    },
+    Tooth {
+        name: "strangers_are_not_asked_whom_they_know",
+        file: "peer/hailing.rs",
+        needle: "Some(addr) => hailing.waits(addr),",
+        replacement: "Some(_) => {}",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("two_rooms_on_a_wire"),
+    },
 ];
 
 fn root() -> PathBuf {

@@ -8,6 +8,7 @@
 mod happening;
 mod machines;
 mod network;
+mod segment;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use crate::queue::{Endpoint, Pool, Queue, What};
 use crate::secrecy::Secrecy;
 use crate::standin::StandIn;
 use crate::victims::Victims;
+use crate::world::segment::Segments;
 
 /// Events one process may have at one instant (S10).
 const INSTANT_MAX: u32 = 20_000;
@@ -137,6 +139,8 @@ pub struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) procs: Vec<Process>,
     room: Room,
+    /// Everybody who hails: who is on one wire with them.
+    segment: Segments,
     pub(crate) meddler: Meddler,
     secrecy: Secrecy,
     victims: Victims,
@@ -173,6 +177,7 @@ impl World {
             hosts: (0..n).map(|_| host()).collect(),
             procs: Vec::new(),
             room: room(config.seed),
+            segment: Segments::default(),
             meddler: Meddler::among(n),
             secrecy: Secrecy::default(),
             victims: Victims::default(),
@@ -268,10 +273,14 @@ impl World {
 
     /// Starts a nodeset on computer 0, with nothing in it.
     pub fn start_registry(&mut self) {
-        let (seed, incarnation) = self.birth(0);
+        self.start_registry_on(0);
+    }
+
+    fn start_registry_on(&mut self, host: usize) {
+        let (seed, incarnation) = self.birth(host);
         let config = RegistryConfig::new(seed, Incarnation::at(incarnation), 4096);
         let machine = (self.config.make_registry)(config);
-        self.boot(0, Role::Registry, machine);
+        self.boot(host, Role::Registry, machine);
     }
 
     /// Starts a chat on a computer; returns its seat.
@@ -289,6 +298,11 @@ impl World {
     ///
     /// When the name is not one.
     pub fn join_through(&mut self, host: usize, name: &str, door: usize) -> usize {
+        let config = self.peer_config(host, name, door);
+        self.start_peer(host, config)
+    }
+
+    fn peer_config(&mut self, host: usize, name: &str, door: usize) -> PeerConfig {
         let (seed, incarnation) = self.birth(host);
         let name = Name::parse(name).expect("the simulator only uses valid names");
         let own = Endpoint { host: host as u16, port: self.hosts[host].port };
@@ -297,11 +311,16 @@ impl World {
         let nodeset = Endpoint { host: door as u16, port: self.hosts[door].port }.addr();
         let (incarnation, identity) = (Incarnation::at(incarnation), self.identity_of(host));
         let room = self.room.clone();
-        let mut config = PeerConfig::new(seed, incarnation, identity, room, name.clone(), nodeset);
+        let mut config = PeerConfig::new(seed, incarnation, identity, room, name, nodeset);
         config.suite = self.config.suite;
         config.addrs = [own.addr()].into_iter().chain(aliases).collect();
         config.drain = std::time::Duration::from_secs(2);
         config.patience = config.patience.filter(|_| !self.config.waits);
+        config
+    }
+
+    fn start_peer(&mut self, host: usize, config: PeerConfig) -> usize {
+        let name = config.name.clone();
         let (id, machine) = (self.config.make_peer)(config);
         let seat = self.judge.seat(host as u16, id, name);
         self.boot(host, Role::Peer(seat), machine);

@@ -22,6 +22,7 @@
 //! | `os/identity`, `trusted` | who we are, and whom we trust, in files |
 //! | `os/failure`, `shown`, `shell` | why a run failed, and its exit status; what is safe to show; commands to copy |
 //! | `net/address`, `advertise` | where a nodeset is; where others find us |
+//! | `net/lan` | the networks around us, and what is sent to everybody there |
 //! | `net/socket`, `node`, `probe` | a socket; a machine on it; what the network says of an address |
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
 //! | `front/intent` | what they ask for, from the key or the line on |
@@ -32,7 +33,7 @@
 //! | `front/finding` | what the doctor has found |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
 //! | `commands/options`, `provenance` | a configuration file as arguments; where values come from, for errors about them |
-//! | `commands/chat`, `nodeset`, `who`, `doctor` | the commands |
+//! | `commands/chat`, `nodeset`, `who`, `doctor`, `find` | the commands |
 //! | `commands/door` | which room, and its secret |
 //! | `commands/ask_name`, `ask_secret` | what a person is asked for before there is a seat |
 //! | `commands/plan`, `stay`, `presenter` | what a stay in a room needs; the stay; between its machine and its seat |
@@ -50,6 +51,7 @@ pub mod trial;
 pub use commands::chat::{Chat, Say, chat, send};
 pub use commands::doctor::{Doctor, doctor};
 pub use commands::door::{Door, SecretSource, secret};
+pub use commands::find::{Find, find};
 pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::{Settings, options};
 pub use commands::provenance::Provenance;

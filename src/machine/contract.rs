@@ -27,6 +27,8 @@ pub enum Input<'a> {
     Nodesets(&'a [SocketAddr]),
     /// The addresses of this computer that others may reach us at, read again; the first four are used.
     Addresses(&'a [SocketAddr]),
+    /// The networks this computer is on, where others are hailed, read again; the first eight are used.
+    Segments(&'a [Segment]),
     /// A line somebody typed: text to say, or a slash command.
     Line(&'a str),
     /// What a line can ask for, from a front end that does not speak in lines.
@@ -36,6 +38,17 @@ pub enum Input<'a> {
     Full(bool),
     /// Time has passed.
     Tick,
+}
+
+/// A network that this computer is on, by one of its addresses there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Segment {
+    /// The address.
+    pub own: IpAddr,
+    /// How many of its bits are those of everybody there.
+    pub bits: u8,
+    /// Where everybody there is reached who listens: a broadcast address, or a group and the interface.
+    pub to: SocketAddr,
 }
 
 /// What a machine wants done.

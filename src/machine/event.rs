@@ -89,6 +89,17 @@ pub struct Listed {
     pub addr: SocketAddr,
 }
 
+/// One line of `chatrpc find`: a room that somebody is in on the networks around us.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// What it is called.
+    pub room: Name,
+    /// It has no secret: everybody can enter.
+    pub open: bool,
+    /// Where those are who answered, the first one first.
+    pub addrs: Vec<SocketAddr>,
+}
+
 /// Why a line was not carried out. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal<'a> {
@@ -266,6 +277,11 @@ pub enum Event<'a> {
         /// How many; the greatest number stands for more.
         count: u8,
     },
+    /// Nobody on the networks around us has answered who would let us in: whoever owns the machine may open the
+    /// room, and says where its nodeset is.
+    Alone,
+    /// The rooms that were looked for and found.
+    Found(Vec<Found>),
     /// Two programs are one process to everybody: they have one key and one incarnation, as when a home was
     /// copied.
     Twins {

@@ -225,6 +225,23 @@ impl Members {
         self.reschedule(key);
     }
 
+    /// Somebody wants to come in through us, from an address that has shown that it receives: they are greeted
+    /// there. Nobody vouches for them, so they count as strangers of that address until they have answered.
+    pub(crate) fn comes_in(
+        &mut self,
+        (handle, sealed): (Handle, &Sealed),
+        from: SocketAddr,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(signed) = unseal(handle, sealed, ctx) else { return };
+        let by = Introducer::Themselves(from);
+        let Some(key) = self.introduce(&signed, by, ctx) else { return };
+        if self.slab.get(key).is_some_and(|member| !member.has_way(ctx.calls)) {
+            self.greet_with(key, from, None, ctx);
+        }
+        self.reschedule(key);
+    }
+
     /// Greets everybody who was listed before we were in.
     pub(crate) fn greet_all(&mut self, ctx: &mut Ctx<'_>) {
         let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();

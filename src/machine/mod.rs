@@ -47,7 +47,7 @@
 //! | `pace`, `source` | how often something may happen; where an address counts |
 //! | `slots` | keys that find nothing once what they stood for is gone |
 //! | `time`, `rng`, `timer` | the clock, the draws and the deadlines a machine is given |
-//! | `codec`, `wire` and its `datagram`, `nodeset`, `member`, `roster` | every packet that crosses the network: in what it travels, and taking it out; one file per conversation; the bytes of a page |
+//! | `codec`, `wire` and its `datagram`, `nodeset`, `member`, `roster`, `hail` | every packet that crosses the network: in what it travels, and taking it out; one file per conversation; the bytes of a page; what goes to a whole network |
 //! | `keyed`, `guarded` | the keyed hash; where secrets are kept |
 //! | `who` and its `ids`, `base32`, `identity`, `room` | what processes, rooms, leases and messages are called; five bits as a letter; who somebody is; a room's keys |
 //! | `who/beacon`, `who/pins` | what somebody says of themselves; whom we trust |
@@ -66,12 +66,13 @@
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
 //! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whom they could be taken for |
 //! | `member/bridges` | whom we pass things on between, and how much of it |
+//! | `hail` and its `finding` | when the networks around us are asked for the room, and who answers there; the machine behind `chatrpc find` |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
 //! | `doctor` and its `cause`, `evidence`, `reason`, `room`, `sentence` | why somebody does not get in, or not well: what can be wrong, and how bad it is; what was found; what that means, before and in a room; how it is said |
 //! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
-//! | `peer` and its `joining`, `doors`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
+//! | `peer` and its `joining`, `doors`, `hailing`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
 //! | `cookie` | proof that somebody receives what is sent to their address |
 //! | `nodeset/registry` and its `granting`, `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; who gets a place; how many leases each source holds; what a room is told; its changes by version, and pages of them |
 //! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
@@ -89,6 +90,7 @@ pub mod doctor;
 mod event;
 mod guarded;
 mod habits;
+mod hail;
 mod inward;
 pub mod keyed;
 mod looks;
@@ -117,14 +119,15 @@ mod whom;
 pub mod wire;
 
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
-pub use contract::{Action, Blame, Drained, Input, Machine, Table, WAKE_MIN, Wake, drain};
-pub use event::{Event, Exit, Health, Listed, NameProblem, Presence, Refusal, Way, Why};
+pub use contract::{Action, Blame, Drained, Input, Machine, Segment, Table, WAKE_MIN, Wake, drain};
+pub use event::{Event, Exit, Found, Health, Listed, NameProblem, Presence, Refusal, Way, Why};
 pub use guarded::{Guarded, wipe, wiped};
+pub use hail::finding::Finding;
 pub use name::{Look, Name, NameError};
 pub use nodeset::exam::{Examination, ExaminationConfig};
 pub use nodeset::listing::{Listing, ListingConfig};
 pub use nodeset::registry::{Registry, RegistryConfig};
-pub use peer::{Peer, PeerConfig};
+pub use peer::{Lan, Peer, PeerConfig};
 pub use rng::{Rng, Seed, mix};
 pub use session::handshake::{COOKIE, INIT, RESP};
 #[cfg(feature = "driver")]

@@ -19,6 +19,7 @@ mod roster;
 use core::net::SocketAddr;
 
 pub(crate) use self::contact::{DOORS_MAX, Doors, PATIENCE};
+pub(crate) use self::find::{Find, Found};
 pub(crate) use self::lease::{Card, Lease};
 use crate::machine::event::{Exit, Health};
 use crate::machine::wire::Change;

@@ -70,7 +70,6 @@ impl Outbox {
     }
 
     /// The same for a datagram that goes over so many hops at most.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing opens a way from both ends yet"))]
     pub(crate) fn send_near(&mut self, to: SocketAddr, ttl: u8, write: impl FnOnce(&mut Vec<u8>)) {
         self.push(to, Some(ttl), write);
     }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod doors;
+mod hailing;
 mod joining;
 mod leaving;
 mod talking;
@@ -14,6 +15,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use self::doors::Through;
+use self::hailing::Hailing;
 use self::joining::ghosts_until;
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
@@ -73,6 +75,22 @@ pub struct PeerConfig {
     pub once: bool,
     /// Whom we trust: a warning is shown when a name of theirs comes with another key.
     pub pins: Vec<Pin>,
+    /// What we do on the networks around us.
+    pub lan: Lan,
+}
+
+/// What somebody does on the networks around them ([`Input::Segments`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lan {
+    /// Nothing.
+    #[default]
+    Off,
+    /// They answer who looks for the room.
+    Answers,
+    /// They look for it as well: before they are in, if they know no nodeset, and then for others who are in it
+    /// and do not know of them. Who finds nobody is told so ([`Event::Alone`](crate::machine::Event::Alone)), and
+    /// is given a nodeset ([`Input::Nodesets`]).
+    Hails,
 }
 
 impl PeerConfig {
@@ -103,6 +121,7 @@ impl PeerConfig {
             drain,
             once,
             pins,
+            lan: Lan::Off,
         }
     }
 }
@@ -134,6 +153,8 @@ pub struct Peer {
     through: Through,
     /// Where the nodeset that we were given is asked for meanwhile, and when it was.
     asked_given: (usize, Option<Time>),
+    /// Whom we meet on the networks around us.
+    hailing: Option<Hailing>,
     pins: Pins,
     speech: Speech,
     /// How it ended, until that is told.
@@ -185,6 +206,7 @@ impl Peer {
             drain,
             once,
             pins,
+            lan,
         } = config;
         let incarnation = incarnation.get();
         let key = identity.public();
@@ -226,6 +248,7 @@ impl Peer {
             door: Door::new(&seed),
             through: Through::default(),
             asked_given: (0, None),
+            hailing: Hailing::new(&seed, lan),
             pins: Pins::new(pins),
             speech: Speech::new(),
             exit: None,
@@ -289,6 +312,10 @@ impl Peer {
     }
 
     fn datagram(&mut self, from: SocketAddr, at: Option<IpAddr>, bytes: &[u8]) {
+        let hail = matches!(bytes.first(), Some(&(kind::HAIL | kind::HAILED)));
+        if hail && self.hailed((from, at), bytes) {
+            return;
+        }
         let mut text = core::mem::take(&mut self.text);
         let mut parts = core::mem::take(&mut self.parts).recycle();
         let buffers = (&mut text, &mut parts);
@@ -384,6 +411,9 @@ impl Peer {
     }
 
     fn start(&mut self) {
+        if self.doors.addrs.is_empty() {
+            return self.look_around();
+        }
         let rng = self.client_rng.clone();
         self.client = Client::start(self.now, self.doors.clone(), self.tag, rng, &mut self.calls);
     }
@@ -408,6 +438,7 @@ impl Peer {
         self.enter_when_settled();
         self.go_through_others();
         self.ask_given();
+        self.hail();
         self.part_when_drained();
     }
 }
@@ -427,7 +458,7 @@ impl Machine for Peer {
             return;
         }
         self.calls.end_sessions(self.now);
-        if self.client.is_none() {
+        if self.client.is_none() && matches!(self.stage, Stage::Finding) {
             self.start();
         }
         match input {
@@ -445,7 +476,11 @@ impl Machine for Peer {
             Input::Nodesets(addrs) => {
                 self.is_given(addrs);
                 self.nodeset_is_at(addrs);
+                if self.client.is_none() && matches!(self.stage, Stage::Finding) {
+                    self.start();
+                }
             }
+            Input::Segments(segments) => self.is_on_networks(segments),
             Input::Addresses(addrs) => self.we_are_at(addrs),
             Input::Line(line) => self.line(line),
             Input::Command(command) => self.command(command),
@@ -467,7 +502,13 @@ impl Machine for Peer {
     }
 
     fn next_wake(&self) -> Option<Wake> {
-        let Some(client) = &self.client else { return Some(Wake { at: Time::ZERO, why: "start" }) };
+        let hail = self.hailing.as_ref().and_then(Hailing::next_wake);
+        let seeks = self.hailing.as_ref().is_some_and(Hailing::is_seeking);
+        let client = match &self.client {
+            Some(client) => client.next_wake(),
+            None if seeks || !matches!(self.stage, Stage::Finding) => None,
+            None => return Some(Wake { at: Time::ZERO, why: "start" }),
+        };
         let stage = match self.stage {
             Stage::Over => return None,
             Stage::Entering { until: Some(until) } => {
@@ -482,7 +523,8 @@ impl Machine for Peer {
             self.held_up_until().map(|at| (at, "pipe")),
             self.calls.next_wake().map(|at| (at, "call")),
             self.members.next_wake().map(|at| (at, "member")),
-            client.next_wake().map(|at| (at, "nodeset")),
+            client.map(|at| (at, "nodeset")),
+            hail.map(|at| (at, "hail")),
             self.doors_wake().map(|at| (at, "doors")),
             stage,
         ];
@@ -494,6 +536,7 @@ impl Machine for Peer {
         tables.extend(self.members.footprint());
         tables.extend(self.client.iter().map(Client::footprint));
         tables.push(self.door.footprint(MEMBERS_MAX + 1));
+        tables.extend(self.hailing.iter().flat_map(Hailing::footprint));
         tables.push(Table { name: "trusted names", len: self.pins.len(), limit: PINS_MAX });
         let backlog = self.speech.backlog();
         tables.push(Table { name: "undelivered messages", len: backlog, limit: MESSAGES_MAX });
@@ -517,6 +560,7 @@ impl Machine for Peer {
             door,
             through,
             asked_given,
+            hailing,
             pins,
             speech,
             exit,
@@ -537,13 +581,15 @@ impl Machine for Peer {
         } = self;
         let entrance = (given, doors, door, through, asked_given);
         let children = (stage, client, calls, members, entrance, pins, speech);
-        digest(&(me, card, children, exit, full, seen, elsewhere, client_rng, rng))
+        let all = (me, card, children, exit, full, seen, elsewhere, client_rng, rng);
+        hailing.as_ref().map_or_else(|| digest(&all), |hailing| digest(&(&all, hailing)))
     }
 
     fn check(&self) {
         self.calls.check();
         self.members.check();
         self.client.iter().for_each(Client::check);
+        self.hailing.iter().for_each(Hailing::check);
         assert!(self.speech.backlog() <= MESSAGES_MAX);
     }
 }

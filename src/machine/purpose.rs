@@ -70,6 +70,8 @@ pub(crate) enum Purpose {
     Nodeset(Ask),
     /// Is the nodeset there again that we were given?
     Given,
+    /// We introduce ourselves to who has told us whom they know.
+    Introduction,
     /// Something asked of a member.
     Member(MemberKey, Matter),
     /// Is somebody there who has the name we want?
@@ -89,6 +91,7 @@ impl About for Purpose {
         match self {
             Self::Nodeset(ask) => ask.asked(),
             Self::Given => Asked::Who,
+            Self::Introduction => Asked::Register,
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,

@@ -7,9 +7,10 @@
 //!
 //! This file has what may be asked and answered; how each of it is written and read, and under which
 //! number, stands in the file of its conversation: `nodeset`, with its records in `roster`, and
-//! `member`. What packets travel in is in `datagram`.
+//! `member`. What packets travel in is in `datagram`; `hail` is what goes to a whole network, and its answer.
 
 mod datagram;
+mod hail;
 mod member;
 mod nodeset;
 mod roster;
@@ -22,6 +23,8 @@ use crate::machine::who::beacon::{Sealed, Signed};
 use crate::machine::who::ids::{Farewell, PeerId, Tag};
 use crate::machine::who::suite::TAG;
 
+pub use hail::{HAIL, HAILED, Hail, SALT, Salt, put_hail, put_hailed};
+pub(crate) use hail::{Heard, read};
 pub use member::{Flags, PIECE_MAX, POSITION_MAX};
 pub use nodeset::{ANYWHERE, Cookie, ELSEWHERE_MAX};
 pub use roster::{Change, Departure, Gone, Listed, Page};
@@ -94,6 +97,10 @@ pub mod kind {
     /// Packets in the open, with proof that their sender knows the room: to a nodeset, or to and from a member
     /// that answers as one.
     pub const PROVEN: u8 = 6;
+    /// Is anybody of our room on this network?
+    pub const HAIL: u8 = 7;
+    /// Somebody of the room is, here.
+    pub const HAILED: u8 = 8;
 }
 
 /// What one machine asks of another. docs/PROTOCOL.md, "Calls".

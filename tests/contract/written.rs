@@ -5,8 +5,8 @@ use std::time::Duration;
 use chatrpc::driver::{Failure, trial};
 use chatrpc::machine::doctor::{Advice, Answer, Cause, Evidence, Finding};
 use chatrpc::machine::{
-    Event, Health, Identity, Listed, MessageId, Name, NameError, NameProblem, PeerId, Person,
-    Presence, Refusal, SafeText, Way, Why,
+    Event, Found, Health, Identity, Listed, MessageId, Name, NameError, NameProblem, PeerId,
+    Person, Presence, Refusal, SafeText, Way, Why,
 };
 use serde_json::Value;
 
@@ -85,6 +85,8 @@ fn of_people() -> Vec<Event<'static>> {
     let renamed =
         |who: &Person| Event::Renamed { who: who.clone(), was: Name::parse("x").unwrap() };
     let six = "[fe80::1%2]:7420".parse().unwrap();
+    let found =
+        Found { room: Name::parse("lobby").unwrap(), open: true, addrs: vec![six, addr(), six] };
     vec![
         Event::Ready {
             me: me.clone(),
@@ -115,6 +117,7 @@ fn of_people() -> Vec<Event<'static>> {
         Event::OtherKey { who: eve.clone() },
         Event::People(vec![here(true), here(false)]),
         Event::Listing(vec![Listed { who: bob.clone(), addr: six }]),
+        Event::Found(vec![found]),
     ]
 }
 

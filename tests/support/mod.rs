@@ -35,7 +35,8 @@ pub fn chatrpc(args: &[&str]) -> Command {
     let home = format!("{}/{}-{person}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
     command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", &home);
     command.env("XDG_STATE_HOME", format!("{home}/state"));
-    command.env("USER", "tester").args(args);
+    // Those of other tests on this computer are no company.
+    command.env("CHATRPC_NO_LAN", "1").env("USER", "tester").args(args);
     command
 }
 

@@ -10,7 +10,7 @@ use chatrpc::machine::wire::{
     Asked, Datagram, Listed, Packet, Request, Response, put_header, put_request,
 };
 use chatrpc::machine::{
-    Action, Farewell, Identity, Incarnation, Input, Machine, Name, Noise, Peer, PeerConfig,
+    Action, Farewell, Identity, Incarnation, Input, Lan, Machine, Name, Noise, Peer, PeerConfig,
     Registry, RegistryConfig, SEALED, Sealed, Seed, Tag, Time, drain,
 };
 
@@ -42,6 +42,8 @@ pub struct Net {
     /// How those who join seal things, and which addresses they name.
     pub suite: &'static dyn Suite,
     pub addrs: Vec<SocketAddr>,
+    /// What they do on the networks around them.
+    pub lan: Lan,
 }
 
 impl Net {
@@ -62,6 +64,7 @@ impl Net {
             fed: 0,
             suite: &Noise,
             addrs: Vec::new(),
+            lan: Lan::Off,
         };
         for (name, at) in names {
             net.join(name, at);
@@ -75,7 +78,7 @@ impl Net {
         let (seed, name) = (Seed([n as u8 + 20; 32]), Name::parse(name).expect("a name"));
         let (incarnation, identity) = (Incarnation::at(1000 + n as u64), self.identity(n));
         let mut config = PeerConfig::new(seed, incarnation, identity, room(), name, addr(NODESET));
-        (config.suite, config.addrs) = (self.suite, self.addrs.clone());
+        (config.suite, config.addrs, config.lan) = (self.suite, self.addrs.clone(), self.lan);
         let peer = Peer::new(config);
         self.peers.push((addr(at), peer, Vec::new()));
         self.feed(n, Input::Tick);

@@ -148,6 +148,7 @@ impl Terminal {
         for name in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME"] {
             command.env(name, &home);
         }
+        command.env("CHATRPC_NO_LAN", "1");
         command.env("USER", "tester").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
         command.envs(setup.env.iter().copied());
         command.stdin(slave.try_clone().unwrap()).stdout(slave).stderr(Stdio::piped());

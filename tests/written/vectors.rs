@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chatrpc::machine::keyed::{hash, mac, short};
 use chatrpc::machine::wire::{
-    ANYBODY, ANYWHERE, Change, Datagram, Departure, Flags, Gone, Listed, Page, Request, Response,
-    kind, put_header, put_request, put_response,
+    ANYBODY, ANYWHERE, Change, Datagram, Departure, Flags, Gone, Hail, Listed, Page, Request,
+    Response, kind, put_hail, put_hailed, put_header, put_request, put_response,
 };
 use chatrpc::machine::{Handle, Noise, Sealed, words};
 
@@ -89,6 +89,8 @@ fn hashes(out: &mut String) {
     put("mac", &of_room, &[b"mac"], room.mac_key());
     put("beacon", &of_room, &[b"beacon"], room.beacon_key());
     put("nonce", &of_room, &[b"nonce"], room.nonce_key());
+    put("hail", &of_room, &[b"hail"], room.hail_key());
+    put("caller", &of_room, &[b"caller"], room.caller_key());
     put("tag, its first 16 bytes", &of_room, &[b"tag"], &hash(&of_room, &[b"tag"]));
     assert_eq!(room.tag().0, hash(&of_room, &[b"tag"])[..16]);
     let (farewell, token) = (alice.farewell.0, alice.token().to_be_bytes());
@@ -107,6 +109,21 @@ fn hashes(out: &mut String) {
     let (body, mac1) = first.split_at(first.len() - 16);
     put("mac1 of init", &mac1_key(&bob), &[body], mac1);
     put("mac2 of init with the cookie", &COOKIE, &[&first], &mac(&COOKIE, &[&first]));
+    let (salt, caller) = (*b"saltsalt", alice.identity.public().process(alice.started));
+    let hides = hash(room.caller_key(), &[&salt]);
+    put(
+        "what hides who hails with that salt, its first 9 bytes",
+        room.caller_key(),
+        &[&salt],
+        &hides,
+    );
+    let (mut hail, mut hailed) = (Vec::new(), Vec::new());
+    put_hail(&mut hail, &room, salt, Hail { caller, inside: true });
+    put_hailed(&mut hailed, &room, salt);
+    for (name, bytes) in [("a hail of alice from inside", hail), ("its answer", hailed)] {
+        let (body, mac) = bytes.split_at(bytes.len() - 16);
+        put(&format!("what ends {name}"), room.hail_key(), &[body], mac);
+    }
     let (one, other) = if key < of_bob { (key, of_bob) } else { (of_bob, key) };
     let bits = mac(b"chatrpc words", &[&one, &other]);
     put("words of alice and bob", b"chatrpc words", &[&one, &other], &bits);

@@ -44,6 +44,7 @@ impl World {
         if self.procs[proc].events.is_multiple_of(SCAN_EVERY) {
             self.scan(proc);
         }
+        self.open_rooms();
     }
 
     fn panicked(&mut self, proc: usize, panic: &Box<dyn std::any::Any + Send>) {
@@ -146,6 +147,7 @@ impl World {
             Event::Ready { .. } | Event::Joined(_) => {
                 self.procs[proc].guard.met(self.judge.seats[seat].people.len());
             }
+            Event::Alone => self.is_alone(proc),
             _ => {}
         }
     }

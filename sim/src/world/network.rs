@@ -120,6 +120,9 @@ impl World {
     pub(super) fn send(&mut self, proc: usize, to: SocketAddr, ttl: Option<u8>, bytes: &[u8]) {
         self.counters.datagrams += 1;
         self.counters.bytes += bytes.len() as u64;
+        if self.broadcast(proc, to, ttl, bytes) {
+            return;
+        }
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
         if self.is_liar(proc) {
             return self.lie(proc, to, ttl, bytes);
@@ -189,7 +192,7 @@ impl World {
     }
 
     /// A datagram leaves; the link decides what becomes of it.
-    fn carry(&mut self, sent: (Endpoint, Endpoint, u32), ttl: Option<u8>, bytes: &[u8]) {
+    pub(super) fn carry(&mut self, sent: (Endpoint, Endpoint, u32), ttl: Option<u8>, bytes: &[u8]) {
         let (host, to) = (sent.0.host, sent.1);
         let mut fate = self.fate(host, to.host);
         let at = usize::from(host) * self.config.hosts + usize::from(to.host);

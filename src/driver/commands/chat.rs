@@ -50,6 +50,8 @@ pub struct Chat {
     pub name: Option<String>,
     /// The address to bind; any unless told.
     pub listen: Option<SocketAddr>,
+    /// Have nothing to do with who is on a network with us, unless they were told of us.
+    pub no_lan: bool,
     /// Lines in, lines out, also on a terminal.
     pub plain: bool,
     /// Speak JSON in both directions.
@@ -153,6 +155,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         door: options.door.clone(),
         ephemeral: options.ephemeral,
         listen: options.listen,
+        lan: !options.no_lan,
         asked: Errand::Chat,
         json: options.json,
         screen,
@@ -192,6 +195,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         door: options.door.clone(),
         ephemeral: options.ephemeral,
         listen: None,
+        lan: false,
         asked: Errand::Send,
         json: false,
         screen: None,

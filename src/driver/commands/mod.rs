@@ -5,6 +5,7 @@ pub(crate) mod ask_secret;
 pub(crate) mod chat;
 pub(crate) mod doctor;
 pub(crate) mod door;
+pub(crate) mod find;
 pub(crate) mod nodeset;
 pub(crate) mod options;
 pub(crate) mod patience;

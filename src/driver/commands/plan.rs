@@ -22,7 +22,7 @@ use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::shell;
 use crate::driver::terminal::row::Row;
 use crate::driver::terminal::screen::{Look, Screen};
-use crate::machine::{Room, TEXT_MAX};
+use crate::machine::{Lan, Room, TEXT_MAX};
 
 /// What both commands come down to.
 pub(crate) struct Plan {
@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) door: Door,
     pub(crate) ephemeral: bool,
     pub(crate) listen: Option<SocketAddr>,
+    /// Whoever is on a network with us may let us in, and be let in.
+    pub(crate) lan: bool,
     pub(crate) asked: Errand,
     pub(crate) json: bool,
     /// A person is at a terminal that can have a screen.
@@ -76,28 +78,37 @@ impl Plan {
         })
     }
 
-    /// Binds the peer's socket, and the nodeset's if this process opens a room.
-    pub(crate) fn sockets(&self) -> Result<(Socket, Option<Socket>), Failure> {
-        let bind = |listen| Socket::bind(listen);
-        let opened = if self.nodeset.is_none() {
-            let listen = match self.listen {
-                Some(listen) => SocketAddr::new(listen.ip(), PORT),
-                None => EVERYWHERE,
-            };
-            let join = shell::command(
-                ["chat", "localhost"]
-                    .into_iter()
-                    .map(str::to_owned)
-                    .chain(self.provenance.elsewhere()),
-            );
-            let hint = format!("join the room that is there:  {join}");
-            Some(bind(listen).map_err(|error| cannot_bind(listen, &error, &[&hint]))?)
-        } else {
-            None
-        };
+    /// Whether the room is looked for on the networks around us.
+    pub(crate) fn looks_around(&self) -> bool {
+        self.lan && self.nodeset.is_none()
+    }
+
+    /// What we do on those.
+    pub(crate) fn around(&self) -> Lan {
+        match (self.lan, self.nodeset.is_none()) {
+            (false, _) => Lan::Off,
+            (true, false) => Lan::Answers,
+            (true, true) => Lan::Hails,
+        }
+    }
+
+    /// Binds the peer's socket.
+    pub(crate) fn socket(&self) -> Result<Socket, Failure> {
         let listen = self.listen.unwrap_or(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0));
         let hints = ["leave out --listen: any free port will do"];
-        let peer = bind(listen).map_err(|error| cannot_bind(listen, &error, &hints))?;
-        Ok((peer, opened))
+        Socket::bind(listen).map_err(|error| cannot_bind(listen, &error, &hints))
+    }
+
+    /// Binds that of the nodeset, if this process opens a room.
+    pub(crate) fn own_nodeset(&self) -> Result<Socket, Failure> {
+        let listen = match self.listen {
+            Some(listen) => SocketAddr::new(listen.ip(), PORT),
+            None => EVERYWHERE,
+        };
+        let join = shell::command(
+            ["chat", "localhost"].into_iter().map(str::to_owned).chain(self.provenance.elsewhere()),
+        );
+        let hint = format!("join the room that is there:  {join}");
+        Socket::bind(listen).map_err(|error| cannot_bind(listen, &error, &[&hint]))
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Presenter {
     pub(crate) ready: bool,
     /// Who let us in, until that is told.
     pub(crate) through: Option<SocketAddr>,
+    /// Nobody on the networks around us has let us in, until something is done about it.
+    pub(crate) alone: bool,
     /// The machine is leaving.
     pub(crate) leaving: bool,
     /// Messages that were on their way when it began to leave.
@@ -58,6 +60,7 @@ impl Presenter {
             chatlog,
             ready: false,
             through: None,
+            alone: false,
             leaving: false,
             unacked: 0,
             refused: 0,
@@ -97,6 +100,7 @@ impl Presenter {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Ready { nodeset, .. } => (self.ready, self.through) = (true, Some(*nodeset)),
+            Event::Alone => self.alone = true,
             Event::Leaving { unacked } => {
                 self.leaving = true;
                 self.unacked = *unacked;

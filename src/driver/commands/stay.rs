@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mio::Registry as Events;
 use mio::event::Event;
 use rustix::io::Errno;
 
-use crate::driver::commands::nodeset::{EVERYWHERE, registry_node};
+use crate::driver::commands::nodeset::registry_node;
 use crate::driver::commands::patience::Asking;
 use crate::driver::commands::plan::Plan;
 use crate::driver::commands::presenter::Presenter;
@@ -23,7 +24,9 @@ use crate::driver::net::probe::Probe;
 use crate::driver::net::target::{Lookup, Target};
 use crate::driver::net::watch::Watch;
 use crate::driver::os::clock::Clock;
-use crate::driver::os::event_loop::{ADDRESSES, LOOKUP, NODESET, PEER, PROBE, Program, World};
+use crate::driver::os::event_loop::{
+    ADDRESSES, HAILS, LOOKUP, NODESET, PEER, PROBE, Program, World,
+};
 use crate::driver::os::failure::{Failure, status, unreadable, unwritable};
 use crate::driver::os::identity::Keeper;
 use crate::driver::os::peers::Memory;
@@ -38,6 +41,13 @@ const MEMBERS_MAX: usize = 1024;
 /// How long output may take that nobody seems to read, once somebody asked us to end.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
+/// The nodeset of a room that this process opens.
+fn own_nodeset(plan: &Plan, clock: Clock, events: &Events) -> Result<Node<Registry>, Failure> {
+    let mut node = registry_node(plan.own_nodeset()?, MEMBERS_MAX, clock)?;
+    node.register(events, NODESET)?;
+    Ok(node)
+}
+
 /// One stay in a room.
 pub(crate) struct Stay<'a> {
     plan: &'a Plan,
@@ -48,6 +58,8 @@ pub(crate) struct Stay<'a> {
     registry: Option<Node<Registry>>,
     probe: Probe,
     watch: Watch,
+    /// Where what is to be told of is registered.
+    events: Events,
     lookup: Lookup,
     /// Where members of the room are, for the next time; `None` when nothing is kept.
     memory: Option<Memory>,
@@ -62,6 +74,8 @@ pub(crate) struct Stay<'a> {
     signal: Option<Signal>,
     /// Why standard input was not read to its end.
     broken: Option<Errno>,
+    /// Why the room could not be opened.
+    unopened: Option<Failure>,
     end: Option<End>,
 }
 
@@ -81,15 +95,12 @@ impl<'a> Stay<'a> {
         keeper: &Keeper,
         world: &World,
     ) -> Result<Self, Failure> {
-        let (socket, opened) = plan.sockets()?;
         let events = world.poll.registry();
-        let mut registry =
-            opened.map(|socket| registry_node(socket, MEMBERS_MAX, world.clock)).transpose()?;
+        let opens = plan.nodeset.is_none() && !plan.lan;
+        let registry = opens.then(|| own_nodeset(plan, world.clock, events)).transpose()?;
+        let socket = plan.socket()?;
         let opened = registry.as_ref().map(|node| Target::own(node.local()));
-        if let Some(node) = &mut registry {
-            node.register(events, NODESET)?;
-        }
-        let target = given.or(opened).unwrap_or_else(|| Target::own(EVERYWHERE));
+        let target = given.or(opened).unwrap_or_else(Target::around);
         let trusted = Trusted::load(keeper.folder())?;
         let (identity, incarnation) = (keeper.identity().clone(), keeper.next_incarnation()?);
         let mut config = PeerConfig {
@@ -101,6 +112,7 @@ impl<'a> Stay<'a> {
             ..PeerConfig::new(seed()?, incarnation, identity, room.clone(), name, target.first())
         };
         config.patience = config.patience.filter(|_| !plan.wait);
+        config.lan = plan.around();
         let through = plan.nodeset.as_ref().filter(|_| !plan.ephemeral);
         let memory = through.map(|through| Memory::of(room.tag(), &through.to_string()));
         if let Some(memory) = &memory {
@@ -108,6 +120,9 @@ impl<'a> Stay<'a> {
         }
         let mut peer = Node::new(Peer::new(config), socket, world.clock);
         peer.register(events, PEER)?;
+        if plan.lan {
+            peer.listen_around(events, HAILS);
+        }
         let chatlog = plan.chatlog(room)?;
         let mut presenter =
             Presenter::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), trusted);
@@ -127,18 +142,49 @@ impl<'a> Stay<'a> {
             registry,
             probe,
             watch: Watch::new(world.clock.now(), events, ADDRESSES),
+            events: events.try_clone()?,
             lookup,
             memory,
-            asking: Some(Asking::new(world.clock.now())),
+            asking: Some(Asking::new(world.clock.now())).filter(|_| !plan.looks_around()),
             presenter,
             has_terminal: world.has_terminal,
             warned: false,
             signal: None,
             broken: None,
+            unopened: None,
             end: None,
         };
+        stay.look_around();
         stay.feed(Input::Tick);
         Ok(stay)
+    }
+
+    /// Reads which networks are around us, if we have anything to do with those.
+    fn look_around(&mut self) {
+        let Self { peer, presenter, .. } = self;
+        if self.plan.lan {
+            peer.look_around(|told| presenter.told(told));
+        }
+    }
+
+    /// Nobody on the networks around us has let us in: the room is opened, and they may come.
+    fn open_when_alone(&mut self) {
+        if !core::mem::take(&mut self.presenter.alone) || self.presenter.leaving {
+            return;
+        }
+        match own_nodeset(self.plan, self.clock, &self.events) {
+            Ok(node) => {
+                self.presenter.opens(node.local());
+                self.target = Target::own(node.local());
+                self.registry = Some(node);
+                let addrs = self.target.addrs.clone();
+                self.feed(Input::Nodesets(&addrs));
+            }
+            Err(failure) => {
+                self.unopened = Some(failure);
+                self.presenter.exit.get_or_insert(Exit::Left { undelivered: 0 });
+            }
+        }
     }
 
     fn feed(&mut self, input: Input<'_>) {
@@ -230,6 +276,7 @@ impl<'a> Stay<'a> {
         }
         let addrs = advertise::own(self.peer.local(), self.target.first());
         self.feed(Input::Addresses(&addrs));
+        self.look_around();
     }
 
     /// Looks a silent nodeset up again, and says that it is still asked.
@@ -238,7 +285,13 @@ impl<'a> Stay<'a> {
             (self.probe, self.asking) = (Probe::default(), None);
         }
         let through = self.presenter.through.take();
-        if let Some(through) = through.filter(|through| self.is_remembered(*through)) {
+        if let Some(through) =
+            through.filter(|_| self.plan.nodeset.is_none() && self.registry.is_none())
+        {
+            let through = advertise::printed(through);
+            let what = format!("the room is on this network: you are in through {through}");
+            self.presenter.seat.note(&Note::Remark(what));
+        } else if let Some(through) = through.filter(|through| self.is_remembered(*through)) {
             let target = &self.target;
             let what = format!(
                 "nobody answers at {target}: you are in through {through}, where somebody of this room was the last time"
@@ -334,6 +387,9 @@ impl<'a> Stay<'a> {
 
     fn failure(&self, exit: &Exit) -> Option<Failure> {
         let presenter = &self.presenter;
+        if let Some(failure) = &self.unopened {
+            return Some(self.plan.provenance.explain(failure.clone()));
+        }
         match presenter.seat.gone() {
             // Whoever read it has seen enough: `chatrpc chat … | head -1`.
             Some(Errno::PIPE | Errno::IO) => return None,
@@ -406,6 +462,7 @@ impl Program for Stay<'_> {
             // What was looked up is taken in the next turn.
             LOOKUP => {}
             ADDRESSES => self.watch.note_ready(self.clock.now()),
+            HAILS => self.peer.note_heard(),
             _ => self.presenter.seat.note_ready(event),
         }
     }
@@ -444,6 +501,7 @@ impl Program for Stay<'_> {
                 false
             });
         }
+        self.open_when_alone();
         self.look_at_ourselves();
         self.ask_for_the_nodeset();
         let now = self.clock.now();

@@ -21,7 +21,7 @@ use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
 use crate::machine::doctor::{Answer, Evidence, Finding};
-use crate::machine::{Event, Health, Listed, Person, Presence, TEXT_MAX, Way};
+use crate::machine::{Event, Found, Health, Listed, Person, Presence, TEXT_MAX, Way};
 
 /// The longest line of input. A text within its limit has six times as many bytes where each of them is
 /// written as `\u003c`; the rest is for blanks and for fields that are not known.
@@ -255,6 +255,8 @@ impl Format for Json {
                 };
                 status(paper, code, more);
             }
+            // What is done then is told: the room is opened.
+            Event::Alone => {}
             Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),
             Event::Twins { who, ours } => {
                 status(paper, "twins", json!({ "who": Who::from(who), "ours": ours }));
@@ -279,6 +281,7 @@ impl Format for Json {
                 answer(paper, "leaving", reference, json!({ "unacked": unacked }));
             }
             Event::Listing(listed) => listing(listed, company, paper),
+            Event::Found(found) => rooms(found, paper),
             // Answers to what no program asks.
             Event::Help
             | Event::Checkup(_)
@@ -389,6 +392,16 @@ pub(crate) fn listing(listed: &[Listed], company: &Company, paper: &mut Paper) {
         let alike = company.is_alike(who);
         let who = Who::introduced(who, company);
         write(paper, "person", Body { who, alike, addr: addr.to_string() });
+    }
+}
+
+/// What `chatrpc find --json` prints.
+pub(crate) fn rooms(found: &[Found], paper: &mut Paper) {
+    for Found { room, open, addrs } in found {
+        let mut addrs = addrs.iter().map(ToString::to_string);
+        let (addr, others) = (addrs.next(), addrs.collect::<Vec<_>>());
+        let body = json!({ "room": room.as_str(), "open": open, "addr": addr, "others": others });
+        write(paper, "room", body);
     }
 }
 

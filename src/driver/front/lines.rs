@@ -178,7 +178,9 @@ impl Format for Lines {
             | Event::Acked { .. }
             | Event::Invite { .. }
             | Event::Examined(_)
-            | Event::Listing(_) => {}
+            | Event::Listing(_)
+            | Event::Found(_)
+            | Event::Alone => {}
         }
     }
 

@@ -14,7 +14,7 @@ const PRINTED_MAX: usize = 8;
 
 /// What an interface is, the ones that others reach us over first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(super) enum Kind {
     /// A card.
     Physical,
     /// A bridge that cards may be in.
@@ -121,7 +121,7 @@ fn towards(other: SocketAddr) -> Option<IpAddr> {
     reach(ip).is_some().then_some(ip)
 }
 
-fn interfaces() -> Vec<Interface> {
+pub(super) fn interfaces() -> Vec<Interface> {
     if_addrs::get_if_addrs().unwrap_or_else(|error| {
         log::debug!("cannot list the interfaces: {error}");
         Vec::new()
@@ -168,7 +168,7 @@ fn reach(ip: IpAddr) -> Option<u8> {
 }
 
 /// What an interface is, by its name and by what Linux says of it.
-fn kind(name: &str) -> Kind {
+pub(super) fn kind(name: &str) -> Kind {
     let internal = ["docker", "br-", "veth", "virbr", "lxcbr", "cni", "podman"];
     let about = Path::new("/sys/class/net").join(name);
     let ports = || about.join("brif").read_dir().is_ok_and(|mut ports| ports.next().is_some());

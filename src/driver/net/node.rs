@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::{Level, debug, log_enabled};
 use mio::{Registry, Token};
 
+use crate::driver::net::lan::{self, Ears};
 use crate::driver::net::socket::{Buffer, Socket, Trouble};
 use crate::driver::net::way::Way;
 use crate::driver::os::clock::Clock;
@@ -57,6 +58,8 @@ struct Owned<M> {
 pub(crate) struct Node<M> {
     owned: Owned<M>,
     socket: Socket,
+    /// What hears that which is sent to everybody on a network.
+    ears: Option<Ears>,
     buffer: Box<Buffer>,
     clock: Clock,
     /// Whoever is in front of the machine can be shown no more, and it knows.
@@ -71,6 +74,7 @@ impl<M: Machine> Node<M> {
         Self {
             owned: Owned { wake: machine.next_wake(), machine, exited: false, unlawful: 0 },
             socket,
+            ears: None,
             buffer: Box::new([0; DATAGRAM_MAX + 1]),
             clock,
             full: false,
@@ -81,6 +85,28 @@ impl<M: Machine> Node<M> {
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.socket.register(registry, token)
+    }
+
+    /// The machine is told of the networks around it, and hears what is sent to everybody there.
+    pub(crate) fn listen_around(&mut self, registry: &Registry, token: Token) {
+        self.hail_around();
+        self.ears = Ears::open(registry, token);
+    }
+
+    /// The machine may send to everybody on a network.
+    pub(crate) fn hail_around(&self) {
+        if let Err(error) = self.socket.reach_networks() {
+            debug!("nobody is hailed: {error}");
+        }
+    }
+
+    /// Reads which networks these are.
+    pub(crate) fn look_around(&mut self, tell: impl FnMut(Told<'_>) -> bool) {
+        let segments = lan::segments(self.socket.local());
+        if let Some(ears) = &mut self.ears {
+            ears.listen_on(&segments);
+        }
+        self.feed(Input::Segments(&segments), tell);
     }
 
     /// Gives the machine one input and carries out what follows from it. `tell` says whether it should be
@@ -98,15 +124,23 @@ impl<M: Machine> Node<M> {
     /// In this order, because a reply that arrived in time but was not read must not count as one
     /// that did not arrive.
     pub(crate) fn turn(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) {
-        if self.socket.readable() || self.due() {
-            let Self { owned, socket, buffer, clock, full, .. } = self;
-            socket.receive(buffer, |socket, (from, at), bytes| {
-                let input = Input::Datagram { from, at, bytes };
+        if self.socket.readable() || self.hears() || self.due() {
+            let Self { owned, socket, ears, buffer, clock, full, .. } = self;
+            let mut take = |socket: &mut Socket, input: Input<'_>| {
                 let too_much = owned.turn(socket, clock.now(), input, &mut tell);
                 if too_much && !core::mem::replace(full, true) {
                     owned.turn(socket, clock.now(), Input::Full(true), &mut tell);
                 }
+            };
+            socket.receive(buffer, |socket, (from, at), bytes| {
+                take(socket, Input::Datagram { from, at, bytes });
             });
+            if let Some(ears) = ears {
+                // It was sent to everybody: to no address of ours.
+                ears.socket.receive(buffer, |_, (from, _), bytes| {
+                    take(socket, Input::Datagram { from, at: None, bytes });
+                });
+            }
             self.tell_log();
         }
         if self.due() {
@@ -131,9 +165,23 @@ impl<M: Machine> Node<M> {
         self.socket.note_readable();
     }
 
+    /// Something was sent to everybody.
+    pub(crate) const fn note_heard(&mut self) {
+        if let Some(ears) = &mut self.ears {
+            ears.socket.note_readable();
+        }
+    }
+
+    const fn hears(&self) -> bool {
+        match &self.ears {
+            Some(ears) => ears.socket.readable(),
+            None => false,
+        }
+    }
+
     /// Whether a turn is needed although nothing more is announced.
     pub(crate) const fn has_work(&self) -> bool {
-        self.socket.readable() && !self.owned.exited
+        (self.socket.readable() || self.hears()) && !self.owned.exited
     }
 
     /// Whether the machine knows that whoever is in front of it can be shown no more.

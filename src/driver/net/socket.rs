@@ -60,9 +60,19 @@ pub(crate) type Buffer = [u8; DATAGRAM_MAX + 1];
 impl Socket {
     /// Binds `listen`. `[::]` takes IPv4 along, and means `0.0.0.0` on a computer without IPv6.
     pub(crate) fn bind(listen: SocketAddr) -> io::Result<Self> {
+        Self::bind_as(listen, false)
+    }
+
+    /// Binds that port on every address, beside whoever has it for the same reason: each hears what is sent to
+    /// everybody on a network.
+    pub(crate) fn bind_shared(port: u16) -> io::Result<Self> {
+        Self::bind_as(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), true)
+    }
+
+    fn bind_as(listen: SocketAddr, shared: bool) -> io::Result<Self> {
         let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port());
-        let bound = match bind_exactly(listen) {
-            Err(error) if is_wildcard_v6(listen) && lacks_ipv6(&error) => bind_exactly(any),
+        let bound = match bind_exactly(listen, shared) {
+            Err(error) if is_wildcard_v6(listen) && lacks_ipv6(&error) => bind_exactly(any, shared),
             other => other,
         }?;
         for (name, result) in [
@@ -99,6 +109,16 @@ impl Socket {
             false => Ipv6Addr::UNSPECIFIED.into(),
         };
         Self::bind(SocketAddr::new(any, 0))
+    }
+
+    /// It may send to everybody on a network at once.
+    pub(crate) fn reach_networks(&self) -> io::Result<()> {
+        Ok(sockopt::set_socket_broadcast(&self.inner, true)?)
+    }
+
+    /// Hears what is sent to a group of IPv6 over that interface.
+    pub(crate) fn join(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        Ok(sockopt::set_ipv6_add_membership(&self.inner, group, interface)?)
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -245,11 +265,17 @@ pub(crate) fn meant(error: &io::Error) -> System {
     }
 }
 
-fn bind_exactly(listen: SocketAddr) -> io::Result<OwnedFd> {
+fn bind_exactly(listen: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     let family = if listen.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     if listen.is_ipv6() {
         sockopt::set_ipv6_v6only(socket.as_fd(), false)?;
+    }
+    if shared {
+        sockopt::set_socket_reuseaddr(socket.as_fd(), true)?;
+        // Elsewhere that alone does not let several hear what is sent to all.
+        #[cfg(not(target_os = "linux"))]
+        sockopt::set_socket_reuseport(socket.as_fd(), true)?;
     }
     net::bind(&socket, &listen)?;
     Ok(socket)

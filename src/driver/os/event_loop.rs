@@ -32,6 +32,7 @@ pub(crate) const STDERR: Token = Token(6);
 pub(crate) const TTY: Token = Token(7);
 pub(crate) const LOOKUP: Token = Token(8);
 pub(crate) const ADDRESSES: Token = Token(9);
+pub(crate) const HAILS: Token = Token(10);
 
 /// What one process has one of.
 pub(crate) struct World {

@@ -35,6 +35,8 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "alike: {} and {} more", one.id, like.len() + others)
         }
         Event::Elsewhere { count } => write!(f, "elsewhere: {count}"),
+        Event::Found(found) => write!(f, "found: {}", found.len()),
+        Event::Alone => f.write_str("alone"),
         Event::Twins { who, ours } => write!(f, "twins: {}, ours: {ours}", who.id),
         Event::Message { id, private, .. } => write!(f, "message: {id}, private: {private}"),
         Event::Sent { id, to, readers, .. } => {

@@ -277,6 +277,8 @@ impl View {
             Event::Alike { one, like, others } => {
                 self.notice(&wording::alike(&self.page.company, one, like, *others));
             }
+            // What is done then is told: the room is opened.
+            Event::Alone => {}
             Event::Elsewhere { count } => self.notice(&wording::elsewhere(*count)),
             Event::Twins { who, ours } => {
                 let what = wording::twins(&self.page.company.label(who), *ours);

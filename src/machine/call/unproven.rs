@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use super::{About, Calls};
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::time::Time;
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::Sender;
 
 /// To one address: five in half a minute.
 const TO_ADDRESS: Rate = Rate::new(Duration::from_secs(6), 5);
@@ -61,6 +64,20 @@ impl Unproven {
 
     pub(super) fn len(&self) -> usize {
         self.addresses.len().max(self.computers.len())
+    }
+}
+
+impl<T: About> Calls<T> {
+    /// Whoever is at that address has shown, in another way than by an answer, that they receive what is sent
+    /// there: what they are told is not counted against what they sent any more.
+    pub(crate) fn receives(&mut self, addr: SocketAddr) {
+        let Self { by_peer, links, .. } = self;
+        let there = (addr, Sender::Open(0))..=(addr, Sender::Sealed(PeerId(u64::MAX)));
+        for (_, key) in by_peer.range(there) {
+            if let Some(link) = links.get_mut(*key) {
+                link.credit = None;
+            }
+        }
     }
 }
 

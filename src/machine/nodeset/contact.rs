@@ -70,14 +70,14 @@ impl Doors {
 }
 
 #[derive(Clone, Debug, Hash)]
-pub(super) struct Contact {
+pub(crate) struct Contact {
     /// The room it is asked about.
     pub(super) tag: Tag,
     pub(super) doors: Doors,
     /// The link to where it has answered, or is asked.
-    pub(super) link: LinkKey,
+    pub(crate) link: LinkKey,
     /// What it gave our address, or zeros: it goes with every question.
-    pub(super) cookie: Cookie,
+    pub(crate) cookie: Cookie,
     since: Time,
     /// When it answered last, or was asked first.
     heard: Time,

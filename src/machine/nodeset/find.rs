@@ -244,7 +244,7 @@ impl Find {
         self.contact.heard_junk();
     }
 
-    pub(super) const fn contact(&self) -> &Contact {
+    pub(crate) const fn contact(&self) -> &Contact {
         &self.contact
     }
 

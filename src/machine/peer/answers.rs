@@ -16,6 +16,9 @@ impl Peer {
         response: Response,
     ) {
         self.members.lives_on(link, self.now);
+        if let Some(have) = self.is_read_over(link, purpose) {
+            return self.reads(arrival, (link, have), response);
+        }
         let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match (purpose, response) {
@@ -41,6 +44,7 @@ impl Peer {
                 self.news(news);
             }
             (Purpose::Given, _) => self.given_answered(arrival, link),
+            (Purpose::Introduction, _) => self.end_reading(),
             (Purpose::Member(member, matter), response) => {
                 members.answered(arrival, link, (member, matter), &response, &mut ctx);
             }
@@ -49,6 +53,9 @@ impl Peer {
     }
 
     pub(super) fn failed(&mut self, link: LinkKey, purpose: Purpose) {
+        if let Some(have) = self.is_read_over(link, purpose) {
+            return self.reads_nothing((link, have));
+        }
         let parting = matches!(self.stage, Stage::Parting { .. });
         let (members, mut ctx) = self.parts();
         match purpose {
@@ -62,6 +69,7 @@ impl Peer {
                 self.news(news);
             }
             Purpose::Given => self.ends_given(link),
+            Purpose::Introduction => self.end_reading(),
             Purpose::Member(member, matter) => {
                 let known = members.failed(link, (member, matter), &mut ctx);
                 let card = wanted(&self.stage, &self.card).filter(|_| !known);

@@ -11,8 +11,9 @@ use crate::machine::nodeset::client::Client;
 use crate::machine::nodeset::door::Known;
 use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::time::Time;
-use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{ANYBODY, ANYWHERE, DATAGRAM_SMALL, Request};
+use crate::machine::who::beacon::Sealed;
+use crate::machine::who::ids::{Handle, PeerId};
+use crate::machine::wire::{ANYBODY, ANYWHERE, DATAGRAM_SMALL, Request, Response};
 
 /// How soon yet others are asked, when those do not answer either.
 const MOVE_ON_EVERY: Duration = Duration::from_secs(10);
@@ -76,9 +77,22 @@ impl Peer {
         let known = core::iter::once(Known { signed: me, seen: own }).chain(others);
         let response = door.answer(*now, (from, *tag), request, (keys, known), &mut blame);
         calls.blame = blame;
-        if let Some(response) = response {
-            calls.reply_stray(seq, &response);
+        if let Some(response) = &response {
+            calls.reply_stray(seq, response);
         }
+        if let (Some(Response::Lease { .. }), Request::Register { token, sealed, .. }) =
+            (response, request)
+        {
+            self.lets_in(from, Handle::of(*token), sealed);
+        }
+    }
+
+    /// Somebody comes in through us, who receives what is sent to that address. They will greet us, and are
+    /// greeted: of one side alone more is lost than may be.
+    fn lets_in(&mut self, from: SocketAddr, handle: Handle, sealed: &Sealed) {
+        self.calls.receives(from);
+        let (members, mut ctx) = self.parts();
+        members.comes_in((handle, sealed), from, &mut ctx);
     }
 
     /// A nodeset is at these addresses. It may still answer at those of before.

@@ -238,8 +238,10 @@ impl Peer {
         }
         let (members, mut ctx) = self.parts();
         members.show_listed(&mut ctx);
-        let people = self.members.shown().map(|(_, member)| member.record.person()).collect();
+        let people: Vec<_> =
+            self.members.shown().map(|(_, member)| member.record.person()).collect();
         self.stage = Stage::Ready;
+        self.is_in_the_room(people.is_empty());
         let nodeset = self.nodeset();
         let (me, addr) = (self.me(), self.seen.unwrap_or(nodeset));
         let (room, open) = (self.keys.room.name().clone(), self.open);

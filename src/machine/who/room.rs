@@ -129,6 +129,8 @@ struct Keys {
     mac: Guarded<32>,
     beacon: Guarded<32>,
     nonce: Guarded<32>,
+    hail: Guarded<32>,
+    caller: Guarded<32>,
 }
 
 impl Room {
@@ -147,7 +149,8 @@ impl Room {
             let mut tag = [0; 16];
             tag.copy_from_slice(&key("tag")[..16]);
             let [psk, mac, beacon, nonce] = ["psk", "mac", "beacon", "nonce"].map(key);
-            let keys = Keys { psk, mac, beacon, nonce };
+            let [hail, caller] = ["hail", "caller"].map(key);
+            let keys = Keys { psk, mac, beacon, nonce, hail, caller };
             Self { name, open: secret.is_none(), tag: Tag(tag), keys }
         })
     }
@@ -190,6 +193,16 @@ impl Room {
     /// The key that gives a beacon's nonce.
     pub fn nonce_key(&self) -> &[u8; 32] {
         &self.keys.nonce
+    }
+
+    /// The key of what stands at the end of a hail, and of its answer.
+    pub fn hail_key(&self) -> &[u8; 32] {
+        &self.keys.hail
+    }
+
+    /// The key that hides who hails.
+    pub fn caller_key(&self) -> &[u8; 32] {
+        &self.keys.caller
     }
 }
 
@@ -241,13 +254,14 @@ mod tests {
             Room::new(name("ops"), Some(&two)),
         ];
         let keys = |room: &Room| {
-            let Keys { psk, mac, beacon, nonce } = &room.keys;
-            let mut keys = vec![psk.to_vec(), mac.to_vec(), beacon.to_vec(), nonce.to_vec()];
+            let Keys { psk, mac, beacon, nonce, hail, caller } = &room.keys;
+            let keys = [psk, mac, beacon, nonce, hail, caller];
+            let mut keys: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
             keys.push(room.tag.0.to_vec());
             keys
         };
         let all: std::collections::BTreeSet<Vec<u8>> = rooms.iter().flat_map(keys).collect();
-        assert_eq!(all.len(), 5 * rooms.len());
+        assert_eq!(all.len(), 7 * rooms.len());
     }
 
     #[test]

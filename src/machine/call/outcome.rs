@@ -88,7 +88,12 @@ impl<T: About> Calls<T> {
         let Some((key, link)) = key.and_then(|key| Some((key, self.links.get_mut(key)?))) else {
             return;
         };
-        let silence = if answered { link.path.alive(now) } else { link.path.heard(now) };
+        // A first message may be an old one: it tells nothing of others.
+        let silence = match (answered, link.path.is_silent()) {
+            (true, _) => link.path.alive(now),
+            (false, true) if link.path.heard(now) != Silence::None => Silence::Short,
+            _ => Silence::None,
+        };
         self.back(now, key, silence);
     }
 

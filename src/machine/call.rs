@@ -486,11 +486,6 @@ impl<T: About> Calls<T> {
         self.links.get(key).is_none_or(|link| link.path.is_silent())
     }
 
-    /// Calls over a link were late in a row, or failed: perhaps nobody is there any more.
-    pub(crate) fn is_doubtful(&self, key: LinkKey) -> bool {
-        self.links.get(key).is_none_or(|link| link.path.is_doubtful())
-    }
-
     pub(crate) fn rtt(&self, key: LinkKey) -> Option<Duration> {
         self.links.get(key)?.path.rtt()
     }

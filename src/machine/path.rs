@@ -15,9 +15,6 @@ pub(crate) const SENDS_MAX: u8 = 5;
 /// The first re-send delay while no round trip was measured.
 const DELAY_UNKNOWN: Duration = Duration::from_millis(250);
 
-/// While none was measured, delays double: it may be long.
-const DELAY_UNKNOWN_MAX: Duration = Duration::from_secs(4);
-
 /// The smallest slack over the smoothed round trip: a loaded host's scheduling delay.
 const SLACK_MIN_US: u64 = 2_000;
 
@@ -40,6 +37,9 @@ const NODESET_LAST: Duration = Duration::from_secs(8);
 /// Where so many calls were late before, the first of these may be lost, and come faster.
 const BAD_LUCK_PPM: u32 = 300_000;
 const BAD_LUCK: u8 = 8;
+
+/// And so many of those to whom nothing is known of.
+const BAD_LUCK_UNKNOWN: u8 = 6;
 
 /// So many late calls in a row are a sign that the path is cut: at 30 % loss one in seven is that.
 const DOUBTFUL: u8 = 2;
@@ -268,7 +268,7 @@ impl Path {
         }
         let sends = sends.clamp(1, SENDS_MAX);
         if self.srtt_us.is_none() {
-            return DELAY_UNKNOWN.saturating_mul(1 << (sends - 1)).min(DELAY_UNKNOWN_MAX);
+            return DELAY_UNKNOWN.saturating_mul(1 << sends.saturating_sub(3));
         }
         let growth = GROWTH[usize::from(sends) - 1];
         let first = self.first_delay(now);
@@ -290,7 +290,11 @@ impl Path {
 
     /// How long whoever is silent is left alone.
     fn silent_pause(&self, now: Time) -> Duration {
-        let lost = if self.loss_ppm > BAD_LUCK_PPM { BAD_LUCK } else { 0 };
+        let lost = match self.srtt_us {
+            None => BAD_LUCK_UNKNOWN,
+            Some(_) if self.loss_ppm > BAD_LUCK_PPM => BAD_LUCK,
+            Some(_) => 0,
+        };
         let doublings = self.in_vain.saturating_sub(lost).min(16);
         self.first_delay(now).saturating_mul(2 << doublings).min(self.longest)
     }
@@ -395,11 +399,7 @@ mod tests {
 
     #[test]
     fn delays_grow_slowly_and_then_double() {
-        assert_eq!(
-            delays(&Path::default(), ms(0)),
-            [250, 500, 1000, 2000, 4000],
-            "nothing is known"
-        );
+        assert_eq!(delays(&Path::default(), ms(0)), [250, 250, 250, 500, 1000], "nothing is known");
         assert_eq!(delays(&measured(ms(0), 50), ms(0)), [52, 52, 55, 104, 208]);
         assert_eq!(delays(&measured(ms(0), 3_000), ms(0)), [3002, 3048, 3189, 4000, 4000]);
         assert_eq!(delays(&measured(ms(0), 20_000), ms(0)), [20_002; 5]);

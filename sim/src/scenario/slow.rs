@@ -14,7 +14,7 @@ pub(super) fn cut(stage: &mut Stage) -> Verdict {
         let what = format!("{} bit/s: {row:?}", line.rate);
         stage.holds(&what, row.whole.is_some_and(|us| us <= whole * SECOND))?;
         stage.holds(&what, row.departures == 0 && row.tenths <= bytes * 10)?;
-        stage.holds(&what, row.line.is_some_and(|us| us <= 2 * SECOND))?;
+        stage.holds(&what, row.line.is_some_and(|us| us <= 3 * SECOND))?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{self, CommandHelp, Event, sanitize};
+use crate::machine::{self, CommandHelp, Event, Health, sanitize};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -110,6 +110,13 @@ impl Lines {
     }
 }
 
+impl Lines {
+    fn nodeset(&self, health: Health, company: &Company, paper: &mut Paper) {
+        let since = self.zone.time(unix_ms(), false);
+        paper.remark(format_args!("* {}", wording::nodeset(health, company, &since)));
+    }
+}
+
 impl Format for Lines {
     fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         self.stamp(paper);
@@ -153,11 +160,7 @@ impl Format for Lines {
             Event::Reads { .. } | Event::Way { .. } => {
                 paper.remark(format_args!("* {}", of_reader(event, company)));
             }
-            Event::Nodeset(health) => {
-                let since = self.zone.time(unix_ms(), false);
-                let line = wording::nodeset(*health, company, &since);
-                paper.remark(format_args!("* {line}"));
-            }
+            Event::Nodeset(health) => self.nodeset(*health, company, paper),
             Event::TrustedNames(pins) => remark_all(wording::trusted(pins), paper),
             Event::Trusted { .. }
             | Event::Untrusted { .. }

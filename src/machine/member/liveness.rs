@@ -20,7 +20,7 @@ pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 /// ran out at the nodeset: theirs is a bad path, or none.
 const VERIFY: Duration = Duration::from_secs(3);
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
-const VERIFY_TOGETHER: Duration = Duration::from_secs(20);
+const VERIFY_TOGETHER: Duration = Duration::from_secs(30);
 
 /// How long somebody who timed out is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);

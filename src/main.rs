@@ -23,7 +23,7 @@ use clap::builder::Resettable;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 
-use args::{ChatArgs, Cli, EXAMPLES, NO_LOG, OnOff, Task};
+use args::{ChatArgs, Cli, DoctorArgs, EXAMPLES, NO_LOG, OnOff, Task};
 use mistakes::{explain, harmless};
 
 fn main() -> ExitCode {
@@ -100,18 +100,7 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
                 provenance: found.provenance.clone(),
             })
         }
-        Some(Task::Doctor(args)) => {
-            let first = args.nodeset.clone().or_else(|| found.nodeset());
-            let first = first.unwrap_or_else(Address::here);
-            driver::doctor(&Doctor {
-                addrs: [first].into_iter().chain(args.others.iter().cloned()).collect(),
-                door: args.room.door(),
-                listen: args.listen,
-                json: args.json,
-                quiet,
-                provenance: found.provenance.clone(),
-            })
-        }
+        Some(Task::Doctor(args)) => driver::doctor(&examined(args, found, quiet)),
         Some(Task::Find(args)) => driver::find(&driver::Find {
             door: args.room.door(),
             json: args.json,
@@ -129,6 +118,20 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
             driver::tell(&format!("{}\n\n{EXAMPLES}\n\n{more}\n", about()))?;
             Ok(status::USAGE)
         }
+    }
+}
+
+/// What `chatrpc doctor` is asked for.
+fn examined(args: &DoctorArgs, found: &Found, quiet: bool) -> Doctor {
+    let first = args.nodeset.clone().or_else(|| found.nodeset());
+    let first = first.unwrap_or_else(Address::here);
+    Doctor {
+        addrs: [first].into_iter().chain(args.others.iter().cloned()).collect(),
+        door: args.room.door(),
+        listen: args.listen,
+        json: args.json,
+        quiet,
+        provenance: found.provenance.clone(),
     }
 }
 

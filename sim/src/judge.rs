@@ -437,12 +437,10 @@ impl Judge {
             Exit::Name(problem) => joined || !self.name_was_had(seat, problem),
         };
         if wrong {
-            let open = me.said.iter().filter(|said| !said.reached_all()).count();
-            let text = format!("{exit:?} while {:?}, {open} undelivered", me.status);
-            self.fail("exit", seat, text);
+            self.fail("exit", seat, format!("{exit:?} while {:?}", me.status));
         }
-        self.seats[seat].exit = Some(exit.clone());
-        self.seats[seat].status = Status::Gone;
+        let me = &mut self.seats[seat];
+        (me.exit, me.status) = (Some(exit.clone()), Status::Gone);
     }
 
     fn name_was_had(&self, seat: usize, problem: &NameProblem) -> bool {

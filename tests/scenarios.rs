@@ -40,6 +40,7 @@ scenarios! {
     apart_one_way
     apart_alone
     deaf_or_dead
+    slow_lines
     small_links
     small_one_way
     small_meanwhile

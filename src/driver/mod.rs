@@ -34,6 +34,7 @@
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
 //! | `commands/options`, `provenance` | a configuration file as arguments; where values come from, for errors about them |
 //! | `commands/chat`, `nodeset`, `who`, `doctor`, `find` | the commands |
+//! | `commands/answer` | what a command prints that asks and ends |
 //! | `commands/door` | which room, and its secret |
 //! | `commands/ask_name`, `ask_secret` | what a person is asked for before there is a seat |
 //! | `commands/plan`, `stay`, `presenter` | what a stay in a room needs; the stay; between its machine and its seat |

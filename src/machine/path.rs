@@ -38,7 +38,7 @@ const NODESET_LAST: Duration = Duration::from_secs(8);
 const BAD_LUCK_PPM: u32 = 300_000;
 const BAD_LUCK: u8 = 8;
 
-/// And so many of those to whom nothing is known of.
+/// And so many of those to who has never answered.
 const BAD_LUCK_UNKNOWN: u8 = 6;
 
 /// So many late calls in a row are a sign that the path is cut: at 30 % loss one in seven is that.

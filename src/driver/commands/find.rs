@@ -2,11 +2,10 @@
 
 use mio::event::Event;
 
+use crate::driver::commands::answer;
 use crate::driver::commands::door::Door;
 use crate::driver::commands::provenance::Provenance;
-use crate::driver::front::format::Paper;
 use crate::driver::front::json;
-use crate::driver::front::table::table;
 use crate::driver::net::node::{Node, Told, seed};
 use crate::driver::net::socket::Socket;
 use crate::driver::os::event_loop::{PEER, Program, World, run};
@@ -14,7 +13,6 @@ use crate::driver::os::failure::{Failure, status};
 use crate::driver::os::identity::leave_no_core;
 use crate::driver::os::shell;
 use crate::driver::os::signals::{self, Signal};
-use crate::driver::os::stdio;
 use crate::machine::{self, Finding, Found, Name, Room, Time};
 
 /// What `chatrpc find` is asked for.
@@ -44,25 +42,9 @@ pub fn find(options: &Find) -> Result<u8, Failure> {
         let rows = found
             .iter()
             .map(|found| [found.room.to_string(), kind(found.open), addrs(found).join(" ")]);
-        let text = table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n");
-        return stdio::print(&text).map(|()| status::OK);
+        return answer::rows(rows);
     }
-    let mut paper = Paper::default();
-    let status = match found {
-        Ok(found) => {
-            json::rooms(&found, &mut paper);
-            status::OK
-        }
-        Err(failure) => {
-            json::fail(&failure, &mut paper);
-            json::bye(failure.status, &mut paper);
-            failure.status
-        }
-    };
-    match stdio::print(&paper.out) {
-        Err(failure) if status == status::OK => Err(failure),
-        _ => Ok(status),
-    }
+    answer::objects(found, |found, paper| json::rooms(&found, paper))
 }
 
 fn found(options: &Find) -> Result<Vec<Found>, Failure> {

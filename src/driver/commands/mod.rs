@@ -1,5 +1,6 @@
 //! The commands: what each is asked for, what it asks a person first, and how it ends.
 
+pub(crate) mod answer;
 pub(crate) mod ask_name;
 pub(crate) mod ask_secret;
 pub(crate) mod chat;

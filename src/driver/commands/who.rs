@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use mio::event::Event;
 
+use crate::driver::commands::answer;
 use crate::driver::commands::door::Door;
 use crate::driver::commands::patience::Asking;
 use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::{Asked, Errand, failed, resolved};
 use crate::driver::front::company::Company;
-use crate::driver::front::format::Paper;
 use crate::driver::front::json;
-use crate::driver::front::table::table;
 use crate::driver::front::wording;
 use crate::driver::net::address::Address;
 use crate::driver::net::advertise;
@@ -67,25 +66,11 @@ pub fn who(options: &Who) -> Result<u8, Failure> {
         let rows = people
             .iter()
             .map(|one| [company.label(&one.who), one.who.id.short(), one.addr.to_string()]);
-        let text = table(rows).into_iter().fold(String::new(), |text, line| text + &line + "\n");
-        return stdio::print(&text).map(|()| status::OK);
+        return answer::rows(rows);
     }
-    let mut paper = Paper::default();
-    let status = match asked {
-        Ok(Answer { people, company, .. }) => {
-            json::listing(&people, &company, &mut paper);
-            status::OK
-        }
-        Err(failure) => {
-            json::fail(&failure, &mut paper);
-            json::bye(failure.status, &mut paper);
-            failure.status
-        }
-    };
-    match stdio::print(&paper.out) {
-        Err(failure) if status == status::OK => Err(failure),
-        _ => Ok(status),
-    }
+    answer::objects(asked, |Answer { people, company, .. }, paper| {
+        json::listing(&people, &company, paper);
+    })
 }
 
 /// Who is there.

@@ -16,7 +16,7 @@ const TO_SILENT: Duration = Duration::from_secs(1);
 const TO_EACH: Duration = Duration::from_secs(15);
 const AT_ONCE: u32 = 8;
 
-/// When somebody is back, the others are asked so far apart: four in a round trip.
+/// When somebody is back, the others are asked so far apart: two in a round trip.
 const HASTEN_LEAST: Duration = Duration::from_millis(5);
 const HASTEN_MOST: Duration = Duration::from_millis(500);
 

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod advertise;
 mod burst;
+pub(crate) mod gateway;
 pub(crate) mod lan;
 pub(crate) mod node;
 pub(crate) mod probe;

@@ -228,6 +228,39 @@ fn two_on_one_wire_meet_and_a_sealed_room_stays_apart() {
     assert!(status == 3 && told.contains("nobody answers on the networks"), "{told}");
 }
 
+/// The switch lets nothing pass that is sent to all, as wireless networks do that spare the air. Who is there
+/// is known all the same: it answers for them when they are asked for (ARP).
+#[test]
+#[ignore = "needs network namespaces"]
+fn where_nothing_is_sent_to_all_neighbours_are_asked_one_by_one() {
+    let Some(lab) = Lab::new(3) else { return };
+    let cards: Vec<String> = (1..=3).map(|n| lab.card(n)).collect();
+    for n in 1..=3 {
+        lab.flood(n, false);
+        for (other, card) in (1..).zip(&cards).filter(|(other, _)| *other != n) {
+            lab.on(n, &format!("neigh replace 10.9.0.{other} lladdr {card} dev eth0 nud stale"));
+        }
+    }
+    let mut alice = chat(&lab, 1, "alice", &[]);
+    alice.out.wait(r#""code":"opened""#);
+    let mut bob = meets(&lab, 2, &mut alice);
+    assert!(bob.out.has_none(r#""code":"opened""#), "bob opens no room of his own");
+    let output = lab.command(3, &chatrpc(&["find"])).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.starts_with("lobby") && told.contains("10.9.0.1:"), "{told}");
+    // Two at one moment.
+    [alice, bob].into_iter().for_each(leave);
+    let names = ["alice", "bob", "carol"];
+    let mut all: Vec<Process> =
+        (1..).zip(names).map(|(n, name)| chat(&lab, n, name, &[])).collect();
+    for (n, one) in all.iter_mut().enumerate() {
+        for other in names.iter().filter(|&&other| other != names[n]) {
+            one.out.wait_anywhere(&format!(r#""name":"{other}""#));
+        }
+    }
+    all.into_iter().for_each(leave);
+}
+
 #[test]
 #[ignore = "needs network namespaces"]
 fn ipv6_alone_is_enough_and_so_is_one_computer() {

@@ -29,6 +29,9 @@ pub enum Input<'a> {
     Addresses(&'a [SocketAddr]),
     /// The networks this computer is on, where others are hailed, read again; the first eight are used.
     Segments(&'a [Segment]),
+    /// Who is on those networks as far as the system knows, at the port where everybody listens, read again: they are
+    /// hailed one by one where nobody answers what is sent to all. The first 64 are used.
+    Neighbours(&'a [SocketAddr]),
     /// The default gateway of this computer, read again: it is asked to pass on what comes to a port of its own
     /// (RFC 6887, RFC 6886), when a nodeset sees us at an address that is not ours.
     Gateway(Option<Gateway>),

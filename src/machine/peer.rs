@@ -405,6 +405,7 @@ impl Machine for Peer {
                 }
             }
             Input::Segments(segments) => self.is_on_networks(segments),
+            Input::Neighbours(addrs) => self.has_neighbours(addrs),
             Input::Gateway(gateway) => self.has_gateway(gateway),
             Input::Addresses(addrs) => self.we_are_at(addrs),
             Input::Line(line) => self.line(line),

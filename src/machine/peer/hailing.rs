@@ -110,6 +110,13 @@ impl Peer {
         }
     }
 
+    /// These are on them, as far as the system knows.
+    pub(super) fn has_neighbours(&mut self, addrs: &[SocketAddr]) {
+        if let Some(hailing) = &mut self.hailing {
+            hailing.hails.neighbours(self.now, addrs);
+        }
+    }
+
     /// Nobody has told us where anybody is.
     pub(super) fn look_around(&mut self) {
         if let Some(hailing) = &mut self.hailing {

@@ -64,7 +64,7 @@
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is five things: |
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
-//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whom they could be taken for |
+//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/apart`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whether the network keeps us apart; whom they could be taken for |
 //! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `hail` and its `finding` | when the networks around us are asked for the room, and who answers there; the machine behind `chatrpc find` |
 //! | `mapping` and its `bytes` | a port of the router in front of us, asked for and kept; how that is written |

@@ -110,6 +110,8 @@ fn of_people() -> Vec<Event<'static>> {
         way(Way::Deaf),
         way(Way::Direct),
         way(Way::Through(eve.clone())),
+        Event::Apart { who: bob.clone(), way: Way::Through(eve.clone()) },
+        Event::Apart { who: bob.clone(), way: Way::None },
         reads(true),
         reads(false),
         Event::Nodeset(Health::Silent),

@@ -255,6 +255,9 @@ impl Format for Json {
                 };
                 status(paper, code, more);
             }
+            Event::Apart { who, way } => {
+                status(paper, "apart", json!({ "who": Who::from(who), "via": relay(way) }));
+            }
             // What is done then is told: the room is opened.
             Event::Alone => {}
             Event::Elsewhere { count } => status(paper, "elsewhere", json!({ "count": count })),

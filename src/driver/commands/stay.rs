@@ -250,6 +250,9 @@ impl<'a> Stay<'a> {
     }
 
     fn carry_out(&mut self, command: &Command) {
+        if *command == Command::Quit {
+            self.remember_who_is_here();
+        }
         self.feed(Input::Command(command.borrowed()));
         self.presenter.seat.settle();
         if self.presenter.leaving {

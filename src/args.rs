@@ -162,6 +162,9 @@ pub(crate) struct ChatArgs {
     /// Neither look for the room on the networks of this computer nor answer who looks for it there
     #[arg(long, env = "CHATRPC_NO_LAN", value_parser = FalseyValueParser::new())]
     pub(crate) no_lan: bool,
+    /// Ask no router to pass on what others send you from outside
+    #[arg(long)]
+    pub(crate) no_map: bool,
     /// Lines in, lines out: messages on standard output, everything else on standard error
     #[arg(long, overrides_with = "json")]
     pub(crate) plain: bool,

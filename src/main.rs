@@ -145,6 +145,7 @@ fn asked(args: &ChatArgs, found: &Found, quiet: bool) -> Chat {
         name: args.name.clone(),
         listen: args.listen,
         no_lan: args.no_lan,
+        no_map: args.no_map,
         plain: args.plain,
         json: args.json,
         log: args.log.clone().filter(|log| log != NO_LOG),

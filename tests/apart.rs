@@ -57,6 +57,14 @@ fn who_is_kept_apart_talks_through_others() {
     let long = "x".repeat(4_000);
     alice.say(&long);
     assert_eq!(bob.out.next_line().unwrap(), format!("alice: {long}"));
+    // It is said once to each of the two that it is the network, and the doctor says so when asked.
+    for (one, other) in [(&mut alice, "bob"), (&mut bob, "alice")] {
+        one.err.wait(&format!("* this network keeps its users apart: {other} is on it as well, and what you say to each other goes through carol"));
+        one.say("/doctor");
+        let found = one.err.wait("this network keeps its users apart");
+        assert!(found.contains(&format!("hinders: this network keeps its users apart: {other} is on it as well, never answers there, and is reached through carol alone")), "{found}");
+    }
+    assert!(carol.err.has_none("users apart"), "those who reach everybody are told nothing");
     let mut dora = enters(&lab, 5, "dora");
     bob.err.wait("* dora has entered the chat!");
     carol.signal("KILL");
@@ -90,6 +98,8 @@ fn who_is_kept_apart_alone_is_told_and_waited_for() {
     let (mut alice, mut bob) = (enters(&lab, 2, "alice"), enters(&lab, 3, "bob"));
     alice.err.wait("* there is no way to bob now: what you say waits for them");
     bob.err.wait("* there is no way to alice now: what you say waits for them");
+    let apart = "* this network keeps its users apart: alice is on it as well, and nobody here reaches both of you";
+    bob.err.wait(apart);
     alice.say("are you there?");
     alice.say("/who");
     let row = alice.err.wait("no way");

@@ -64,7 +64,7 @@ fn values() -> Vec<Value> {
 fn input_is_what_the_schema_says() {
     let contract = contract();
     let (mut commands, mut refused) = (0, 0);
-    for t in ["send", "nick", "who", "quit", "dance", "msg", ""]
+    for t in ["send", "nick", "who", "doctor", "quit", "dance", "msg", ""]
         .map(Value::from)
         .into_iter()
         .chain(values())

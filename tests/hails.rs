@@ -73,6 +73,30 @@ fn the_second_meets_the_first_soon() {
     }
 }
 
+/// What is sent to all reaches nobody; the system of the second knows where the first is, or they know each other.
+#[test]
+fn where_nothing_is_sent_to_all_neighbours_meet() {
+    for (loss_ppm, p50, p99) in
+        [(0, 1_020, 1_020), (100_000, 1_300, 3_500), (300_000, 2_000, 30_000)]
+    {
+        take(loss_ppm, (p50, p99), |world| {
+            world.filter_hails();
+            bob_comes(world);
+            world.knows_neighbours(2, &[1]);
+            meet(world, 300 * SECOND)
+        });
+        take(loss_ppm, (p50 + 1_500, p99 + 5_000), |world| {
+            world.filter_hails();
+            world.join_around(1, "alice", 3, None);
+            world.join_around(2, "bob", 4, None);
+            world.knows_neighbours(1, &[2]);
+            world.knows_neighbours(2, &[1]);
+            world.run_for(SECOND).expect("no law is broken");
+            SECOND + meet(world, 300 * SECOND)
+        });
+    }
+}
+
 #[test]
 fn two_who_begin_at_one_moment_meet() {
     for (loss_ppm, p50, p99) in

@@ -17,7 +17,10 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use chatrpc::machine::wire::{HAIL, HAILED, Hail, kind, put_hail};
+use chatrpc::machine::wire::{
+    Datagram, HAIL, HAILED, Hail, Packet, Request, Response, kind, put_hail, put_hailed,
+    put_header, put_response,
+};
 use chatrpc::machine::{Input, Lan, Machine, Name, PeerId, Room, Segment};
 
 use insider::room;
@@ -105,6 +108,46 @@ fn what_is_recorded_draws_little() {
         assert_ne!(to, addr(EVERYBODY), "who answers alone hails nobody");
         false
     });
+}
+
+/// Several of the room answer a hail, the nodeset's address among them. When the first had been asked whom they
+/// know, it was that address that came next, which is not asked; and whoever waited behind it was asked only once
+/// something else happened.
+#[test]
+fn who_waits_to_be_asked_whom_they_know_is_asked_in_turn() {
+    let (first, next) = ("10.0.0.50:1", "10.0.0.51:1");
+    let mut net = around(Lan::Hails);
+    let mut salt = None;
+    for _ in 0..70 {
+        net.run(1, |_, to, bytes| {
+            if to == addr(EVERYBODY) {
+                salt = Some(bytes[1..9].try_into().unwrap());
+            }
+            to == addr(EVERYBODY)
+        });
+        if salt.is_some() {
+            break;
+        }
+    }
+    let mut hailed = Vec::new();
+    put_hailed(&mut hailed, &room(), salt.unwrap());
+    for from in [first, NODESET, next] {
+        net.forge(0, from, &hailed);
+    }
+    let [asked] = &net.towards(first)[..] else { panic!("one question") };
+    let asked = Datagram::decode(asked).unwrap();
+    let Some(Packet::Request { seq, request: Request::Who { .. } }) = asked.packets().next() else {
+        panic!("whom they know")
+    };
+    assert!(net.towards(next).is_empty());
+    let mut answer = Vec::new();
+    put_header(&mut answer, 77, 1000, 1, 0);
+    put_response(&mut answer, seq, &Response::Unknown);
+    answer[0] = kind::PROVEN;
+    let proof = room().proof(&answer);
+    answer.extend_from_slice(&proof);
+    net.forge(0, first, &answer);
+    assert_eq!(net.towards(next).len(), 1);
 }
 
 /// Somebody on a computer who is told of nobody.
@@ -226,6 +269,39 @@ fn two_on_one_wire_meet_and_a_sealed_room_stays_apart() {
     [alice, bob, dave, erin].into_iter().for_each(leave);
     let (status, told) = find(&[], None);
     assert!(status == 3 && told.contains("nobody answers on the networks"), "{told}");
+}
+
+/// The switch lets nothing pass that is sent to all, as wireless networks do that spare the air. Who is there
+/// is known all the same: it answers for them when they are asked for (ARP).
+#[test]
+#[ignore = "needs network namespaces"]
+fn where_nothing_is_sent_to_all_neighbours_are_asked_one_by_one() {
+    let Some(lab) = Lab::new(3) else { return };
+    let cards: Vec<String> = (1..=3).map(|n| lab.card(n)).collect();
+    for n in 1..=3 {
+        lab.flood(n, false);
+        for (other, card) in (1..).zip(&cards).filter(|(other, _)| *other != n) {
+            lab.on(n, &format!("neigh replace 10.9.0.{other} lladdr {card} dev eth0 nud stale"));
+        }
+    }
+    let mut alice = chat(&lab, 1, "alice", &[]);
+    alice.out.wait(r#""code":"opened""#);
+    let mut bob = meets(&lab, 2, &mut alice);
+    assert!(bob.out.has_none(r#""code":"opened""#), "bob opens no room of his own");
+    let output = lab.command(3, &chatrpc(&["find"])).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.starts_with("lobby") && told.contains("10.9.0.1:"), "{told}");
+    // Two at one moment.
+    [alice, bob].into_iter().for_each(leave);
+    let names = ["alice", "bob", "carol"];
+    let mut all: Vec<Process> =
+        (1..).zip(names).map(|(n, name)| chat(&lab, n, name, &[])).collect();
+    for (n, one) in all.iter_mut().enumerate() {
+        for other in names.iter().filter(|&&other| other != names[n]) {
+            one.out.wait_anywhere(&format!(r#""name":"{other}""#));
+        }
+    }
+    all.into_iter().for_each(leave);
 }
 
 #[test]

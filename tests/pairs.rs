@@ -186,6 +186,8 @@ fn to_nodeset(cookie: Cookie, n: u16) -> Vec<Said> {
         Request::RemoveMember { reached: 1, members: vec![gone] },
         Request::Foreign { method: 1, version: 9 },
         Request::Foreign { method: 2, version: 0 },
+        Request::DialBack { cookie, port: 9 },
+        Request::DialBack { cookie: [0; 8], port: u16::MAX },
         Request::Ping,
         Request::Bridge { to: PeerId(7) },
     ]

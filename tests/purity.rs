@@ -44,7 +44,7 @@ const FLOORS: [&[&str]; 13] = [
     &["command", "relayed"],
     &["contract"],
     &["outbox"],
-    &["hail", "session", "speech"],
+    &["hail", "mapping", "session", "speech"],
     &["call"],
     &["member", "nodeset"],
     &["peer"],

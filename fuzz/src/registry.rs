@@ -270,6 +270,11 @@ fn packet(sources: &mut [Source], from: usize, out: &mut Vec<u8>, script: &mut S
             let seq = asked.get(place).copied().unwrap_or(seq);
             put_response(out, seq, &response(script));
         }
+        9 if script.one_in(3) => {
+            let cookie = cookie(&mut sources[from], script);
+            let port = (script.number() as u16).max(1);
+            put_request(out, seq, &Request::DialBack { cookie, port });
+        }
         9 => put_response(out, script.number() as u32, &response(script)),
         10 => put_request(out, seq, &odd(script)),
         _ => {

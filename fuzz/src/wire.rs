@@ -19,7 +19,8 @@ use chatrpc_sim::standin::StandIn;
 use super::script::Script;
 use chatrpc_sim::insider::room;
 
-const ASKED: [Asked; 5] = [Asked::Who, Asked::Register, Asked::Say, Asked::Bridge, Asked::Other];
+const ASKED: [Asked; 6] =
+    [Asked::Who, Asked::Register, Asked::Say, Asked::Bridge, Asked::DialBack, Asked::Other];
 
 static ROOM: LazyLock<Room> = LazyLock::new(room);
 
@@ -200,7 +201,7 @@ fn datagram_of_script(script: &mut Script<'_>) {
 
 fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     let (tag, cookie) = (Tag([script.u8(); 16]), script.array());
-    match script.below(12) {
+    match script.below(13) {
         0 => Request::Who { cookie, tag, have: script.number(), most: 1200 },
         1 => {
             let (have, token, n) = (script.number(), script.number(), script.number() as u32);
@@ -232,6 +233,7 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             Request::Say { stream, position, number: script.number(), flags, text }
         }
         8 => Request::Ping,
+        11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
         9 => Request::Foreign { method: 1 + script.below(2) as u8, version: 2 + script.u8() % 250 },
         _ => {

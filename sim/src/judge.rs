@@ -392,10 +392,10 @@ impl Judge {
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
             Event::Way { who, way, .. } => self.way(seat, who, way),
-            Event::Nodeset(health) => {
-                self.seats[seat].tally.silent += u64::from(*health == Health::Silent);
-            }
+            Event::Nodeset(Health::Silent) => self.seats[seat].tally.silent += 1,
+            Event::Nodeset(Health::Online) => {}
             Event::Reads { .. }
+            | Event::Apart { .. }
             | Event::People(_)
             | Event::Invite { .. }
             | Event::Whois { .. }

@@ -1,7 +1,7 @@
 //! What a machine and its owner have in common: the module documentation of [`machine`](super) has the
 //! contract and its laws.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use crate::machine::command::Command;
@@ -29,6 +29,12 @@ pub enum Input<'a> {
     Addresses(&'a [SocketAddr]),
     /// The networks this computer is on, where others are hailed, read again; the first eight are used.
     Segments(&'a [Segment]),
+    /// Who is on those networks as far as the system knows, at the port where everybody listens, read again: they are
+    /// hailed one by one where nobody answers what is sent to all. The first 64 are used.
+    Neighbours(&'a [SocketAddr]),
+    /// The default gateway of this computer, read again: it is asked to pass on what comes to a port of its own
+    /// (RFC 6887, RFC 6886), when a nodeset sees us at an address that is not ours.
+    Gateway(Option<Gateway>),
     /// A line somebody typed: text to say, or a slash command.
     Line(&'a str),
     /// What a line can ask for, from a front end that does not speak in lines.
@@ -49,6 +55,17 @@ pub struct Segment {
     pub bits: u8,
     /// Where everybody there is reached who listens: a broadcast address, or a group and the interface.
     pub to: SocketAddr,
+}
+
+/// The default gateway, as far as mappings of ports are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gateway {
+    /// Its address.
+    pub at: Ipv4Addr,
+    /// Our address, as it sees us, and the port of the machine's socket.
+    pub own: Ipv4Addr,
+    /// The port.
+    pub port: u16,
 }
 
 /// What a machine wants done.

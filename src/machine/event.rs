@@ -363,6 +363,13 @@ pub enum Event<'a> {
         /// How many of our messages wait for them.
         waiting: usize,
     },
+    /// The network keeps its users apart: somebody is on it with us, and does not answer there. Told once.
+    Apart {
+        /// Who.
+        who: Person,
+        /// The way there is: through somebody, or none.
+        way: Way,
+    },
     /// The nodeset went silent, or came back.
     Nodeset(Health),
     /// The answer to `/whois`.

@@ -75,6 +75,14 @@ const ASKED_MAX: usize = 64;
 /// Of so many questions it is remembered that they were heard.
 const SEEN_MAX: usize = 64;
 
+/// Where nobody answers what is sent to all, so many of those who are known to be there are hailed one by one: again
+/// after the first of these, and twice as late each time, up to the last. Whoever looks for the room waits so much
+/// longer for them.
+const NEIGHBOURS_MAX: usize = 64;
+const NEIGHBOURS_FIRST: Duration = Duration::from_millis(200);
+const NEIGHBOURS_LAST: Duration = Duration::from_secs(32);
+const NEIGHBOURS_TAKE: Duration = Duration::from_millis(250);
+
 /// One network, and when it is hailed.
 #[derive(Debug, Hash)]
 struct Line {
@@ -96,6 +104,8 @@ struct Seek {
     next: Time,
     /// When they are alone, if nobody lets them in.
     alone: Option<Time>,
+    /// They wait for their neighbours.
+    waits: bool,
 }
 
 /// Where somebody is with their room.
@@ -114,6 +124,10 @@ pub(crate) struct Hails {
     calls: bool,
     stage: Stage,
     lines: Vec<Line>,
+    /// Who is known to be there.
+    neighbours: Vec<SocketAddr>,
+    /// When those are hailed next, and how long after that again; `None` when nobody is alone, or somebody answers.
+    one_by_one: Option<(Time, Duration)>,
     /// The salts of our questions.
     asked: VecDeque<(Time, Salt)>,
     /// The salts of others' questions.
@@ -129,9 +143,9 @@ pub(crate) struct Hails {
 /// The salts follow from a seed, which no hash should tell.
 impl Hash for Hails {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { calls, stage, lines, asked, seen, answers, eager, salts: _, salts_made, rng } =
-            self;
-        (calls, stage, lines, asked, seen).hash(state);
+        let Self { calls, stage, lines, neighbours, one_by_one, asked, seen, .. } = self;
+        (calls, stage, lines, neighbours, one_by_one, asked, seen).hash(state);
+        let Self { answers, eager, salts: _, salts_made, rng, .. } = self;
         (answers, eager, salts_made, rng).hash(state);
     }
 }
@@ -188,6 +202,8 @@ impl Hails {
             calls,
             stage: Stage::Outside,
             lines: Vec::new(),
+            neighbours: Vec::new(),
+            one_by_one: None,
             asked: VecDeque::new(),
             seen: VecDeque::new(),
             answers: Pace::default(),
@@ -218,11 +234,41 @@ impl Hails {
         }
     }
 
+    /// These are on the networks around us. Who is new is hailed soon.
+    pub(crate) fn neighbours(&mut self, now: Time, addrs: &[SocketAddr]) {
+        let before = core::mem::take(&mut self.neighbours);
+        for &addr in addrs {
+            let own = self.lines.iter().any(|line| line.segment.own == addr.ip());
+            let new = self.line_of(addr).is_some() && !own && !self.neighbours.contains(&addr);
+            if new && self.neighbours.len() < NEIGHBOURS_MAX {
+                self.neighbours.push(addr);
+            }
+        }
+        let new = self.neighbours.iter().any(|addr| !before.contains(addr));
+        // Not before those who look for the room have heard nobody for long enough.
+        let alone = !matches!(&self.stage, Stage::Seeking(seek) if now < seek.since + ALONE);
+        if let Some((at, _)) = self.one_by_one.as_mut().filter(|_| new && alone) {
+            *at = (*at).min(now);
+        }
+    }
+
+    /// The network that an address is on.
+    fn line_of(&self, addr: SocketAddr) -> Option<&Line> {
+        self.lines.iter().find(|line| is_on(addr, line.segment))
+    }
+
+    /// Whether somebody is there to be hailed one by one.
+    pub(crate) fn has_neighbours(&self) -> bool {
+        self.one_by_one.is_some() && !self.neighbours.is_empty()
+    }
+
     /// Somebody looks for the room, who knows no other way to it.
     pub(crate) fn seek(&mut self, now: Time) {
         if matches!(self.stage, Stage::Outside) && self.calls {
             let (since, next, alone) = (now, now, Some(now + ALONE));
-            self.stage = Stage::Seeking(Seek { since, hails: 0, last: None, next, alone });
+            let (hails, last, waits) = (0, None, false);
+            self.stage = Stage::Seeking(Seek { since, hails, last, next, alone, waits });
+            self.one_by_one = Some((now + ALONE, NEIGHBOURS_FIRST));
         }
     }
 
@@ -240,6 +286,8 @@ impl Hails {
     /// We are in. Who is alone there may not be the only one.
     pub(crate) fn enters(&mut self, now: Time, alone: bool) {
         self.stage = Stage::Inside;
+        // Who is not alone is told of others by those.
+        self.one_by_one = self.one_by_one.filter(|_| alone).map(|_| (now, NEIGHBOURS_FIRST));
         for line in &mut self.lines {
             let first = if alone { INTERVAL_FIRST } else { INTERVAL_LAST };
             line.begin(now, first, &mut self.rng);
@@ -251,15 +299,19 @@ impl Hails {
 
     /// Nobody is to hear of us any more.
     pub(crate) fn leaves(&mut self) {
-        self.stage = Stage::Outside;
+        (self.stage, self.one_by_one) = (Stage::Outside, None);
     }
 
     /// Hails when it is time to. Whether nobody has answered for so long that we are alone, which is told once.
     pub(crate) fn tick(&mut self, now: Time, room: &Room, me: PeerId, out: &mut Outbox) -> bool {
-        let mut alone = false;
+        self.hail_neighbours(now, room, me, out);
+        let (mut alone, asked) = (false, self.has_neighbours());
         match &mut self.stage {
             Stage::Outside => {}
             Stage::Seeking(seek) => {
+                if asked && seek.alone.is_some_and(|alone| alone <= now) && !seek.waits {
+                    (seek.alone, seek.waits) = (Some(now + NEIGHBOURS_TAKE), true);
+                }
                 alone = seek.alone.take_if(|alone| *alone <= now).is_some();
                 if seek.next <= now {
                     let pause = SEEK.get(seek.hails).or(SEEK.last()).copied().unwrap_or(ALONE);
@@ -283,11 +335,13 @@ impl Hails {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        match &self.stage {
+        let hail = match &self.stage {
             Stage::Outside => None,
             Stage::Seeking(seek) => Some(seek.alone.map_or(seek.next, |at| at.min(seek.next))),
             Stage::Inside => self.lines.iter().filter(|_| self.calls).map(Line::wake).min(),
-        }
+        };
+        let asked = self.one_by_one.filter(|_| !self.neighbours.is_empty()).map(|(at, _)| at);
+        hail.into_iter().chain(asked).min()
     }
 
     /// Takes a datagram that is a hail, or the answer to one. `knows` says who is in the room for all we know.
@@ -315,12 +369,19 @@ impl Hails {
             return Came::Nothing;
         };
         let (salt, hail) = match heard {
-            Heard::Hailed(salt) => return self.answered(now, from, salt, blame),
+            Heard::Hailed(salt) => {
+                let came = self.answered(now, from, salt, blame);
+                self.one_by_one = self.one_by_one.filter(|_| came == Came::Nothing);
+                return came;
+            }
             Heard::Hail(salt, hail) => (salt, hail),
         };
         if hail.caller == hearer.me {
             return Came::Nothing;
         }
+        // Those who are here tell us of others.
+        self.one_by_one =
+            self.one_by_one.filter(|_| hearer.others.is_none_or(|others| others == 0));
         if self.seen.contains(&salt) {
             blame.replayed += 1;
             return Came::Nothing;
@@ -348,10 +409,11 @@ impl Hails {
         if hail.inside { Came::Stranger(hail.caller) } else { Came::Nothing }
     }
 
-    pub(crate) fn footprint(&self) -> [Table; 3] {
+    pub(crate) fn footprint(&self) -> [Table; 4] {
         let table = |name, len, limit| Table { name, len, limit };
         [
             table("hailed networks", self.lines.len(), LINES_MAX),
+            table("hailed neighbours", self.neighbours.len(), NEIGHBOURS_MAX),
             table("hails of ours", self.asked.len(), ASKED_MAX),
             table("hails of others", self.seen.len(), SEEN_MAX),
         ]
@@ -360,6 +422,35 @@ impl Hails {
     /// Hails one network.
     fn hail(&mut self, now: Time, line: usize, room: &Room, me: PeerId, out: &mut Outbox) {
         let Some(Line { segment, .. }) = self.lines.get(line) else { return };
+        self.hail_at(now, (segment.to, segment.own), room, me, out);
+    }
+
+    /// Hails those who are known to be on the networks around us one by one, when it is time to.
+    fn hail_neighbours(&mut self, now: Time, room: &Room, me: PeerId, out: &mut Outbox) {
+        let Some((at, pause)) = self.one_by_one.filter(|_| !self.neighbours.is_empty()) else {
+            return;
+        };
+        if at > now {
+            return;
+        }
+        for at in 0..self.neighbours.len() {
+            let addr = self.neighbours[at];
+            if let Some(own) = self.line_of(addr).map(|line| line.segment.own) {
+                self.hail_at(now, (addr, own), room, me, out);
+            }
+        }
+        let later = (2 * pause).min(NEIGHBOURS_LAST);
+        self.one_by_one = Some((now + self.rng.jitter(pause, 8), later));
+    }
+
+    fn hail_at(
+        &mut self,
+        now: Time,
+        (to, own): (SocketAddr, IpAddr),
+        room: &Room,
+        me: PeerId,
+        out: &mut Outbox,
+    ) {
         let salt = self.salts.hash("salt", self.salts_made).to_be_bytes();
         self.salts_made += 1;
         self.asked.retain(|(at, _)| now.since(*at) < ASKED_FOR);
@@ -368,8 +459,8 @@ impl Hails {
         }
         self.asked.push_back((now, salt));
         let hail = wire::Hail { caller: me, inside: matches!(self.stage, Stage::Inside) };
-        out.go_by(segment.to, Way::Direct(Some(segment.own)));
-        out.send_near(segment.to, 1, |bytes| wire::put_hail(bytes, room, salt, hail));
+        out.go_by(to, Way::Direct(Some(own)));
+        out.send_near(to, 1, |bytes| wire::put_hail(bytes, room, salt, hail));
     }
 
     fn answered(&self, now: Time, from: SocketAddr, salt: Salt, blame: &mut Blame) -> Came {

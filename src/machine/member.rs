@@ -8,6 +8,7 @@
 //! re-merges by itself, with or without a nodeset.
 
 mod answers;
+mod apart;
 mod bridges;
 mod greeting;
 mod likeness;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+pub(crate) use self::apart::Viewpoint;
 use self::bridges::{BRIDGES_MAX, Bridges};
 use self::liveness::Liveness;
 pub(crate) use self::one::Member;
@@ -133,6 +135,8 @@ pub(crate) struct Members {
     timers: Timers,
     gone: usize,
     shown: usize,
+    /// It was said that the network keeps its users apart.
+    told_apart: bool,
     /// Those we pass things on between.
     bridges: Bridges,
     /// Bytes that came early from all authors.

@@ -64,15 +64,16 @@
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is five things: |
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
-//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whom they could be taken for |
+//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/apart`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whether the network keeps us apart; whom they could be taken for |
 //! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `hail` and its `finding` | when the networks around us are asked for the room, and who answers there; the machine behind `chatrpc find` |
+//! | `mapping` and its `bytes` | a port of the router in front of us, asked for and kept; how that is written |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
 //! | `doctor` and its `cause`, `evidence`, `reason`, `room`, `sentence` | why somebody does not get in, or not well: what can be wrong, and how bad it is; what was found; what that means, before and in a room; how it is said |
 //! | `event`, `digest` | what a machine tells whoever is in front of it; a hash over its state |
 //! | `looks`, `mention` | who here could be taken for whom; whether a text is about somebody |
-//! | `peer` and its `joining`, `doors`, `hailing`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
+//! | `peer` and its `config`, `joining`, `doors`, `hailing`, `mapped`, `talking`, `answers`, `leaving` | the chat machine: it routes between the children above |
 //! | `cookie` | proof that somebody receives what is sent to their address |
 //! | `nodeset/registry` and its `granting`, `sources`, `telling`, `nodeset/roster` | the nodeset machine, and its limits; who gets a place; how many leases each source holds; what a room is told; its changes by version, and pages of them |
 //! | `nodeset/find` and its `reading`, `nodeset/lease` | the side of who asks it: find the room, reading its roster in several places at once; hold a place in it |
@@ -94,6 +95,7 @@ mod hail;
 mod inward;
 pub mod keyed;
 mod looks;
+mod mapping;
 mod member;
 mod mention;
 mod mtu;
@@ -119,7 +121,9 @@ mod whom;
 pub mod wire;
 
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
-pub use contract::{Action, Blame, Drained, Input, Machine, Segment, Table, WAKE_MIN, Wake, drain};
+pub use contract::{
+    Action, Blame, Drained, Gateway, Input, Machine, Segment, Table, WAKE_MIN, Wake, drain,
+};
 pub use event::{Event, Exit, Found, Health, Listed, NameProblem, Presence, Refusal, Way, Why};
 pub use guarded::{Guarded, wipe, wiped};
 pub use hail::finding::Finding;

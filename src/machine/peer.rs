@@ -3,10 +3,12 @@
 //! the streams'; this file decides only who gets what.
 
 mod answers;
+mod config;
 mod doors;
 mod hailing;
 mod joining;
 mod leaving;
+mod mapped;
 mod talking;
 
 use std::sync::Arc;
@@ -14,18 +16,19 @@ use std::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+pub use self::config::{Lan, PeerConfig};
 use self::doors::Through;
 use self::hailing::Hailing;
 use self::joining::ghosts_until;
+use self::mapped::Mapped;
 use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::{Exit, NameProblem};
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
-use crate::machine::name::Name;
 use crate::machine::nodeset::client::Client;
 use crate::machine::nodeset::door::Door;
-use crate::machine::nodeset::{Card, DOORS_MAX, Doors, PATIENCE};
+use crate::machine::nodeset::{Card, DOORS_MAX, Doors};
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::relayed::is_relayed;
@@ -35,96 +38,10 @@ use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Speech};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::Person;
-use crate::machine::who::identity::{Identity, Pin};
-use crate::machine::who::ids::{Farewell, Handle, Incarnation, Tag};
+use crate::machine::who::ids::{Farewell, Handle, Tag};
 use crate::machine::who::keys::Keys;
-use crate::machine::who::noise::Noise;
 use crate::machine::who::pins::{PINS_MAX, Pins};
-use crate::machine::who::room::Room;
-use crate::machine::who::suite::Suite;
 use crate::machine::wire::{self, Sender, kind};
-
-/// What a [`Peer`] is made from: [`PeerConfig::new`] has what most want.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PeerConfig {
-    /// Entropy, used for nothing else.
-    pub seed: Seed,
-    /// Who we are.
-    pub identity: Identity,
-    /// When this process started: later than any earlier one of the same identity.
-    pub incarnation: Incarnation,
-    /// How things are sealed.
-    pub suite: &'static dyn Suite,
-    /// The room.
-    pub room: Room,
-    /// Our name.
-    pub name: Name,
-    /// Where the nodeset may be: all of these are asked, a quarter of a second apart, until one answers.
-    pub nodesets: Vec<SocketAddr>,
-    /// Where members of the room were before: they are asked when no nodeset answers for two seconds. The
-    /// first eight are used.
-    pub remembered: Vec<SocketAddr>,
-    /// How long it is asked while it does not answer, until joining is given up; `None` for ever.
-    pub patience: Option<Duration>,
-    /// Addresses of this computer that others may reach us at; the first four are used.
-    pub addrs: Vec<SocketAddr>,
-    /// How long leaving waits for what is undelivered.
-    pub drain: Duration,
-    /// We only come to say something: what others say is not for us.
-    pub once: bool,
-    /// Whom we trust: a warning is shown when a name of theirs comes with another key.
-    pub pins: Vec<Pin>,
-    /// What we do on the networks around us.
-    pub lan: Lan,
-}
-
-/// What somebody does on the networks around them ([`Input::Segments`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lan {
-    /// Nothing.
-    #[default]
-    Off,
-    /// They answer who looks for the room.
-    Answers,
-    /// They look for it as well: before they are in, if they know no nodeset, and then for others who are in it
-    /// and do not know of them. Who finds nobody is told so ([`Event::Alone`](crate::machine::Event::Alone)), and
-    /// is given a nodeset ([`Input::Nodesets`]).
-    Hails,
-}
-
-impl PeerConfig {
-    /// Somebody who reads and writes, names no addresses of their own, trusts nobody yet and, on leaving,
-    /// waits five seconds for what is undelivered.
-    #[must_use]
-    pub fn new(
-        seed: Seed,
-        incarnation: Incarnation,
-        identity: Identity,
-        room: Room,
-        name: Name,
-        nodeset: SocketAddr,
-    ) -> Self {
-        let (suite, addrs, drain) = (&Noise, Vec::new(), Duration::from_secs(5));
-        let (once, pins, nodesets, patience) = (false, Vec::new(), vec![nodeset], Some(PATIENCE));
-        Self {
-            seed,
-            identity,
-            incarnation,
-            suite,
-            room,
-            name,
-            nodesets,
-            remembered: Vec::new(),
-            patience,
-            addrs,
-            drain,
-            once,
-            pins,
-            lan: Lan::Off,
-        }
-    }
-}
 
 /// Somebody who chats.
 #[derive(Debug)]
@@ -155,6 +72,8 @@ pub struct Peer {
     asked_given: (usize, Option<Time>),
     /// Whom we meet on the networks around us.
     hailing: Option<Hailing>,
+    /// The port of a router that is passed on to us.
+    mapped: Mapped,
     pins: Pins,
     speech: Speech,
     /// How it ended, until that is told.
@@ -210,7 +129,7 @@ impl Peer {
         } = config;
         let incarnation = incarnation.get();
         let key = identity.public();
-        let id = key.process(incarnation);
+        let (id, mapped) = (key.process(incarnation), Mapped::new(&seed, addrs.clone()));
         let mut farewell = Farewell([0; 16]);
         farewell.0.copy_from_slice(&seed.bytes("farewell", 0)[..16]);
         let handle = Handle::of(farewell.token());
@@ -249,6 +168,7 @@ impl Peer {
             through: Through::default(),
             asked_given: (0, None),
             hailing: Hailing::new(&seed, lan),
+            mapped,
             pins: Pins::new(pins),
             speech: Speech::new(),
             exit: None,
@@ -315,6 +235,9 @@ impl Peer {
         let hail = matches!(bytes.first(), Some(&(kind::HAIL | kind::HAILED)));
         if hail && self.hailed((from, at), bytes) {
             return;
+        }
+        if self.mapped.is_from_gateway(from, bytes) {
+            return self.gateway_says(bytes);
         }
         let mut text = core::mem::take(&mut self.text);
         let mut parts = core::mem::take(&mut self.parts).recycle();
@@ -439,6 +362,7 @@ impl Peer {
         self.go_through_others();
         self.ask_given();
         self.hail();
+        self.map();
         self.part_when_drained();
     }
 }
@@ -481,6 +405,8 @@ impl Machine for Peer {
                 }
             }
             Input::Segments(segments) => self.is_on_networks(segments),
+            Input::Neighbours(addrs) => self.has_neighbours(addrs),
+            Input::Gateway(gateway) => self.has_gateway(gateway),
             Input::Addresses(addrs) => self.we_are_at(addrs),
             Input::Line(line) => self.line(line),
             Input::Command(command) => self.command(command),
@@ -525,6 +451,7 @@ impl Machine for Peer {
             self.members.next_wake().map(|at| (at, "member")),
             client.map(|at| (at, "nodeset")),
             hail.map(|at| (at, "hail")),
+            self.mapped.next_wake().map(|at| (at, "mapping")),
             self.doors_wake().map(|at| (at, "doors")),
             stage,
         ];
@@ -561,6 +488,7 @@ impl Machine for Peer {
             through,
             asked_given,
             hailing,
+            mapped,
             pins,
             speech,
             exit,
@@ -580,7 +508,7 @@ impl Machine for Peer {
             out: _,
         } = self;
         let entrance = (given, doors, door, through, asked_given);
-        let children = (stage, client, calls, members, entrance, pins, speech);
+        let children = (stage, client, calls, members, (entrance, mapped), pins, speech);
         let all = (me, card, children, exit, full, seen, elsewhere, client_rng, rng);
         hailing.as_ref().map_or_else(|| digest(&all), |hailing| digest(&(&all, hailing)))
     }

@@ -68,6 +68,8 @@ pub(crate) enum Matter {
 pub(crate) enum Purpose {
     /// Something asked of the nodeset.
     Nodeset(Ask),
+    /// The nodeset is to answer at a port of the router in front of us.
+    DialBack,
     /// Is the nodeset there again that we were given?
     Given,
     /// We introduce ourselves to who has told us whom they know.
@@ -90,6 +92,7 @@ impl About for Purpose {
     fn asked(self) -> Asked {
         match self {
             Self::Nodeset(ask) => ask.asked(),
+            Self::DialBack => Asked::DialBack,
             Self::Given => Asked::Who,
             Self::Introduction => Asked::Register,
             Self::Member(_, Matter::Say { .. }) => Asked::Say,

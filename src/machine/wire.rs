@@ -188,6 +188,13 @@ pub enum Request<'a> {
         /// Which process.
         to: PeerId,
     },
+    /// To a nodeset: send the answer to this to another port of our address.
+    DialBack {
+        /// What the nodeset gave this address, or zeros.
+        cookie: Cookie,
+        /// Which port; never 0.
+        port: u16,
+    },
     /// A Who or Register in another version of the protocol. Nothing else of it can be read.
     Foreign {
         /// Which of them.
@@ -223,6 +230,11 @@ pub enum Response {
         /// Where the relay reaches the other one.
         seen: SocketAddr,
     },
+    /// The answer to [`Request::DialBack`].
+    Dialed {
+        /// Where it was sent to.
+        at: SocketAddr,
+    },
     /// The answer to [`Request::Who`].
     Page(Page),
     /// The answer to [`Request::Register`].
@@ -257,6 +269,8 @@ pub enum Asked {
     Say,
     /// [`Request::Bridge`].
     Bridge,
+    /// [`Request::DialBack`].
+    DialBack,
     /// Any other request: the answer carries nothing.
     Other,
 }
@@ -307,6 +321,7 @@ impl<'a> Request<'a> {
             Self::RemoveMember { reached, members } => {
                 nodeset::put_remove_member(out, *reached, members);
             }
+            Self::DialBack { cookie, port } => nodeset::put_dial_back(out, cookie, *port),
             Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
             Self::Hello { stream, start, given_up, beacon } => {
                 member::put_hello(out, *stream, *start, *given_up, beacon);
@@ -335,6 +350,7 @@ impl<'a> Request<'a> {
             nodeset::DEREGISTER => nodeset::deregister(reader),
             nodeset::ADD_MEMBER => nodeset::add_member(reader),
             nodeset::REMOVE_MEMBER => nodeset::remove_member(reader),
+            nodeset::DIAL_BACK => nodeset::dial_back(reader),
             member::HELLO => member::hello(reader),
             member::SAY => member::say(reader),
             member::PING => Ok(Self::Ping),
@@ -358,6 +374,10 @@ impl Response {
                 out.push(status::OK);
                 put_u64(out, *index);
                 put_addr(out, *seen);
+            }
+            Self::Dialed { at } => {
+                out.push(status::OK);
+                put_addr(out, *at);
             }
             Self::Page(page) => {
                 out.push(status::OK);
@@ -391,6 +411,7 @@ impl Response {
             (status::OK, Asked::Bridge) => {
                 Self::Bridge { index: reader.u64()?, seen: reader.addr()? }
             }
+            (status::OK, Asked::DialBack) => Self::Dialed { at: reader.addr()? },
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),

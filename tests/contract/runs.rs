@@ -59,6 +59,12 @@ fn what_real_programs_write_is_allowed() {
     let people = ask(&mut alice, r#"{"t":"who","ref":"w"}"#, r#""code":"people""#);
     let bob_id = people["people"][0]["id"].as_str().unwrap().to_owned();
     ask(&mut alice, r#"{"t":"who"}"#, r#""code":"people""#);
+    // What the doctor has found stands right before how much it is.
+    alice.say(r#"{"t":"doctor","ref":[7]}"#);
+    let finding: Value = serde_json::from_str(&alice.out.wait(r#""t":"finding""#)).unwrap();
+    let end: Value = serde_json::from_str(&alice.out.wait(r#""code":"examined""#)).unwrap();
+    assert_eq!((&finding["cause"], finding.get("ref")), (&"well".into(), None));
+    assert_eq!((&end["findings"], &end["ref"]), (&1.into(), &serde_json::json!([7])));
     ask(&mut alice, r#"{"t":"send","text":"bob: hi\n\u0007","ref":[1]}"#, r#""t":"done""#);
     let private = format!(r#"{{"t":"send","text":"psst","to":"{bob_id}","action":true}}"#);
     ask(&mut alice, &private, r#""t":"done""#);
@@ -110,8 +116,9 @@ fn what_real_programs_write_is_allowed() {
 
 /// What takes a network of one's own (tests/lan.rs), and those of a status: what takes minutes, a fault of the network, an impostor, or a room of one's own: written.rs and the
 /// tests below have it, and others make it happen.
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 13] = [
     "alike",
+    "apart",
     "does_not_read",
     "dropped",
     "missing",
@@ -160,4 +167,24 @@ fn a_room_that_is_opened_is_told_first() {
     guest.out.wait(r#""t":"leave""#);
     guest.end_input();
     written(&mut guest, 0);
+}
+
+/// It was forgotten that way alone: who was there, for the next time when no nodeset answers.
+#[test]
+fn a_program_that_quits_remembers_who_was_there() {
+    let (_nodeset, addr) = nodeset();
+    let mut alice = Process::start(&["chat", &addr, "-n", "alice", "--json"]);
+    let ready: Value = serde_json::from_str(&alice.out.wait(r#""t":"ready""#)).unwrap();
+    let mut command = chatrpc(&["chat", &addr, "-n", "bob", "--json"]);
+    let state = command.get_envs().find(|(name, _)| *name == "XDG_STATE_HOME");
+    let kept = std::path::Path::new(state.unwrap().1.unwrap()).join("chatrpc/peers");
+    let mut bob = Process::of(command.stdin(std::process::Stdio::piped()));
+    bob.out.wait(r#""t":"ready""#);
+    ask(&mut bob, r#"{"t":"send","text":"hi"}"#, r#""t":"done""#);
+    bob.say(r#"{"t":"quit"}"#);
+    assert_eq!(bob.status(), 0);
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert!(kept.contains(ready["addr"].as_str().unwrap()), "{kept}");
+    alice.end_input();
+    assert_eq!(alice.status(), 0);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatrpc::driver::{Failure, trial};
-use chatrpc::machine::doctor::{Advice, Answer, Cause, Evidence, Finding};
+use chatrpc::machine::doctor::{Advice, Answer, Cause, Checkup, Evidence, Finding};
 use chatrpc::machine::{
     Event, Found, Health, Identity, Listed, MessageId, Name, NameError, NameProblem, PeerId,
     Person, Presence, Refusal, SafeText, Way, Why,
@@ -110,6 +110,8 @@ fn of_people() -> Vec<Event<'static>> {
         way(Way::Deaf),
         way(Way::Direct),
         way(Way::Through(eve.clone())),
+        Event::Apart { who: bob.clone(), way: Way::Through(eve.clone()) },
+        Event::Apart { who: bob.clone(), way: Way::None },
         reads(true),
         reads(false),
         Event::Nodeset(Health::Silent),
@@ -250,10 +252,23 @@ fn everything_the_schema_allows_is_written_and_nothing_else() {
         .collect();
     all.append(&mut seen(trial::told((addr(), addr(), &room()), 3, "a remark", &failures).lines()));
     all.append(&mut seen(trial::diagnosed(&evidence(), &diagnoses()).lines()));
+    let checkup = Checkup { nodeset: addr(), silent: None, member: false, bonds: Vec::new() };
+    let (out, _) = trial::printed(true, &[Event::Checkup(Box::new(checkup))]);
+    assert_eq!(out.lines().count(), 3, "a finding, how many, and bye: {out}");
+    all.append(&mut seen(out.lines()));
     // The answers to lines.
     let lines = b"{\"t\":\"nick\",\"ref\":1}\n{}\n";
     all.append(&mut seen(trial::read(true, false, [&lines[..]]).1.lines()));
     // A `ref` needs somebody who is in: tests/contract/runs.rs has it.
     let left: Vec<String> = contract().all("out").difference(&all).cloned().collect();
-    assert_eq!(left, ["nick_out.ref", "sent.ref", "status_leaving.ref", "status_people.ref"]);
+    assert_eq!(
+        left,
+        [
+            "nick_out.ref",
+            "sent.ref",
+            "status_examined.ref",
+            "status_leaving.ref",
+            "status_people.ref"
+        ]
+    );
 }

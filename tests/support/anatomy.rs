@@ -18,10 +18,11 @@ pub enum Of {
     Register,
     Say,
     Bridge,
+    DialBack,
     Other,
 }
 
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 11] = [
     "Who",
     "Register",
     "Deregister",
@@ -32,6 +33,7 @@ const METHODS: [&str; 10] = [
     "Ping",
     "Bye",
     "Bridge",
+    "DialBack",
 ];
 
 impl<'a> Anatomy<'a> {
@@ -138,6 +140,10 @@ impl<'a> Anatomy<'a> {
             10 => {
                 self.put("to", 8);
             }
+            11 => {
+                self.put("cookie", 8);
+                self.number("port", 2);
+            }
             _ => {
                 self.number("next", 8);
                 self.signed();
@@ -158,6 +164,7 @@ impl<'a> Anatomy<'a> {
                 self.put("index", 8);
                 self.address("seen");
             }
+            (0, Of::DialBack) => self.address("at"),
             (0, Of::Say) => {
                 self.number("next", 8);
                 self.put("held", 8);

@@ -78,6 +78,23 @@ impl Lab {
         }
     }
 
+    /// Whether the switch lets pass to a computer what is sent to all.
+    pub fn flood(&self, computer: usize, passes: bool) {
+        let flood = if passes { "on" } else { "off" };
+        let set = format!(
+            "link set p{computer} type bridge_slave mcast_flood {flood} bcast_flood {flood}"
+        );
+        self.ip(&format!("{}s", self.name), &set);
+    }
+
+    /// The address of a computer's card.
+    pub fn card(&self, computer: usize) -> String {
+        let mut command = Command::new("cat");
+        command.arg("/sys/class/net/eth0/address");
+        let output = self.command(computer, &command).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// The hosts file of a computer.
     pub fn hosts(&self, computer: usize, text: &str) {
         self.file(computer, "hosts", text);

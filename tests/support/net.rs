@@ -44,7 +44,15 @@ pub struct Net {
     pub addrs: Vec<SocketAddr>,
     /// What they do on the networks around them.
     pub lan: Lan,
+    /// What a router makes of a datagram: what arrives, from where, and where.
+    pub router: Option<Router>,
 }
+
+/// Where from, where to, and what.
+pub type Carried = (SocketAddr, SocketAddr, Vec<u8>);
+
+/// What becomes of a datagram on its way, at that instant.
+pub type Router = Box<dyn FnMut(u64, Carried) -> Vec<Carried>>;
 
 impl Net {
     /// Alice has incarnation 1000 and Bob 1001, the nodeset 500.
@@ -65,6 +73,7 @@ impl Net {
             suite: &Noise,
             addrs: Vec::new(),
             lan: Lan::Off,
+            router: None,
         };
         for (name, at) in names {
             net.join(name, at);
@@ -141,14 +150,20 @@ impl Net {
             }
             while let Some((&key, _)) = self.wire.first_key_value().filter(|(k, _)| k.0 <= self.now)
             {
-                let (from, to, bytes) = self.wire.remove(&key).expect("it is on its way");
-                let input = Input::Datagram { from, at: None, bytes: &bytes };
-                let to_peer = self.peers.iter().position(|&(at, ..)| at == to);
-                match to_peer {
-                    _ if lost(from, to, &bytes) => {}
-                    Some(n) => self.feed(n, input),
-                    None if to == addr(NODESET) => self.feed_nodeset(input),
-                    None => {}
+                let carried = self.wire.remove(&key).expect("it is on its way");
+                let arrived = match &mut self.router {
+                    Some(router) => router(self.now, carried),
+                    None => vec![carried],
+                };
+                for (from, to, bytes) in arrived {
+                    let input = Input::Datagram { from, at: None, bytes: &bytes };
+                    let to_peer = self.peers.iter().position(|&(at, ..)| at == to);
+                    match to_peer {
+                        _ if lost(from, to, &bytes) => {}
+                        Some(n) => self.feed(n, input),
+                        None if to == addr(NODESET) => self.feed_nodeset(input),
+                        None => {}
+                    }
                 }
             }
             (0..self.peers.len()).for_each(|n| self.feed(n, Input::Tick));

@@ -178,6 +178,7 @@ fn questions() -> Vec<(&'static str, bool, Request<'static>)> {
         ("Deregister", true, Request::Deregister { tag, farewell, sealed: last(&bob) }),
         ("AddMember", false, Request::AddMember { reached: 9, members: vec![listed(&alice)] }),
         ("RemoveMember", false, Request::RemoveMember { reached: 12, members }),
+        ("DialBack", true, Request::DialBack { cookie, port: 40_112 }),
         ("Who in version 2", true, Request::Foreign { method: 1, version: 2 }),
     ]
 }
@@ -195,6 +196,7 @@ fn answers() -> Vec<(&'static str, Of, Response)> {
         ("a cookie", Of::Who, Response::Cookie(*b"a cookie")),
         ("a page", Of::Who, Response::Page(page)),
         ("a lease", Of::Register, lease),
+        ("dialed back", Of::DialBack, Response::Dialed { at: bob.at }),
         ("done", Of::Other, Response::Ok),
         ("another version is spoken here", Of::Who, Response::Version(1)),
         ("full", Of::Register, Response::Full),

@@ -9,8 +9,11 @@ use super::World;
 use crate::host::Role;
 use crate::queue::Endpoint;
 
+/// Where everybody listens.
+const EARS: u16 = 7421;
+
 /// Where everybody on the wire is reached.
-const EVERYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 255, 255)), 7421);
+const EVERYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 255, 255)), EARS);
 
 /// Who is on the wire.
 #[derive(Debug, Default)]
@@ -21,6 +24,8 @@ pub(super) struct Segments {
     alone: Vec<usize>,
     /// When datagrams went to everybody.
     hails: Vec<u64>,
+    /// What is sent to everybody reaches nobody.
+    filtered: bool,
 }
 
 impl World {
@@ -68,6 +73,19 @@ impl World {
         self.feed(proc, Input::Segments(&[Segment { own, bits: 16, to: EVERYBODY }]));
     }
 
+    /// From here on what is sent to everybody reaches nobody.
+    pub fn filter_hails(&mut self) {
+        self.segment.filtered = true;
+    }
+
+    /// The system of a computer knows that those are on the wire with it.
+    pub fn knows_neighbours(&mut self, host: usize, others: &[usize]) {
+        let Some(proc) = self.hosts[host].proc else { return };
+        let addr = |&host: &usize| Endpoint { host: host as u16, port: EARS }.addr();
+        let addrs: Vec<SocketAddr> = others.iter().map(addr).collect();
+        self.feed(proc, Input::Neighbours(&addrs));
+    }
+
     /// When datagrams went to everybody on the wire.
     pub fn hails(&self) -> &[u64] {
         &self.segment.hails
@@ -81,7 +99,13 @@ impl World {
         ttl: Option<u8>,
         bytes: &[u8],
     ) -> bool {
-        if to != EVERYBODY || self.is_liar(proc) {
+        if self.is_liar(proc) {
+            return false;
+        }
+        if to.port() == EARS && to != EVERYBODY {
+            return self.hail_one(proc, to, ttl, bytes);
+        }
+        if to != EVERYBODY {
             return false;
         }
         self.segment.hails.push(self.now);
@@ -91,11 +115,27 @@ impl World {
         let from = Endpoint { host: self.procs[proc].host, port: self.procs[proc].port };
         for host in 0..self.config.hosts {
             let there = self.hosts[host].proc.map(|proc| self.procs[proc].role);
-            if matches!(there, Some(Role::Peer(_))) && host != usize::from(from.host) {
+            if !self.segment.filtered
+                && matches!(there, Some(Role::Peer(_)))
+                && host != usize::from(from.host)
+            {
                 let to = Endpoint { host: host as u16, port: self.hosts[host].port };
                 self.carry((from, to, proc as u32), ttl, bytes);
             }
         }
+        true
+    }
+
+    /// Sends something to who listens on one computer of the wire. False when nobody does.
+    fn hail_one(&mut self, proc: usize, to: SocketAddr, ttl: Option<u8>, bytes: &[u8]) -> bool {
+        let Some(host) = Endpoint::of(to).map(|to| usize::from(to.host)) else { return false };
+        let there = self.hosts.get(host).and_then(|host| host.proc);
+        if !there.is_some_and(|proc| matches!(self.procs[proc].role, Role::Peer(_))) {
+            return false;
+        }
+        let from = Endpoint { host: self.procs[proc].host, port: self.procs[proc].port };
+        let to = Endpoint { host: host as u16, port: self.hosts[host].port };
+        self.carry((from, to, proc as u32), ttl, bytes);
         true
     }
 

@@ -52,6 +52,8 @@ pub struct Chat {
     pub listen: Option<SocketAddr>,
     /// Have nothing to do with who is on a network with us, unless they were told of us.
     pub no_lan: bool,
+    /// Ask no router to pass a port on to us.
+    pub no_map: bool,
     /// Lines in, lines out, also on a terminal.
     pub plain: bool,
     /// Speak JSON in both directions.
@@ -156,6 +158,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         ephemeral: options.ephemeral,
         listen: options.listen,
         lan: !options.no_lan,
+        maps: !options.no_map,
         asked: Errand::Chat,
         json: options.json,
         screen,
@@ -196,6 +199,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         ephemeral: options.ephemeral,
         listen: None,
         lan: false,
+        maps: false,
         asked: Errand::Send,
         json: false,
         screen: None,

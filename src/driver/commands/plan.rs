@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) listen: Option<SocketAddr>,
     /// Whoever is on a network with us may let us in, and be let in.
     pub(crate) lan: bool,
+    /// The router in front of us is asked to pass a port on to us.
+    pub(crate) maps: bool,
     pub(crate) asked: Errand,
     pub(crate) json: bool,
     /// A person is at a terminal that can have a screen.

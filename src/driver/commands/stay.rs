@@ -19,6 +19,7 @@ use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::name_refused;
 use crate::driver::front::wording;
 use crate::driver::net::advertise;
+use crate::driver::net::gateway::gateway;
 use crate::driver::net::node::{Node, seed};
 use crate::driver::net::probe::Probe;
 use crate::driver::net::target::{Lookup, Target};
@@ -159,11 +160,14 @@ impl<'a> Stay<'a> {
         Ok(stay)
     }
 
-    /// Reads which networks are around us, if we have anything to do with those.
+    /// Reads which networks are around us, and which router is in front of us, if we have anything to do with those.
     fn look_around(&mut self) {
         let Self { peer, presenter, .. } = self;
         if self.plan.lan {
             peer.look_around(|told| presenter.told(told));
+        }
+        if self.plan.maps {
+            self.feed(Input::Gateway(gateway(self.peer.local())));
         }
     }
 
@@ -246,6 +250,9 @@ impl<'a> Stay<'a> {
     }
 
     fn carry_out(&mut self, command: &Command) {
+        if *command == Command::Quit {
+            self.remember_who_is_here();
+        }
         self.feed(Input::Command(command.borrowed()));
         self.presenter.seat.settle();
         if self.presenter.leaving {

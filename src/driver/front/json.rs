@@ -20,7 +20,7 @@ use crate::driver::front::request::{REF_MAX, Reference, Wrong, read, reference_i
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
-use crate::machine::doctor::{Answer, Evidence, Finding};
+use crate::machine::doctor::{Answer, Evidence, Finding, checkup};
 use crate::machine::{Event, Found, Health, Listed, Person, Presence, TEXT_MAX, Way};
 
 /// The longest line of input. A text within its limit has six times as many bytes where each of them is
@@ -223,6 +223,34 @@ impl Json {
     }
 }
 
+/// What is told of somebody to whom what we say does not get, or not straight.
+fn of_reader(event: &Event<'_>, paper: &mut Paper) {
+    match event {
+        Event::Reads { who, reads, waiting } => {
+            let code = if *reads { "reads_again" } else { "does_not_read" };
+            status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
+        }
+        Event::Way { who, way, waiting } => {
+            let who = Who::from(who);
+            let (code, more) = match way {
+                Way::None | Way::Deaf => {
+                    let heard = *way == Way::Deaf;
+                    ("unreachable", json!({ "who": who, "waiting": waiting, "heard": heard }))
+                }
+                Way::Direct | Way::Through(_) => {
+                    let via = relay(way);
+                    ("reachable", json!({ "who": who, "waiting": waiting, "via": via }))
+                }
+            };
+            status(paper, code, more);
+        }
+        Event::Apart { who, way } => {
+            status(paper, "apart", json!({ "who": Who::from(who), "via": relay(way) }));
+        }
+        _ => {}
+    }
+}
+
 impl Format for Json {
     fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
@@ -237,23 +265,8 @@ impl Format for Json {
             Event::Missing { from, count } => {
                 status(paper, "missing", json!({ "from": Who::from(from), "count": count }));
             }
-            Event::Reads { who, reads, waiting } => {
-                let code = if *reads { "reads_again" } else { "does_not_read" };
-                status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
-            }
-            Event::Way { who, way, waiting } => {
-                let who = Who::from(who);
-                let (code, more) = match way {
-                    Way::None | Way::Deaf => {
-                        let heard = *way == Way::Deaf;
-                        ("unreachable", json!({ "who": who, "waiting": waiting, "heard": heard }))
-                    }
-                    Way::Direct | Way::Through(_) => {
-                        let via = relay(way);
-                        ("reachable", json!({ "who": who, "waiting": waiting, "via": via }))
-                    }
-                };
-                status(paper, code, more);
+            Event::Reads { .. } | Event::Way { .. } | Event::Apart { .. } => {
+                of_reader(event, paper)
             }
             // What is done then is told: the room is opened.
             Event::Alone => {}
@@ -282,9 +295,14 @@ impl Format for Json {
             }
             Event::Listing(listed) => listing(listed, company, paper),
             Event::Found(found) => rooms(found, paper),
+            Event::Checkup(found) => {
+                let findings = checkup(found);
+                findings.iter().for_each(|one| finding(one, paper));
+                let reference = self.reference.take();
+                answer(paper, "examined", reference, json!({ "findings": findings.len() }));
+            }
             // Answers to what no program asks.
             Event::Help
-            | Event::Checkup(_)
             | Event::Examined(_)
             | Event::Invite { .. }
             | Event::Untrusted { .. }

@@ -157,7 +157,7 @@ impl Format for Lines {
             Event::Missing { from, count } => {
                 paper.remark(format_args!("* {count} missing from {}", company.label(from)));
             }
-            Event::Reads { .. } | Event::Way { .. } => {
+            Event::Reads { .. } | Event::Way { .. } | Event::Apart { .. } => {
                 paper.remark(format_args!("* {}", of_reader(event, company)));
             }
             Event::Nodeset(health) => self.nodeset(*health, company, paper),
@@ -279,6 +279,7 @@ fn of_reader(event: &Event<'_>, company: &Company) -> String {
         Event::Way { who, way, waiting } => {
             wording::way(&company.label(who), way, *waiting, company)
         }
+        Event::Apart { who, way } => wording::apart(&company.label(who), way, company),
         _ => String::new(),
     }
 }

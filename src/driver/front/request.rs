@@ -33,7 +33,7 @@ pub(crate) struct Wrong {
 }
 
 const OBJECT: &str = r#"one object on each line: {"t":"send","text":"hi"}"#;
-const KINDS: &str = "t is send, nick, who or quit";
+const KINDS: &str = "t is send, nick, who, doctor or quit";
 
 /// How a field is written.
 fn example(field: &str) -> &'static str {
@@ -185,6 +185,7 @@ impl<'a> Fields<'a> {
                 name.map(Command::Nick).ok_or_else(none)
             }
             "who" => Ok(Command::Who),
+            "doctor" => Ok(Command::Doctor),
             "quit" => Ok(Command::Quit),
             other => Err(wrong(format!("unknown t '{other}'"), KINDS)),
         }

@@ -192,6 +192,17 @@ pub(crate) fn way(label: &str, way: &Way, waiting: usize, company: &Company) -> 
     }
 }
 
+/// The network keeps its users apart, as somebody on it shows.
+pub(crate) fn apart(label: &str, way: &Way, company: &Company) -> String {
+    let apart = format!("this network keeps its users apart: {label} is on it as well, and");
+    match way {
+        Way::Through(relay) => {
+            format!("{apart} what you say to each other goes through {}", company.label(relay))
+        }
+        Way::Direct | Way::Deaf | Way::None => format!("{apart} nobody here reaches both of you"),
+    }
+}
+
 /// Where somebody is.
 fn place(presence: &Presence, company: &Company, unknown: &str) -> String {
     match &presence.way {

@@ -110,7 +110,7 @@ fn routed(v6: bool) -> Option<IpAddr> {
 }
 
 /// The address the operating system would send from. Connecting a UDP socket sends nothing.
-fn towards(other: SocketAddr) -> Option<IpAddr> {
+pub(super) fn towards(other: SocketAddr) -> Option<IpAddr> {
     let any: IpAddr = match other {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -17,7 +17,7 @@ use crate::driver::net::socket::Socket;
 use crate::machine::Segment;
 
 /// Where everybody listens who is in a room.
-const PORT: u16 = 7421;
+pub(super) const PORT: u16 = 7421;
 
 /// The group of IPv6, on one cable; nobody assigned it (RFC 4291, section 2.7; RFC 3307, section 4.3).
 const GROUP: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0x8000, PORT);

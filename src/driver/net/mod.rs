@@ -3,7 +3,9 @@
 pub(crate) mod address;
 pub(crate) mod advertise;
 mod burst;
+pub(crate) mod gateway;
 pub(crate) mod lan;
+mod neighbours;
 pub(crate) mod node;
 pub(crate) mod probe;
 pub(crate) mod socket;

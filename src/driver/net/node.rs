@@ -8,6 +8,7 @@ use log::{Level, debug, log_enabled};
 use mio::{Registry, Token};
 
 use crate::driver::net::lan::{self, Ears};
+use crate::driver::net::neighbours::neighbours;
 use crate::driver::net::socket::{Buffer, Socket, Trouble};
 use crate::driver::net::way::Way;
 use crate::driver::os::clock::Clock;
@@ -100,13 +101,14 @@ impl<M: Machine> Node<M> {
         }
     }
 
-    /// Reads which networks these are.
-    pub(crate) fn look_around(&mut self, tell: impl FnMut(Told<'_>) -> bool) {
+    /// Reads which networks these are, and who is known there.
+    pub(crate) fn look_around(&mut self, mut tell: impl FnMut(Told<'_>) -> bool) {
         let segments = lan::segments(self.socket.local());
         if let Some(ears) = &mut self.ears {
             ears.listen_on(&segments);
         }
-        self.feed(Input::Segments(&segments), tell);
+        self.feed(Input::Segments(&segments), &mut tell);
+        self.feed(Input::Neighbours(&neighbours()), tell);
     }
 
     /// Gives the machine one input and carries out what follows from it. `tell` says whether it should be

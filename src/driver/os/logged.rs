@@ -60,6 +60,9 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             };
             write!(f, "way: {way}, to {} with {waiting} waiting", who.id)
         }
+        Event::Apart { who, way } => {
+            write!(f, "users are kept apart: {}, through others: {}", who.id, *way != Way::None)
+        }
         Event::Nodeset(health) => write!(f, "nodeset: {health:?}"),
         Event::Whois { who, .. } => write!(f, "whois: {}", who.id),
         Event::Trusted { who, .. } => write!(f, "trusted: {}", who.id),

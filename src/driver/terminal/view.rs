@@ -297,6 +297,10 @@ impl View {
                 let line = wording::way(&label, way, *waiting, &self.page.company);
                 self.notice(&line);
             }
+            Event::Apart { who, way } => {
+                let label = self.page.label(who);
+                self.notice(&wording::apart(&label, way, &self.page.company));
+            }
             Event::Nodeset(health) => {
                 self.nodeset = *health;
                 let since = self.page.zone.time(self.now_ms, false);

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, SMALL_FROM, stamp};
-use crate::machine::outbox::Outbox;
+use crate::machine::outbox::{Outbox, Way};
 use crate::machine::path::Turn;
 use crate::machine::purpose::{About, LinkKey};
 use crate::machine::session::handshake::INIT;
@@ -278,6 +278,24 @@ impl<T: About> Calls<T> {
             self.strays.truncate(start);
             self.blame.over_limit += 1;
         }
+    }
+
+    /// The same for an answer that travels alone, to another port of the address that the request came from. What
+    /// was answered before leaves first.
+    pub(crate) fn reply_to_port(
+        &mut self,
+        now: Time,
+        (asked, port): (&Arrival, u16),
+        seq: u32,
+        out: &mut Outbox,
+    ) {
+        self.flush_strays(now, asked, out);
+        let (at, mut to) = (self.heard_at(asked.from), asked.from);
+        to.set_port(port);
+        self.reply_stray(seq, &Response::Dialed { at: to });
+        out.go_by(to, Way::Direct(at));
+        self.flush_strays(now, &Arrival { from: to, ..*asked }, out);
+        out.go_by(asked.from, Way::Direct(at));
     }
 
     /// Sends the answers that need no link, to where a datagram came from. A link there that may send only

@@ -66,6 +66,8 @@ pub enum Cause {
     NoWay,
     /// Somebody is heard, and does not hear us.
     Deaf,
+    /// The network keeps its users apart.
+    KeptApart,
     /// Large datagrams do not come through.
     LargeVanish,
     /// Much of what is sent is lost.
@@ -94,7 +96,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in their order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::CannotListen,
         Self::NoNetwork,
         Self::OnlyLinkLocal,
@@ -119,6 +121,7 @@ impl Cause {
         Self::NodesetSilent,
         Self::NoWay,
         Self::Deaf,
+        Self::KeptApart,
         Self::LargeVanish,
         Self::Loss,
         Self::Slow,
@@ -170,6 +173,7 @@ impl Cause {
             Self::NodesetSilent => "nodeset_silent",
             Self::NoWay => "no_way",
             Self::Deaf => "deaf",
+            Self::KeptApart => "kept_apart",
             Self::LargeVanish => "large_vanish",
             Self::Loss => "loss",
             Self::Slow => "slow",

@@ -35,6 +35,8 @@ pub struct Bond {
     pub name: String,
     /// How they are reached.
     pub link: Link,
+    /// They are on our network, which keeps us apart.
+    pub apart: bool,
     /// The smoothed round trip.
     pub rtt: Option<Duration>,
     /// How many of a million calls are late, as far as it was measured.
@@ -87,11 +89,13 @@ pub fn checkup(found: &Checkup) -> Vec<Finding> {
 }
 
 fn of_bond(bond: &Bond) -> Vec<Finding> {
-    let Bond { name, link, rtt, loss_ppm, small, unacked, reads } = bond;
+    let Bond { name, link, apart, rtt, loss_ppm, small, unacked, reads } = bond;
     let mut found = Vec::new();
     match link {
+        Link::None | Link::Deaf if *apart => return vec![sentence::kept_apart(name, None)],
         Link::None => return vec![sentence::no_way(name)],
         Link::Deaf => return vec![sentence::deaf(name)],
+        Link::Through(relay) if *apart => found.push(sentence::kept_apart(name, Some(relay))),
         Link::Through(relay) => found.push(sentence::relayed(name, relay)),
         Link::Direct => {}
     }

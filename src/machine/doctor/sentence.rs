@@ -386,6 +386,19 @@ pub(super) fn relayed(name: &str, relay: &str) -> Finding {
     .advise("nothing is to be done: a direct way is tried again, once a minute at least")
 }
 
+/// The network keeps its users apart.
+pub(super) fn kept_apart(name: &str, relay: Option<&str>) -> Finding {
+    let reached = match relay {
+        Some(relay) => format!("is reached through {relay} alone"),
+        None => "nobody here reaches both of you".to_owned(),
+    };
+    let what = format!(
+        "this network keeps its users apart: {name} is on it as well, never answers there, and {reached}"
+    );
+    Finding::new(Cause::KeptApart, what)
+        .advise("use another network (a cable, a hotspot of your own), or have its client isolation switched off")
+}
+
 /// Somebody takes nothing.
 pub(super) fn unread(name: &str, waiting: u64) -> Finding {
     let waiting = counted(usize::try_from(waiting).unwrap_or(usize::MAX), "message", "messages");

@@ -161,6 +161,7 @@ fn bonds() -> Vec<(Cause, Bond, &'static str)> {
     let bond = || Bond {
         name: "bob".to_owned(),
         link: Link::Direct,
+        apart: false,
         rtt: Some(ms(3)),
         loss_ppm: 0,
         small: false,
@@ -171,7 +172,13 @@ fn bonds() -> Vec<(Cause, Bond, &'static str)> {
     vec![
         (Cause::NoWay, Bond { link: Link::None, ..bond() }, "no way to bob"),
         (Cause::Deaf, Bond { link: Link::Deaf, ..bond() }, "does not hear you"),
-        (Cause::Relayed, Bond { link: through, ..bond() }, "bob is reached through carol"),
+        (Cause::Relayed, Bond { link: through.clone(), ..bond() }, "bob is reached through carol"),
+        (
+            Cause::KeptApart,
+            Bond { link: through, apart: true, ..bond() },
+            "users apart: bob is on it as well, never answers there, and is reached through carol",
+        ),
+        (Cause::KeptApart, Bond { link: Link::None, apart: true, ..bond() }, "nobody here reaches"),
         (Cause::LargeVanish, Bond { small: true, ..bond() }, "vanish on the way to bob"),
         (Cause::Loss, Bond { loss_ppm: 300_000, ..bond() }, "30 % of what is asked of bob"),
         (Cause::Slow, Bond { rtt: Some(ms(2_000)), ..bond() }, "bob answers after 2.0 s"),

@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Came, Hails, Hearer};
+use super::{Came, Hails, Hearer, NEIGHBOURS_TAKE};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::{Event, Exit, Found};
@@ -31,6 +31,8 @@ pub struct Finding {
     /// When it is told; `None` before the first input, and once it was.
     until: Option<Time>,
     done: bool,
+    /// Nobody has answered, and neighbours are asked one by one.
+    longer: bool,
     blame: Blame,
     out: Outbox,
 }
@@ -53,7 +55,7 @@ impl Finding {
         let rooms = (0..).zip(rooms.into_iter().take(ROOMS_MAX)).map(of).collect();
         let (now, me) = (Time::ZERO, PeerId(seed.hash("finding", 0)));
         let (blame, out) = (Blame::default(), Outbox::default());
-        Self { now, me, rooms, until: None, done: false, blame, out }
+        Self { now, me, rooms, until: None, done: false, longer: false, blame, out }
     }
 
     fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
@@ -82,6 +84,12 @@ impl Finding {
     fn tick(&mut self) {
         let Self { now, me, rooms, out, .. } = self;
         let over = self.until.is_some_and(|until| until <= *now);
+        let nobody = rooms.iter().all(|wanted| wanted.addrs.is_empty());
+        let one_by_one = rooms.iter().any(|wanted| wanted.hails.has_neighbours());
+        if over && nobody && one_by_one && !core::mem::replace(&mut self.longer, true) {
+            self.until = Some(*now + NEIGHBOURS_TAKE);
+        }
+        let over = over && self.until.is_some_and(|until| until <= *now);
         if !over {
             for Wanted { room, hails, .. } in rooms {
                 hails.tick(*now, room, *me, out);
@@ -112,6 +120,9 @@ impl Machine for Finding {
         match input {
             Input::Segments(segments) => {
                 self.rooms.iter_mut().for_each(|wanted| wanted.hails.segments(now, segments, 1));
+            }
+            Input::Neighbours(addrs) => {
+                self.rooms.iter_mut().for_each(|wanted| wanted.hails.neighbours(now, addrs));
             }
             Input::Datagram { from, bytes, .. } => self.datagram(from, bytes),
             _ => {}
@@ -144,10 +155,10 @@ impl Machine for Finding {
     }
 
     fn digest(&self) -> u64 {
-        let Self { now: _, me, rooms, until, done, blame: _, out: _ } = self;
+        let Self { now: _, me, rooms, until, done, longer, blame: _, out: _ } = self;
         let rooms: Vec<_> =
             rooms.iter().map(|one| (one.room.tag(), &one.hails, &one.addrs)).collect();
-        digest(&(me, rooms, until, done))
+        digest(&(me, rooms, until, done, longer))
     }
 
     fn check(&self) {

@@ -67,6 +67,10 @@ impl One {
         (alone, sent(out))
     }
 
+    fn tick_to(&mut self, now: Time) -> Vec<SocketAddr> {
+        self.tick(now).1.into_iter().map(|(to, _)| to).collect()
+    }
+
     fn take(&mut self, now: Time, from: &str, bytes: &[u8]) -> (Came, Sent) {
         let mut out = Outbox::default();
         let hearer = Hearer { room: &self.room, me: self.me, others: self.others };
@@ -375,4 +379,56 @@ fn a_closed_lid_is_followed_by_one_hail() {
     let later = one.hails.next_wake().unwrap() + Duration::from_secs(36_000);
     assert_eq!(one.tick(later).1.len(), 1);
     assert!(one.tick(later + Duration::from_millis(1)).1.is_empty());
+}
+
+#[test]
+fn neighbours_are_hailed_one_by_one_where_nobody_answers_what_is_sent_to_all() {
+    let mut one = One::new(1, true);
+    one.hails.seek(ms(0));
+    let near: Vec<SocketAddr> =
+        (3..200).map(|n| SocketAddr::from(([10, 9, 0, n as u8], 7421))).collect();
+    // Nobody who is elsewhere, nor ourselves.
+    let others = [addr("192.0.2.1:7421"), addr("10.9.0.2:7421"), addr("10.9.255.255:7421")];
+    one.hails.neighbours(ms(0), &[&others[..], &near].concat());
+    let (mut now, mut when, mut alone) = (ms(0), Vec::new(), None);
+    while now < ms(60_000) {
+        let (is_alone, sent) = one.tick(now);
+        alone = alone.or(is_alone.then_some(now));
+        let to: Vec<SocketAddr> = sent.iter().map(|(to, _)| *to).collect();
+        let single = to.iter().filter(|to| to.ip() != segment(2).to.ip()).count();
+        if single > 0 {
+            assert_eq!((single, &to[..64]), (64, &near[..64]), "{now}");
+            when.push(now);
+        }
+        now = one.hails.next_wake().unwrap();
+    }
+    assert_eq!((when[0], alone), (ms(1_000), Some(ms(1_250))));
+    assert!((8..=10).contains(&when.len()), "{when:?}");
+    // Who is heard of for the first time is hailed soon, and nobody more often than that.
+    let new = addr("10.9.7.7:7421");
+    one.hails.neighbours(now, &[new]);
+    assert!(one.tick(now).1.iter().any(|(to, _)| *to == new));
+    one.hails.neighbours(now, &[new]);
+    assert!(one.tick(now).1.is_empty());
+    // Somebody answers: nobody else is asked that way.
+    let mut inside = One::inside(5, 0);
+    let hail = one.hail(now);
+    let (_, answers) = inside.take(now, "10.9.0.2:4000", &hail);
+    let (came, _) = one.take(now, "10.9.0.6:4000", &answers[0].1);
+    assert_eq!(came, Came::Door(addr("10.9.0.6:4000")));
+    assert!(!one.hails.has_neighbours());
+    one.hails.neighbours(now, &near);
+    let later = now + Duration::from_secs(1);
+    assert!(one.tick(later).1.iter().all(|(to, _)| *to == segment(2).to));
+    // Who answers alone hails nobody, and who was told where the room is does not either.
+    for (calls, seeks) in [(false, true), (true, false)] {
+        let mut one = One::new(1, calls);
+        if seeks {
+            one.hails.seek(ms(0));
+        }
+        one.hails.enters(ms(0), true);
+        one.hails.neighbours(ms(0), &near);
+        let mut sent = (1..100).flat_map(|s| one.tick_to(ms(1_000 * s)));
+        assert!(sent.all(|to| to == segment(2).to));
+    }
 }

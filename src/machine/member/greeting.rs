@@ -205,6 +205,7 @@ impl Members {
         member.lives(ctx.now);
         self.heard(key, link, arrival, ctx);
         self.show(key, ctx);
+        self.tell_apart(key, ctx);
         if let Some(left) = left {
             self.detach_through(left, ctx);
             self.recall(key, left, ctx);

@@ -163,6 +163,7 @@ impl Members {
         let way = if heard { Way::Deaf } else { Way::None };
         let waiting = member.streams.out().unacked();
         ctx.out.show(Event::Way { who: member.record.person(), way, waiting });
+        self.tell_apart(key, ctx);
     }
 
     /// Somebody has answered a call of ours.

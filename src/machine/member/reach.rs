@@ -333,6 +333,11 @@ impl Reach {
         }
     }
 
+    /// How often they were tried directly since they are reached through a relay.
+    pub(super) const fn direct_tries(&self) -> u32 {
+        self.direct
+    }
+
     /// A relay is asked for a way to them then, unless one works by then; or sooner, as it was planned.
     pub(super) fn relay_by(&mut self, at: Time) {
         self.relay_at.get_or_insert(at);

@@ -21,8 +21,8 @@ use crate::machine::who::beacon::Signed;
 use crate::machine::who::ids::{Handle, PeerId, Tag};
 use crate::machine::who::keys::Keys;
 use crate::machine::wire::{
-    ANYWHERE, Change, Departure, Gone, HEADER, Listed, PROOF, RELAYED_ROOM, Request, Response,
-    VERSION,
+    ANYWHERE, Change, Cookie, Departure, Gone, HEADER, Listed, PROOF, RELAYED_ROOM, Request,
+    Response, VERSION,
 };
 
 /// Questions that are answered: those of a full house at once, and from then on 250 a second. Those with a good
@@ -88,6 +88,9 @@ impl Door {
         (keys, known): (&Keys, impl Iterator<Item = Known<'a>>),
         blame: &mut Blame,
     ) -> Option<Response> {
+        if let Request::DialBack { cookie, port } = *request {
+            return self.dials_back(now, from, (cookie, port), blame);
+        }
         let (room, cookie, have, most, register) = match *request {
             Request::Who { cookie, tag, have, most } => (tag, cookie, have, most, false),
             Request::Register { cookie, tag, have, most, .. } => (tag, cookie, have, most, true),
@@ -127,6 +130,29 @@ impl Door {
             ANYWHERE => self.roster.any_page(&mut self.rng, space),
             _ => self.roster.part(have, space),
         }))
+    }
+
+    /// Answers at another port of the address of who asks, or with a cookie.
+    fn dials_back(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        (cookie, port): (Cookie, u16),
+        blame: &mut Blame,
+    ) -> Option<Response> {
+        let shown = self.cookies.accepts(now, from, cookie);
+        let pace = if shown { &mut self.pages } else { &mut self.answers };
+        if !pace.take(now, ANSWERS) {
+            blame.over_limit += 1;
+            return None;
+        }
+        let mut at = from;
+        at.set_port(port);
+        Some(if shown {
+            Response::Dialed { at }
+        } else {
+            Response::Cookie(self.cookies.bake(now, from))
+        })
     }
 
     /// Brings the roster up to date.

@@ -223,6 +223,12 @@ impl Registry {
                     // The answer has room for one.
                     self.calls.blame.over_limit += 1;
                 }
+                (
+                    Part::Request { seq, request: Request::DialBack { cookie, port } },
+                    Sender::Open(_),
+                ) if self.cookies.accepts(now, arrival.from, cookie) => {
+                    self.calls.reply_to_port(now, (arrival, port), seq, &mut self.out);
+                }
                 (Part::Request { seq, request }, Sender::Open(incarnation)) => {
                     drew_page |= request.draws_page();
                     if let Some(response) = self.request(now, arrival.from, incarnation, request) {
@@ -255,6 +261,7 @@ impl Registry {
                     Application { from, incarnation, cookie, tag, have, most, handle, n, sealed };
                 self.register(now, application)
             }
+            Request::DialBack { .. } => Some(Response::Cookie(self.cookies.bake(now, from))),
             Request::Deregister { tag, farewell, sealed } => {
                 Some(self.deregister(now, tag, Handle::of(farewell.token()), sealed))
             }

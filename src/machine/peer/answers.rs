@@ -43,6 +43,7 @@ impl Peer {
                 }
                 self.news(news);
             }
+            (Purpose::DialBack, response) => self.dialed_back(&response),
             (Purpose::Given, _) => self.given_answered(arrival, link),
             (Purpose::Introduction, _) => self.end_reading(),
             (Purpose::Member(member, matter), response) => {
@@ -68,6 +69,7 @@ impl Peer {
                 let news = client.failed(self.now, (link, ask), card, &mut self.calls);
                 self.news(news);
             }
+            Purpose::DialBack => self.not_dialed_back(),
             Purpose::Given => self.ends_given(link),
             Purpose::Introduction => self.end_reading(),
             Purpose::Member(member, matter) => {

@@ -68,7 +68,7 @@ impl Peer {
         if !matches!(self.stage, Stage::Ready | Stage::Draining { .. }) {
             return;
         }
-        let Self { door, members, calls, keys, me, seen, now, tag, .. } = self;
+        let Self { door, members, calls, keys, me, seen, now, tag, out, .. } = self;
         let from = arrival.from;
         // Whoever asks knows better where we are.
         let own = seen.or_else(|| me.beacon.addrs.first().copied()).unwrap_or(from);
@@ -77,8 +77,12 @@ impl Peer {
         let known = core::iter::once(Known { signed: me, seen: own }).chain(others);
         let response = door.answer(*now, (from, *tag), request, (keys, known), &mut blame);
         calls.blame = blame;
-        if let Some(response) = &response {
-            calls.reply_stray(seq, response);
+        match &response {
+            Some(Response::Dialed { at }) => {
+                calls.reply_to_port(*now, (arrival, at.port()), seq, out);
+            }
+            Some(response) => calls.reply_stray(seq, response),
+            None => {}
         }
         if let (Some(Response::Lease { .. }), Request::Register { token, sealed, .. }) =
             (response, request)
@@ -192,7 +196,7 @@ impl Peer {
         }
     }
 
-    fn holds_a_place(&self) -> bool {
+    pub(super) fn holds_a_place(&self) -> bool {
         let held =
             self.client.as_ref().and_then(Client::lease).is_some_and(|lease| lease.is_held());
         held && matches!(self.stage, Stage::Ready | Stage::Draining { .. })

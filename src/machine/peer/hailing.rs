@@ -65,7 +65,8 @@ impl Hailing {
 
     pub(super) fn next_wake(&self) -> Option<Time> {
         let reading = self.reading.as_ref().and_then(|(_, find)| find.next_wake());
-        self.hails.next_wake().into_iter().chain(reading).min()
+        let forgotten = self.strangers.front().map(|(_, heard)| *heard + STRANGE_FOR);
+        self.hails.next_wake().into_iter().chain(reading).chain(forgotten).min()
     }
 
     pub(super) fn footprint(&self) -> impl Iterator<Item = Table> {
@@ -107,6 +108,13 @@ impl Peer {
         let members = self.members.shown_count() + 1;
         if let Some(hailing) = &mut self.hailing {
             hailing.hails.segments(self.now, segments, members);
+        }
+    }
+
+    /// These are on them, as far as the system knows.
+    pub(super) fn has_neighbours(&mut self, addrs: &[SocketAddr]) {
+        if let Some(hailing) = &mut self.hailing {
+            hailing.hails.neighbours(self.now, addrs);
         }
     }
 
@@ -199,14 +207,15 @@ impl Peer {
             (hailing.strangers, hailing.waiting) = (VecDeque::new(), VecDeque::new());
             return self.end_reading();
         }
-        if matches!(self.stage, Stage::Ready) {
-            self.strangers_have_come();
-            self.begin_reading();
-        }
         let (now, calls) = (self.now, &mut self.calls);
         let reading = self.hailing.as_mut().and_then(|hailing| hailing.reading.as_mut());
         if reading.and_then(|(_, find)| find.tick(now, calls)).is_some() {
             self.end_reading();
+        }
+        // Whoever is next is asked at once: nothing else would wake us for it.
+        if matches!(self.stage, Stage::Ready) {
+            self.strangers_have_come();
+            self.begin_reading();
         }
     }
 
@@ -232,11 +241,10 @@ impl Peer {
         else {
             return;
         };
-        let Some(addr) = hailing.waiting.pop_front() else { return };
         // Whom we come in through tells us anyway, and over one link one thing is asked.
-        if nodeset == Some(addr) || self.given.contains(&addr) {
-            return;
-        }
+        let given = |addr: &SocketAddr| nodeset == Some(*addr) || self.given.contains(addr);
+        hailing.waiting.retain(|addr| !given(addr));
+        let Some(addr) = hailing.waiting.pop_front() else { return };
         let doors = Doors::new(&[addr], Some(READING_MAX));
         let find = Find::start(now, doors, tag, &mut hailing.rng, &mut self.calls);
         hailing.reading = find.map(|find| (addr, find));

@@ -71,7 +71,7 @@ impl Peer {
     }
 
     /// Others may reach us at these addresses from now on: the nodeset is told, and through it whoever comes.
-    pub(super) fn we_are_at(&mut self, addrs: &[SocketAddr]) {
+    pub(super) fn names_addresses(&mut self, addrs: &[SocketAddr]) {
         let mut beacon = Beacon { addrs: addrs.to_vec(), ..self.me.beacon.clone() };
         beacon.fit();
         let met = match self.stage {

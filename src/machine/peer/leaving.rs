@@ -39,6 +39,7 @@ impl Peer {
     /// Gives up what is undelivered and says goodbye to everybody: our last beacon says that we have
     /// left.
     pub(super) fn part(&mut self) {
+        self.mapped.ends(self.now, &mut self.out);
         let before = self.me.beacon.clone();
         self.sign(Beacon { n: before.n + 1, left: true, addrs: Vec::new(), ..before });
         let keys = self.members.shown_keys();

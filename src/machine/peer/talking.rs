@@ -9,7 +9,7 @@ use crate::machine::command::Command;
 use crate::machine::doctor::{Bond, Checkup, Link};
 use crate::machine::event::{Event, NameProblem, Presence, Refusal, Way};
 use crate::machine::looks::all_alike;
-use crate::machine::member::Member;
+use crate::machine::member::{Member, Viewpoint};
 use crate::machine::name::Name;
 use crate::machine::nodeset::client::Client;
 use crate::machine::purpose::MemberKey;
@@ -321,12 +321,16 @@ impl Peer {
             true => format!("{}·{}", who.name, who.id.short()),
             false => who.name.to_string(),
         };
+        let listing = self.client.as_ref().and_then(Client::serves);
+        let (me, seen) = (&self.me.beacon, self.seen.map(|seen| seen.ip()));
+        let of = Viewpoint { me, seen, listing };
         let shown = self.members.shown();
         let bonds = shown.zip(self.presence()).map(|((_, member), one)| {
             let path = member.reach.path();
             let (loss_ppm, small) = path.map_or((0, false), |path| self.calls.quality(path));
             Bond {
                 name: label(&one.who),
+                apart: member.is_kept_apart(of, &self.calls),
                 link: match &one.way {
                     // Who was heard lately is there.
                     Way::None if one.silent < HEARD_LATELY => Link::Deaf,

@@ -1,5 +1,5 @@
-//! What passes between a nodeset and those who ask it: Who, Register, Deregister, AddMember and
-//! RemoveMember, and their answers (docs/PROTOCOL.md, "Methods"). Who and Register say in which version
+//! What passes between a nodeset and those who ask it: Who, Register, Deregister, AddMember,
+//! RemoveMember and DialBack, and their answers (docs/PROTOCOL.md, "Methods"). Who and Register say in which version
 //! of the protocol they are written, so that another one can be told from noise.
 
 use core::net::SocketAddr;
@@ -25,6 +25,7 @@ pub(super) const REGISTER: u8 = 2;
 pub(super) const DEREGISTER: u8 = 3;
 pub(super) const ADD_MEMBER: u8 = 4;
 pub(super) const REMOVE_MEMBER: u8 = 5;
+pub(super) const DIAL_BACK: u8 = 11;
 
 pub(super) fn put_who(out: &mut Vec<u8>, cookie: &Cookie, tag: Tag, have: u64, most: u16) {
     out.extend_from_slice(&[WHO, VERSION]);
@@ -109,6 +110,17 @@ pub(super) fn put_remove_member(out: &mut Vec<u8>, reached: u64, members: &[Gone
 pub(super) fn remove_member(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
     let reached = reader.u64()?;
     Ok(Request::RemoveMember { reached, members: reader.until_end(Gone::read)? })
+}
+
+pub(super) fn put_dial_back(out: &mut Vec<u8>, cookie: &Cookie, port: u16) {
+    out.push(DIAL_BACK);
+    out.extend_from_slice(cookie);
+    out.extend_from_slice(&port.to_be_bytes());
+}
+
+pub(super) fn dial_back(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    let (cookie, port) = (reader.array()?, reader.u16()?);
+    if port == 0 { Err(Malformed) } else { Ok(Request::DialBack { cookie, port }) }
 }
 
 pub(super) fn put_lease(

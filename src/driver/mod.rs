@@ -30,7 +30,7 @@
 //! | `front/format`, `lines`, `json`, `request`, `escape`, `table` | what people and programs see and say on a stream |
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |
 //! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
-//! | `front/finding` | what the doctor has found |
+//! | `front/finding`, `search` | what the doctor has found; a text in a text, however either is written |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
 //! | `commands/options`, `provenance` | a configuration file as arguments; where values come from, for errors about them |
 //! | `commands/chat`, `nodeset`, `who`, `doctor`, `find` | the commands |

@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use crate::driver::front::company::{Company, IMPOSTOR};
 use crate::driver::front::refusal::words;
+use crate::driver::front::search::Wanted;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::kept::IGNORED_MAX;
 use crate::driver::terminal::links::links;
 use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
-use crate::driver::terminal::search::Wanted;
 use crate::driver::terminal::settings::{ClockFace, Joins};
 use crate::driver::terminal::theme::{Role, Signs};
 use crate::driver::terminal::viewport::{Keyed, Source};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::driver::front::search::Wanted;
 use crate::driver::os::clock::Zone;
-use crate::driver::terminal::search::Wanted;
 use crate::machine::{MessageId, PeerId, Person, SafeText, Why};
 
 /// How many entries are kept, and how many bytes, about. The oldest go first.

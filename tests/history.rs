@@ -125,6 +125,9 @@ fn nothing_is_kept_unasked_or_for_nobody() {
         let mut command = at_home(&home, &[&chat[..], more].concat());
         let mut alice = Process::of(command.stdin(Stdio::piped()));
         alice.err.wait("* Welcome to the chat room, alice!");
+        if !more.is_empty() {
+            alice.err.wait("* nothing is kept: the key ends with this run");
+        }
         bob.err.wait("* alice has entered the chat!");
         bob.say("hi");
         alice.out.wait("bob: hi");

@@ -16,7 +16,7 @@ use crate::driver::front::lines::{Lines, Style};
 use crate::driver::front::note::{Answer, Note};
 use crate::driver::front::search::Wanted;
 use crate::driver::front::typist::{BURST, Typist};
-use crate::driver::history::record::Record;
+use crate::driver::history::record::{Glance, Record};
 use crate::driver::history::scan::{Last, Merge, Scan, Step};
 use crate::driver::history::seal::RoomKey;
 use crate::driver::history::shelf::Shelf;
@@ -216,13 +216,28 @@ impl History {
         core::iter::from_fn(|| merge.next()).count()
     }
 
-    /// How many messages have a text in them, and how long the longest step took until that was known.
+    /// How many messages there are, and how long the longest step took until that was known.
+    pub fn open(&self) -> (usize, Duration) {
+        let count = core::cell::Cell::new(0);
+        let (_, longest) = self.scan(|_| {
+            count.set(count.get() + 1);
+            false
+        });
+        (count.get(), longest)
+    }
+
+    /// How many messages have a text in them, and the same.
     pub fn search(&self, text: &str) -> (usize, Duration) {
-        let Ok(mut scan) = Scan::new(&self.0, usize::MAX) else { return (0, Duration::ZERO) };
-        let (wanted, mut count, mut longest) = (Wanted::new(text), 0, Duration::ZERO);
+        let wanted = Wanted::new(text);
+        self.scan(|said| wanted.is_in(said.text) || wanted.is_in(said.name))
+    }
+
+    fn scan(&self, is_wanted: impl Fn(&Glance<'_>) -> bool) -> (usize, Duration) {
+        let Ok(mut scan) = Scan::new(&self.0, 1000) else { return (0, Duration::ZERO) };
+        let (mut count, mut longest) = (0, Duration::ZERO);
         loop {
             let clock = Clock::start();
-            let step = scan.step(|said| wanted.is_in(said.text) || wanted.is_in(said.name));
+            let step = scan.step(&is_wanted);
             longest = longest.max(clock.now().since(Time::ZERO));
             match step {
                 Step::Busy => {}
@@ -232,12 +247,16 @@ impl History {
         }
     }
 
-    /// How many of the last messages there are, of so many that are asked for.
-    pub fn last(&self, max: usize) -> usize {
-        let Ok(mut last) = Last::new(&self.0, max) else { return 0 };
+    /// How many of the last messages there are, of so many that are asked for, and the same.
+    pub fn last(&self, max: usize) -> (usize, Duration) {
+        let Ok(mut last) = Last::new(&self.0, max) else { return (0, Duration::ZERO) };
+        let mut longest = Duration::ZERO;
         loop {
-            if let Some(found) = last.step() {
-                return found.len();
+            let clock = Clock::start();
+            let found = last.step();
+            longest = longest.max(clock.now().since(Time::ZERO));
+            if let Some(found) = found {
+                return (found.len(), longest);
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::driver::front::note::{Answer, Note};
 use crate::driver::front::numbers::counted;
 use crate::driver::front::search::Wanted;
 use crate::driver::front::seat::Seat;
-use crate::driver::history::record::Record;
+use crate::driver::history::record::{Names, Record};
 use crate::driver::history::scan::{Last, Scan, Seen, Step};
 use crate::driver::history::shelf::Shelf;
 use crate::driver::history::writer::{Trouble, Writer};
@@ -31,12 +31,14 @@ pub(crate) struct History {
     /// `None` where the key ends with the run.
     shelf: Option<Shelf>,
     writer: Option<Writer>,
+    /// What happens was to be kept, and it was not said yet that it cannot be.
+    asked: bool,
     job: Option<Job>,
 }
 
 /// What is being looked for, and shown.
 enum Job {
-    Last(Last),
+    Last(Box<Last>),
     Show { records: VecDeque<Record>, count: u64 },
     Search(Box<Search>),
 }
@@ -47,6 +49,7 @@ struct Search {
     wanted: Wanted,
     /// Records that were found, as bytes, and are to be shown.
     found: VecDeque<Vec<u8>>,
+    names: Names,
     seen: Seen,
     count: u64,
 }
@@ -64,7 +67,12 @@ impl History {
         let shelf = if keeps { mine? } else { mine.unwrap_or(None) };
         let writer = shelf.as_ref().filter(|_| keeps);
         let writer = writer.map(|shelf| Writer::new(shelf.key().clone(), incarnation.get()));
-        Ok(Self { shelf, writer, job: None })
+        Ok(Self { shelf, writer, asked: keeps, job: None })
+    }
+
+    /// Whether what happens was to be kept, and could not be opened again. True once.
+    pub(crate) fn take_vain(&mut self) -> bool {
+        core::mem::take(&mut self.asked) && self.writer.is_none()
     }
 
     /// What was said last, if what happens is kept: for a time when nobody is there to be kept waiting.
@@ -104,7 +112,8 @@ impl History {
 
     /// Waits until everything is on the disk. What there is to say of what is not.
     pub(crate) fn finish(&mut self, now: Time) -> Option<String> {
-        self.flush(now);
+        // Once more, however lately it was tried.
+        self.flush(self.wake().map_or(now, |due| due.max(now)));
         let writer = self.writer.as_ref()?;
         if let Err(error) = writer.sync() {
             log::debug!("the history is not known to be on the disk: {error}");
@@ -159,12 +168,13 @@ enum Begun {
 
 fn begun(shelf: &Shelf, look: Look, keeps: bool) -> io::Result<Begun> {
     Ok(match look {
-        Look::Last(count) => Begun::Job(Job::Last(Last::new(shelf, count)?)),
+        Look::Last(count) => Begun::Job(Job::Last(Box::new(Last::new(shelf, count)?))),
         Look::Search(text) => Begun::Job(Job::Search(Box::new(Search {
             scan: Scan::new(shelf, FOUND_MAX)?,
             wanted: Wanted::new(&text),
             text,
             found: VecDeque::new(),
+            names: Names::default(),
             seen: Seen::default(),
             count: 0,
         }))),
@@ -206,7 +216,7 @@ impl Search {
     fn step(&mut self, seat: &mut dyn Seat) -> bool {
         let all = self.count < FOUND_MAX as u64;
         if let Some(bytes) = self.found.pop_front().filter(|_| all) {
-            let record = Record::read(&bytes);
+            let record = self.names.read(&bytes);
             let is_new =
                 |record: &Record| record.said().is_some_and(|said| self.seen.is_new(said.id));
             if let Some(record) = record.filter(is_new) {

@@ -140,6 +140,11 @@ impl Presenter {
         {
             self.seat.note(&Note::Remark(trouble));
         }
+        if self.ready && self.history.take_vain() {
+            let what =
+                "nothing is kept: the key ends with this run, and nobody could open it again";
+            self.seat.note(&Note::Remark(what.to_owned()));
+        }
         if let Event::Untrusted { name, key } = event
             && let Err(why) = self.trusted.remove(name, *key)
         {

@@ -9,6 +9,8 @@
 //! A kind that is not known is of a later program: it is passed over. A record that is not exactly what its
 //! kind says is none. Numbers are big-endian.
 
+use std::collections::BTreeMap;
+
 use crate::machine::{Event, Malformed, MessageId, Name, PeerId, Person, PublicKey, Reader};
 use crate::machine::{SafeText, Why};
 
@@ -151,28 +153,82 @@ impl Record {
 
     /// Reads one; `None` for what is of a later program, or no record.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(bytes);
-        Self::take(&mut reader).ok().flatten().filter(|_| reader.finish().is_ok())
+        Names::default().read(bytes)
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Option<Self>, Malformed> {
+    fn take(reader: &mut Reader<'_>, names: &mut Names) -> Result<Option<Self>, Malformed> {
         let (kind, at) = (reader.u8()?, reader.u64()?);
         let what = match kind {
-            SAID => What::Said(take_said(reader)?),
-            CAME => What::Came(take_person(reader)?),
+            SAID => What::Said(names.take_said(reader)?),
+            CAME => What::Came(names.take_person(reader)?),
             LEFT => {
                 let why = why_of_byte(reader.u8()?)?;
-                What::Left(take_person(reader)?, why)
+                What::Left(names.take_person(reader)?, why)
             }
-            RENAMED => What::Renamed { who: take_person(reader)?, was: take_name(reader)? },
+            RENAMED => {
+                What::Renamed { who: names.take_person(reader)?, was: names.take_name(reader)? }
+            }
             MISSING => {
                 let count = reader.u64()?;
-                What::Missing(take_person(reader)?, count)
+                What::Missing(names.take_person(reader)?, count)
             }
             LOST => What::Lost(reader.u64()?),
             _ => return Ok(None),
         };
         Ok(Some(Self { at, what }))
+    }
+}
+
+/// Names that were read lately: whether a text is a name is a long question, and a few people say much.
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeMap<String, Name>);
+
+/// So many of them.
+const NAMES_MAX: usize = 256;
+
+impl Names {
+    /// As [`Record::read`].
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Option<Record> {
+        let mut reader = Reader::new(bytes);
+        Record::take(&mut reader, self).ok().flatten().filter(|_| reader.finish().is_ok())
+    }
+
+    fn take_said(&mut self, reader: &mut Reader<'_>) -> Result<Said, Malformed> {
+        let (flags, number) = (reader.u8()?, reader.u64()?);
+        let is = |flag: u8| flags & flag != 0;
+        let from = self.take_person(reader)?;
+        let to = (is(OURS) && is(PRIVATE)).then(|| self.take_person(reader)).transpose()?;
+        let text = core::str::from_utf8(reader.rest()).map_err(|_| Malformed)?;
+        Ok(Said {
+            id: MessageId { author: from.id, number },
+            from,
+            // What stands on a screen is sanitised where it comes from, wherever that is.
+            text: SafeText::new(text).into_owned(),
+            action: is(ACTION),
+            private: is(PRIVATE),
+            to,
+            mention: is(MENTION),
+            ours: is(OURS),
+        })
+    }
+
+    fn take_person(&mut self, reader: &mut Reader<'_>) -> Result<Person, Malformed> {
+        let (id, key) = (PeerId(reader.u64()?), PublicKey(reader.array()?));
+        Ok(Person { id, key, name: self.take_name(reader)? })
+    }
+
+    fn take_name(&mut self, reader: &mut Reader<'_>) -> Result<Name, Malformed> {
+        let len = usize::from(reader.u8()?);
+        let text = core::str::from_utf8(reader.take(len)?).map_err(|_| Malformed)?;
+        if let Some(name) = self.0.get(text) {
+            return Ok(name.clone());
+        }
+        let name = Name::parse(text).map_err(|_| Malformed)?;
+        if self.0.len() >= NAMES_MAX {
+            self.0.clear();
+        }
+        self.0.insert(text.to_owned(), name.clone());
+        Ok(name)
     }
 }
 
@@ -207,25 +263,6 @@ pub(crate) fn glance(bytes: &[u8]) -> Option<Glance<'_>> {
     look().ok().flatten()
 }
 
-fn take_said(reader: &mut Reader<'_>) -> Result<Said, Malformed> {
-    let (flags, number) = (reader.u8()?, reader.u64()?);
-    let is = |flag: u8| flags & flag != 0;
-    let from = take_person(reader)?;
-    let to = (is(OURS) && is(PRIVATE)).then(|| take_person(reader)).transpose()?;
-    let text = core::str::from_utf8(reader.rest()).map_err(|_| Malformed)?;
-    Ok(Said {
-        id: MessageId { author: from.id, number },
-        from,
-        // What stands on a screen is sanitised where it comes from, wherever that is.
-        text: SafeText::new(text).into_owned(),
-        action: is(ACTION),
-        private: is(PRIVATE),
-        to,
-        mention: is(MENTION),
-        ours: is(OURS),
-    })
-}
-
 fn put_u64(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_be_bytes());
 }
@@ -236,21 +273,10 @@ fn put_person(out: &mut Vec<u8>, who: &Person) {
     put_name(out, &who.name);
 }
 
-fn take_person(reader: &mut Reader<'_>) -> Result<Person, Malformed> {
-    let (id, key) = (PeerId(reader.u64()?), PublicKey(reader.array()?));
-    Ok(Person { id, key, name: take_name(reader)? })
-}
-
 /// A name has less than 256 bytes.
 fn put_name(out: &mut Vec<u8>, name: &Name) {
     out.push(name.as_str().len() as u8);
     out.extend_from_slice(name.as_str().as_bytes());
-}
-
-fn take_name(reader: &mut Reader<'_>) -> Result<Name, Malformed> {
-    let len = usize::from(reader.u8()?);
-    let text = core::str::from_utf8(reader.take(len)?).map_err(|_| Malformed)?;
-    Name::parse(text).map_err(|_| Malformed)
 }
 
 const WHYS: [Why; 4] = [Why::Quit, Why::Timeout, Why::Replaced, Why::Unread];

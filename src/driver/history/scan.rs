@@ -8,13 +8,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 
-use crate::driver::history::record::{Glance, Record, glance};
+use crate::driver::history::disk::FILE_BYTES;
+use crate::driver::history::record::{Glance, Names, Record, glance};
 use crate::driver::history::seal::{Opened, Opener, RECORD_MAX};
 use crate::driver::history::shelf::{Kept, Shelf};
 use crate::machine::MessageId;
 
-/// How much is read of a file at once.
+/// How much is read of a file at once, and of what is no file of ours at most.
 const CHUNK: usize = 64 << 10;
+const READ_MAX: u64 = 4 * FILE_BYTES;
 /// The clock of a file system may be as coarse as this, ms.
 const COARSE_MS: u64 = 2000;
 
@@ -25,6 +27,7 @@ struct Pages {
     bytes: Vec<u8>,
     /// Where the next record is in them.
     at: usize,
+    read: u64,
     ended: bool,
 }
 
@@ -41,7 +44,7 @@ impl Pages {
     fn open(shelf: &Shelf, file: &Kept) -> io::Result<Self> {
         let opener = Opener::new(shelf.key(), &file.name.to_string());
         let file = shelf.open(file.name)?;
-        Ok(Self { file, opener, bytes: Vec::new(), at: 0, ended: false })
+        Ok(Self { file, opener, bytes: Vec::new(), at: 0, read: 0, ended: false })
     }
 
     /// Reads on. What cannot be read is the end.
@@ -52,7 +55,8 @@ impl Pages {
         if let Err(error) = &read {
             log::debug!("a file of the history cannot be read: {error}");
         }
-        self.ended = !matches!(read, Ok(1..));
+        self.read += read.as_ref().map_or(0, |&more| more as u64);
+        self.ended = !matches!(read, Ok(1..)) || self.read >= READ_MAX;
     }
 
     fn next(&mut self, record: &mut Vec<u8>) -> Next {
@@ -160,6 +164,7 @@ pub(crate) struct Last {
     max: usize,
     /// The newest first.
     found: Vec<Record>,
+    names: Names,
 }
 
 impl Last {
@@ -169,7 +174,7 @@ impl Last {
     ///
     /// As for [`Scan::new`].
     pub(crate) fn new(shelf: &Shelf, max: usize) -> io::Result<Self> {
-        Ok(Self { scan: Scan::new(shelf, max)?, max, found: Vec::new() })
+        Ok(Self { scan: Scan::new(shelf, max)?, max, found: Vec::new(), names: Names::default() })
     }
 
     /// Reads a little further; the messages, once they are there, the oldest first.
@@ -177,7 +182,8 @@ impl Last {
         match self.scan.step(|_| true) {
             Step::Busy => return None,
             Step::Found(found) => {
-                self.found.extend(found.iter().filter_map(|bytes| Record::read(bytes)));
+                let Self { found: all, names, .. } = self;
+                all.extend(found.iter().filter_map(|bytes| names.read(bytes)));
                 // Two programs of one person have both seen it.
                 self.found.sort_by_key(|record| Reverse(record.at));
                 let mut seen = Seen::default();
@@ -236,6 +242,7 @@ pub(crate) struct Merge {
     /// The files of runs that are not read yet, the newest first.
     files: Vec<Kept>,
     runs: Vec<Run>,
+    names: Names,
     seen: Seen,
     /// As for [`Scan`].
     pub(crate) damaged: u64,
@@ -261,7 +268,8 @@ impl Merge {
         files.retain(|file| file.modified.saturating_add(COARSE_MS) >= since);
         files.reverse();
         let shelf = shelf.clone();
-        Ok(Self { shelf, files, runs: Vec::new(), seen: Seen::default(), damaged: 0 })
+        let (runs, names, seen) = (Vec::new(), Names::default(), Seen::default());
+        Ok(Self { shelf, files, runs, names, seen, damaged: 0 })
     }
 
     /// Whether there are no files.
@@ -311,7 +319,7 @@ impl Merge {
             };
             match pages.next(&mut record) {
                 Next::Record => {
-                    run.head = Record::read(&record);
+                    run.head = self.names.read(&record);
                     if run.head.is_some() {
                         return;
                     }
@@ -402,6 +410,18 @@ mod tests {
         assert_eq!(last(&shelf, 1000), (0..40).collect::<Vec<_>>());
         assert_eq!(merged(&shelf, 0), (1000..1040).collect::<Vec<_>>());
         assert_eq!(merged(&shelf, u64::MAX), [0; 0], "no file is as new");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// It takes no room on the disk, and would be read for hours.
+    #[test]
+    fn what_has_no_end_is_not_read_to_it() {
+        let (folder, shelf) = shelf("endless");
+        write(&folder, &shelf, name(1, 0), &[said(1, 1, "x")]);
+        let path = folder.join(name(2, 0).to_string());
+        std::fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(last(&shelf, 5), [1]);
+        assert_eq!(merged(&shelf, 0), [1]);
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -88,9 +88,7 @@ impl Shelf {
     /// When it cannot be opened, is gone, or others could have written it.
     pub(crate) fn open(&self, name: FileName) -> io::Result<File> {
         let path = self.folder.join(name.to_string());
-        let file = open_ours(&path)?.ok_or(io::ErrorKind::NotFound)?;
-        fetch(&file);
-        Ok(file)
+        open_ours(&path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Removes everything: how many files, and how many bytes.
@@ -133,15 +131,6 @@ impl Shelf {
     }
 }
 
-/// Has the system read a file before it is asked for, where it can be told to.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn fetch(file: &File) {
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::WillNeed);
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn fetch(_: &File) {}
-
 impl Disk for Shelf {
     fn begin(&mut self, name: FileName) -> io::Result<Box<dyn Pages>> {
         if let Err(error) = self.make_room(unix_ms()) {
@@ -174,5 +163,75 @@ impl Pages for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::machine::Name;
+
+    fn shelf(name: &str) -> (PathBuf, Shelf) {
+        let base = std::env::temp_dir().join(format!("chatrpc-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&base);
+        let folder = base.join("history/lobby");
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        let room = Room::new(Name::parse("lobby").unwrap(), None);
+        let key = RoomKey::new(&Identity::new(&[1; 32]), &room);
+        (base, Shelf::at(folder, key))
+    }
+
+    /// A file of that size, which takes no room on the disk, written so many days ago.
+    fn put(shelf: &Shelf, incarnation: u64, bytes: u64, days: u64) {
+        let name = FileName { incarnation, number: 0 };
+        let file = File::create(shelf.folder.join(name.to_string())).unwrap();
+        file.set_len(bytes).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600)).unwrap();
+    }
+
+    fn left(shelf: &Shelf) -> Vec<u64> {
+        shelf.files().unwrap().iter().map(|file| file.name.incarnation).collect()
+    }
+
+    #[test]
+    fn the_oldest_files_go_when_there_are_too_many_or_too_much_or_they_are_too_old() {
+        let (base, mut shelf) = shelf("retention");
+        let begin = |shelf: &mut Shelf, incarnation| {
+            drop(shelf.begin(FileName { incarnation, number: 0 }).unwrap());
+        };
+        (1..=10).for_each(|n| put(&shelf, n, FILE_BYTES, 0));
+        begin(&mut shelf, 11);
+        assert_eq!(left(&shelf), (4..=11).collect::<Vec<_>>(), "and one more makes 64 MiB");
+        put(&shelf, 6, 1, 31);
+        put(&shelf, 7, 1, 29);
+        begin(&mut shelf, 12);
+        assert_eq!(left(&shelf), [4, 5, 7, 8, 9, 10, 11, 12]);
+        (100..2000).for_each(|n| put(&shelf, n, 1, 0));
+        begin(&mut shelf, 3000);
+        let last = left(&shelf);
+        assert_eq!((last.len(), last[0], last[FILES_MAX - 1]), (FILES_MAX, 977, 3000));
+        assert!(shelf.begin(FileName { incarnation: 3000, number: 0 }).is_err(), "it is there");
+        assert_eq!(shelf.forget().unwrap().0, FILES_MAX - 1, "there was room for it");
+        assert!(!shelf.folder.exists() && shelf.files().unwrap().is_empty());
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_ours_is_neither_read_nor_removed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (base, mut shelf) = shelf("theirs");
+        put(&shelf, 1, 1, 0);
+        fs::write(shelf.folder.join("notes.txt"), "mine").unwrap();
+        let name = FileName { incarnation: 2, number: 0 };
+        let pipe = shelf.folder.join(name.to_string());
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        assert!(shelf.open(name).is_err(), "a pipe is not waited for");
+        shelf.forget().unwrap();
+        assert!(shelf.folder.join("notes.txt").exists());
+        fs::set_permissions(&shelf.folder, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(shelf.files().is_err() && shelf.begin(name).is_err());
+        fs::remove_dir_all(&base).unwrap();
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use chatrpc::driver::{
-    self, Address, ColorWhen, Door, Failure, PORT, SecretSource, TimeShown, status,
+    self, Address, ColorWhen, Door, Failure, PORT, SecretSource, Since, TimeShown, status,
 };
 use chatrpc::machine::PublicKey;
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
@@ -71,6 +71,9 @@ pub(crate) enum Task {
     /// List the rooms that somebody is in on the networks of this computer: the lobby, and the one named here
     #[command(args_override_self = true)]
     Find(FindArgs),
+    /// Print what is kept of a room (chat --history), also while somebody is in it
+    #[command(args_override_self = true)]
+    Log(LogArgs),
     /// Print a new secret for a room
     Secret,
     /// Print a completion script
@@ -176,6 +179,10 @@ pub(crate) struct ChatArgs {
     #[arg(long, value_name = "PATH", env = "CHATRPC_LOG", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "on", value_parser = log)]
     pub(crate) log: Option<String>,
+    /// Keep what is said, sealed with your key, on this computer (/history, /search, chatrpc log): 64 MiB
+    /// and 30 days of each room. Whoever has your key reads it
+    #[arg(long, env = "CHATRPC_HISTORY", value_parser = FalseyValueParser::new())]
+    pub(crate) history: bool,
     /// When to use colours on the screen
     #[arg(
         long,
@@ -392,6 +399,22 @@ pub(crate) struct FindArgs {
     /// One JSON object per room
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogArgs {
+    #[command(flatten)]
+    pub(crate) room: RoomArgs,
+    /// From when on: 30m, 5h, 2d ago, or the beginning of a day, 2026-10-23 [default: everything]
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// One JSON object per message
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn since(text: &str) -> Result<Since, &'static str> {
+    text.parse()
 }
 
 fn socket(text: &str) -> Result<SocketAddr, String> {

@@ -106,6 +106,13 @@ fn start(cli: &Cli, found: &Found) -> Result<u8, Failure> {
             json: args.json,
             provenance: found.provenance.clone(),
         }),
+        Some(Task::Log(args)) => driver::log(&driver::Log {
+            door: args.room.door(),
+            since: args.since,
+            json: args.json,
+            quiet,
+            provenance: found.provenance.clone(),
+        }),
         Some(Task::Secret) => driver::secret(),
         Some(Task::Completions { shell }) => deliver(&completions(*shell)),
         Some(Task::Man { dir: Some(folder), .. }) => {
@@ -149,6 +156,7 @@ fn asked(args: &ChatArgs, found: &Found, quiet: bool) -> Chat {
         plain: args.plain,
         json: args.json,
         log: args.log.clone().filter(|log| log != NO_LOG),
+        history: args.history,
         color: args.color.into(),
         ascii: args.ascii,
         time: args.time.map(Into::into),

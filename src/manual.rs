@@ -16,11 +16,14 @@ type Entry = (&'static str, &'static [&'static str], &'static str);
 
 /// Of every command.
 const ALL: &[&str] =
-    &["nodeset", "chat", "send", "who", "doctor", "find", "secret", "completions", "man"];
+    &["nodeset", "chat", "send", "who", "doctor", "find", "log", "secret", "completions", "man"];
 /// Of those that ask a nodeset, that join a room, and that have a screen.
 const ASK: &[&str] = &["chat", "send", "who", "doctor"];
 /// Of those that are about one room.
-const ROOM: &[&str] = &["chat", "send", "who", "doctor", "find"];
+const ROOM: &[&str] = &["chat", "send", "who", "doctor", "find", "log"];
+/// Of those that look for somebody.
+const FAR: &[&str] = &["chat", "send", "who", "doctor", "find"];
+const KEPT: &[&str] = &["chat", "log"];
 const JOIN: &[&str] = &["chat", "send"];
 const CHAT: &[&str] = &["chat"];
 /// Of those that bind an address that is named.
@@ -49,7 +52,7 @@ pub(crate) const VARIABLES: &[Entry] = &[
     ("USER", JOIN, "The name that is offered, and the one send uses."),
     ("XDG_CONFIG_HOME, HOME", ALL, "Where files are. What is not an absolute path is ignored."),
     ("XDG_DATA_HOME", JOIN, "Likewise."),
-    ("XDG_STATE_HOME", CHAT, "Likewise."),
+    ("XDG_STATE_HOME", KEPT, "Likewise."),
     (
         "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
         NODESET,
@@ -82,6 +85,11 @@ pub(crate) const FILES: &[Entry] = &[
         CHAT,
         "The chat, where it is asked for (--log, /log).",
     ),
+    (
+        "$XDG_STATE_HOME/chatrpc/history",
+        KEPT,
+        "What is kept of rooms (--history): a folder for each room and key, with files that only that key opens.",
+    ),
     ("$XDG_STATE_HOME/chatrpc/debug.log", CHAT, "What -v says of a run with a screen."),
     ("$XDG_STATE_HOME/chatrpc/greeted", CHAT, "That the first time is over."),
 ];
@@ -90,7 +98,7 @@ pub(crate) const STATUSES: &[Entry] = &[
     ("0", ALL, "Normal; of a nodeset also when a signal ended it."),
     ("1", ALL, "Internal, or a standard stream that fails."),
     ("2", ALL, "Usage: the command line, a setting or a file is wrong."),
-    ("3", ROOM, "No nodeset can be reached; of find: nobody answers."),
+    ("3", FAR, "No nodeset can be reached; of find: nobody answers."),
     ("4", JOIN, "The name is refused."),
     ("5", JOIN, "Not everything was delivered (send, and chat fed by a pipe)."),
     ("6", BIND, "The address is in use, or cannot be bound."),

@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn of_a_command_that_is_none_it_is_told_which_there_are() {
-        let all = "there are: nodeset, chat, send, who, doctor, find, secret, completions, man";
+        let all =
+            "there are: nodeset, chat, send, who, doctor, find, log, secret, completions, man";
         assert_eq!(said(&["dance"]).1, [all]);
         let (_, hints) = said(&["nodset"]);
         assert!(hints.concat().contains("'nodeset'"), "{hints:?}");

@@ -51,6 +51,7 @@ fn values() -> Vec<Value> {
     let (id, odd) = ("5fidpqxyqtmx6", "5fidpqxyqtmxb");
     let (key, large) = ("8a".repeat(32), "8A".repeat(32));
     let mut values = vec![json!(null), json!(true), json!(5), json!(-0.5), json!([]), json!({})];
+    values.extend([0, 1000, 1001].map(Value::from));
     let short = &key[..62];
     values.extend(
         ["", "bob", id, odd, &id[..12], &id.to_uppercase(), &key, &large, short].map(Value::from),
@@ -64,15 +65,17 @@ fn values() -> Vec<Value> {
 fn input_is_what_the_schema_says() {
     let contract = contract();
     let (mut commands, mut refused) = (0, 0);
-    for t in ["send", "nick", "who", "doctor", "quit", "dance", "msg", ""]
-        .map(Value::from)
-        .into_iter()
-        .chain(values())
+    for t in
+        ["send", "nick", "who", "doctor", "history", "search", "forget", "quit", "dance", "msg", ""]
+            .map(Value::from)
+            .into_iter()
+            .chain(values())
     {
         for base in
             [json!({"t": t}), json!({"t": t, "text": "x"}), json!({"t": t, "name": "x", "ref": 7})]
         {
-            let fields = ["t", "text", "action", "to", "name", "ref", "id", "Text", "v", ""];
+            let fields =
+                ["t", "text", "action", "to", "name", "ref", "count", "id", "Text", "v", ""];
             for (field, value) in fields
                 .into_iter()
                 .flat_map(|field| values().into_iter().map(move |value| (field, value)))
@@ -101,6 +104,7 @@ fn every_input_of_the_schema_is_taken() {
         let example = |field: &str| match field {
             "t" => of["properties"]["t"]["const"].clone(),
             "action" => true.into(),
+            "count" => 5.into(),
             "to" => "5fidpqxyqtmx6".into(),
             _ => "x".into(),
         };

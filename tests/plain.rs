@@ -175,11 +175,13 @@ fn the_line_stands_there_once_until_it_is_cleared() {
 fn what_the_screen_alone_does_is_told_as_that() {
     let (_nodeset, addr) = nodeset();
     let Some((mut alice, mut bob)) = two(&addr) else { return };
-    for command in ["/notify all", "/resend", "/search x", "/clear", "/time hm"] {
+    for command in ["/notify all", "/resend", "/info", "/clear", "/time hm"] {
         alice.say(command);
         let name = command.split(' ').next().unwrap();
         alice.see(&format!("* {name} does nothing without the screen"));
     }
+    alice.say("/search x");
+    alice.see("* no message that is kept has 'x' in it");
     alice.say("/log");
     alice.see("* the chat is not written to a file (/log on, off, or a path)");
     let path = std::env::temp_dir().join(format!("chatrpc-plain-{}.log", std::process::id()));

@@ -51,7 +51,7 @@ const FLOORS: [&[&str]; 13] = [
 ];
 
 /// The folders of `src/driver`, from below.
-const FOLDERS: [&str; 5] = ["os", "net", "front", "terminal", "commands"];
+const FOLDERS: [&str; 6] = ["os", "net", "history", "front", "terminal", "commands"];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `os` | the process and its computer |
 //! | `net` | the network |
+//! | `history` | what a person has seen, sealed on their disk |
 //! | `front` | whoever is in front of the machine, and what they are shown |
 //! | `terminal` | the screen, which is one such seat |
 //! | `commands` | what is asked for on the command line |
@@ -24,16 +25,19 @@
 //! | `net/address`, `advertise` | where a nodeset is; where others find us |
 //! | `net/lan` | the networks around us, and what is sent to everybody there |
 //! | `net/socket`, `node`, `probe` | a socket; a machine on it; what the network says of an address |
+//! | `history/record`, `seal` | what is kept of something that happened; sealed, opened, found again |
+//! | `history/shelf`, `writer`, `scan` | the files of a room; appending to them; reading them |
 //! | `front/seat` | whoever is in front of the machine: a `stream` of lines, or the screen |
 //! | `front/intent` | what they ask for, from the key or the line on |
 //! | `front/typist` | lines of a hand, told from those of a clipboard |
 //! | `front/format`, `lines`, `json`, `request`, `escape`, `table` | what people and programs see and say on a stream |
 //! | `front/company`, `wording` | who is in the room and called what, and what happened in words, on every seat |
 //! | `front/note`, `refusal`, `numbers` | what the driver has to say; refusals in words; numbers as people write them |
-//! | `front/finding` | what the doctor has found |
+//! | `front/finding`, `search` | what the doctor has found; a text in a text, however either is written |
 //! | `front/invitation`, `chatlog` | what others type to join; the chat in a file |
 //! | `commands/options`, `provenance` | a configuration file as arguments; where values come from, for errors about them |
-//! | `commands/chat`, `nodeset`, `who`, `doctor`, `find` | the commands |
+//! | `commands/chat`, `nodeset`, `who`, `doctor`, `find`, `log` | the commands |
+//! | `commands/history` | what a stay keeps, and what it shows of it |
 //! | `commands/answer` | what a command prints that asks and ends |
 //! | `commands/door` | which room, and its secret |
 //! | `commands/ask_name`, `ask_secret` | what a person is asked for before there is a seat |
@@ -43,6 +47,7 @@
 
 mod commands;
 mod front;
+mod history;
 mod net;
 mod os;
 mod terminal;
@@ -53,6 +58,7 @@ pub use commands::chat::{Chat, Say, chat, send};
 pub use commands::doctor::{Doctor, doctor};
 pub use commands::door::{Door, SecretSource, secret};
 pub use commands::find::{Find, find};
+pub use commands::log::{Log, Since, log};
 pub use commands::nodeset::{Nodeset, nodeset};
 pub use commands::options::{Settings, options};
 pub use commands::provenance::Provenance;

@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::driver::front::company::Company;
 use crate::driver::front::escape::to_safe_json;
@@ -11,9 +13,15 @@ use crate::driver::front::intent::{Command, Intent};
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::json::{self, INPUT_MAX, Json};
 use crate::driver::front::lines::{Lines, Style};
-use crate::driver::front::note::Note;
+use crate::driver::front::note::{Answer, Note};
+use crate::driver::front::search::Wanted;
 use crate::driver::front::typist::{BURST, Typist};
-use crate::driver::os::clock::Zone;
+use crate::driver::history::record::{Glance, Record};
+use crate::driver::history::scan::{Last, Merge, Scan, Step};
+use crate::driver::history::seal::RoomKey;
+use crate::driver::history::shelf::Shelf;
+use crate::driver::history::writer::Writer;
+use crate::driver::os::clock::{Clock, Zone};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::identity;
 use crate::driver::os::splitter::Splitter;
@@ -25,7 +33,7 @@ use crate::driver::terminal::theme::{ASCII, Depth, Theme};
 use crate::driver::terminal::want::Want;
 use crate::driver::terminal::{links, wrap};
 use crate::machine::doctor::{Evidence, Finding};
-use crate::machine::{Event, Room, SafeText, TEXT_MAX, Time};
+use crate::machine::{Event, Identity, Name, Room, SafeText, TEXT_MAX, Time};
 
 /// What was typed, for bytes that came in these reads at these instants, a tick before each.
 pub fn typed<'a>(reads: impl IntoIterator<Item = (Time, &'a [u8])>, end: Time) -> Vec<String> {
@@ -135,11 +143,123 @@ pub fn told(
     failures: &[Failure],
 ) -> String {
     let (mut front, mut paper) = (Json::default(), Paper::default());
-    front.note(&Note::Opened(Invitation::new(nodeset, room, None).also([other])), &mut paper);
-    front.note(&Note::Dropped(dropped), &mut paper);
-    front.note(&Note::Remark(remark.to_owned()), &mut paper);
+    let opened = Note::Opened(Invitation::new(nodeset, room, None).also([other]));
+    for note in [opened, Note::Dropped(dropped), Note::Remark(remark.to_owned())] {
+        front.note(&note, &Company::EMPTY, &mut paper);
+    }
     failures.iter().for_each(|failure| front.fail(failure, &mut paper));
     paper.out
+}
+
+/// What programs are shown of what happened once these events are kept, and the answers to who asks for it.
+pub fn kept(events: &[Event<'_>]) -> String {
+    let (mut front, mut paper, mut company) = (Json::default(), Paper::default(), Company::EMPTY);
+    for event in events {
+        company.note(event);
+        if let Some(record) = Record::of(0, event, company.me.as_ref()) {
+            let mut bytes = Vec::new();
+            record.put(&mut bytes);
+            let kept = Record::read(&bytes).map(Note::Kept);
+            kept.iter().for_each(|note| front.note(note, &company, &mut paper));
+        }
+    }
+    let text = "x".to_owned();
+    for answer in [
+        Answer::Last(7),
+        Answer::Found { text, count: 0, all: true },
+        Answer::Forgotten { bytes: 7, keeps: true },
+    ] {
+        front.note(&Note::Answer(answer), &company, &mut paper);
+    }
+    paper.out
+}
+
+/// A history in a folder of its own.
+#[derive(Debug)]
+pub struct History(Shelf);
+
+impl History {
+    /// That of somebody in the lobby.
+    pub fn at(folder: PathBuf) -> Self {
+        let lobby = Name::parse(Room::LOBBY).ok().map(|name| Room::new(name, None));
+        let Some(lobby) = lobby else { unreachable!("the lobby has a name") };
+        Self(Shelf::at(folder, RoomKey::new(&Identity::new(&[1; 32]), &lobby)))
+    }
+
+    /// Keeps some events, so many in each turn, in the run that started as `incarnation`; how long the
+    /// longest turn took.
+    pub fn keep<'e>(
+        &mut self,
+        incarnation: u64,
+        events: impl IntoIterator<Item = Event<'e>>,
+        turn: usize,
+    ) -> Duration {
+        let mut writer = Writer::new(self.0.key().clone(), incarnation);
+        let mut longest = Duration::ZERO;
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let (clock, begun) = (Clock::start(), Time::ZERO);
+            for event in events.by_ref().take(turn) {
+                Record::of(0, &event, None).iter().for_each(|record| writer.note(record));
+            }
+            let trouble = writer.flush(Time::ZERO, 0, &mut self.0);
+            assert!(trouble.is_none(), "{trouble:?}");
+            longest = longest.max(clock.now().since(begun));
+        }
+        longest
+    }
+
+    /// How many records there are, each of them read.
+    pub fn count(&self) -> usize {
+        let merge = Merge::new(&self.0, 0).map_err(drop);
+        let Ok(mut merge) = merge else { return 0 };
+        core::iter::from_fn(|| merge.next()).count()
+    }
+
+    /// How many messages there are, and how long the longest step took until that was known.
+    pub fn open(&self) -> (usize, Duration) {
+        let count = core::cell::Cell::new(0);
+        let (_, longest) = self.scan(|_| {
+            count.set(count.get() + 1);
+            false
+        });
+        (count.get(), longest)
+    }
+
+    /// How many messages have a text in them, and the same.
+    pub fn search(&self, text: &str) -> (usize, Duration) {
+        let wanted = Wanted::new(text);
+        self.scan(|said| wanted.is_in(said.text) || wanted.is_in(said.name))
+    }
+
+    fn scan(&self, is_wanted: impl Fn(&Glance<'_>) -> bool) -> (usize, Duration) {
+        let Ok(mut scan) = Scan::new(&self.0, 1000) else { return (0, Duration::ZERO) };
+        let (mut count, mut longest) = (0, Duration::ZERO);
+        loop {
+            let clock = Clock::start();
+            let step = scan.step(&is_wanted);
+            longest = longest.max(clock.now().since(Time::ZERO));
+            match step {
+                Step::Busy => {}
+                Step::Found(found) => count += found.len(),
+                Step::Over => return (count, longest),
+            }
+        }
+    }
+
+    /// How many of the last messages there are, of so many that are asked for, and the same.
+    pub fn last(&self, max: usize) -> (usize, Duration) {
+        let Ok(mut last) = Last::new(&self.0, max) else { return (0, Duration::ZERO) };
+        let mut longest = Duration::ZERO;
+        loop {
+            let clock = Clock::start();
+            let found = last.step();
+            longest = longest.max(clock.now().since(Time::ZERO));
+            if let Some(found) = found {
+                return (found.len(), longest);
+            }
+        }
+    }
 }
 
 /// What programs are told of a diagnosis.

@@ -120,6 +120,8 @@ mod who;
 mod whom;
 pub mod wire;
 
+#[cfg(feature = "driver")]
+pub(crate) use codec::{Malformed, Reader};
 pub use command::{COMMANDS, Command, CommandHelp, Opening};
 pub use contract::{
     Action, Blame, Drained, Gateway, Input, Machine, Segment, Table, WAKE_MIN, Wake, drain,

@@ -35,6 +35,7 @@ fn called(schema: &Value) -> String {
         "addr" => "address".to_owned(),
         "count" => "number".to_owned(),
         "flag" => "boolean or null".to_owned(),
+        "few" => "number or null".to_owned(),
         "to" => "id, key or null".to_owned(),
         other => other.to_owned(),
     };
@@ -138,10 +139,12 @@ fn the_page_has_every_input() {
     for name in names {
         let of = contract.named(name);
         // The others only have to be of the type that they have elsewhere.
-        let unused = ["text", "action", "to", "name"].into_iter().filter(|&field| {
+        let unused = ["text", "action", "to", "name", "count"].into_iter().filter(|&field| {
             let schema = &of["properties"][field];
             let kind = schema["$ref"].as_str().unwrap_or_default();
-            kind.ends_with("/words") || kind.ends_with("/flag") && name != "send"
+            kind.ends_with("/words")
+                || kind.ends_with("/flag") && name != "send"
+                || kind.ends_with("/few") && name != "history"
         });
         let but: Vec<&str> = ["t", "ref"].into_iter().chain(unused).collect();
         assert_eq!(there[name], fields(of, &but), "{name}");

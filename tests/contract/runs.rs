@@ -82,6 +82,11 @@ fn what_real_programs_write_is_allowed() {
     ] {
         ask(&mut bob, line, &format!(r#""code":"{code}""#));
     }
+    for (t, code) in [("history", "history"), ("search", "search"), ("forget", "forgotten")] {
+        let line = format!(r#"{{"t":"{t}","text":"x","ref":"k"}}"#);
+        let answer = ask(&mut bob, &line, &format!(r#""code":"{code}""#));
+        assert_eq!(answer["ref"], "k");
+    }
     let long = format!(r#"{{"t":"send","text":"{}"}}"#, "x".repeat(4097));
     ask(&mut bob, &long, r#""code":"too_long""#);
     // Who is not in that room reads it without joining.

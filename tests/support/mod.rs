@@ -23,6 +23,7 @@ pub fn chatrpc(args: &[&str]) -> Command {
         "CHATRPC_ROOM",
         "CHATRPC_SECRET",
         "CHATRPC_LOG",
+        "CHATRPC_HISTORY",
         "CHATRPC_COLOR",
         "DEBUG",
         "NOTIFY_SOCKET",

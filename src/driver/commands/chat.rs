@@ -60,6 +60,8 @@ pub struct Chat {
     pub json: bool,
     /// Write the chat to this file; an empty path is the default one.
     pub log: Option<String>,
+    /// Keep what happens in the room, sealed, on this computer.
+    pub history: bool,
     /// When to use colours on the screen.
     pub color: ColorWhen,
     /// Draw with ASCII alone.
@@ -163,6 +165,7 @@ pub fn chat(options: &Chat) -> Result<u8, Failure> {
         json: options.json,
         screen,
         log: options.log.clone(),
+        history: options.history,
         style: Style {
             quiet: options.quiet,
             literal: !tty && !options.commands,
@@ -204,6 +207,7 @@ pub fn send(options: &Say) -> Result<u8, Failure> {
         json: false,
         screen: None,
         log: None,
+        history: false,
         style: Style {
             quiet: true,
             deaf: true,

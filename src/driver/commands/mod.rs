@@ -7,6 +7,8 @@ pub(crate) mod chat;
 pub(crate) mod doctor;
 pub(crate) mod door;
 pub(crate) mod find;
+pub(crate) mod history;
+pub(crate) mod log;
 pub(crate) mod nodeset;
 pub(crate) mod options;
 pub(crate) mod patience;

@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::driver::commands::door::Door;
+use crate::driver::commands::history::History;
 use crate::driver::commands::nodeset::EVERYWHERE;
 use crate::driver::commands::provenance::Provenance;
 use crate::driver::commands::report::{Errand, cannot_bind};
@@ -19,10 +20,11 @@ use crate::driver::net::address::{Address, PORT};
 use crate::driver::net::socket::Socket;
 use crate::driver::os::event_loop::World;
 use crate::driver::os::failure::{Failure, status};
+use crate::driver::os::identity::Keeper;
 use crate::driver::os::shell;
 use crate::driver::terminal::row::Row;
 use crate::driver::terminal::screen::{Look, Screen};
-use crate::machine::{Lan, Room, TEXT_MAX};
+use crate::machine::{Incarnation, Lan, Room, TEXT_MAX};
 
 /// What both commands come down to.
 pub(crate) struct Plan {
@@ -43,6 +45,8 @@ pub(crate) struct Plan {
     /// A person is at a terminal that can have a screen.
     pub(crate) screen: Option<Look>,
     pub(crate) log: Option<String>,
+    /// What happens in the room is kept.
+    pub(crate) history: bool,
     pub(crate) style: Style,
     pub(crate) words: Words,
     pub(crate) drain: Duration,
@@ -77,6 +81,18 @@ impl Plan {
         let path = Some(path.as_str()).filter(|path| !path.is_empty());
         ChatLog::open(path, room).map(Some).map_err(|error| {
             Failure::new(status::USAGE, "log", format!("cannot write the chat to a file: {error}"))
+        })
+    }
+
+    /// What is kept of the room.
+    pub(crate) fn history(
+        &self,
+        keeper: &Keeper,
+        room: &Room,
+        incarnation: Incarnation,
+    ) -> Result<History, Failure> {
+        History::open(self.history, keeper, room, incarnation).map_err(|error| {
+            Failure::new(status::USAGE, "history", format!("the history cannot be kept: {error}"))
         })
     }
 

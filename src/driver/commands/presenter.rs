@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 
 use log::{Level, log};
 
+use crate::driver::commands::history::History;
 use crate::driver::front::chatlog::{ChatLog, Trouble};
 use crate::driver::front::intent::Intent;
 use crate::driver::front::invitation::Invitation;
 use crate::driver::front::note::Note;
 use crate::driver::front::numbers::counted;
 use crate::driver::front::seat::Seat;
+use crate::driver::history::record::Record;
 use crate::driver::net::advertise;
 use crate::driver::net::node::Told;
+use crate::driver::os::clock::Clock;
 use crate::driver::os::logged::Logged;
 use crate::driver::os::trusted::{NotKept, Trusted};
 use crate::machine::{Event, Exit, Pin, Refusal, Room, Secret};
@@ -21,6 +24,9 @@ use crate::machine::{Event, Exit, Pin, Refusal, Room, Secret};
 pub(crate) struct Presenter {
     pub(crate) seat: Box<dyn Seat>,
     chatlog: Option<ChatLog>,
+    pub(crate) history: History,
+    /// What was said last before this stay, until it is shown.
+    before: Option<Vec<Record>>,
     /// The machine has joined.
     pub(crate) ready: bool,
     /// Who let us in, until that is told.
@@ -50,7 +56,7 @@ pub(crate) struct Presenter {
 impl Presenter {
     pub(crate) fn new(
         mut seat: Box<dyn Seat>,
-        chatlog: Option<ChatLog>,
+        (chatlog, history): (Option<ChatLog>, History),
         (room, secret): (Room, Option<Secret>),
         trusted: Trusted,
     ) -> Self {
@@ -58,6 +64,8 @@ impl Presenter {
         Self {
             seat,
             chatlog,
+            before: history.before(),
+            history,
             ready: false,
             through: None,
             alone: false,
@@ -99,7 +107,11 @@ impl Presenter {
 
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Ready { nodeset, .. } => (self.ready, self.through) = (true, Some(*nodeset)),
+            Event::Ready { nodeset, .. } => {
+                (self.ready, self.through) = (true, Some(*nodeset));
+                // It stands above what happens from here on.
+                self.before.take().into_iter().for_each(|said| self.seat.note(&Note::Before(said)));
+            }
             Event::Alone => self.alone = true,
             Event::Leaving { unacked } => {
                 self.leaving = true;
@@ -127,6 +139,11 @@ impl Presenter {
             && let Some(trouble) = self.trusted.take_trouble()
         {
             self.seat.note(&Note::Remark(trouble));
+        }
+        if self.ready && self.history.take_vain() {
+            let what =
+                "nothing is kept: the key ends with this run, and nobody could open it again";
+            self.seat.note(&Note::Remark(what.to_owned()));
         }
         if let Event::Untrusted { name, key } = event
             && let Err(why) = self.trusted.remove(name, *key)
@@ -163,6 +180,7 @@ impl Presenter {
         };
         log!(level, "{}", Logged::Event(event));
         self.seat.show(event);
+        self.history.note(event, self.seat.company().me.as_ref());
         let Some(chatlog) = &mut self.chatlog else { return };
         let what = match chatlog.show(event, self.seat.company()) {
             None => return,
@@ -177,6 +195,14 @@ impl Presenter {
             }
         };
         self.seat.note(&Note::Remark(what));
+    }
+
+    /// The end of a turn: what happened is kept.
+    pub(crate) fn keep(&mut self, clock: Clock) {
+        self.history.turn(clock, &mut *self.seat);
+        if let Some(what) = self.history.flush(clock.now()) {
+            self.seat.note(&Note::Remark(what));
+        }
     }
 
     /// Somebody may have put another file in the place of the chat's.

@@ -124,9 +124,9 @@ impl<'a> Stay<'a> {
         if plan.lan {
             peer.listen_around(events, HAILS);
         }
-        let chatlog = plan.chatlog(room)?;
+        let kept = (plan.chatlog(room)?, plan.history(keeper, room, incarnation)?);
         let mut presenter =
-            Presenter::new(plan.seat(world)?, chatlog, (room.clone(), secret.clone()), trusted);
+            Presenter::new(plan.seat(world)?, kept, (room.clone(), secret.clone()), trusted);
         let probe = match &registry {
             Some(node) => {
                 presenter.opens(node.local());
@@ -323,7 +323,7 @@ impl<'a> Stay<'a> {
     fn accepts_lines(&self) -> bool {
         let presenter = &self.presenter;
         let open = presenter.ready && !presenter.leaving && presenter.exit.is_none();
-        open && self.peer.machine().accepts_lines()
+        open && self.peer.machine().accepts_lines() && !presenter.history.is_busy()
     }
 
     /// Carries out what is asked for.
@@ -337,6 +337,11 @@ impl<'a> Stay<'a> {
                     self.quit();
                 }
                 Intent::Log(what) => self.presenter.set_chatlog(&what),
+                Intent::Look(look) => {
+                    let Presenter { history, seat, .. } = &mut self.presenter;
+                    history.look(look, &mut **seat);
+                    seat.settle();
+                }
                 Intent::Quit => self.asked_to_quit(),
                 Intent::QuitNow => self.quit_now(),
                 Intent::Hangup => self.signal(Signal::Hangup),
@@ -378,7 +383,9 @@ impl<'a> Stay<'a> {
         let failed = failure.as_ref().map(|failure| failure.status);
         let silenced = self.presenter.seat.lost_notices().then_some(status::INTERNAL);
         let status = signalled.or(failed).or(silenced).unwrap_or(status::OK);
-        if let Some(what) = self.presenter.finish_chatlog() {
+        let unlogged = self.presenter.finish_chatlog();
+        let unkept = self.presenter.history.finish(self.clock.now());
+        for what in unlogged.into_iter().chain(unkept) {
             self.presenter.seat.last_word(&what);
         }
         match &failure {
@@ -520,6 +527,8 @@ impl Program for Stay<'_> {
         }
         self.presenter.seat.turn(self.peer.machine());
         self.listen();
+        // What is seen is kept, whatever ends us then.
+        self.presenter.keep(self.clock);
         self.presenter.seat.flush();
         if self.peer.is_full() && self.presenter.seat.has_room() {
             self.feed(Input::Full(false));
@@ -531,7 +540,11 @@ impl Program for Stay<'_> {
 
     fn has_work(&self) -> bool {
         let registry = self.registry.as_ref().is_some_and(Node::has_work);
-        self.peer.has_work() || registry || self.presenter.seat.has_work(self.accepts_lines())
+        let reads = self.presenter.history.is_busy() && self.presenter.seat.has_room();
+        self.peer.has_work()
+            || registry
+            || reads
+            || self.presenter.seat.has_work(self.accepts_lines())
     }
 
     fn wake(&self) -> Option<Time> {
@@ -543,6 +556,7 @@ impl Program for Stay<'_> {
         let all = [self.peer.wake(), registry, end, self.presenter.seat.wake(), asking, lookup];
         let memory = self.memory.as_ref().and_then(Memory::wake);
         let all = all.into_iter().chain([memory, Some(self.watch.wake())]);
+        let all = all.chain([self.presenter.history.wake()]);
         all.flatten().min()
     }
 

@@ -86,7 +86,7 @@ struct Answer {
 }
 
 /// Whom we trust, as far as that can be read: what is asked is answered in any case.
-fn trusted(quiet: bool) -> Company {
+pub(crate) fn trusted(quiet: bool) -> Company {
     let mut company = Company::EMPTY;
     // Where there is no folder nobody was ever trusted, and none is made to ask.
     let folder = identity::folder().filter(|folder| folder.is_dir());

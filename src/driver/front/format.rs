@@ -17,7 +17,7 @@ pub(crate) trait Format {
     fn show(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper);
 
     /// The driver itself has something to say.
-    fn note(&mut self, note: &Note, paper: &mut Paper);
+    fn note(&mut self, note: &Note, company: &Company, paper: &mut Paper);
 
     /// The run failed.
     fn fail(&mut self, failure: &Failure, paper: &mut Paper);

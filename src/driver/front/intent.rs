@@ -15,12 +15,31 @@ pub(crate) enum Intent {
     Broken(Errno),
     /// To write the chat to a file: `on`, `off`, or its path; nothing asks how it is.
     Log(String),
+    /// Something about what is kept of the room.
+    Look(Look),
     /// To leave, once what was said is delivered.
     Quit,
     /// To leave at once.
     QuitNow,
     /// The terminal is gone.
     Hangup,
+}
+
+/// What is asked of what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// To show the last messages, so many.
+    Last(usize),
+    /// To show those with a text in them, the newest first.
+    Search(String),
+    /// To remove everything; to say what that would be, where nobody is sure.
+    Forget { sure: bool },
+}
+
+impl Look {
+    /// How many messages are shown unless told, and at most.
+    pub(crate) const LAST: usize = 50;
+    pub(crate) const LAST_MAX: usize = 1000;
 }
 
 /// A command of the machine that owns its text: see there.

@@ -14,14 +14,15 @@ use crate::driver::front::escape::to_safe_json;
 use crate::driver::front::finding::advised;
 use crate::driver::front::format::{Format, Paper};
 use crate::driver::front::intent::{Command, Intent};
-use crate::driver::front::note::Note;
+use crate::driver::front::note::{Answer, Note};
 use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
 use crate::driver::front::request::{REF_MAX, Reference, Wrong, read, reference_in};
+use crate::driver::history::record::Record;
 use crate::driver::os::clock::{rfc3339, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::splitter::Piece;
-use crate::machine::doctor::{Answer, Evidence, Finding, checkup};
-use crate::machine::{Event, Found, Health, Listed, Person, Presence, TEXT_MAX, Way};
+use crate::machine::doctor::{self, Evidence, Finding, checkup};
+use crate::machine::{Event, Found, Health, Listed, MessageId, Person, Presence, TEXT_MAX, Way};
 
 /// The longest line of input. A text within its limit has six times as many bytes where each of them is
 /// written as `\u003c`; the rest is for blanks and for fields that are not known.
@@ -66,11 +67,69 @@ impl<'a> Who<'a> {
     }
 }
 
+/// A message, said now or kept.
+#[derive(Serialize)]
+struct Message<'a> {
+    id: String,
+    from: Who<'a>,
+    text: &'a str,
+    action: bool,
+    to: Option<String>,
+    late: bool,
+    mention: bool,
+    /// The name is trusted to be somebody else's.
+    other_key: bool,
+    /// It was kept.
+    replay: bool,
+    /// When it was said, and whose it is, if it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl<'a> Message<'a> {
+    /// To everybody, now.
+    fn new(id: MessageId, from: &'a Person, text: &'a str, company: &Company) -> Self {
+        Self {
+            id: id.to_string(),
+            from: from.into(),
+            text,
+            action: false,
+            to: None,
+            late: false,
+            mention: false,
+            other_key: company.is_impostor(from),
+            replay: false,
+            at: None,
+            key: None,
+        }
+    }
+}
+
+/// A message that was kept.
+pub(crate) fn kept(record: &Record, company: &Company, paper: &mut Paper) {
+    let Some(said) = record.said() else { return };
+    let me = company.me.as_ref().filter(|_| said.private);
+    let message = Message {
+        action: said.action,
+        to: said.to.as_ref().or(me).map(|to| to.id.to_string()),
+        mention: said.mention,
+        replay: true,
+        at: Some(rfc3339(record.at)),
+        key: Some(said.from.key.to_string()),
+        ..Message::new(said.id, &said.from, said.text.as_str(), company)
+    };
+    write(paper, "msg", message);
+}
+
 /// Events as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Json {
     /// The `ref` of the request that is being carried out.
     reference: Option<Reference>,
+    /// That of a request about what is kept, which is answered when its end is found.
+    looking: Option<Reference>,
     /// That request is for a name, and nothing answered it so far.
     renames: bool,
 }
@@ -97,28 +156,36 @@ impl Json {
         Some(Intent::Refused)
     }
 
+    /// What came of a request about what is kept.
+    fn looked(&mut self, found: &Answer, paper: &mut Paper) {
+        let reference = self.looking.take();
+        let (code, more) = match found {
+            Answer::Last(count) => ("history", json!({ "count": count })),
+            Answer::Found { count, all, .. } => ("search", json!({ "count": count, "all": all })),
+            Answer::Forget { bytes } | Answer::Forgotten { bytes, .. } => {
+                ("forgotten", json!({ "bytes": bytes }))
+            }
+            Answer::Refused(what) => {
+                self.reference = reference;
+                let (what, hint) = (what.clone(), None);
+                return self.error(&Words { code: "history", what, hint }, paper);
+            }
+        };
+        answer(paper, code, reference, more);
+    }
+
     /// Everything that happens to what is said.
     fn speech(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
             Event::Message { id, from, text, action, private, mention } => {
-                #[derive(Serialize)]
-                struct Body<'a> {
-                    id: String,
-                    from: Who<'a>,
-                    text: &'a str,
-                    action: bool,
-                    to: Option<String>,
-                    late: bool,
-                    mention: bool,
-                    /// The name is trusted to be somebody else's.
-                    other_key: bool,
-                }
                 let me = company.me.as_ref().filter(|_| *private);
-                let to = me.map(|me| me.id.to_string());
-                let (text, action, mention) = (text.as_str(), *action, *mention);
-                let other_key = company.is_impostor(from);
-                let (id, from, late) = (id.to_string(), from.into(), false);
-                write(paper, "msg", Body { id, from, text, action, to, late, mention, other_key });
+                let message = Message {
+                    to: me.map(|me| me.id.to_string()),
+                    action: *action,
+                    mention: *mention,
+                    ..Message::new(*id, from, text.as_str(), company)
+                };
+                write(paper, "msg", message);
             }
             Event::Sent { id, readers, .. } => {
                 #[derive(Serialize)]
@@ -313,7 +380,7 @@ impl Format for Json {
         }
     }
 
-    fn note(&mut self, note: &Note, paper: &mut Paper) {
+    fn note(&mut self, note: &Note, company: &Company, paper: &mut Paper) {
         match note {
             Note::Opened(invitation) => {
                 let (addr, line) = (invitation.nodeset().to_string(), invitation.line());
@@ -323,6 +390,10 @@ impl Format for Json {
             }
             // What only a person is asked or told, and what the machine says itself.
             Note::Invite(_) | Note::Needed(_) | Note::Waiting(_) | Note::Logging(_) => {}
+            // A program asks for what it wants of what was said before.
+            Note::Before(_) => {}
+            Note::Kept(record) => kept(record, company, paper),
+            Note::Answer(answer) => self.looked(answer, paper),
             Note::Remark(what) | Note::NotLogged(what) => {
                 status(paper, "remark", json!({ "message": what }))
             }
@@ -360,9 +431,12 @@ impl Format for Json {
         let (reference, command) = read(line);
         self.reference = reference;
         match command {
-            Ok(command) => {
-                self.renames = matches!(command, Command::Nick(_));
-                Some(Intent::Command(command))
+            Ok(intent) => {
+                self.renames = matches!(intent, Intent::Command(Command::Nick(_)));
+                if matches!(intent, Intent::Look(_)) {
+                    self.looking = self.reference.take();
+                }
+                Some(intent)
             }
             Err(wrong) => self.bad_input(wrong, paper),
         }
@@ -475,9 +549,9 @@ pub(crate) fn path(one: &Evidence, paper: &mut Paper) {
     }
     let Evidence { addr, small, large, answer, .. } = one;
     let by = match answer {
-        Some(Answer::Nodeset) => "nodeset",
-        Some(Answer::Member) => "member",
-        Some(Answer::Version { .. }) => "version",
+        Some(doctor::Answer::Nodeset) => "nodeset",
+        Some(doctor::Answer::Member) => "member",
+        Some(doctor::Answer::Version { .. }) => "version",
         None => "nobody",
     };
     let rtt_us = small.median().map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));

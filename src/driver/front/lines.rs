@@ -25,6 +25,7 @@ use crate::driver::front::numbers::counted;
 use crate::driver::front::refusal::{Words, not_utf8, too_long, words};
 use crate::driver::front::stamp::TimeShown;
 use crate::driver::front::wording;
+use crate::driver::history::record::Record;
 use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
@@ -111,6 +112,14 @@ impl Lines {
 }
 
 impl Lines {
+    /// A message from before: with its time, and no line of those that are said now.
+    fn kept(&self, record: &Record, company: &Company, paper: &mut Paper) {
+        let Some(said) = record.said() else { return };
+        let [dim, plain] = if self.style.colour { ["\x1b[2m", "\x1b[0m"] } else { [""; 2] };
+        let (when, what) = (self.zone.moment(record.at), wording::kept(said, company));
+        paper.remark(format_args!("{dim}* {when} {what}{plain}"));
+    }
+
     fn nodeset(&self, health: Health, company: &Company, paper: &mut Paper) {
         let since = self.zone.time(unix_ms(), false);
         paper.remark(format_args!("* {}", wording::nodeset(health, company, &since)));
@@ -187,7 +196,7 @@ impl Format for Lines {
         }
     }
 
-    fn note(&mut self, note: &Note, paper: &mut Paper) {
+    fn note(&mut self, note: &Note, company: &Company, paper: &mut Paper) {
         self.stamp(paper);
         match note {
             Note::Opened(invitation) => {
@@ -216,6 +225,13 @@ impl Format for Lines {
             Note::Logging(path) => {
                 paper.remark(format_args!("* {}", wording::logging(path.as_deref())));
             }
+            // A pipe is for what is said now.
+            Note::Before(records) if self.style.private => {
+                records.iter().for_each(|record| self.kept(record, company, paper));
+            }
+            Note::Before(_) => {}
+            Note::Kept(record) => self.kept(record, company, paper),
+            Note::Answer(answer) => paper.remark(format_args!("* {}", wording::answer(answer))),
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod note;
 pub(crate) mod numbers;
 pub(crate) mod refusal;
 pub(crate) mod request;
+pub(crate) mod search;
 pub(crate) mod seat;
 pub(crate) mod several;
 pub(crate) mod stamp;

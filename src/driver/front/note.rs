@@ -1,6 +1,7 @@
 //! What the driver has to say, on every seat.
 
 use crate::driver::front::invitation::Invitation;
+use crate::driver::history::record::Record;
 
 /// What only the driver knows.
 #[derive(Clone, Debug)]
@@ -19,6 +20,27 @@ pub(crate) enum Note {
     Logging(Option<String>),
     /// Why the chat is not written to the file that was asked for.
     NotLogged(String),
+    /// What was said last before this run, the oldest first.
+    Before(Vec<Record>),
+    /// A message that is kept, and was asked for.
+    Kept(Record),
+    /// The end of what was asked of what is kept.
+    Answer(Answer),
     /// Anything else.
     Remark(String),
+}
+
+/// What came of a question about what is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// So many of the last messages were shown.
+    Last(u64),
+    /// So many messages that have a text in them were shown, and whether those were all.
+    Found { text: String, count: u64, all: bool },
+    /// So much would be removed by somebody who is sure.
+    Forget { bytes: u64 },
+    /// So much was removed; and whether what is said from here on is kept.
+    Forgotten { bytes: u64, keeps: bool },
+    /// Why there is nothing to look at.
+    Refused(String),
 }

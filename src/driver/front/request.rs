@@ -9,7 +9,7 @@ use core::fmt;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::driver::front::intent::{Command, Meant};
+use crate::driver::front::intent::{Command, Intent, Look, Meant};
 use crate::machine::Whom;
 
 /// The longest `ref`, in bytes as it was written: every answer repeats it.
@@ -20,7 +20,7 @@ pub(crate) const REF_MAX: usize = 4096;
 const TO: &str = "to is a whole id of 13 letters, or a key of 64 digits, and no name";
 
 /// The fields that are known. Others are ignored.
-const FIELDS: [&str; 6] = ["t", "text", "action", "to", "name", "ref"];
+const FIELDS: [&str; 7] = ["t", "text", "action", "to", "name", "ref", "count"];
 
 /// `ref` as it was written.
 pub(crate) type Reference = Box<RawValue>;
@@ -33,7 +33,11 @@ pub(crate) struct Wrong {
 }
 
 const OBJECT: &str = r#"one object on each line: {"t":"send","text":"hi"}"#;
-const KINDS: &str = "t is send, nick, who, doctor or quit";
+const KINDS: &str = "t is send, nick, who, doctor, history, search, forget or quit";
+/// How many messages `history` shows.
+const COUNT: &str = "count is a number from 1 to 1000";
+
+const SEARCH: &str = r#"{"t":"search","text":"hi"}"#;
 
 /// How a field is written.
 fn example(field: &str) -> &'static str {
@@ -42,6 +46,7 @@ fn example(field: &str) -> &'static str {
         "name" => r#"{"t":"nick","name":"al"}"#,
         "to" => r#"{"t":"who"} asks for ids and keys"#,
         "action" => r#"{"t":"send","text":"waves","action":true}"#,
+        "count" => r#"{"t":"history","count":50}"#,
         _ => r#"{"t":"send","text":"hi"}"#,
     }
 }
@@ -62,7 +67,7 @@ fn told(error: &serde_json::Error, whole: bool) -> String {
 
 /// What a line asks for, or why nothing; and its `ref`, where that can be had. A mark of byte order, with
 /// which some programs begin, is none of it.
-pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Command, Wrong>) {
+pub(crate) fn read(line: &str) -> (Option<Reference>, Result<Intent, Wrong>) {
     let line = line.strip_prefix('\u{FEFF}').unwrap_or(line);
     let mut found = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(line);
@@ -168,11 +173,20 @@ impl<'a> Fields<'a> {
         self.get(name, "a text")
     }
 
-    fn command(&self) -> Result<Command, Wrong> {
+    /// How many messages are asked for.
+    fn count(&self) -> Result<usize, Wrong> {
+        let count: Option<u64> = self.get("count", "a number")?;
+        let count = count.map_or(Ok(Look::LAST), usize::try_from);
+        let count = count.ok().filter(|count| (1..=Look::LAST_MAX).contains(count));
+        count.ok_or_else(|| wrong(COUNT, example("count")))
+    }
+
+    fn command(&self) -> Result<Intent, Wrong> {
         let t = self.text("t")?.ok_or_else(|| wrong("t is missing", KINDS))?;
         let (text, name, to) = (self.text("text")?, self.text("name")?, self.text("to")?);
         let action = self.get("action", "true or false")?.unwrap_or(false);
-        match t.as_str() {
+        let count = self.count()?;
+        let command = match t.as_str() {
             "send" => {
                 let text = text.ok_or_else(|| wrong("send needs a text", example("text")))?;
                 let exact = |to: String| Whom::exact(&to).map(Meant::from);
@@ -187,8 +201,15 @@ impl<'a> Fields<'a> {
             "who" => Ok(Command::Who),
             "doctor" => Ok(Command::Doctor),
             "quit" => Ok(Command::Quit),
+            "history" => return Ok(Intent::Look(Look::Last(count))),
+            "search" => {
+                let text = text.ok_or_else(|| wrong("search needs a text", SEARCH))?;
+                return Ok(Intent::Look(Look::Search(text)));
+            }
+            "forget" => return Ok(Intent::Look(Look::Forget { sure: true })),
             other => Err(wrong(format!("unknown t '{other}'"), KINDS)),
-        }
+        };
+        command.map(Intent::Command)
     }
 }
 

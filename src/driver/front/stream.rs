@@ -319,7 +319,7 @@ impl Seat for Stream {
     }
 
     fn note(&mut self, note: &Note) {
-        self.format.note(note, &mut self.paper);
+        self.format.note(note, &self.company, &mut self.paper);
         self.queue();
     }
 

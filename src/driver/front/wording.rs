@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::driver::front::company::Company;
 use crate::driver::front::invitation::Invitation;
+use crate::driver::front::note::Answer;
 use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::several::TEXTS_MAX;
 use crate::driver::front::table::table;
 use crate::driver::front::typist::Row;
+use crate::driver::history::record::{Record, Said, What};
 use crate::driver::os::shown::shown;
 use crate::machine::doctor::COME_IN;
 use crate::machine::wire::ELSEWHERE_MAX;
@@ -233,6 +235,66 @@ pub(crate) fn logging(path: Option<&str>) -> String {
     match path {
         Some(path) => format!("writing the chat to {}", shown(path)),
         None => "the chat is not written to a file".to_owned(),
+    }
+}
+
+/// A message that was kept, on one line.
+pub(crate) fn kept(said: &Said, company: &Company) -> String {
+    let from = company.label(&said.from);
+    let label = match &said.to {
+        Some(to) => format!("{from} → {}", company.label(to)),
+        None => from,
+    };
+    message(&label, said.text.as_str(), said.action, said.private)
+}
+
+/// Whatever is kept, on one line, as in the log of the chat.
+pub(crate) fn record(record: &Record, company: &Company) -> String {
+    match &record.what {
+        What::Said(said) => kept(said, company),
+        What::Came(who) => format!("* {}", came(&company.label(who))),
+        What::Left(who, why) => format!("* {}", left(&company.label(who), *why)),
+        What::Renamed { who, was } => format!("* {}", renamed(who, was, company)),
+        What::Missing(from, count) => format!("* {count} missing from {}", company.label(from)),
+        What::Lost(count) => {
+            let are = if *count == 1 { "is" } else { "are" };
+            format!("* {} {are} missing here", counted(*count, "record"))
+        }
+    }
+}
+
+/// What came of a question about what is kept.
+pub(crate) fn answer(answer: &Answer) -> String {
+    let messages = |count: u64| counted(count, "message");
+    match answer {
+        Answer::Last(0) => "no message of this room is kept (--history keeps them)".to_owned(),
+        Answer::Last(count) => format!("kept before: {}", messages(*count)),
+        Answer::Found { text, count: 0, .. } => {
+            format!("no message that is kept has '{}' in it", shown(text))
+        }
+        Answer::Found { text, count, all } => {
+            let more = if *all { "" } else { "; there are older ones" };
+            format!("'{}' is in {}, the newest first{more}", shown(text), messages(*count))
+        }
+        Answer::Forget { bytes: 0 } => "nothing is kept of this room".to_owned(),
+        Answer::Forget { bytes } => format!(
+            "/forget yes removes what is kept of this room on this computer, for good: {}",
+            size(*bytes)
+        ),
+        Answer::Forgotten { bytes, keeps } => {
+            let more = if *keeps { "; what is said from here on is kept again" } else { "" };
+            format!("what was kept of this room is removed: {}{more}", size(*bytes))
+        }
+        Answer::Refused(what) => what.clone(),
+    }
+}
+
+/// How much that is, about.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => counted(bytes, "byte"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
     }
 }
 

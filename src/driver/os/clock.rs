@@ -102,6 +102,18 @@ impl Zone {
         self.at(unix_ms).strftime(format).to_string()
     }
 
+    /// The day and the time of day: `2026-10-23 09:14`.
+    pub(crate) fn moment(&self, unix_ms: u64) -> String {
+        self.at(unix_ms).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// When a day begins, ms since 1970, if there is such a day.
+    pub(crate) fn day(&self, year: i16, month: i8, day: i8) -> Option<u64> {
+        let date = jiff::civil::Date::new(year, month, day).ok()?;
+        let begins = self.0.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        u64::try_from(begins.as_millisecond()).ok()
+    }
+
     /// The day, as people write it: `Thu 23 Oct 2026`.
     pub(crate) fn date(&self, unix_ms: u64) -> String {
         self.at(unix_ms).strftime("%a %d %b %Y").to_string()

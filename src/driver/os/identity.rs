@@ -52,6 +52,14 @@ impl Keeper {
         }
     }
 
+    /// The key of the person at this computer, if there is one.
+    pub(crate) fn find() -> Result<Option<Self>, Failure> {
+        match folder().map(|folder| folder.join("key").exists()) {
+            Some(true) => Self::load().map(Some),
+            Some(false) | None => Ok(None),
+        }
+    }
+
     /// A key of its own for this process alone.
     pub(crate) fn ephemeral() -> io::Result<Self> {
         let secret = Guarded::<32>::try_filled(|secret| getrandom::fill(secret))?;

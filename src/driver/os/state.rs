@@ -10,12 +10,16 @@ use crate::driver::os::files::{
     TEXT_FILE_MAX, about, check_ours, locked, open_ours, replace, text_of,
 };
 
+/// Where the folder is, whether it is there or not.
+pub(crate) fn path() -> io::Result<PathBuf> {
+    let none = "neither XDG_STATE_HOME nor HOME is an absolute path";
+    let base = base_folder("XDG_STATE_HOME", ".local/state");
+    Ok(base.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, none))?.join("chatrpc"))
+}
+
 /// The folder, made if it is not there.
 pub(crate) fn folder() -> io::Result<PathBuf> {
-    let none = "neither XDG_STATE_HOME nor HOME is an absolute path";
-    let folder = base_folder("XDG_STATE_HOME", ".local/state")
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, none))?
-        .join("chatrpc");
+    let folder = path()?;
     let named = |error: io::Error| {
         // A home that is no folder (/dev/null, of a service) is none.
         let kind = match error.kind() {

@@ -1,6 +1,6 @@
 //! The slash commands that the screen carries out itself, beside those of the machine.
 
-use crate::driver::front::intent::Intent;
+use crate::driver::front::intent::{Intent, Look};
 use crate::driver::front::refusal::{Words, words};
 use crate::driver::os::environment::yes_or_no;
 use crate::driver::terminal::settings::{ClockFace, Joins, Notify, Setting};
@@ -13,24 +13,33 @@ pub(crate) const SCREEN: &[CommandHelp] = &[
     CommandHelp { name: "ignore", usage: "/ignore NAME", what: "hide what somebody says" },
     CommandHelp { name: "info", usage: "/info", what: "who has your last message" },
     CommandHelp { name: "joins", usage: "/joins fold|all|none", what: "how to show who comes" },
+    FORGET,
+    HISTORY,
     LOG,
     CommandHelp { name: "mouse", usage: "/mouse on|off", what: "have the mouse reported" },
     CommandHelp { name: "notify", usage: "/notify off|mentions|all", what: "what rings the bell" },
     CommandHelp { name: "resend", usage: "/resend", what: "say again what did not arrive" },
-    CommandHelp { name: "search", usage: "/search TEXT", what: "find what was said" },
+    SEARCH,
     CommandHelp { name: "time", usage: "/time off|hm|hms", what: "how to show the clock" },
     CommandHelp { name: "unignore", usage: "/unignore NAME", what: "show it again" },
 ];
 
-/// The one of them that is done without a screen, too.
+/// Those of them that are done without a screen, too.
+const FORGET: CommandHelp =
+    CommandHelp { name: "forget", usage: "/forget [yes]", what: "remove what is kept of the room" };
+const HISTORY: CommandHelp =
+    CommandHelp { name: "history", usage: "/history [N]", what: "show what was said before" };
 const LOG: CommandHelp =
     CommandHelp { name: "log", usage: "/log on|off|PATH", what: "write the chat to a file" };
-pub(crate) const WITHOUT_SCREEN: &[CommandHelp] = &[LOG];
+const SEARCH: CommandHelp =
+    CommandHelp { name: "search", usage: "/search TEXT", what: "find what was said" };
+pub(crate) const WITHOUT_SCREEN: &[CommandHelp] = &[FORGET, HISTORY, LOG, SEARCH];
 
 /// Whether a command, with what stands behind it, is also done where lines are typed without a screen.
 pub(crate) fn is_everywhere(command: &str) -> bool {
     let name = command.split_whitespace().next().unwrap_or_default();
-    name == LOG.name || !SCREEN.iter().any(|help| help.name == name)
+    WITHOUT_SCREEN.iter().any(|help| help.name == name)
+        || !SCREEN.iter().any(|help| help.name == name)
 }
 
 /// Every slash command: those of the machine, then the screen's own.
@@ -59,7 +68,8 @@ pub(crate) enum Order<'a> {
     Mouse(bool),
     Notify(Notify),
     Resend,
-    Search(&'a str),
+    /// Something about what was said before.
+    Look(Look),
     Clock(ClockFace),
     /// How that is which a command sets.
     State(&'static CommandHelp),
@@ -95,7 +105,9 @@ impl<'a> Order<'a> {
             ("mouse", word) => bool::read(word).map(Self::Mouse).ok_or(usage)?,
             ("notify", word) => Notify::read(word).map(Self::Notify).ok_or(usage)?,
             ("resend", "") => Self::Resend,
-            ("search", text) if !text.is_empty() => Self::Search(text),
+            ("search" | "history" | "forget", what) => {
+                Self::Look(look(help.name, what).ok_or(usage)?)
+            }
             ("time", word) => ClockFace::read(word).map(Self::Clock).ok_or(usage)?,
             (name, _) if SCREEN.iter().any(|help| help.name == name) => return Err(usage),
             // What is the one that is meant here is the one that is meant there.
@@ -113,8 +125,23 @@ fn log(what: &str) -> Option<&str> {
     }
 }
 
-/// What a line without a screen asks for that the machine knows nothing of: to write the chat to a file.
-/// What only the screen does is told as that.
+/// What is asked of what was said before.
+fn look(name: &str, what: &str) -> Option<Look> {
+    match (name, what) {
+        ("history", "") => Some(Look::Last(Look::LAST)),
+        ("history", count) => {
+            let count = count.parse().ok()?;
+            (1..=Look::LAST_MAX).contains(&count).then_some(Look::Last(count))
+        }
+        ("forget", "") => Some(Look::Forget { sure: false }),
+        ("forget", word) => word.eq_ignore_ascii_case("yes").then_some(Look::Forget { sure: true }),
+        ("search", text) if !text.is_empty() => Some(Look::Search(text.to_owned())),
+        _ => None,
+    }
+}
+
+/// What a line without a screen asks for that the machine knows nothing of: to write the chat to a file, or
+/// something about what is kept. What only the screen does is told as that.
 pub(crate) fn without_screen(line: &str) -> Option<Result<Intent, Words>> {
     let Ok(Opening::Command { word, rest }) = Opening::of(line) else { return None };
     let help = CommandHelp::find(word, &[COMMANDS, SCREEN]).ok()?;
@@ -122,19 +149,20 @@ pub(crate) fn without_screen(line: &str) -> Option<Result<Intent, Words>> {
     if !SCREEN.iter().any(|known| known.name == name) {
         return None;
     }
-    if name == LOG.name {
-        let what = Some(rest.trim());
-        let what = what.filter(|what| what.is_empty()).or_else(|| log(rest.trim()));
-        let wrong = || words(&Refusal::Usage(help.usage));
-        return Some(what.map(|what| Intent::Log(what.to_owned())).ok_or_else(wrong));
+    if WITHOUT_SCREEN.iter().any(|known| known.name == name) {
+        let intent = if name == LOG.name {
+            let what = Some(rest.trim());
+            let what = what.filter(|what| what.is_empty()).or_else(|| log(rest.trim()));
+            what.map(|what| Intent::Log(what.to_owned()))
+        } else {
+            look(name, rest.trim()).map(Intent::Look)
+        };
+        return Some(intent.ok_or_else(|| words(&Refusal::Usage(help.usage))));
     }
     let hint = match name {
         "resend" => "what did not arrive is said again by typing it again: Up brings it back",
         "clear" => "a terminal clears itself; what arrives is kept nowhere here",
         "time" => "--time=hm has the time before every line",
-        "search" | "info" => {
-            "it is a command of the screen, which is there without --plain; /log keeps what is said"
-        }
         _ => "it is a command of the screen, which is there without --plain",
     };
     let what = format!("/{name} does nothing without the screen");
@@ -157,7 +185,7 @@ mod tests {
     fn habits_of_other_chats_reach_the_screen_s_own_commands() {
         assert_eq!(Order::parse("/mute bob"), Ok(Order::Ignore("bob")));
         assert_eq!(Order::parse("/unblock bob"), Ok(Order::Unignore("bob")));
-        assert_eq!(Order::parse("/find it"), Ok(Order::Search("it")));
+        assert_eq!(Order::parse("/find it"), Ok(Order::Look(Look::Search("it".to_owned()))));
         assert_eq!(Order::parse("/exit"), Ok(Order::Command(Command::Quit)));
         assert!(matches!(Order::parse("/join ops"), Err(Refusal::Otherwise { .. })));
     }
@@ -181,6 +209,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_said_before_is_asked_for_alike_with_a_screen_and_without() {
+        for (line, look) in [
+            ("/history", Look::Last(50)),
+            ("/hi 1000", Look::Last(1000)),
+            ("/search two words ", Look::Search("two words".to_owned())),
+            ("/forget", Look::Forget { sure: false }),
+            ("/forget YES", Look::Forget { sure: true }),
+        ] {
+            assert_eq!(Order::parse(line), Ok(Order::Look(look.clone())), "{line}");
+            assert_eq!(without_screen(line), Some(Ok(Intent::Look(look))), "{line}");
+        }
+    }
+
     /// `/log`, `/notify` and `/resend` were unknown there.
     #[test]
     fn without_a_screen_each_is_done_or_told_why_not() {
@@ -191,7 +233,8 @@ mod tests {
             assert_eq!(without_screen(line), asked(what), "{line}");
         }
         assert!(matches!(without_screen("/log maybe"), Some(Err(Words { code: "usage", .. }))));
-        for help in SCREEN.iter().filter(|help| help.name != LOG.name) {
+        let done = |help: &&CommandHelp| WITHOUT_SCREEN.iter().any(|known| known.name == help.name);
+        for help in SCREEN.iter().filter(|help| !done(help)) {
             let Some(Err(told)) = without_screen(&format!("/{} x", help.name)) else {
                 panic!("{}", help.name)
             };
@@ -249,6 +292,8 @@ mod tests {
     fn what_is_not_understood_is_not_sent() {
         for line in
             ["/clear all", "/time 12", "/joins some", "/search", "/mouse of", "/me", "/quit now"]
+                .into_iter()
+                .chain(["/history 0", "/history 1001", "/history all", "/forget no"])
         {
             assert!(matches!(Order::parse(line), Err(Refusal::Usage(_))), "{line}");
         }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::driver::front::search::begins;
 use crate::driver::terminal::commands::{SCREEN, beginning};
-use crate::driver::terminal::search::begins;
 use crate::driver::terminal::settings::values;
 use crate::machine::{COMMANDS, CommandHelp, Opening, Person};
 

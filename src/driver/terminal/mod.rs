@@ -8,7 +8,7 @@
 //! | `decoder` | bytes as keys |
 //! | `view`, `keys`, `want` | the model: what happened, what is typed, what each key does; what only the driver can do |
 //! | `page`, `viewport` | what can be read, in rows; which rows are on the screen |
-//! | `scrollback`, `search` | what is kept of what was said, and finding it |
+//! | `scrollback` | what is kept of what was said |
 //! | `drafting`, `editor`, `recall` | letters and pastes that come to the draft; the draft; earlier input |
 //! | `commands`, `settings`, `kept` | slash commands; what they set; what of it is kept |
 //! | `complete`, `popup` | Tab; what can be chosen, above the draft |
@@ -47,7 +47,6 @@ mod resend;
 pub(crate) mod row;
 pub(crate) mod screen;
 mod scrollback;
-mod search;
 mod sentence;
 pub(crate) mod settings;
 mod submit;

@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use crate::driver::front::company::{Company, IMPOSTOR};
 use crate::driver::front::refusal::words;
+use crate::driver::front::search::Wanted;
 use crate::driver::front::wording;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::kept::IGNORED_MAX;
 use crate::driver::terminal::links::links;
 use crate::driver::terminal::scrollback::{Entry, Item, Mark, Move, Said, Scrollback};
-use crate::driver::terminal::search::Wanted;
 use crate::driver::terminal::settings::{ClockFace, Joins};
 use crate::driver::terminal::theme::{Role, Signs};
 use crate::driver::terminal::viewport::{Keyed, Source};
@@ -313,6 +313,8 @@ impl Page {
             Some(Mark::Pending) => (signs.pending, Role::Dim),
             Some(Mark::Delivered) => (signs.delivered, Role::Delivered),
             Some(Mark::Failed) => (signs.failed, Role::Failed),
+            None if said.kept && said.private.is_some() => (signs.private, Role::Dim),
+            None if said.kept => (signs.kept, Role::Dim),
             None if said.private.is_some() => (signs.private, Role::Private),
             None if said.mention => (signs.mention, Role::Mention),
             None if said.action => (signs.action, Role::Dim),
@@ -325,6 +327,7 @@ impl Page {
         }
         let name = match mark {
             Some(_) => Role::Own,
+            None if said.kept => Role::Dim,
             None if self.company.is_impostor(&said.from) => Role::Failed,
             None => Role::Name(said.from.id),
         };
@@ -332,11 +335,14 @@ impl Page {
         let room = self.width.saturating_sub(NAME_SPARES).max(NAME_MIN);
         let label = self.label_within(&said.from, room);
         head.push(Part::new(label, name));
-        if let (Some(to), true) = (&said.private, mark.is_some()) {
+        let to =
+            said.private.as_ref().filter(|to| mark.is_some() || said.kept && **to != said.from);
+        if let Some(to) = to {
             head.push(Part::new(format!(" {} {}", signs.joined, self.label(to)), Role::Private));
         }
-        head.push(Part::new(if said.action { " " } else { ": " }, Role::Text));
-        self.body(TEXT, head, said.text.as_str(), Role::Text, rows);
+        let role = if said.kept { Role::Dim } else { Role::Text };
+        head.push(Part::new(if said.action { " " } else { ": " }, role));
+        self.body(TEXT, head, said.text.as_str(), role, rows);
     }
 
     fn moves_in_rows(&self, moves: &[Move], mut before: Option<u64>, rows: &mut Vec<Row>) {
@@ -479,6 +485,7 @@ mod tests {
             private: None,
             mention: false,
             fate: None,
+            kept: false,
         }
     }
 

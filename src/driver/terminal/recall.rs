@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::driver::terminal::search::Wanted;
+use crate::driver::front::search::Wanted;
 
 /// How many lines are remembered, in memory only: they may be private.
 const LINES_MAX: usize = 500;

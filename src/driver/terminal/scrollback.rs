@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::driver::front::search::Wanted;
+use crate::driver::history::record;
 use crate::driver::os::clock::Zone;
-use crate::driver::terminal::search::Wanted;
 use crate::machine::{MessageId, PeerId, Person, SafeText, Why};
 
 /// How many entries are kept, and how many bytes, about. The oldest go first.
@@ -55,6 +56,8 @@ pub(crate) struct Said {
     pub(crate) mention: bool,
     /// What became of it, if it is ours.
     pub(crate) fate: Option<Fate>,
+    /// It was kept: nobody says it now.
+    pub(crate) kept: bool,
 }
 
 /// What became of a message of ours.
@@ -180,6 +183,21 @@ impl Scrollback {
         self.push(at, Item::Said(said))
     }
 
+    /// A message that was kept is shown: nothing follows from it.
+    pub(crate) fn replay(&mut self, at: u64, said: &record::Said) {
+        let said = Said {
+            id: said.id,
+            from: said.from.clone(),
+            text: said.text.clone(),
+            action: said.action,
+            private: said.to.clone().or_else(|| said.private.then(|| said.from.clone())),
+            mention: false,
+            fate: None,
+            kept: true,
+        };
+        self.push(at, Item::Said(said));
+    }
+
     /// Somebody came (`None`) or went.
     pub(crate) fn moved(&mut self, at: u64, zone: &Zone, who: Person, left: Option<Why>) {
         let spoke = self.spoke.get(&who.id);
@@ -293,7 +311,7 @@ impl Scrollback {
     pub(crate) fn find_mention(&self, from: u64, back: bool) -> Option<u64> {
         let is = |entry: &u64| {
             matches!(self.get(*entry).map(|entry| &entry.item), Some(Item::Said(said))
-                if said.fate.is_none() && (said.mention || said.private.is_some()))
+                if said.fate.is_none() && !said.kept && (said.mention || said.private.is_some()))
         };
         let Range { start, end } = self.entries();
         if back {
@@ -353,6 +371,7 @@ mod tests {
             private: None,
             mention: text.contains("me"),
             fate,
+            kept: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::driver::front::company::Company;
-use crate::driver::front::intent::{self, Intent};
+use crate::driver::front::intent::{self, Intent, Look};
 use crate::driver::front::numbers::{counted, grouped};
 use crate::driver::front::refusal::words;
 use crate::driver::front::several::several;
@@ -122,7 +122,11 @@ impl View {
             }
             Order::State(help) => self.state(help),
             Order::Resend => self.resend(),
-            Order::Search(text) => self.search(text),
+            Order::Look(look @ Look::Search(_)) if self.searches_kept => {
+                self.ask(Intent::Look(look))
+            }
+            Order::Look(Look::Search(text)) => self.search(&text),
+            Order::Look(look) => self.ask(Intent::Look(look)),
         }
         self.viewport.settle(&self.page, self.height);
     }

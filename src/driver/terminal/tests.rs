@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use quickcheck::{Arbitrary, Gen};
 
-use crate::driver::front::intent::{Command, Intent};
+use crate::driver::front::intent::{Command, Intent, Look};
 use crate::driver::front::invitation::Invitation;
-use crate::driver::front::note::Note;
+use crate::driver::front::note::{Answer, Note};
+use crate::driver::history::record::Record;
 use crate::driver::os::clock::Zone;
 use crate::driver::terminal::kept::{Change, Kept};
 use crate::driver::terminal::picture::Picture;
@@ -31,6 +32,53 @@ fn who(id: u64, name: &str) -> Person {
         key: PublicKey([id as u8; 32]),
         name: Name::parse(name).unwrap(),
     }
+}
+
+/// A message that is kept.
+fn kept(at: u64, number: u64, text: &str) -> Record {
+    let (from, text) = (bob(), SafeText::new(text));
+    let id = MessageId { author: from.id, number };
+    let event = Event::Message { id, from, text, action: false, private: false, mention: true };
+    Record::of(at, &event, None).unwrap()
+}
+
+/// It stands above what happens, with its own time, rings no bell, is not new, and moves nobody.
+#[test]
+fn what_was_said_before_is_dim_and_silent() {
+    let mut room = Room::new(80, 24, Theme::RICH);
+    let before = vec![kept(MORNING - 9 * MINUTE, 1, "alice: one"), kept(MORNING, 2, "two")];
+    room.picture.note(&Note::Before(before), MORNING);
+    room.enter(vec![bob()]);
+    room.keys(b"\x1b[O");
+    while room.picture.next_want().is_some() {}
+    room.picture.note(&Note::Kept(kept(MORNING - MINUTE, 3, "alice: three")), MORNING);
+    room.picture.note(&Note::Answer(Answer::Last(1)), MORNING);
+    assert_eq!(room.picture.next_want(), None, "no bell");
+    let text = room.text();
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+    assert!(at("08:49 ┊ bob: alice: one") < at("08:58 ┊ bob: two"), "{text}");
+    assert!(at("bob: two") < at("alice has entered the chat!"), "{text}");
+    assert!(at("08:57 ┊ bob: alice: three") < at("kept before: 1 message"), "{text}");
+    assert!(!text.contains(" new "), "{text}");
+}
+
+/// Where what is said is kept, all of that is searched; else what stands on the screen.
+#[test]
+fn a_search_is_of_what_is_kept_where_something_is() {
+    let mut room = Room::entered(80, 24);
+    let asked = |room: &mut Room| {
+        room.press(b"/search needle\r");
+        core::iter::from_fn(|| room.picture.next_want()).find_map(|want| match want {
+            Want::Ask(intent, _) => Some(intent),
+            _ => None,
+        })
+    };
+    assert_eq!(asked(&mut room), None);
+    let mut room = Room::new(80, 24, Theme::RICH);
+    room.picture.note(&Note::Before(Vec::new()), MORNING);
+    room.enter(vec![bob()]);
+    let look = Look::Search("needle".to_owned());
+    assert_eq!(asked(&mut room), Some(Intent::Look(look)));
 }
 
 /// The same person, started again.

@@ -116,6 +116,8 @@ pub(crate) struct View {
     /// Who spoke, the last one first.
     recent: VecDeque<PeerId>,
     said_alone: bool,
+    /// There is something kept to be searched.
+    pub(super) searches_kept: bool,
     /// What the machine is carrying out.
     submitted: Option<Submitted>,
     /// We have asked to leave.
@@ -159,6 +161,7 @@ impl View {
             away: false,
             recent: VecDeque::new(),
             said_alone: false,
+            searches_kept: false,
             submitted: None,
             quitting: false,
             narrow: false,
@@ -238,6 +241,7 @@ impl View {
                     private,
                     mention: *mention,
                     fate: None,
+                    kept: false,
                 });
             }
             Event::Sent { id, text, action, to, readers } => {
@@ -254,6 +258,7 @@ impl View {
                         private: to.clone(),
                         mention: false,
                         fate,
+                        kept: false,
                     },
                 );
                 if *readers == 0 && to.is_none() && !self.said_alone {
@@ -346,6 +351,7 @@ impl View {
             // Nothing is dropped here: a stalled terminal gets fewer frames.
             Note::Dropped(_) => {}
             Note::Logging(path) => self.notice(&wording::logging(path.as_deref())),
+            Note::Before(_) | Note::Kept(_) | Note::Answer(_) => self.replay(note),
             // A path in it may be anybody's.
             Note::Remark(what) => self.notice(SafeText::new(what).as_str()),
             Note::NotLogged(what) => {
@@ -357,6 +363,27 @@ impl View {
                 self.notice(SafeText::new(what).as_str());
             }
         }
+    }
+
+    /// Something of what was kept.
+    fn replay(&mut self, note: &Note) {
+        let scrollback = &mut self.page.scrollback;
+        match note {
+            Note::Before(records) => {
+                let said = records.iter().filter_map(|record| Some((record.at, record.said()?)));
+                said.for_each(|(at, said)| scrollback.replay(at, said));
+                self.searches_kept = true;
+                if !records.is_empty() {
+                    self.remark("that was said before: /history shows more of it");
+                }
+            }
+            Note::Kept(record) => {
+                record.said().iter().for_each(|said| scrollback.replay(record.at, said));
+            }
+            Note::Answer(answer) => self.notice(SafeText::new(&wording::answer(answer)).as_str()),
+            _ => {}
+        }
+        self.viewport.settle(&self.page, self.height);
     }
 
     fn renamed(&mut self, who: &Person, was: &Name) {

@@ -9,7 +9,7 @@ use core::str::FromStr;
 use std::sync::Arc;
 
 use crate::machine::guarded::{Guarded, wiped};
-use crate::machine::keyed::{mac, short};
+use crate::machine::keyed::{hash, mac, short};
 use crate::machine::name::Name;
 use crate::machine::who::ids::PeerId;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -153,6 +153,11 @@ impl Identity {
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE] {
         wiped(|| self.signing.sign(message).to_bytes())
+    }
+
+    /// A secret that follows from ours and from what it is for: who has one learns nothing of the other.
+    pub fn derived(&self, purpose: &[&[u8]]) -> Guarded<32> {
+        wiped(|| Guarded::filled(|bytes| *bytes = hash(self.signing.as_bytes(), purpose)))
     }
 
     /// The secret X25519 key whose public half is the image of ours.

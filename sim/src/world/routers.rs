@@ -31,6 +31,15 @@ impl World {
         }
     }
 
+    /// Whether the process on one computer reaches that on another one directly, as it says itself.
+    pub fn reaches(&mut self, host: usize, other: usize) -> bool {
+        let Some(seat) = self.seat_on(other) else { return false };
+        let id = self.judge.seats()[seat].id;
+        self.hosts[host].direct.clear();
+        self.say(host, "/who");
+        self.hosts[host].direct.contains(&id)
+    }
+
     /// What an address leads to, and the computer over whose links; nothing, for one of another network.
     pub(super) fn lead(&self, to: SocketAddr) -> Option<(Endpoint, u16)> {
         let to = Endpoint::of(to)?;

@@ -39,6 +39,12 @@ scenarios! {
     apart_direct_again
     apart_one_way
     apart_alone
+    nat_relayed
+    nat_direct
+    nat_told
+    nat_forgets
+    nat_beside
+    nat_alone
     deaf_or_dead
     slow_lines
     small_links

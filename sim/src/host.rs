@@ -48,6 +48,10 @@ impl Endpoint {
 pub(crate) struct Host {
     pub(crate) proc: Option<usize>,
     pub(crate) port: u16,
+    /// The router in front of it, the nearest.
+    pub(crate) behind: Option<usize>,
+    /// Whom its process said last that it reaches directly.
+    pub(crate) direct: Vec<PeerId>,
     pub(crate) starts: u64,
     /// How often its clock and all it kept were set back by an hour.
     pub(crate) set_back: u64,

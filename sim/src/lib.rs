@@ -24,6 +24,7 @@
 //! | `outgoing`, `victims` | what attackers send; who is sent what without taking part |
 //! | [`sweep`], `toy` | many seeds at once; machines small enough to see what the simulator does |
 //! | [`insider`] | the handshake and the seal for somebody who says what no machine would |
+//! | [`nat`] | a router that translates addresses, and what it lets in |
 //! | `meddler` | somebody on the path who repeats, reflects, redirects and spoils |
 //! | [`faulty`], [`teeth`] | proof that the oracles bite |
 //! | [`stats`], [`slow`] | latency and cost under loss, and on slow links, as tables to check in |
@@ -53,6 +54,7 @@ pub mod judge;
 pub mod liar;
 pub mod link;
 mod meddler;
+pub mod nat;
 pub mod op;
 mod outgoing;
 pub mod phases;

@@ -72,6 +72,10 @@ pub(crate) struct Datagram {
     pub(crate) bytes: Vec<u8>,
     pub(crate) from: Endpoint,
     pub(crate) to: Endpoint,
+    /// Over the link between these computers.
+    pub(crate) over: (u16, u16),
+    /// Over how many hops it may still go.
+    pub(crate) ttl: Option<u8>,
     /// The process that sent it; `u32::MAX` for one that somebody made up.
     pub(crate) sender: u32,
     pub(crate) sent_at: u64,
@@ -99,6 +103,8 @@ impl Pool {
             bytes: Vec::with_capacity(1200),
             from: Endpoint::default(),
             to: Endpoint::default(),
+            over: (0, 0),
+            ttl: None,
             sender: u32::MAX,
             sent_at: 0,
             mark: Mark::Plain,

@@ -7,6 +7,7 @@ mod hails;
 mod links;
 mod nodeset;
 mod people;
+mod routers;
 mod slow;
 mod small;
 mod strangers;
@@ -64,6 +65,12 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("apart_direct_again", "and directly, once that is possible", apart::direct_again),
     scenario("apart_one_way", "so does who is not heard by one of them", apart::one_way),
     scenario("apart_alone", "whom nobody reaches is waited for, and that is told", apart::nobody_between),
+    scenario("nat_relayed", "who cannot meet behind routers talks through a third", routers::relayed),
+    scenario("nat_direct", "who has one end in public talks directly", routers::direct),
+    scenario("nat_told", "so does whom a third tells of the other one, where routers let that in", routers::told),
+    scenario("nat_forgets", "what routers forget is kept, or found anew", routers::forgets),
+    scenario("nat_beside", "two behind one router meet inside", routers::beside),
+    scenario("nat_alone", "with no third both are told that there is no way", routers::nobody_between),
     scenario("deaf_or_dead", "who does not hear us is told from who is dead", apart::deaf_or_dead),
     scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
@@ -134,7 +141,12 @@ impl std::fmt::Debug for Stage {
 
 impl Stage {
     fn empty(&mut self, hosts: usize) {
-        let mut world = World::new(WorldConfig::new(1, hosts));
+        self.drawn(1, hosts);
+    }
+
+    /// A world of that seed.
+    fn drawn(&mut self, seed: u64, hosts: usize) {
+        let mut world = World::new(WorldConfig::new(seed, hosts));
         if let Some(trace) = self.trace.take() {
             world.trace_to(trace);
         }

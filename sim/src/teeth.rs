@@ -254,6 +254,14 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Scenario("apart"),
     },
     Tooth {
+        name: "a_relay_passes_on_to_addresses_of_beacons",
+        file: "member/relaying.rs",
+        needle: "ctx.calls.addr(path).filter(|_| !ctx.calls.is_doubtful(path))",
+        replacement: "ctx.calls.addr(path).filter(|at| !ctx.calls.is_doubtful(path) && other.record.beacon().addrs.contains(at))",
+        oracles: &["scenario"],
+        hunt: Hunt::Scenario("nat_relayed"),
+    },
+    Tooth {
         name: "a_way_through_a_relay_is_kept",
         file: "member/reach.rs",
         needle: "is_relayed(path) && !is_relayed(link);",

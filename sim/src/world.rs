@@ -8,6 +8,7 @@
 mod happening;
 mod machines;
 mod network;
+mod routers;
 mod segment;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ use crate::judge::{Judge, Kind, Violation};
 use crate::liar::LiarConfig;
 use crate::link::{Link, LinkParams};
 use crate::meddler::Meddler;
+use crate::nat::Router;
 use crate::op::Op;
 use crate::queue::{Endpoint, Pool, Queue, What};
 use crate::secrecy::Secrecy;
@@ -145,6 +147,8 @@ pub struct World {
     secrecy: Secrecy,
     victims: Victims,
     links: Vec<Link>,
+    /// Those in front of computers, each with the number behind those of all computers.
+    routers: Vec<Router>,
     /// Lines of little rate that links share.
     pub bottlenecks: Vec<Bottleneck>,
     trace: Option<TraceSink>,
@@ -182,6 +186,7 @@ impl World {
             secrecy: Secrecy::default(),
             victims: Victims::default(),
             links: vec![link; n * n],
+            routers: Vec::new(),
             bottlenecks: Vec::new(),
             trace: None,
         }

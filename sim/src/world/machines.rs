@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use chatrpc::machine::{Action, Event, Exit, Input, TEXT_MAX, drain, mix};
+use chatrpc::machine::{Action, Event, Exit, Input, TEXT_MAX, Way, drain, mix};
 
 use super::{INSTANT_MAX, SCAN_EVERY, World};
 use crate::chain::hash_bytes;
@@ -148,6 +148,11 @@ impl World {
                 self.procs[proc].guard.met(self.judge.seats[seat].people.len());
             }
             Event::Alone => self.is_alone(proc),
+            Event::People(people) => {
+                let direct = people.iter().filter(|one| one.way == Way::Direct);
+                let direct = direct.filter(|one| one.addr.is_some() && one.rtt.is_some());
+                self.hosts[usize::from(host)].direct = direct.map(|one| one.who.id).collect();
+            }
             _ => {}
         }
     }

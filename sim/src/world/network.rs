@@ -18,7 +18,7 @@ impl World {
         if self.pool.at(slot).uses != uses {
             return;
         }
-        let (from, to) = (self.pool.at(slot).from.host, self.pool.at(slot).to.host);
+        let (from, to) = self.pool.at(slot).over;
         let link = self.link(usize::from(from), usize::from(to));
         if link.held.is_some_and(|held| held.datagram == slot) {
             self.link(usize::from(from), usize::from(to)).held = None;
@@ -27,7 +27,18 @@ impl World {
     }
 
     pub(super) fn arrive(&mut self, slot: u32) {
-        let to = self.pool.at(slot).to;
+        let crate::queue::Datagram { from, to, ttl, .. } = *self.pool.at(slot);
+        let Some(to) = self.come_in((from, to), ttl) else {
+            self.counters.lost += 1;
+            if self.trace.is_some() {
+                self.trace_line(
+                    to.host,
+                    &format!("<-n{:<3} at port {} [kept out]", from.host, to.port),
+                );
+            }
+            return self.pool.give_back(slot);
+        };
+        self.pool.at_mut(slot).to = to;
         let host = &mut self.hosts[usize::from(to.host)];
         match host.proc {
             Some(_) if host.port != to.port => self.refuse(slot),
@@ -52,7 +63,8 @@ impl World {
             self.trace_line(to.host, &format!("<-n{:<3} at port {} [refused]", from.host, to.port));
         }
         self.pool.give_back(slot);
-        let outside = usize::from(from.host) >= self.config.hosts;
+        let behind = self.hosts[usize::from(to.host)].behind.is_some();
+        let outside = usize::from(from.host) >= self.config.hosts || behind;
         if outside || !self.config.icmp || self.pool.at(slot).mark == Mark::Refused {
             return;
         }
@@ -61,12 +73,13 @@ impl World {
             let slot = self.pool.take();
             let notice = self.pool.at_mut(slot);
             (notice.from, notice.to, notice.mark) = (to, from, Mark::Refused);
+            (notice.over, notice.ttl) = ((to.host, from.host), None);
             self.push(at, What::Arrive(slot));
         }
     }
 
     pub(super) fn deliver(&mut self, proc: usize, slot: u32) {
-        let Datagrams { from, sender, sent_at, mark, .. } = Datagrams::of(self.pool.at(slot));
+        let Datagrams { from, over, sender, sent_at, mark, .. } = Datagrams::of(self.pool.at(slot));
         let bytes = self.pool.lift(slot);
         let host = self.procs[proc].host;
         if mark == Mark::Refused {
@@ -74,7 +87,7 @@ impl World {
             return self.pool.settle(slot, bytes);
         }
         if mark != Mark::Forged {
-            self.procs[proc].guard.heard(usize::from(from.host), bytes.len());
+            self.procs[proc].guard.heard(usize::from(over.0), bytes.len());
         }
         if self.is_liar(sender as usize) {
             self.victims.heard(self.now, proc as u32, bytes.len());
@@ -131,8 +144,7 @@ impl World {
             let text = format!("a datagram of {} bytes", bytes.len());
             self.blame(Kind::Safety, "S8", proc, text);
         }
-        let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
-        else {
+        let Some((to, near)) = self.lead(to) else {
             self.counters.lost += 1;
             *self.outside.entry((host, to)).or_default() += bytes.len() as u64;
             if self.trace.is_some() {
@@ -140,13 +152,13 @@ impl World {
             }
             return self.judge_third(proc, to, bytes.len());
         };
-        if let Err(text) = self.procs[proc].guard.sends(self.now, to.host.into(), bytes.len()) {
+        if let Err(text) = self.procs[proc].guard.sends(self.now, near.into(), bytes.len()) {
             self.blame(Kind::Safety, "S8", proc, text);
         }
-        if let Err(text) = self.secrecy.sends(proc as u32, to.host, bytes) {
+        if let Err(text) = self.secrecy.sends(proc as u32, near, bytes) {
             self.blame(Kind::Safety, "S13", proc, text);
         }
-        if self.hosts[usize::from(to.host)].proc.is_some_and(|proc| self.is_liar(proc))
+        if self.hosts[usize::from(near)].proc.is_some_and(|proc| self.is_liar(proc))
             && let faces = self.judge.liars.count()
             && let Err(text) = self.victims.answers(self.now, proc as u32, bytes.len(), faces)
         {
@@ -155,25 +167,32 @@ impl World {
         if let Some(captured) = &mut self.captured {
             captured.push(bytes.to_vec());
         }
-        let sent = (Endpoint { host, port }, to, proc as u32);
-        self.meddle((sent.0, to), bytes);
-        self.carry(sent, ttl, bytes);
+        let Some((from, ttl)) = self.go_out((Endpoint { host, port }, to), ttl) else {
+            self.counters.lost += 1;
+            if self.trace.is_some() {
+                self.trace_line(host, &format!("->n{:<3} len {:4} [ends]", to.host, bytes.len()));
+            }
+            return;
+        };
+        let sent = Sent { from, to, over: (host, near), sender: proc as u32, ttl };
+        self.meddle((from, to), bytes);
+        self.carry(sent, bytes);
     }
 
     /// What an attacker sends is not judged, and neither is where it says it comes from.
     fn lie(&mut self, proc: usize, to: SocketAddr, ttl: Option<u8>, bytes: &[u8]) {
         self.victims.attacked(self.now, bytes.len());
         let (host, port) = (self.procs[proc].host, self.procs[proc].port);
-        let Some(to) = Endpoint::of(to).filter(|to| usize::from(to.host) < self.config.hosts)
-        else {
-            return;
-        };
+        let Some((to, near)) = self.lead(to) else { return };
+        let over = (host, near);
         let Some((from, bytes)) = spoofed(bytes) else {
-            return self.carry((Endpoint { host, port }, to, proc as u32), ttl, bytes);
+            let Some((from, ttl)) = self.go_out((Endpoint { host, port }, to), ttl) else { return };
+            return self.carry(Sent { from, to, over, sender: proc as u32, ttl }, bytes);
         };
-        let fate = self.fate(host, to.host);
+        let fate = self.fate(host, near);
         if let (Some(from), Some(&(at, _))) = (Endpoint::of(from), fate.arrivals().first()) {
-            let slot = self.load((from, to, u32::MAX), Mark::Forged, bytes);
+            let sent = Sent { from, to, over, sender: u32::MAX, ttl: None };
+            let slot = self.load(sent, Mark::Forged, bytes);
             self.push(at, What::Arrive(slot));
         }
     }
@@ -192,14 +211,15 @@ impl World {
     }
 
     /// A datagram leaves; the link decides what becomes of it.
-    pub(super) fn carry(&mut self, sent: (Endpoint, Endpoint, u32), ttl: Option<u8>, bytes: &[u8]) {
-        let (host, to) = (sent.0.host, sent.1);
-        let mut fate = self.fate(host, to.host);
-        let at = usize::from(host) * self.config.hosts + usize::from(to.host);
+    pub(super) fn carry(&mut self, mut sent: Sent, bytes: &[u8]) {
+        let ((host, near), to) = (sent.over, sent.to);
+        let mut fate = self.fate(host, near);
+        let at = usize::from(host) * self.config.hosts + usize::from(near);
         let params = &self.links[at].params;
-        if !params.lets(ttl) || params.swallows(bytes.len()) {
+        if !params.lets(sent.ttl) || params.swallows(bytes.len()) {
             fate = Fate::LOST;
         }
+        sent.ttl = sent.ttl.map(|hops| hops.saturating_sub(params.routers));
         let waits = self.queue_up(at, bytes.len());
         if self.trace.is_some() {
             let what = match (waits, fate.arrivals().is_empty()) {
@@ -257,7 +277,8 @@ impl World {
         };
         let forgery = self.meddler.meddle(self.config.seed, (from, to), bytes, others);
         if let Some(forgery) = forgery {
-            let sent = (forgery.from, forgery.to, u32::MAX);
+            let (from, to) = (forgery.from, forgery.to);
+            let sent = Sent { from, to, over: (0, 0), sender: u32::MAX, ttl: None };
             let slot = self.load(sent, Mark::Forged, &forgery.bytes);
             self.push(self.now + forgery.after_us, What::Arrive(slot));
         }
@@ -275,11 +296,13 @@ impl World {
         }
     }
 
-    fn load(&mut self, sent: (Endpoint, Endpoint, u32), mark: Mark, bytes: &[u8]) -> u32 {
+    fn load(&mut self, sent: Sent, mark: Mark, bytes: &[u8]) -> u32 {
         let slot = self.pool.take();
         let datagram = self.pool.at_mut(slot);
         datagram.bytes.extend_from_slice(bytes);
-        (datagram.from, datagram.to, datagram.sender) = sent;
+        let Sent { from, to, over, sender, ttl } = sent;
+        (datagram.from, datagram.to, datagram.over) = (from, to, over);
+        (datagram.sender, datagram.ttl) = (sender, ttl);
         (datagram.sent_at, datagram.mark) = (self.now, mark);
         slot
     }
@@ -291,10 +314,26 @@ impl World {
     }
 }
 
+/// A datagram on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// Where it comes from, outside of what routers are in front of its sender.
+    pub(super) from: Endpoint,
+    /// Where it goes.
+    pub(super) to: Endpoint,
+    /// Over the link between these computers.
+    pub(super) over: (u16, u16),
+    /// Whose it is.
+    pub(super) sender: u32,
+    /// Over how many hops it may still go.
+    pub(super) ttl: Option<u8>,
+}
+
 /// The small fields of a datagram, copied out.
 struct Datagrams {
     from: Endpoint,
     to: Endpoint,
+    over: (u16, u16),
     sender: u32,
     sent_at: u64,
     mark: Mark,
@@ -302,7 +341,7 @@ struct Datagrams {
 
 impl Datagrams {
     const fn of(datagram: &crate::queue::Datagram) -> Self {
-        let crate::queue::Datagram { from, to, sender, sent_at, mark, .. } = *datagram;
-        Self { from, to, sender, sent_at, mark }
+        let crate::queue::Datagram { from, to, over, sender, sent_at, mark, .. } = *datagram;
+        Self { from, to, over, sender, sent_at, mark }
     }
 }

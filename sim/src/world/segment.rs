@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use chatrpc::machine::{Input, Lan, Room, Segment};
 
 use super::World;
+use super::network::Sent;
 use crate::host::Role;
 use crate::queue::Endpoint;
 
@@ -120,7 +121,8 @@ impl World {
                 && host != usize::from(from.host)
             {
                 let to = Endpoint { host: host as u16, port: self.hosts[host].port };
-                self.carry((from, to, proc as u32), ttl, bytes);
+                let over = (from.host, to.host);
+                self.carry(Sent { from, to, over, sender: proc as u32, ttl }, bytes);
             }
         }
         true
@@ -135,7 +137,8 @@ impl World {
         }
         let from = Endpoint { host: self.procs[proc].host, port: self.procs[proc].port };
         let to = Endpoint { host: host as u16, port: self.hosts[host].port };
-        self.carry((from, to, proc as u32), ttl, bytes);
+        let over = (from.host, to.host);
+        self.carry(Sent { from, to, over, sender: proc as u32, ttl }, bytes);
         true
     }
 

@@ -186,7 +186,9 @@ pub(crate) enum Received {
         timely: bool,
         /// It is the first of a session that we answered to that address: from here on we may use it as
         /// well, and whoever is there has received what was sent there.
-        up: Option<SocketAddr>,
+        up: bool,
+        /// Where what answered it has come, if it went to one address.
+        at: Option<SocketAddr>,
     },
 }
 
@@ -402,10 +404,10 @@ impl Sessions {
         session.window.mark(counter);
         let age = now.since(session.born);
         let next = self.remotes.get(key).filter(|remote| remote.next == Some(place));
-        let up = next.and_then(|remote| remote.answer.as_ref()).map(Answer::to);
-        if next.is_some() {
+        let (up, at) = (next.is_some(), next.and_then(|remote| remote.answer.as_ref()?.to()));
+        if up {
             self.confirm(key);
-            self.prove(key, up);
+            self.prove(key, at);
         }
         let Some(remote) = self.remotes.get_mut(key) else { return Received::Nothing };
         (remote.unheard, remote.unanswered) = (None, 0);
@@ -414,7 +416,7 @@ impl Sessions {
         let stamp = text.first_chunk().map(|stamp| u32::from_be_bytes(*stamp));
         let (newest, timely) =
             stamp.map_or((false, false), |stamp| remote.stamps.take(now, stamp, age));
-        Received::Data { remote: key, id: remote.id, newest, timely, up }
+        Received::Data { remote: key, id: remote.id, newest, timely, up, at }
     }
 
     /// A datagram of that process with that stamp answers a call of ours.

@@ -195,7 +195,7 @@ impl<T: About> Calls<T> {
                 }
                 Err(Refused::Handshake { with, answered: true })
             }
-            Received::Data { remote, id, newest, timely, up } => {
+            Received::Data { remote, id, newest, timely, up, at } => {
                 let link = self.by_peer.get(&(from, Sender::Sealed(id))).copied();
                 let datagram = Datagram::begin_sealed(id, text);
                 let whole = datagram.and_then(|datagram| {
@@ -206,8 +206,10 @@ impl<T: About> Calls<T> {
                     self.blame.malformed += 1;
                     return Err(Refused::Spent);
                 };
-                if let Some(at) = up {
+                if up {
                     self.release_waiting(remote);
+                }
+                if let Some(at) = at {
                     self.prove(at, id);
                 }
                 let credit = bytes.len().saturating_mul(AMPLIFICATION);

@@ -2,7 +2,7 @@
 //!
 //! Every message ends with a keyed hash that only members of the room can make: a stranger costs one
 //! hash and gets nothing back. A first message that comes again is answered again, from memory, and
-//! only to where it was answered before. When many come at once, whoever sends one has to show first
+//! only to where it was answered before, or where we deal with somebody. When many come at once, whoever sends one has to show first
 //! that it receives what is sent to its address. When two processes begin at once, the one with the
 //! smaller id goes on.
 
@@ -114,15 +114,16 @@ impl Initiating {
 pub(super) struct Answer {
     /// The first hash of the message that was answered.
     pub(super) mac: [u8; MAC],
-    to: SocketAddr,
+    /// Where it went, if only to one address.
+    to: Option<SocketAddr>,
     message: Vec<u8>,
     /// It has gone out: theirs crossed none of ours, or came again.
     sent: bool,
 }
 
 impl Answer {
-    /// Where it went.
-    pub(super) const fn to(&self) -> SocketAddr {
+    /// Where it went; `None` if that is more than one address: who uses the session has had it at one of them.
+    pub(super) const fn to(&self) -> Option<SocketAddr> {
         self.to
     }
 }
@@ -133,7 +134,7 @@ enum Declined {
     Unauthenticated,
     Replayed,
     OverLimit,
-    /// It was answered before, and to there: it is again.
+    /// It was answered before, and to there, or comes from where we deal with somebody: it is again.
     Again(RemoteKey),
     /// Whoever sends it has to show first that they receive what is sent to their address.
     Unshown,
@@ -275,6 +276,7 @@ impl Sessions {
             Err(Declined::Again(key)) => {
                 if let Some(answer) = self.remotes.get_mut(key).and_then(|to| to.answer.as_mut()) {
                     answer.sent = true;
+                    answer.to = answer.to.filter(|&to| to == from);
                     out.send(from, |bytes| bytes.extend_from_slice(&answer.message));
                 }
             }
@@ -304,7 +306,8 @@ impl Sessions {
         }
         if let Some(&key) = self.answered.get(mac1) {
             let answer = self.remotes.get(key).and_then(|remote| remote.answer.as_ref());
-            let there = answer.is_some_and(|answer| answer.to == from);
+            // It went over several ways, and what answered the first copy may be lost.
+            let there = answer.is_some_and(|answer| answer.to == Some(from) || own.is_some());
             return Err(if there { Declined::Again(key) } else { Declined::Replayed });
         }
         if self.load.is_spent(mac1) {
@@ -410,7 +413,9 @@ impl Sessions {
         if sent {
             out.send(from, |bytes| bytes.extend_from_slice(&message));
         }
-        if let Some(older) = remote.answer.replace(Answer { mac: mac1, to: from, message, sent }) {
+        if let Some(older) =
+            remote.answer.replace(Answer { mac: mac1, to: Some(from), message, sent })
+        {
             self.answered.remove(&older.mac);
         }
         self.answered.insert(mac1, key);

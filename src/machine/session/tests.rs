@@ -244,6 +244,22 @@ fn a_first_message_is_answered_again_only_where_it_was() {
 }
 
 #[test]
+fn a_first_message_over_two_ways_is_answered_on_both_and_proves_neither() {
+    let (mut a, mut b) = ends();
+    let init = a.init(Time::ZERO, &b).unwrap();
+    let (_, _, resp) = b.hear(Time::ZERO, a.addr, &init);
+    assert_eq!(b.hear(Time::ZERO, at(9), &init).2.len(), 0, "nobody is dealt with there");
+    let (mut own, mut text) = (Pace::default(), Vec::new());
+    let End { sessions, out, blame, .. } = &mut b;
+    sessions.receive(Time::ZERO, (at(9), Some(&mut own)), &init, &mut text, blame, out);
+    assert_eq!(b.sent(), resp, "what answered the first copy may be lost");
+    a.hear(Time::ZERO, b.addr, &resp[0]);
+    let datagram = a.say(Time::ZERO, &b, b"\x00\x00\x00\x00hello");
+    let (received, ..) = b.hear(Time::ZERO, a.addr, &datagram);
+    assert!(matches!(received, Received::Data { up: true, at: None, .. }), "{received:?}");
+}
+
+#[test]
 fn an_older_first_message_is_a_replay() {
     let (mut a, mut b) = ends();
     let old = a.init(Time::ZERO, &b).unwrap();

@@ -609,3 +609,27 @@ fn an_address_of_no_computer_is_nobodys() {
         assert_eq!(went, 0, "{seen}");
     }
 }
+
+/// She says that Bob does not answer, again and again. Whoever is in touch with him asks him, once in four round
+/// trips at most, so with far fewer datagrams than she sends; what she says of strangers and of who listens is answered, and nothing else.
+#[test]
+fn who_is_said_to_be_lost_is_asked() {
+    let (mut net, mut mallory) = room_of_three();
+    let bob = net.peers[1].1.me().id;
+    let ours = [net.peers[0].1.me().id, mallory.insider.id(), PeerId(7)];
+    let mut to_bob = 0;
+    for n in 0..200_u64 {
+        for who in [bob, ours[n as usize % 3]] {
+            mallory.say(&mut net, 0, &Request::Lost { who, agreed: n % 2 == 0 });
+        }
+        net.now += 50_000;
+        net.run(0, |_, to, _| {
+            to_bob += usize::from(to == addr(BOB));
+            false
+        });
+    }
+    let shown = &net.peers[0].2;
+    assert!(!shown.iter().any(|event| event.starts_with("Lost {")), "{shown:?}");
+    assert!((1..=30).contains(&to_bob), "{to_bob} datagrams to Bob in 10 s");
+    assert_eq!(net.peers[0].1.presence().filter(|one| one.lost).count(), 0);
+}

@@ -53,6 +53,7 @@ scenarios! {
     small_loss
     one_way
     crash_author_mid_burst
+    crash_in_a_crowd
     restart_same_address
     restart_elsewhere
     laptop_sleep_10_min

@@ -344,6 +344,7 @@ impl Desk {
     fn presence(&self, script: &mut Script<'_>) -> Vec<Presence> {
         let people = self.people[1..].iter().take(script.below(self.people.len()));
         let presence = people.map(|who| Presence {
+            lost: false,
             who: who.clone(),
             addr: script.one_in(2).then(addr),
             way: self.way(script),

@@ -27,6 +27,7 @@
 
 mod liars;
 mod said;
+mod tally;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,7 @@ use chatrpc::machine::{
 
 use self::liars::Liars;
 use self::said::Said;
+pub use self::tally::Tally;
 
 /// What a violation is a violation of; the exit code of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,33 +101,6 @@ pub enum Status {
     Gone,
 }
 
-/// What a process was shown, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How often there was no way to somebody.
-    pub lost: u64,
-    /// How often they were heard, and did not hear us.
-    pub deaf: u64,
-    /// How often there was one again.
-    pub found: u64,
-    /// How often the nodeset fell silent.
-    pub silent: u64,
-    /// Messages of others.
-    pub messages: u64,
-    /// People who entered.
-    pub joined: u64,
-    /// People who left.
-    pub left: u64,
-    /// Messages reported missing.
-    pub missing: u64,
-    /// Readers that confirmed.
-    pub acked: u64,
-    /// Readers that were given up.
-    pub failed: u64,
-    /// Pairs of look-alikes.
-    pub alike: u64,
-}
-
 /// One process, as the model sees it.
 #[derive(Debug)]
 pub struct Seat {
@@ -143,6 +118,8 @@ pub struct Seat {
     pub people: Vec<Person>,
     /// Of these, whom it says that there is no way to.
     pub(crate) unreachable: BTreeSet<PeerId>,
+    /// And of whom that they may be lost.
+    pub(crate) lost: BTreeSet<PeerId>,
     /// Whom it showed leaving, why and when.
     pub lefts: Vec<(PeerId, Why, u64)>,
     /// What it said, in the order of the numbers.
@@ -164,6 +141,11 @@ pub struct Seat {
 impl Seat {
     pub(crate) fn person(&self, id: PeerId) -> Option<&Person> {
         self.people.binary_search_by_key(&id, |person| person.id).ok().map(|at| &self.people[at])
+    }
+
+    /// Whether somebody is gone for it, or perhaps lost.
+    pub fn takes_for_lost(&self, id: PeerId) -> bool {
+        self.lost.contains(&id) || self.unreachable.contains(&id) || self.person(id).is_none()
     }
 
     /// The name it goes by.
@@ -268,6 +250,7 @@ impl Judge {
             people: Vec::new(),
             lefts: Vec::new(),
             unreachable: BTreeSet::new(),
+            lost: BTreeSet::new(),
             said: Vec::new(),
             tally: Tally::default(),
             exit: None,
@@ -391,6 +374,7 @@ impl Judge {
             }
             Event::Leaving { .. } => self.leaving(seat),
             Event::Alike { .. } => self.seats[seat].tally.alike += 1,
+            Event::Lost { who, lost, .. } => self.lost(seat, who, *lost),
             Event::Way { who, way, .. } => self.way(seat, who, way),
             Event::Nodeset(Health::Silent) => self.seats[seat].tally.silent += 1,
             Event::Nodeset(Health::Online) => {}

@@ -27,7 +27,7 @@
 //! | [`nat`] | a router that translates addresses, and what it lets in |
 //! | `meddler` | somebody on the path who repeats, reflects, redirects and spoils |
 //! | [`faulty`], [`teeth`] | proof that the oracles bite |
-//! | [`stats`], [`slow`] | latency and cost under loss, and on slow links, as tables to check in |
+//! | [`stats`], [`slow`], [`crowd`] | latency and cost under loss, on slow links, and of being in a room, as tables to check in |
 //!
 //! Anchors: TigerBeetle's VOPR and FoundationDB's simulation for the phases, Firezone's tunnel
 //! harness for the reference model, str0m-netem for the burst model.
@@ -43,6 +43,7 @@
 pub mod bottleneck;
 pub mod chain;
 pub mod clock;
+pub mod crowd;
 pub mod draw;
 pub mod false_nodeset;
 pub mod faults;

@@ -11,7 +11,7 @@ use chatrpc_sim::false_nodeset::{LIES_TOLD, Lies};
 use chatrpc_sim::liar::{TRICKS, Tricks};
 use chatrpc_sim::phases::{self, Options};
 use chatrpc_sim::sweep::sweep;
-use chatrpc_sim::{Kind, Violation, scenario, slow, stats, teeth};
+use chatrpc_sim::{Kind, Violation, crowd, scenario, slow, stats, teeth};
 use clap::{Args, Parser, Subcommand};
 
 /// A deterministic, hostile network for the machines of chatrpc.
@@ -50,6 +50,9 @@ enum Task {
         /// Only the slow links.
         #[arg(long, conflicts_with = "write")]
         slow: bool,
+        /// What it costs to be in a room instead, and how soon a crash is known there.
+        #[arg(long, conflicts_with = "slow")]
+        members: bool,
         /// Write the table where the tests expect it.
         #[arg(long)]
         write: bool,
@@ -158,7 +161,8 @@ fn main() -> ExitCode {
             print!("{}", slow::table());
             ExitCode::SUCCESS
         }
-        Task::Stats { write, .. } => table(write),
+        Task::Stats { members: true, write, .. } => table(crowd::SNAPSHOT, &crowd::table(), write),
+        Task::Stats { write, .. } => table(stats::SNAPSHOT, &stats::table(), write),
         Task::Teeth { name } => bite(name.as_deref()),
     }
 }
@@ -257,10 +261,9 @@ fn play(name: &str, trace: bool) -> ExitCode {
     worst
 }
 
-fn table(write: bool) -> ExitCode {
-    let table = stats::table();
-    if write && let Err(error) = std::fs::write(stats::SNAPSHOT, &table) {
-        eprintln!("{}: {error}", stats::SNAPSHOT);
+fn table(path: &str, table: &str, write: bool) -> ExitCode {
+    if write && let Err(error) = std::fs::write(path, table) {
+        eprintln!("{path}: {error}");
         return ExitCode::FAILURE;
     }
     print!("{table}");

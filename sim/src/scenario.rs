@@ -2,6 +2,7 @@
 //! say what everybody expects.
 
 mod apart;
+mod crowd;
 mod doors;
 mod hails;
 mod links;
@@ -74,6 +75,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("deaf_or_dead", "who does not hear us is told from who is dead", apart::deaf_or_dead),
     scenario("one_way", "a one-way cut disturbs only its pair", links::one_way),
     scenario("crash_author_mid_burst", "a beginning is shown, then the end", people::crash_author),
+    scenario("crash_in_a_crowd", "a crash is known to all in seconds, at a cost that does not grow", crowd::crash),
     scenario("restart_same_address", "the new process takes the old one's place", people::restart),
     scenario("restart_elsewhere", "and at another port it is not kept by its ghost", people::restart_elsewhere),
     scenario("laptop_sleep_10_min", "after waking, everybody is back", people::laptop_sleep),

@@ -17,6 +17,7 @@ mod arrival;
 mod link;
 mod outcome;
 mod packing;
+mod quality;
 mod relays;
 mod replies;
 mod turn;
@@ -27,7 +28,6 @@ use std::collections::{BTreeMap, VecDeque};
 use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
-use core::time::Duration;
 
 pub(crate) use self::arrival::{Arrival, Part, Parts, Refused};
 use self::link::Link;
@@ -95,6 +95,8 @@ pub(crate) struct Calls<T> {
     turns: Timers,
     /// How many paths have their delay up.
     congested: u32,
+    /// How many of a million calls that were answered were late, lately, over all links.
+    late_ppm: u32,
     /// What those who are silent have used up.
     silent: Pace,
     /// When somebody was back last after a long silence.
@@ -166,10 +168,10 @@ impl<T: Hash> Hash for Calls<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { incarnation, sessions, links, by_peer, numbering, pending, .. } = self;
         let Self { timers, turns, congested, silent, healed, dirty, strays, .. } = self;
-        let Self { rng, next_seq, unproven, .. } = self;
+        let Self { rng, next_seq, unproven, late_ppm, .. } = self;
         (incarnation, sessions, links, by_peer, numbering, pending).hash(state);
         (timers, turns, congested, silent, healed, dirty, strays).hash(state);
-        (rng, next_seq, unproven).hash(state);
+        (rng, next_seq, unproven, late_ppm).hash(state);
     }
 }
 
@@ -190,6 +192,7 @@ impl<T: About> Calls<T> {
             timers: Timers::default(),
             turns: Timers::default(),
             congested: 0,
+            late_ppm: 0,
             silent: Pace::default(),
             healed: None,
             dirty: Vec::new(),
@@ -484,15 +487,6 @@ impl<T: About> Calls<T> {
     /// Calls over a link have failed and nothing was heard since; a closed one is as good as that.
     pub(crate) fn is_silent(&self, key: LinkKey) -> bool {
         self.links.get(key).is_none_or(|link| link.path.is_silent())
-    }
-
-    pub(crate) fn rtt(&self, key: LinkKey) -> Option<Duration> {
-        self.links.get(key)?.path.rtt()
-    }
-
-    /// How many of a million calls over a link are late, lately, and whether only small datagrams come through.
-    pub(crate) fn quality(&self, key: LinkKey) -> (u32, bool) {
-        self.links.get(key).map_or((0, false), |link| (link.path.loss_ppm(), link.mtu.is_small()))
     }
 
     pub(crate) fn footprint(&self) -> Vec<Table> {

@@ -74,6 +74,8 @@ pub struct Presence {
     pub unacked: u64,
     /// They take what is said to them, as far as we know.
     pub reads: bool,
+    /// They do not answer, and may be lost.
+    pub lost: bool,
     /// How long nothing has been heard from them.
     pub silent: Duration,
     /// Their name is trusted to stand for their key.
@@ -351,6 +353,16 @@ pub enum Event<'a> {
         who: Person,
         /// They take something again.
         reads: bool,
+        /// How many of our messages wait for them.
+        waiting: usize,
+    },
+    /// Somebody who is here does not answer, and may be lost; or they were heard again, before that was more
+    /// ([`Event::Way`], [`Event::Left`]).
+    Lost {
+        /// Who.
+        who: Person,
+        /// They do not answer.
+        lost: bool,
         /// How many of our messages wait for them.
         waiting: usize,
     },

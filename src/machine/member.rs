@@ -22,6 +22,8 @@ mod readers;
 mod record;
 mod relaying;
 mod streams;
+mod watch;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +38,7 @@ use self::reach::Reach;
 use self::reachable::Reachable;
 use self::record::Record;
 use self::streams::Streams;
+use self::watch::{Lots, Rings};
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
 use crate::machine::event::{Event, Why};
@@ -133,6 +136,13 @@ pub(crate) struct Members {
     /// Those who are here, by what they could be taken for.
     looks: Looks,
     timers: Timers,
+    /// Those who are here to read, in the orders in which they watch each other; and whom we watch.
+    rings: Rings,
+    watched: Vec<MemberKey>,
+    /// Until when people count as talking.
+    talking_until: Time,
+    /// What others said of those who do not answer.
+    words: Pace,
     gone: usize,
     shown: usize,
     /// It was said that the network keeps its users apart.
@@ -219,6 +229,9 @@ impl Members {
         let addrs = signed.beacon.addrs.into_iter().map(beside).collect();
         let moved = member.reach.listed(beside(seen), addrs, new && asked);
         member.record.vouch(ctx.listing);
+        if moved || !asked {
+            member.life.is_heard_by_others(ctx.now);
+        }
         // Nobody is listed under a handle without the token behind it.
         self.by_handle.insert(listed.handle, key);
         let lost = moved && member.working_path(ctx.now, ctx.calls).is_none();
@@ -387,7 +400,14 @@ impl Members {
             return;
         }
         self.gone -= usize::from(gone);
-        self.shown += usize::from(member.record.is_reader());
+        if member.record.is_reader() {
+            self.shown += 1;
+            self.rings.insert(Lots::of(ctx.keys.room.mac_key(), member.record.beacon().id), key);
+            self.watch(ctx);
+            if !self.watched.contains(&key) {
+                self.ask_when_due(key, ctx);
+            }
+        }
         self.note_look(key, true);
         self.doubt_predecessors(key, ctx);
         if let Some(Member { record, .. }) = self.slab.get(key).filter(|_| ctx.announce) {
@@ -493,6 +513,8 @@ impl Members {
         let gone = self.slab.iter().filter(|(_, member)| member.life.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
+        assert_eq!(self.rings.len(), self.shown);
+        assert!(self.watched.iter().all(|&key| self.get(key).is_some_and(Member::reads_here)));
         let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());
         assert_eq!(self.held, held.sum::<usize>());
         self.check_looks();

@@ -66,6 +66,9 @@ const RIDE_PPM: u32 = 20_000;
 /// Whoever is heard so often while no call is answered does not hear us.
 const HEARD_ONLY: u8 = 2;
 
+/// But it may have come back since: it is believed once more after so long.
+const HEARD_ANEW: Duration = Duration::from_secs(15);
+
 /// Whoever is heard, and has not answered what was asked so long ago, is asked again.
 const HEARD_AFTER: Duration = Duration::from_secs(1);
 
@@ -82,6 +85,8 @@ pub(crate) struct Path {
     /// When a round trip was longer than was to be expected, last.
     grown: Time,
     loss_ppm: u32,
+    /// The same when it last answered: what is not answered since tells nothing of what is lost.
+    late_ppm: u32,
     failures: u32,
     /// When the first of them did.
     silent_since: Time,
@@ -89,6 +94,8 @@ pub(crate) struct Path {
     late: u8,
     /// How often silence ended because they were heard, since they last answered.
     heard_only: u8,
+    /// When one did last.
+    heard_at: Time,
     /// Datagrams with requests that have left since it is silent.
     in_vain: u8,
     /// When the last one left.
@@ -131,10 +138,12 @@ impl Default for Path {
             rttvar_us: 0,
             grown: Time::ZERO,
             loss_ppm: 0,
+            late_ppm: 0,
             failures: 0,
             silent_since: Time::ZERO,
             late: 0,
             heard_only: 0,
+            heard_at: Time::ZERO,
             in_vain: 0,
             asked: Time::ZERO,
             reserved: false,
@@ -167,7 +176,8 @@ impl Path {
             return false;
         }
         let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
-        self.copa.sample(now, us, sharing);
+        // A queue does not grow by more than that at once: who slept answers late.
+        self.copa.sample(now, us.min(self.longest_us(now)), sharing);
         let us = self.believed(now, us);
         // Far below all before: a queue is gone, and what was measured tells nothing any more.
         let believes = self.srtt_us.filter(|srtt| us >= srtt / 2);
@@ -197,7 +207,13 @@ impl Path {
             return srtt;
         }
         self.grown = now;
-        us.min(GROWS_BY_US.max(2 * longest))
+        us.min(self.longest_us(now))
+    }
+
+    /// The longest round trip that is believed now.
+    fn longest_us(&self, now: Time) -> u64 {
+        let delay = u64::try_from(self.first_delay(now).as_micros()).unwrap_or(u64::MAX);
+        if self.srtt_us.is_some() { GROWS_BY_US.max(delay.saturating_mul(2)) } else { u64::MAX }
     }
 
     /// A call was answered in time, or is `late`: not answered when its first re-send was due.
@@ -217,7 +233,7 @@ impl Path {
 
     /// The other end has answered. Returns the silence that has ended.
     pub(crate) fn alive(&mut self, now: Time) -> Silence {
-        (self.heard_only, self.late) = (0, 0);
+        (self.heard_only, self.late, self.late_ppm) = (0, 0, self.loss_ppm);
         self.ends_silence(now)
     }
 
@@ -246,10 +262,18 @@ impl Path {
         // An answer is waited for that was lost, and perhaps for long.
         let overdue = self.late >= CUT && now.since(self.asked) >= HEARD_AFTER;
         let cut = self.is_cut();
-        if self.failures == 0 && !cut || self.heard_only >= HEARD_ONLY {
-            return if overdue && self.failures == 0 { Silence::Overdue } else { Silence::None };
+        if self.heard_only >= HEARD_ONLY && now.since(self.heard_at) < HEARD_ANEW {
+            return Silence::None;
         }
-        (self.heard_only, self.late) = (self.heard_only + 1, 0);
+        if self.failures == 0 && !cut {
+            if !overdue {
+                return Silence::None;
+            }
+            (self.heard_only, self.heard_at) = (self.heard_only.saturating_add(1), now);
+            return Silence::Overdue;
+        }
+        (self.heard_only, self.heard_at) = (self.heard_only.saturating_add(1), now);
+        self.late = 0;
         match self.ends_silence(now) {
             Silence::None if cut => Silence::Short,
             silence => silence,
@@ -366,6 +390,10 @@ impl Path {
     }
 
     /// How many of a million calls are late, lately.
+    pub(crate) const fn late_ppm(&self) -> u32 {
+        self.late_ppm
+    }
+
     pub(crate) const fn loss_ppm(&self) -> u32 {
         self.loss_ppm
     }

@@ -56,6 +56,8 @@ pub(crate) enum Matter {
     Ping,
     /// Do they receive what is sent to that address?
     Challenge,
+    /// Somebody else does not answer.
+    Lost,
     /// Passing on what is for somebody else.
     Bridge {
         /// For whom.

@@ -195,6 +195,13 @@ pub enum Request<'a> {
         /// Which port; never 0.
         port: u16,
     },
+    /// To a peer: that process does not answer us.
+    Lost {
+        /// Which process.
+        who: PeerId,
+        /// Nor does it answer others; else the receiver is asked whether it hears it.
+        agreed: bool,
+    },
     /// A Who or Register in another version of the protocol. Nothing else of it can be read.
     Foreign {
         /// Which of them.
@@ -331,6 +338,7 @@ impl<'a> Request<'a> {
             }
             Self::Ping => out.push(member::PING),
             Self::Bridge { to } => member::put_bridge(out, *to),
+            Self::Lost { who, agreed } => member::put_lost(out, *who, *agreed),
             Self::Bye { next, beacon } => member::put_bye(out, *next, beacon),
         }
     }
@@ -355,6 +363,7 @@ impl<'a> Request<'a> {
             member::SAY => member::say(reader),
             member::PING => Ok(Self::Ping),
             member::BRIDGE => Ok(Self::Bridge { to: PeerId(reader.u64()?) }),
+            member::LOST => member::lost(reader),
             member::BYE => member::bye(reader),
             _ => Err(Malformed),
         }

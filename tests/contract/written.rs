@@ -69,6 +69,7 @@ fn of_messages() -> Vec<Event<'static>> {
 fn of_people() -> Vec<Event<'static>> {
     let (me, bob, eve) = (person(1, "alice"), person(2, "bob"), person(3, "Bob"));
     let here = |path: bool| Presence {
+        lost: !path,
         who: bob.clone(),
         addr: path.then(addr),
         way: if path { Way::Direct } else { Way::Through(eve.clone()) },
@@ -81,6 +82,7 @@ fn of_people() -> Vec<Event<'static>> {
     let left = |why| Event::Left { who: bob.clone(), why };
     let alike = |like| Event::Alike { one: eve.clone(), like, others: 2 };
     let reads = |reads| Event::Reads { who: bob.clone(), reads, waiting: 4 };
+    let lost = |lost| Event::Lost { who: bob.clone(), lost, waiting: 4 };
     let way = |way| Event::Way { who: bob.clone(), way, waiting: 4 };
     let renamed =
         |who: &Person| Event::Renamed { who: who.clone(), was: Name::parse("x").unwrap() };
@@ -114,6 +116,8 @@ fn of_people() -> Vec<Event<'static>> {
         Event::Apart { who: bob.clone(), way: Way::None },
         reads(true),
         reads(false),
+        lost(true),
+        lost(false),
         Event::Nodeset(Health::Silent),
         Event::Nodeset(Health::Online),
         Event::OtherKey { who: eve.clone() },

@@ -87,6 +87,18 @@ impl Judge {
         }
     }
 
+    /// Somebody may be lost, or is not: only of who is shown and reached, and not twice the same.
+    pub(crate) fn lost(&mut self, seat: usize, who: &Person, lost: bool) {
+        let there = self.ids.get(&who.id).is_some_and(|&at| self.is_ready(at as usize));
+        let us = &mut self.seats[seat];
+        us.tally.alarms += u64::from(lost && there);
+        let news = if lost { us.lost.insert(who.id) } else { us.lost.remove(&who.id) };
+        if !news || us.person(who.id).is_none() || us.unreachable.contains(&who.id) {
+            let text = format!("that {} is lost, {lost}, is no news", self.label(who.id));
+            self.fail("S7", seat, text);
+        }
+    }
+
     /// There is no way to somebody, or there is one again: only of who is shown, and not twice the same.
     pub(crate) fn way(&mut self, seat: usize, who: &Person, way: &Way) {
         let us = &mut self.seats[seat];
@@ -94,6 +106,7 @@ impl Judge {
             Way::None | Way::Deaf => {
                 us.tally.lost += 1;
                 us.tally.deaf += u64::from(*way == Way::Deaf);
+                us.lost.remove(&who.id);
                 us.unreachable.insert(who.id)
             }
             Way::Direct | Way::Through(_) => {
@@ -113,6 +126,7 @@ impl Judge {
         us.tally.left += 1;
         us.lefts.push((who.id, why, now));
         us.unreachable.remove(&who.id);
+        us.lost.remove(&who.id);
         us.said.iter_mut().filter(|said| !said.done).for_each(|said| said.gone(who.id));
         match us.people.binary_search_by_key(&who.id, |known| known.id) {
             Ok(at) => drop(us.people.remove(at)),
@@ -194,12 +208,12 @@ impl Judge {
                 let honest = seat.people.iter().filter(|person| !self.liars.are(person.id));
                 honest.filter(|person| !self.is_lost(seat, person.id)).map(called)
             };
-            let reached = others().all(|(id, _)| !seat.unreachable.contains(id));
+            let reached =
+                others().all(|(id, _)| !seat.unreachable.contains(id) && !seat.lost.contains(id));
             if reached && others().copied().eq(shown()) {
                 continue;
             }
-            let lacks = others()
-                .find(|(id, _)| seat.person(*id).is_none() || seat.unreachable.contains(id));
+            let lacks = others().find(|(id, _)| seat.takes_for_lost(*id));
             let extra = shown().find(|person| !want.contains(person));
             let label = |person: Option<(PeerId, &Name)>| person.map(|(id, _)| self.label(id));
             let (lacks, extra) = (label(lacks.copied()), label(extra));

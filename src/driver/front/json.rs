@@ -297,6 +297,10 @@ fn of_reader(event: &Event<'_>, paper: &mut Paper) {
             let code = if *reads { "reads_again" } else { "does_not_read" };
             status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
         }
+        Event::Lost { who, lost, waiting } => {
+            let code = if *lost { "lost" } else { "found" };
+            status(paper, code, json!({ "who": Who::from(who), "waiting": waiting }));
+        }
         Event::Way { who, way, waiting } => {
             let who = Who::from(who);
             let (code, more) = match way {
@@ -332,7 +336,7 @@ impl Format for Json {
             Event::Missing { from, count } => {
                 status(paper, "missing", json!({ "from": Who::from(from), "count": count }));
             }
-            Event::Reads { .. } | Event::Way { .. } | Event::Apart { .. } => {
+            Event::Reads { .. } | Event::Lost { .. } | Event::Way { .. } | Event::Apart { .. } => {
                 of_reader(event, paper)
             }
             // What is done then is told: the room is opened.
@@ -505,6 +509,7 @@ fn presence(presence: &Presence, company: &Company) -> Value {
         "other_key": company.is_impostor(&presence.who),
         "addr": presence.addr.map(|addr| addr.to_string()),
         "reachable": !matches!(presence.way, Way::None | Way::Deaf),
+        "lost": presence.lost,
         "via": relay(&presence.way),
         "rtt_ms": presence.rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
         "unacked": presence.unacked,

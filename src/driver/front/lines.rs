@@ -166,7 +166,7 @@ impl Format for Lines {
             Event::Missing { from, count } => {
                 paper.remark(format_args!("* {count} missing from {}", company.label(from)));
             }
-            Event::Reads { .. } | Event::Way { .. } | Event::Apart { .. } => {
+            Event::Reads { .. } | Event::Lost { .. } | Event::Way { .. } | Event::Apart { .. } => {
                 paper.remark(format_args!("* {}", of_reader(event, company)));
             }
             Event::Nodeset(health) => self.nodeset(*health, company, paper),
@@ -292,6 +292,7 @@ fn of_reader(event: &Event<'_>, company: &Company) -> String {
         Event::Reads { who, reads, waiting } => {
             wording::reads(&company.label(who), *reads, *waiting)
         }
+        Event::Lost { who, lost, waiting } => wording::lost(&company.label(who), *lost, *waiting),
         Event::Way { who, way, waiting } => {
             wording::way(&company.label(who), way, *waiting, company)
         }
@@ -446,6 +447,7 @@ mod tests {
     fn an_impostor_is_marked_among_those_who_are_here_and_as_what_they_were() {
         let mallory = who(1 << 60, "bob");
         let presence = Presence {
+            lost: false,
             who: mallory.clone(),
             addr: None,
             way: Way::Direct,

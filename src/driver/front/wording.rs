@@ -177,13 +177,25 @@ pub(crate) fn reads(label: &str, reads: bool, waiting: usize) -> String {
     }
 }
 
-/// There is no way to somebody, or there is one again.
-pub(crate) fn way(label: &str, way: &Way, waiting: usize, company: &Company) -> String {
-    let wait = match waiting {
+/// Somebody does not answer, or does again.
+pub(crate) fn lost(label: &str, lost: bool, waiting: usize) -> String {
+    match lost {
+        true => format!("{label} does not answer: {}", waits(waiting)),
+        false => format!("{label} answers again"),
+    }
+}
+
+fn waits(waiting: usize) -> String {
+    match waiting {
         0 => "what you say waits for them".to_owned(),
         1 => "a message of yours waits for them".to_owned(),
         many => format!("{many} messages of yours wait for them"),
-    };
+    }
+}
+
+/// There is no way to somebody, or there is one again.
+pub(crate) fn way(label: &str, way: &Way, waiting: usize, company: &Company) -> String {
+    let wait = waits(waiting);
     match way {
         Way::None => format!("there is no way to {label} now: {wait}"),
         Way::Deaf => format!("{label} does not hear you: {wait}"),

@@ -51,6 +51,9 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::Reads { who, reads, waiting } => {
             write!(f, "reads: {reads}, {} with {waiting} waiting", who.id)
         }
+        Event::Lost { who, lost, waiting } => {
+            write!(f, "lost: {lost}, {} with {waiting} waiting", who.id)
+        }
         Event::Way { who, way, waiting } => {
             let way = match way {
                 Way::Direct => "direct",

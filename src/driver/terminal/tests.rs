@@ -229,6 +229,7 @@ fn ask(intent: Intent) -> Want {
 
 fn presence(who: Person, rtt_ms: u64, silent_s: u64) -> Presence {
     Presence {
+        lost: silent_s > 20,
         who,
         addr: Some("192.0.2.2:7420".parse().unwrap()),
         way: Way::Direct,

@@ -28,8 +28,6 @@ use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
 use crate::machine::{Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, Way, Why};
 
-/// Somebody who is silent for longer may be lost: they are pinged after 15 s.
-const SILENT_MAX: Duration = Duration::from_secs(20);
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
 
@@ -457,7 +455,7 @@ impl View {
                     Way::Through(_) => true,
                     Way::Deaf | Way::None => false,
                 };
-                let lost = presence.silent > SILENT_MAX || !reached;
+                let lost = presence.lost || !reached;
                 // No finer than it is shown.
                 let ms = |rtt: Duration| Duration::from_millis(rtt.as_millis() as u64);
                 let (rtt, trusted) = (presence.rtt.map(ms), presence.trusted);

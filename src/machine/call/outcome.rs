@@ -37,6 +37,7 @@ impl<T: About> Calls<T> {
         if let Some(late) = late {
             link.path.answered(now > late);
         }
+        let was_late = late.is_none_or(|late| now > late);
         let shorter = link.sample(now, arrival.echo, &mut self.congested);
         let silence = link.path.alive(now);
         if silence != Silence::None {
@@ -46,6 +47,7 @@ impl<T: About> Calls<T> {
             sessions.proven(now, remote, arrival.stamp);
         }
         self.end(key, call);
+        self.learn_late(was_late);
         self.back(now, key, silence);
         if shorter {
             self.hurry(now, key);

@@ -1,5 +1,7 @@
 //! Two call engines, datagrams carried by hand.
 
+use core::time::Duration;
+
 use super::*;
 use crate::machine::contract::Action;
 use crate::machine::outbox::Outbox;

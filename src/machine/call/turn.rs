@@ -40,11 +40,6 @@ impl<T: About> Calls<T> {
         held
     }
 
-    /// Calls over a link were late in a row, or failed: perhaps nobody is there any more.
-    pub(crate) fn is_doubtful(&self, key: LinkKey) -> bool {
-        self.links.get(key).is_none_or(|link| link.path.is_doubtful())
-    }
-
     /// Whether somebody is back, a moment ago, after a long silence: others may be soon.
     pub(crate) fn is_healing(&self, now: Time) -> bool {
         self.healed.is_some_and(|healed| now.since(healed) < HEALING)

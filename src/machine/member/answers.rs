@@ -43,6 +43,12 @@ impl Members {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
                 }
             }
+            (Request::Lost { who, agreed }, Some((link, key))) => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
+                    self.told_of_lost(key, (who, agreed), ctx);
+                }
+            }
             (Request::Bridge { to }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
                     let response = self.bridge(key, arrival, to, ctx);
@@ -57,7 +63,10 @@ impl Members {
                 }
                 self.says_goodbye(&beacon, ctx);
             }
-            (Request::Say { .. } | Request::Ping | Request::Bridge { .. }, None) => {
+            (
+                Request::Say { .. } | Request::Ping | Request::Lost { .. } | Request::Bridge { .. },
+                None,
+            ) => {
                 ctx.calls.reply_stray(seq, &Response::Unknown);
             }
             _ => ctx.calls.blame.unauthenticated += 1,
@@ -97,14 +106,20 @@ impl Members {
             self.show(key, ctx);
         }
         let (me, out) = (ctx.me.beacon.name.as_str(), &mut *ctx.out);
+        let mut says = false;
         let show = |from: &Person, number, flags: Flags, text: &str| {
+            says = true;
             let Some(kept) = out.keep(text) else { return };
             let id = MessageId { author: from.id, number };
             let mention = mentions(out.text(&kept), me);
             let marks = Marks { action: flags.action, private: flags.private, mention };
             out.message(id, from.clone(), kept, marks);
         };
-        match self.take(key, at, piece, (ctx.now, ctx.full), show) {
+        let taken = self.take(key, at, piece, (ctx.now, ctx.full), show);
+        if says {
+            self.is_talking(ctx);
+        }
+        match taken {
             Taken::Next(next, held) => Some(Response::Next { next, held }),
             Taken::Unknown => Some(Response::Unknown),
             Taken::TooFar => {
@@ -143,6 +158,7 @@ impl Members {
                 }
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
+            (Matter::Lost, _) => {}
             (Matter::Bridge { to }, response) => self.bridged(link, to, response, ctx),
         }
     }
@@ -159,11 +175,17 @@ impl Members {
             Matter::Hello => self.greeting_failed(key, link, ctx),
             Matter::Challenge => self.challenged(key, link, false, ctx),
             Matter::Bridge { to } => self.ask_next_relay(to, ctx),
+            Matter::Lost => {
+                self.misses(key, ctx);
+                return self.reroute(key, ctx);
+            }
             Matter::Say { position } => {
+                self.misses(key, ctx);
                 self.say_failed(key, position, ctx);
                 return self.reroute(key, ctx);
             }
             Matter::Ping => {
+                self.misses(key, ctx);
                 self.pinged(key, false, ctx);
                 return self.reroute(key, ctx);
             }

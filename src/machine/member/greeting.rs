@@ -127,6 +127,9 @@ impl Members {
     /// Gives up a link. What was being said over it is to be said again.
     pub(super) fn detach(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
+        if member.reach.path() == Some(link) {
+            member.life.has_no_way(ctx.now);
+        }
         member.reach.detach(link);
         member.life.unlink(link);
         member.streams.out_mut().unlink(link);
@@ -242,7 +245,18 @@ impl Members {
                 // A stranger who said hello and does not answer: nobody vouches for them.
                 return self.forget(key, ctx);
             }
+            if member.life.is_absent() && member.record.is_reader() {
+                self.tell_neighbours(key, 1, ctx);
+            }
             self.greet_later(key, ctx);
+        }
+        if let Some(member) = self.slab.get_mut(key)
+            && member.reach.path() == Some(link)
+        {
+            // Through a relay: a direct way is tried again, whatever came of that.
+            let calls = &*ctx.calls;
+            member.reach.try_direct(ctx.now, |path| calls.is_relayed(path));
+            self.ask_when_due(key, ctx);
         }
         self.kick(key, ctx);
         self.reschedule(key);

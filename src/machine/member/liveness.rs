@@ -10,20 +10,27 @@ use crate::machine::purpose::LinkKey;
 use crate::machine::rng::Rng;
 use crate::machine::time::Time;
 
-/// How long somebody who is not heard counts as present.
+/// How long somebody who is not heard counts as present, if they are pinged as often as anybody is in silence; of
+/// others, as much longer as they are pinged later.
 const QUIET_MAX: Duration = Duration::from_secs(60);
 
-/// Somebody who is quiet is pinged this often.
+/// Somebody who is quiet is pinged this often, if they are watched and nobody talks.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// How long somebody who is said to have left has to prove the contrary; and somebody whose lease
 /// ran out at the nodeset: theirs is a bad path, or none.
 const VERIFY: Duration = Duration::from_secs(3);
-const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(40);
 const VERIFY_TOGETHER: Duration = Duration::from_secs(30);
 
 /// How long somebody who timed out is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// A word that somebody is lost is news this long after the last one.
+const DOUBTED_ANEW: Duration = Duration::from_secs(5);
+
+/// Who is watched by others, and taken for lost by none of them, has so many times as long.
+const SPARED_MAX: u8 = 5;
 
 /// Whoever notices so late that somebody was quiet for too long has not been listening.
 const OVERSLEPT: Duration = Duration::from_secs(2);
@@ -38,6 +45,8 @@ pub(crate) struct Liveness {
     /// Since when they are known of.
     known_since: Time,
     ping_at: Time,
+    /// The pause between two pings.
+    ping_every: Duration,
     /// The link over which they are being asked whether they are there.
     pinging: Option<LinkKey>,
     /// Whether something was heard that does not prove that they are still alive.
@@ -46,6 +55,12 @@ pub(crate) struct Liveness {
     estranged: bool,
     /// Something of theirs came since they were here, if only a handshake.
     heard: bool,
+    /// Calls in a row that they did not answer.
+    missed: u8,
+    /// Others do not hear them: whether these agree, and since when we know.
+    doubted: Option<(bool, Time)>,
+    /// How often they were spared since they were heard.
+    spared: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,10 +107,14 @@ impl Liveness {
             why: Why::Timeout,
             known_since: now,
             ping_at: now + PING_EVERY,
+            ping_every: PING_EVERY,
             pinging: None,
             hint: Hint::None,
             estranged: false,
             heard: false,
+            missed: 0,
+            doubted: None,
+            spared: 0,
         }
     }
 
@@ -118,11 +137,61 @@ impl Liveness {
     /// A sign of life keeps them here, unless they do not know us: then only a hello does, or the
     /// answer to one.
     pub(super) fn lives(&mut self, now: Time) {
+        (self.missed, self.doubted, self.spared) = (0, None, 0);
         if !self.estranged {
-            self.gone_at = now + QUIET_MAX;
+            self.gone_at = now + self.quiet_max();
             self.why = Why::Timeout;
             self.hint = Hint::None;
         }
+    }
+
+    /// How long they count as present when they are not heard.
+    fn quiet_max(&self) -> Duration {
+        QUIET_MAX + self.ping_every.saturating_sub(PING_EVERY)
+    }
+
+    /// They are pinged so often from now on, and `soon` for the first time, if that is sooner than before.
+    pub(super) fn ping_every(&mut self, now: Time, every: Duration, soon: Duration) {
+        self.ping_every = every;
+        self.ping_at = self.ping_at.min(now + soon);
+    }
+
+    /// How often they are asked, at least, if they are quiet.
+    pub(super) fn asked_every(&self) -> Duration {
+        self.ping_every.max(PING_EVERY)
+    }
+
+    /// They did not answer a call; returns how many in a row.
+    pub(super) const fn misses(&mut self) -> u8 {
+        self.missed = self.missed.saturating_add(1);
+        self.missed
+    }
+
+    /// Somebody else does not hear them, or several `agree` that they do not. False when as much was known lately.
+    pub(super) fn doubt_of_others(&mut self, now: Time, agreed: bool) -> bool {
+        let lately = |(knew, at)| knew >= agreed && now.since(at) < DOUBTED_ANEW;
+        let news = !self.doubted.is_some_and(lately);
+        if news {
+            self.doubted = Some((agreed, now));
+        }
+        news
+    }
+
+    /// Whether others do not hear them, and whether these agree; `None` when nothing like that was said since they
+    /// were heard.
+    pub(super) fn doubted(&self) -> Option<bool> {
+        self.doubted.map(|(agreed, _)| agreed)
+    }
+
+    /// There is no way to them: they are waited for no longer than anybody.
+    pub(super) fn has_no_way(&mut self, now: Time) {
+        self.ping_every = PING_EVERY;
+        self.is_lost(now);
+    }
+
+    /// There is no sign of them: whoever is asked rarely is not waited for longer than anybody.
+    pub(super) fn is_lost(&mut self, now: Time) {
+        self.gone_at = self.gone_at.min(now + QUIET_MAX);
     }
 
     /// Something was heard that may be old.
@@ -153,6 +222,7 @@ impl Liveness {
         }
         let verify = if why == Why::Timeout { VERIFY_TIMEOUT } else { VERIFY };
         self.why = why;
+        self.doubted.get_or_insert((false, now));
         self.gone_at = self.gone_at.min(now + verify);
         Doubt::Ask
     }
@@ -182,6 +252,7 @@ impl Liveness {
         self.estranged = false;
         self.hint = Hint::None;
         self.heard = false;
+        (self.missed, self.doubted, self.ping_every) = (0, None, PING_EVERY);
     }
 
     /// Somebody who is gone has said goodbye after all.
@@ -200,7 +271,7 @@ impl Liveness {
     }
 
     pub(super) fn ping_later(&mut self, now: Time, rng: &mut Rng) {
-        self.ping_at = now + rng.jitter(PING_EVERY, 8);
+        self.ping_at = now + rng.jitter(self.ping_every, 8);
     }
 
     /// The ping is over.
@@ -221,6 +292,25 @@ impl Liveness {
             self.gone_at = self.gone_at.max(now) + QUIET_MAX;
         }
         stays
+    }
+
+    /// Those who watch them would have said that they are gone: they are spared for as long again, some minutes in
+    /// all. False when somebody doubts them.
+    pub(super) fn is_spared(&mut self, now: Time) -> bool {
+        let spared = self.is_shown() && self.doubted.is_none() && self.spared < SPARED_MAX;
+        if spared {
+            self.spared += 1;
+            self.gone_at = self.gone_at.max(now) + QUIET_MAX;
+        }
+        spared
+    }
+
+    /// A nodeset hears them: what was said against them before is over.
+    pub(super) fn is_heard_by_others(&mut self, now: Time) {
+        self.doubted = None;
+        if self.why == Why::Timeout {
+            self.is_spared(now);
+        }
     }
 
     /// Something of theirs came since they are here.

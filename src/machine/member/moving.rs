@@ -70,6 +70,8 @@ impl Members {
         let open = ctx.calls.is_open(new);
         let Some(member) = self.slab.get_mut(key).filter(|_| open) else { return };
         member.reach.move_to(new);
+        let calls = &*ctx.calls;
+        member.reach.try_direct(ctx.now, |path| calls.is_relayed(path));
         if let Some(addr) = ctx.calls.direct_addr(new) {
             member.reach.answered_at(addr);
         }

@@ -1,6 +1,5 @@
 //! One member: who they are, the ways to them, whether they are here, and what is said both ways.
 
-use super::liveness::PING_EVERY;
 use super::{Liveness, Reach, Reachable, Record, Streams};
 use crate::machine::call::{Arrival, Calls};
 use crate::machine::purpose::{LinkKey, Purpose};
@@ -29,10 +28,11 @@ impl Member {
         self.life.is_shown() && self.record.is_reader()
     }
 
-    /// The path, when it works: it was heard lately and answers.
+    /// The path, when it works: it answers, and was heard since it was last to be asked.
     pub(super) fn working_path(&self, now: Time, calls: &Calls<Purpose>) -> Option<LinkKey> {
-        let works =
-            |path: &LinkKey| now.since(calls.heard(*path)) < PING_EVERY && !calls.is_silent(*path);
+        let works = |path: &LinkKey| {
+            now.since(calls.heard(*path)) < self.life.asked_every() && !calls.is_silent(*path)
+        };
         self.reach.path().filter(works)
     }
 
@@ -47,8 +47,13 @@ impl Member {
     }
 
     /// Whether there is no way to them, as people were told.
-    pub(crate) const fn is_unreachable(&self) -> bool {
+    pub(crate) fn is_unreachable(&self) -> bool {
         self.reachable.is_told()
+    }
+
+    /// Whether they may be lost, as people were told.
+    pub(crate) fn may_be_lost(&self) -> bool {
+        self.reachable.may_be_lost()
     }
 
     /// How many bytes may be sent to where a datagram of theirs came from before they have answered there;

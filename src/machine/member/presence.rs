@@ -3,6 +3,7 @@
 
 use super::liveness::Doubt;
 use super::moving::is_quiet;
+use super::watch::{Lots, RINGS};
 use super::{ABSENT_MAX, Ctx, Introducer, Member, Members, unseal};
 use crate::machine::call::Arrival;
 use crate::machine::event::{Event, Way, Why};
@@ -88,6 +89,9 @@ impl Members {
         }
         member.reach.heard();
         member.life.heard(ctx.now, ctx.rng);
+        self.is_found(key, ctx);
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let unreachable = member.is_unreachable();
         if arrival.newest {
             member.reach.newest_on(link);
         }
@@ -96,6 +100,14 @@ impl Members {
             Some(path) if ctx.calls.is_silent(path) => self.greet_on(key, link, ctx),
             Some(path) if arrival.newest && is_quiet(path, ctx.now, ctx.calls) => {
                 self.challenge(key, link, ctx);
+            }
+            // They are there, and perhaps answer again.
+            _ if unreachable => {
+                match self.slab.get(key).and_then(|member| member.reach.path()) {
+                    Some(_) => self.ping(key, ctx),
+                    None => self.greet_on(key, link, ctx),
+                }
+                self.reschedule(key);
             }
             None if revived => self.kick(key, ctx),
             _ => {}
@@ -132,7 +144,11 @@ impl Members {
                 member.life.pings(path);
             }
         }
-        member.life.ping_later(ctx.now, ctx.rng);
+        let every = self.ping_pause(key, ctx);
+        if let Some(member) = self.slab.get_mut(key) {
+            member.life.ping_every(ctx.now, every, every);
+            member.life.ping_later(ctx.now, ctx.rng);
+        }
     }
 
     /// A ping was answered, or failed; one that failed is sent again: the probe of a silent member.
@@ -164,17 +180,7 @@ impl Members {
         let waiting = member.streams.out().unacked();
         ctx.out.show(Event::Way { who: member.record.person(), way, waiting });
         self.tell_apart(key, ctx);
-    }
-
-    /// Somebody has answered a call of ours.
-    pub(super) fn reached(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get_mut(key) else { return };
-        if !member.reachable.reached() || !member.life.is_shown() || !ctx.announce {
-            return;
-        }
-        let (who, waiting) = (member.record.person(), member.streams.out().unacked());
-        let way = self.relay_of(link, ctx.calls).map_or(Way::Direct, Way::Through);
-        ctx.out.show(Event::Way { who, way, waiting });
+        self.ask_when_due(key, ctx);
     }
 
     /// Nothing was heard of somebody for too long.
@@ -185,10 +191,15 @@ impl Members {
         if member.record.is_listed_by(ctx.listing) && member.life.stay(ctx.now) {
             return self.reschedule(key);
         }
-        if let Some(why) = member.life.expire(ctx.now, together) {
+        // So do those who watch them, or they would say so.
+        let others = self.rings.len() > RINGS + 1 && !self.watched.contains(&key);
+        let spared = others && member.life.is_spared(ctx.now);
+        if spared {
+            self.ask_who_watches(key, ctx);
+        } else if let Some(why) = member.life.expire(ctx.now, together) {
             return self.lose(key, why, ctx);
         }
-        if member.reach.path().is_some() {
+        if self.slab.get(key).is_some_and(|member| member.reach.path().is_some()) {
             self.ping(key, ctx);
         } else {
             self.greet(key, None, ctx);
@@ -197,7 +208,7 @@ impl Members {
     }
 
     /// Whether a third of those who are here do not answer: then it is the network between rather than all of them.
-    fn are_many_silent(&self, ctx: &Ctx<'_>) -> bool {
+    pub(super) fn are_many_silent(&self, ctx: &Ctx<'_>) -> bool {
         let here = || self.slab.iter().filter(|(_, member)| member.life.is_shown());
         let silent = here().filter(|(_, member)| member.is_in_doubt(ctx.calls)).count();
         silent > 1 && silent * 3 >= here().count()
@@ -239,6 +250,7 @@ impl Members {
         let who = member.record.person();
         if member.reads_here() {
             self.shown -= 1;
+            self.rings.remove(Lots::of(ctx.keys.room.mac_key(), who.id), key);
             if ctx.announce {
                 ctx.out.show(Event::Left { who: who.clone(), why });
             }
@@ -246,6 +258,10 @@ impl Members {
         // Who never answered is not looked for at an address that somebody names.
         member.life.lose(ctx.now, why, member.record.is_introduced() && path.is_some());
         self.gone += 1;
+        if self.watched.contains(&key) {
+            self.watch(ctx);
+        }
+        let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.lose();
         member.reachable.reached();
         member.record.keep_name();

@@ -141,6 +141,7 @@ impl Peer {
         let id = MessageId { author: self.me.beacon.id, number };
         self.out.sent(id, kept, action, one, readers);
         let (members, mut ctx) = self.parts();
+        members.is_talking(&ctx);
         match audience {
             Audience::Everybody => members.push_all(message, &mut ctx),
             Audience::Some(keys) => {
@@ -374,6 +375,7 @@ impl Peer {
                 rtt: path.and_then(|link| self.calls.rtt(link)),
                 unacked: streams.out().unacked() as u64,
                 reads: !streams.out().told_unread,
+                lost: member.may_be_lost(),
                 silent: path.map_or(Duration::ZERO, |link| self.now.since(self.calls.heard(link))),
                 trusted: self.pins.holds(&beacon.name, beacon.key),
             }

@@ -1,4 +1,4 @@
-//! What passes between members, always under a seal: Hello, Say, Ping, Bye and Bridge, and the answer to
+//! What passes between members, always under a seal: Hello, Say, Ping, Bye, Bridge and Lost, and the answer to
 //! what was said (docs/PROTOCOL.md, "Methods").
 
 use super::{Request, Response};
@@ -17,6 +17,7 @@ pub(super) const SAY: u8 = 7;
 pub(super) const PING: u8 = 8;
 pub(super) const BYE: u8 = 9;
 pub(super) const BRIDGE: u8 = 10;
+pub(super) const LOST: u8 = 12;
 
 /// The flags of a [`Request::Say`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -108,6 +109,20 @@ pub(super) fn bye(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed
 pub(super) fn put_bridge(out: &mut Vec<u8>, to: PeerId) {
     out.push(BRIDGE);
     put_u64(out, to.0);
+}
+
+pub(super) fn put_lost(out: &mut Vec<u8>, who: PeerId, agreed: bool) {
+    out.push(LOST);
+    put_u64(out, who.0);
+    out.push(u8::from(agreed));
+}
+
+pub(super) fn lost(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    let (who, agreed) = (PeerId(reader.u64()?), reader.u8()?);
+    if agreed > 1 {
+        return Err(Malformed);
+    }
+    Ok(Request::Lost { who, agreed: agreed == 1 })
 }
 
 pub(super) fn put_next(out: &mut Vec<u8>, next: u64, held: u64) {

@@ -101,6 +101,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         7 => Request::Ping,
         8 => Request::Bridge { to: PeerId(token) },
+        9 => Request::Lost { who: PeerId(token), agreed: token & 1 == 1 },
         _ => {
             let mut beacon = signed(rng);
             beacon.beacon.left = true;

@@ -1,0 +1,310 @@
+//! How often each member is asked whether they are there, and what is done about one who does not answer
+//! (docs/PROTOCOL.md, "Presence"). Others are asked, and find the same or not; then all are told, from one to the next.
+//! Whoever is in touch with them asks for themselves.
+
+use core::time::Duration;
+
+use super::liveness::PING_EVERY;
+use super::reachable::Ended;
+use super::watch::Lots;
+use super::{Ctx, Member, MemberKey, Members};
+use crate::machine::event::{Event, Way};
+use crate::machine::pace::Rate;
+use crate::machine::purpose::{LinkKey, Matter, Purpose};
+use crate::machine::time::Time;
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::Request;
+
+/// People talk for so long after something was said.
+const TALKING: Duration = Duration::from_secs(120);
+
+/// Who is watched is pinged once in so many round trips while people talk, and this often at most.
+const TRIPS: u32 = 50;
+const PING_SOON: Duration = Duration::from_millis(2_500);
+
+/// Of those who are not watched, one is pinged every so often, and none of them more often than once a minute.
+const FAR_EACH: Duration = Duration::from_secs(60);
+const FAR_LEAST: Duration = Duration::from_secs(60);
+
+/// Above this share of late calls, in a million, one call that fails may be bad luck; and above this one, several.
+const LOSES: u32 = 20_000;
+const LOSES_MUCH: u32 = 300_000;
+
+/// Who was heard so lately is one of those who tell each other; and so many of them are told.
+const NEAR: Duration = Duration::from_secs(25);
+const TOLD_MAX: usize = 16;
+
+/// With who was heard so lately there is a session. Who is told of somebody else asks them in so much time, or half as
+/// much more or less.
+const IN_TOUCH: Duration = Duration::from_secs(150);
+const ASK_LATER: Duration = Duration::from_secs(15);
+
+/// What others say of those who do not answer is taken this often.
+pub(super) const WORDS: Rate = Rate::new(Duration::from_millis(100), 64);
+
+impl Members {
+    /// Something was said in the room.
+    pub(crate) fn is_talking(&mut self, ctx: &Ctx<'_>) {
+        let silent = !self.talks(ctx.now);
+        self.talking_until = ctx.now + TALKING;
+        if silent {
+            for nth in 0..self.watched.len() {
+                self.ask_soon(nth, ctx);
+            }
+        }
+    }
+
+    fn talks(&self, now: Time) -> bool {
+        self.talking_until > now
+    }
+
+    /// Who is watched, now that others are here than before: they are pinged more often than the others.
+    pub(super) fn watch(&mut self, ctx: &Ctx<'_>) {
+        let lost = |key| self.slab.get(key).is_none_or(Member::may_not_be_there);
+        let watched = match ctx.me.beacon.once {
+            true => Vec::new(),
+            false => self.rings.before(Lots::of(ctx.keys.room.mac_key(), ctx.me.beacon.id), lost),
+        };
+        let before = core::mem::replace(&mut self.watched, watched);
+        for nth in 0..self.watched.len() {
+            if !before.contains(&self.watched[nth]) {
+                self.ask_soon(nth, ctx);
+            }
+        }
+        for key in before {
+            if !self.watched.contains(&key) {
+                self.ask_when_due(key, ctx);
+            }
+        }
+    }
+
+    /// The so-manieth of those who are watched is asked often from now on. All who watch somebody do not ask at
+    /// once.
+    fn ask_soon(&mut self, nth: usize, ctx: &Ctx<'_>) {
+        let Some(&key) = self.watched.get(nth) else { return };
+        let every = self.ping_pause(key, ctx);
+        let soon = every * (nth as u32 + 1) / self.watched.len() as u32;
+        if let Some(member) = self.slab.get_mut(key) {
+            member.life.ping_every(ctx.now, every, soon);
+            self.reschedule(key);
+        }
+    }
+
+    /// Somebody is asked as often as is due, for who is not watched rarely.
+    pub(super) fn ask_when_due(&mut self, key: MemberKey, ctx: &Ctx<'_>) {
+        let every = self.ping_pause(key, ctx);
+        if let Some(member) = self.slab.get_mut(key) {
+            member.life.ping_every(ctx.now, every, every);
+            self.reschedule(key);
+        }
+    }
+
+    /// The pause between two pings to somebody.
+    pub(super) fn ping_pause(&self, key: MemberKey, ctx: &Ctx<'_>) -> Duration {
+        // A relay forgets a bridge that nobody uses.
+        let fails = |path| ctx.calls.is_relayed(path) || ctx.calls.is_silent(path);
+        let direct = |member: &Member| member.reach.path().is_some_and(|path| !fails(path));
+        let fine = |member: &Member| !member.may_not_be_there() && direct(member);
+        if !self.slab.get(key).is_some_and(fine) {
+            return PING_EVERY;
+        }
+        if !self.watched.contains(&key) {
+            let far = self.rings.len().saturating_sub(self.watched.len());
+            return FAR_EACH.saturating_mul(far as u32).max(FAR_LEAST);
+        }
+        let path = self.slab.get(key).and_then(|member| member.reach.path());
+        let rtt = path.and_then(|path| ctx.calls.rtt(path)).filter(|_| self.talks(ctx.now));
+        rtt.map_or(PING_EVERY, |rtt| (rtt * TRIPS).clamp(PING_SOON, PING_EVERY))
+    }
+
+    /// A call to somebody has failed. Once that is more than bad luck, those who watch them are asked; when others
+    /// find the same, or after three times as many, they may be lost.
+    pub(super) fn misses(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        let path = member.reach.path().filter(|&path| ctx.calls.is_silent(path));
+        let Some(path) = path.filter(|_| member.reads_here() && ctx.announce) else { return };
+        let missed = member.life.misses();
+        let enough = enough(ctx.calls.late_ppm(path));
+        let needed = match member.life.doubted() {
+            None => 3 * enough - u8::from(enough == 1),
+            Some(false) => enough,
+            Some(true) => enough.div_ceil(4),
+        };
+        if self.are_many_silent(ctx) {
+            return;
+        }
+        if missed >= needed {
+            self.takes_for_lost(key, ctx);
+        } else if missed == enough {
+            self.ask_who_watches(key, ctx);
+        }
+    }
+
+    /// Somebody may be lost: others find the same, or it is so for long.
+    fn takes_for_lost(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        if !member.reachable.is_lost() {
+            return self.tell_neighbours(key, 1, ctx);
+        }
+        member.life.is_lost(ctx.now);
+        let (who, waiting) = (member.record.person(), member.streams.out().unacked());
+        ctx.out.show(Event::Lost { who, lost: true, waiting });
+        self.tell_neighbours(key, TOLD_MAX, ctx);
+        if self.watched.contains(&key) {
+            self.watch(ctx);
+        }
+        self.ask_when_due(key, ctx);
+    }
+
+    /// Asks those who watch somebody whether they hear them.
+    pub(super) fn ask_who_watches(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let id = member.record.beacon().id;
+        let lost = |key| self.slab.get(key).is_none_or(Member::may_not_be_there);
+        let request = Request::Lost { who: id, agreed: false };
+        for watcher in self.rings.after(Lots::of(ctx.keys.room.mac_key(), id), lost) {
+            let path = self.slab.get(watcher).and_then(|watcher| watcher.reach.path());
+            if let Some(path) = path.filter(|&path| watcher != key && !ctx.calls.is_doubtful(path))
+            {
+                self.tell(path, &request, ctx);
+            }
+        }
+    }
+
+    fn tell(&self, path: LinkKey, request: &Request<'_>, ctx: &mut Ctx<'_>) {
+        if let Some(to) = self.on_link(path) {
+            ctx.calls.request(ctx.now, path, Purpose::Member(to, Matter::Lost), request);
+        }
+    }
+
+    /// Tells some that others agree that somebody may be lost. They tell those who hear them.
+    pub(super) fn tell_neighbours(&self, key: MemberKey, most: usize, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        let request = Request::Lost { who: member.record.beacon().id, agreed: true };
+        for path in self.neighbours(key, most, ctx) {
+            self.tell(path, &request, ctx);
+        }
+    }
+
+    /// So many of those who were heard lately, at most, but for one.
+    fn neighbours(&self, except: MemberKey, most: usize, ctx: &mut Ctx<'_>) -> Vec<LinkKey> {
+        let calls = &*ctx.calls;
+        let lately = |path: &LinkKey| ctx.now.since(calls.heard(*path)) < NEAR;
+        let others = self.iter().filter(|&(key, member)| key != except && member.reads_here());
+        let paths = others.filter_map(|(_, member)| member.reach.path());
+        let mut paths: Vec<LinkKey> =
+            paths.filter(|path| lately(path) && !calls.is_doubtful(*path)).collect();
+        for nth in 0..most.min(paths.len()) {
+            let drawn = nth + ctx.rng.below((paths.len() - nth) as u64) as usize;
+            paths.swap(nth, drawn);
+        }
+        paths.truncate(most);
+        paths
+    }
+
+    /// Somebody says that another one does not answer them. Who is in touch with that one asks as well; who is not
+    /// takes what is `agreed` as it is, and asks later.
+    pub(super) fn told_of_lost(
+        &mut self,
+        by: MemberKey,
+        (id, agreed): (PeerId, bool),
+        ctx: &mut Ctx<'_>,
+    ) {
+        let key = self.key_of(id).filter(|&key| key != by);
+        let member = key.and_then(|key| Some((key, self.slab.get_mut(key)?)));
+        let Some((key, member)) = member.filter(|(_, member)| member.record.is_reader()) else {
+            return;
+        };
+        if member.life.is_gone() || member.may_be_lost() {
+            // We know as much, or more.
+            member.life.doubt_of_others(ctx.now, agreed);
+            let path = self.slab.get(by).and_then(|by| by.reach.path()).filter(|_| !agreed);
+            if let Some(path) = path {
+                self.tell(path, &Request::Lost { who: id, agreed: true }, ctx);
+            }
+            return;
+        }
+        if !member.life.is_shown() {
+            return;
+        }
+        let Some(path) = member.reach.path().filter(|_| ctx.announce) else { return };
+        let silence = ctx.now.since(ctx.calls.heard(path));
+        let lately = ctx.calls.rtt(path).unwrap_or_default() * 4;
+        let concerns = agreed || silence < IN_TOUCH;
+        if silence < lately || !concerns || !member.life.doubt_of_others(ctx.now, agreed) {
+            return;
+        }
+        if !self.words.take(ctx.now, WORDS) {
+            ctx.calls.blame.over_limit += 1;
+            return;
+        }
+        if silence < IN_TOUCH {
+            self.ping(key, ctx);
+        } else if !self.are_many_silent(ctx) {
+            self.takes_for_lost(key, ctx);
+            let soon = ctx.rng.jitter(ASK_LATER, 2);
+            if let Some(member) = self.slab.get_mut(key) {
+                member.life.ping_every(ctx.now, FAR_LEAST, soon);
+            }
+        }
+        self.reschedule(key);
+    }
+
+    /// Something was heard of somebody: they are not lost.
+    pub(super) fn is_found(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        if member.reachable.is_found() {
+            self.shows_found(key, ctx);
+        }
+    }
+
+    fn shows_found(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get(key) else { return };
+        if member.life.is_shown() && ctx.announce {
+            let (who, waiting) = (member.record.person(), member.streams.out().unacked());
+            ctx.out.show(Event::Lost { who, lost: false, waiting });
+        }
+        self.is_back(key, ctx);
+    }
+
+    /// They do not answer no more: they are asked as often as before.
+    fn is_back(&mut self, key: MemberKey, ctx: &Ctx<'_>) {
+        if self.watched.contains(&key) {
+            self.watch(ctx);
+        } else {
+            self.ask_when_due(key, ctx);
+        }
+    }
+
+    /// Somebody has answered a call of ours.
+    pub(super) fn reached(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key) else { return };
+        match member.reachable.reached() {
+            Ended::Nothing => {}
+            Ended::Lost => self.shows_found(key, ctx),
+            Ended::Unreachable if !member.life.is_shown() || !ctx.announce => {}
+            Ended::Unreachable => {
+                let (who, waiting) = (member.record.person(), member.streams.out().unacked());
+                let way = self.relay_of(link, ctx.calls).map_or(Way::Direct, Way::Through);
+                ctx.out.show(Event::Way { who, way, waiting });
+                self.is_back(key, ctx);
+            }
+        }
+    }
+}
+
+/// How many calls fail in a row by bad luck, where so many of a million are late.
+const fn enough(late_ppm: u32) -> u8 {
+    match late_ppm {
+        ..LOSES => 1,
+        LOSES..LOSES_MUCH => 2,
+        LOSES_MUCH.. => 8,
+    }
+}
+
+impl Member {
+    /// They may be lost, or there is no way to them.
+    fn may_not_be_there(&self) -> bool {
+        self.may_be_lost() || self.is_unreachable()
+    }
+}

@@ -389,11 +389,12 @@ impl Path {
         self.late >= CUT && self.loss_ppm < BAD_LUCK_PPM
     }
 
-    /// How many of a million calls are late, lately.
+    /// How many of a million calls were late when it last answered.
     pub(crate) const fn late_ppm(&self) -> u32 {
         self.late_ppm
     }
 
+    /// How many of a million calls are late, lately.
     pub(crate) const fn loss_ppm(&self) -> u32 {
         self.loss_ppm
     }

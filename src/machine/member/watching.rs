@@ -22,9 +22,8 @@ const TALKING: Duration = Duration::from_secs(120);
 const TRIPS: u32 = 50;
 const PING_SOON: Duration = Duration::from_millis(2_500);
 
-/// Of those who are not watched, one is pinged every so often, and none of them more often than once a minute.
+/// Of those who are not watched, one is pinged every so often.
 const FAR_EACH: Duration = Duration::from_secs(60);
-const FAR_LEAST: Duration = Duration::from_secs(60);
 
 /// Above this share of late calls, in a million, one call that fails may be bad luck; and above this one, several.
 const LOSES: u32 = 20_000;
@@ -110,7 +109,7 @@ impl Members {
         }
         if !self.watched.contains(&key) {
             let far = self.rings.len().saturating_sub(self.watched.len());
-            return FAR_EACH.saturating_mul(far as u32).max(FAR_LEAST);
+            return FAR_EACH.saturating_mul(far.max(1) as u32);
         }
         let path = self.slab.get(key).and_then(|member| member.reach.path());
         let rtt = path.and_then(|path| ctx.calls.rtt(path)).filter(|_| self.talks(ctx.now));
@@ -244,7 +243,7 @@ impl Members {
             self.takes_for_lost(key, ctx);
             let soon = ctx.rng.jitter(ASK_LATER, 2);
             if let Some(member) = self.slab.get_mut(key) {
-                member.life.ping_every(ctx.now, FAR_LEAST, soon);
+                member.life.ping_every(ctx.now, FAR_EACH, soon);
             }
         }
         self.reschedule(key);

@@ -17,7 +17,7 @@ pub(super) const LOST_PERCENT: u32 = 5;
 /// Large questions that have to be lost, at least, and how likely that may be by chance at most, in
 /// millionths, before size is blamed.
 const LARGE_MIN: u32 = 3;
-const CHANCE_PPM: u64 = 20_000;
+const CHANCE_PPM: u64 = 1_000;
 
 /// Clocks differ by a little.
 const CLOCK: Duration = Duration::from_secs(120);

@@ -14,8 +14,10 @@ const SMALL: u32 = 16;
 const SMALL_LOSSY: u32 = 32;
 const SMALL_EVERY: Duration = Duration::from_millis(125);
 
-/// Large questions that are asked at most, while none is answered, and how far apart.
+/// Large questions that are asked at most, while none is answered, how far apart, and how many when small ones
+/// are lost as well: where half of all is, chance alone takes six in a row once in sixty times.
 const LARGE: u32 = 6;
+const LARGE_LOSSY: u32 = 12;
 const LARGE_EVERY: Duration = Duration::from_millis(350);
 
 /// How often a place is asked for, and given back, and how far apart.
@@ -32,7 +34,7 @@ const SLACK_FIRST: Duration = Duration::from_secs(4);
 const BESIDE: Duration = Duration::from_millis(3_600);
 
 /// Questions that are open at one address.
-pub(super) const OPEN_MAX: usize = (SMALL_LOSSY + LARGE + 2 * PLACE) as usize;
+pub(super) const OPEN_MAX: usize = (SMALL_LOSSY + LARGE_LOSSY + 2 * PLACE) as usize;
 
 /// A kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,7 +96,10 @@ impl Asking {
                 let enough = if small.lost() > 0 && ours { SMALL_LOSSY } else { SMALL };
                 sent < enough && !matches!(answer, Some(Answer::Version { .. }))
             }
-            Due::Large => ours && sent < LARGE && large.answered == 0,
+            Due::Large => {
+                let enough = if small.lost() > 0 { LARGE_LOSSY } else { LARGE };
+                ours && sent < enough && large.answered == 0
+            }
             Due::Register => self.registers && sent < PLACE && !self.has_place && !self.refused,
             Due::Leave => self.has_place && sent < PLACE && !self.has_left,
         }

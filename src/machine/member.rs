@@ -141,6 +141,9 @@ pub(crate) struct Members {
     watched: Vec<MemberKey>,
     /// Until when people count as talking.
     talking_until: Time,
+    /// Who said something to everybody, last, and when; and when somebody did before that.
+    asked_by: Option<(MemberKey, Time)>,
+    asked_before: Time,
     /// What others said of those who do not answer.
     words: Pace,
     gone: usize,

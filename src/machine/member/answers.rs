@@ -106,9 +106,9 @@ impl Members {
             self.show(key, ctx);
         }
         let (me, out) = (ctx.me.beacon.name.as_str(), &mut *ctx.out);
-        let mut says = false;
+        let (mut says, mut to_all) = (false, false);
         let show = |from: &Person, number, flags: Flags, text: &str| {
-            says = true;
+            (says, to_all) = (true, to_all || !flags.private);
             let Some(kept) = out.keep(text) else { return };
             let id = MessageId { author: from.id, number };
             let mention = mentions(out.text(&kept), me);
@@ -118,6 +118,9 @@ impl Members {
         let taken = self.take(key, at, piece, (ctx.now, ctx.full), show);
         if says {
             self.is_talking(ctx);
+        }
+        if to_all {
+            self.asks_everybody(key, ctx.now);
         }
         match taken {
             Taken::Next(next, held) => Some(Response::Next { next, held }),

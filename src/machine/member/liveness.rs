@@ -274,6 +274,11 @@ impl Liveness {
         self.ping_at = now + rng.jitter(self.ping_every, 8);
     }
 
+    /// They are pinged then.
+    pub(super) const fn ping_at(&mut self, at: Time) {
+        self.ping_at = at;
+    }
+
     /// The ping is over.
     pub(super) const fn pinged(&mut self) {
         self.pinging = None;

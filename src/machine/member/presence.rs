@@ -353,7 +353,7 @@ impl Members {
             if lost {
                 self.tell_lost(key, ctx);
             }
-            if pings && !greets {
+            if pings && !greets && !self.is_asked_by_others(key, ctx) {
                 self.ping(key, ctx);
             }
             self.notice_unread(key, ctx);

@@ -53,6 +53,31 @@ impl Members {
         }
     }
 
+    /// Somebody said something to everybody, and so asks all of them.
+    pub(super) fn asks_everybody(&mut self, by: MemberKey, now: Time) {
+        let before = self.asked_by.replace((by, now));
+        self.asked_before = before.map_or(Time::ZERO, |(_, at)| at);
+    }
+
+    /// Whether somebody whose ping is due is asked by others as often, with what these say to everybody: they would
+    /// tell if there were no answer. Who says much and tells nothing is not relied on for long.
+    pub(super) fn is_asked_by_others(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
+        let Some((_, at)) = self.asked_by.filter(|&(by, _)| by != key) else { return false };
+        let every = self.ping_pause(key, ctx);
+        if at.since(self.asked_before) > every {
+            return false;
+        }
+        let Some(member) = self.slab.get_mut(key) else { return false };
+        let path = member.reach.path().filter(|&path| !ctx.calls.is_doubtful(path));
+        let lately = path.is_some_and(|path| ctx.now.since(ctx.calls.heard(path)) < PING_EVERY);
+        let next = at + ctx.rng.jitter(every, 8);
+        let asked = lately && member.life.doubted().is_none() && next > ctx.now;
+        if asked {
+            member.life.ping_at(next);
+        }
+        asked
+    }
+
     fn talks(&self, now: Time) -> bool {
         self.talking_until > now
     }

@@ -130,6 +130,8 @@ struct Pending<T> {
     bytes: Vec<u8>,
     /// The answer is a page: no two such requests share a datagram.
     draws_page: bool,
+    /// It was said, and no other call was made for a while before.
+    lonely: bool,
     /// It has not left: it waits for the turn of its link.
     held: bool,
     sends: u8,
@@ -148,9 +150,9 @@ struct Pending<T> {
 /// The bytes follow from what it is about.
 impl<T: Hash> Hash for Pending<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { about, link, bytes, draws_page, held, sends, .. } = self;
+        let Self { about, link, bytes, draws_page, lonely, held, sends, .. } = self;
         let Self { flight, beside, sent, due, late, .. } = self;
-        (about, link, bytes.len(), draws_page, held, sends).hash(state);
+        (about, link, bytes.len(), draws_page, lonely, held, sends).hash(state);
         (flight, beside, sent, due, late).hash(state);
     }
 }
@@ -305,6 +307,7 @@ impl<T: About> Calls<T> {
             id,
             open: VecDeque::new(),
             requests: Vec::new(),
+            called: Time::ZERO,
             flown: 0,
             responses: Vec::new(),
             replies: Replies::default(),
@@ -362,11 +365,13 @@ impl<T: About> Calls<T> {
         let due = now + self.rng.stretch(delay, 16);
         let late = Some(now + delay);
         let draws_page = request.draws_page();
+        let lonely = link.calls(now, delay) && about.is_said();
         let pending = Pending {
             about,
             link: key,
             bytes,
             draws_page,
+            lonely,
             held: false,
             sends: 1,
             flight: None,

@@ -384,6 +384,11 @@ impl Path {
         self.loss_ppm > RIDE_PPM && !self.is_congested() && !self.is_cut()
     }
 
+    /// It does, and so it did when it last answered: what is lost since is no cut.
+    pub(crate) fn loses(&self) -> bool {
+        self.is_lossy() && self.late_ppm > RIDE_PPM && self.late <= CUT
+    }
+
     /// Nothing gets through of late, where little was lost before.
     const fn is_cut(&self) -> bool {
         self.late >= CUT && self.loss_ppm < BAD_LUCK_PPM

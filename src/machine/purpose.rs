@@ -8,6 +8,11 @@ use crate::machine::wire::Asked;
 pub(crate) trait About: Copy + PartialEq {
     /// What was asked, as far as reading the answer needs it.
     fn asked(self) -> Asked;
+
+    /// Somebody said it, and others wait for it.
+    fn is_said(self) -> bool {
+        false
+    }
 }
 
 /// What keys of links are keys of.
@@ -101,5 +106,9 @@ impl About for Purpose {
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
         }
+    }
+
+    fn is_said(self) -> bool {
+        matches!(self, Self::Member(_, Matter::Say { .. }))
     }
 }

@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::replies::Replies;
-use super::{CallKey, stamp};
+use super::{CallKey, Pending, RIDE_MAX, stamp};
 use crate::machine::mtu::Mtu;
 use crate::machine::pace::Pace;
 use crate::machine::path::Path;
@@ -32,6 +32,13 @@ impl Hash for Source {
         }
     }
 }
+
+/// A call is lonely when none was made for so many of its first delays before: where one follows the other, they
+/// carry each other.
+const LONELY: u32 = 6;
+
+/// What is sent again goes once more after so small a part of its first delay.
+const COPY_PART: u32 = 4;
 
 /// One path to one process.
 #[derive(Debug, Hash)]
@@ -63,6 +70,8 @@ pub(crate) struct Link {
     pub(super) open: VecDeque<(u32, CallKey)>,
     /// Keys in `pending` whose request is to be sent at the next flush.
     pub(super) requests: Vec<CallKey>,
+    /// When the last call was made.
+    pub(super) called: Time,
     /// How many datagrams with requests have left.
     pub(super) flown: u32,
     /// Response packets to be sent at the next flush, each with its length in front.
@@ -97,6 +106,25 @@ impl Link {
     /// then the system chooses.
     pub(super) fn source(&self) -> Option<IpAddr> {
         self.source.0.filter(|_| !self.path.is_silent())
+    }
+
+    /// A call is made. Whether it is lonely.
+    pub(super) fn calls(&mut self, now: Time, delay: Duration) -> bool {
+        let before = core::mem::replace(&mut self.called, now);
+        now.since(before) > delay * LONELY
+    }
+
+    /// Whether a call goes twice when it is sent again: nothing else carries it, and the path loses.
+    pub(super) fn copies<T>(&self, call: CallKey, pending: &Pending<T>) -> bool {
+        let last = self.open.back().is_some_and(|&(_, last)| last == call);
+        let small = pending.bytes.len() <= RIDE_MAX && !pending.draws_page;
+        let lossy = self.path.loses() && self.credit.is_none();
+        pending.lonely && last && small && lossy
+    }
+
+    /// When it does.
+    pub(super) fn copy_at(&self, now: Time) -> Time {
+        now + self.path.delay(now, 1) / COPY_PART
     }
 
     /// Numbers one more datagram with requests.

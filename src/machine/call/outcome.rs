@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::{Arrival, CallKey, Calls, LinkKey, Replies, SMALL_FROM, stamp};
-use crate::machine::path::{SENDS_MAX, Silence};
+use crate::machine::path::{SENDS_MAX, Silence, Turn};
 use crate::machine::purpose::About;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
@@ -117,6 +117,11 @@ impl<T: About> Calls<T> {
                 self.timers.set(index, pending.due);
                 continue;
             }
+            if now < pending.due {
+                self.timers.set(index, pending.due);
+                self.send_copy(now, call);
+                continue;
+            }
             if let Some(flight) = pending.flight.take() {
                 link.mtu.lost(now, flight);
             }
@@ -132,12 +137,10 @@ impl<T: About> Calls<T> {
                 }
                 pending.sent = now;
                 pending.due = now + self.rng.stretch(link.path.delay(now, pending.sends), 16);
-                self.timers.set(index, pending.due);
+                let wake = if link.copies(call, pending) { link.copy_at(now) } else { pending.due };
+                self.timers.set(index, wake.min(pending.due));
                 // It may still be there, waiting for a session.
-                if !link.requests.contains(&call) {
-                    link.requests.push(call);
-                }
-                self.touch(key);
+                self.send(key, call);
             } else {
                 link.path.failed(now);
                 self.end(key, call);
@@ -145,5 +148,24 @@ impl<T: About> Calls<T> {
             }
         }
         None
+    }
+    /// What was sent again goes once more, if it may: it may have been lost again, and nobody knows before a round
+    /// trip is over.
+    fn send_copy(&mut self, now: Time, call: CallKey) {
+        let Some(pending) = self.pending.get(call) else { return };
+        let key = pending.link;
+        let copies = self.links.get(key).is_some_and(|link| link.copies(call, pending));
+        if copies && self.turn(now, key) == Turn::Now {
+            self.send(key, call);
+        }
+    }
+
+    /// A call is sent at the next flush, if it does not wait for that already.
+    fn send(&mut self, key: LinkKey, call: CallKey) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if !link.requests.contains(&call) {
+            link.requests.push(call);
+        }
+        self.touch(key);
     }
 }

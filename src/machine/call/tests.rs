@@ -79,6 +79,56 @@ impl About for u32 {
     fn asked(self) -> Asked {
         Asked::Other
     }
+
+    fn is_said(self) -> bool {
+        self >= SAID
+    }
+}
+
+/// Calls of that number and above are of what somebody says.
+const SAID: u32 = 100;
+
+/// How many datagrams leave within so long.
+fn sends(end: &mut End, from: Time, span: Duration) -> usize {
+    let mut sent = end.sent(from).len();
+    while let Some(now) = end.calls.next_wake().filter(|&now| now < from + span) {
+        assert_eq!(end.calls.expired(now), None);
+        sent += end.sent(now).len();
+    }
+    sent
+}
+
+/// A line that was lost twice was known to be only after two round trips.
+#[test]
+fn a_lonely_line_is_sent_again_twice_where_much_is_lost() {
+    for (said, lost, lonely, wanted) in
+        [(SAID, true, true, 3), (SAID, true, false, 2), (SAID, false, true, 2), (1, true, true, 2)]
+    {
+        let (mut a, mut b) = ends();
+        for n in 0..8 {
+            let now = ms(1_000 * (n + 1));
+            a.call(now, 0);
+            let mut request = a.sent(now);
+            let mut heard = now + Duration::from_millis(50);
+            if lost {
+                let again = a.calls.next_wake().expect("it is not answered");
+                assert_eq!(a.calls.expired(again), None);
+                request = a.sent(again);
+                heard = again + Duration::from_millis(50);
+            }
+            b.hear(heard, a.addr, &request[0]);
+            let reply = b.sent(heard).remove(0);
+            a.hear(heard, b.addr, &reply);
+        }
+        if !lonely {
+            let seq = a.calls.request(ms(9_000), a.link, 2, &Request::Ping).expect("there is room");
+            a.calls.finish(ms(9_000), a.link, seq, 2);
+        }
+        a.call(ms(9_000), said);
+        let delay = a.calls.links.get(a.link).expect("it is open").path.delay(ms(9_000), 1);
+        let sent = sends(&mut a, ms(9_000), delay * 7 / 4);
+        assert_eq!(sent, wanted, "{said} {lost} {lonely}");
+    }
 }
 
 #[test]

@@ -22,6 +22,9 @@ const TALKING: Duration = Duration::from_secs(120);
 const TRIPS: u32 = 50;
 const PING_SOON: Duration = Duration::from_millis(2_500);
 
+/// Who was heard so lately may be left to others who ask everybody anyhow.
+const RELIED_ON: Duration = Duration::from_secs(10);
+
 /// Of those who are not watched, one is pinged every so often.
 const FAR_EACH: Duration = Duration::from_secs(60);
 
@@ -62,14 +65,17 @@ impl Members {
     /// Whether somebody whose ping is due is asked by others as often, with what these say to everybody: they would
     /// tell if there were no answer. Who says much and tells nothing is not relied on for long.
     pub(super) fn is_asked_by_others(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) -> bool {
-        let Some((_, at)) = self.asked_by.filter(|&(by, _)| by != key) else { return false };
+        let Some((by, at)) = self.asked_by.filter(|&(by, _)| by != key) else { return false };
+        if self.slab.get(by).is_none_or(|by| by.is_in_doubt(ctx.calls)) {
+            return false;
+        }
         let every = self.ping_pause(key, ctx);
-        if at.since(self.asked_before) > every {
+        if every >= PING_EVERY || at.since(self.asked_before) > every {
             return false;
         }
         let Some(member) = self.slab.get_mut(key) else { return false };
         let path = member.reach.path().filter(|&path| !ctx.calls.is_doubtful(path));
-        let lately = path.is_some_and(|path| ctx.now.since(ctx.calls.heard(path)) < PING_EVERY);
+        let lately = path.is_some_and(|path| ctx.now.since(ctx.calls.heard(path)) < RELIED_ON);
         let next = at + ctx.rng.jitter(every, 8);
         let asked = lately && member.life.doubted().is_none() && next > ctx.now;
         if asked {

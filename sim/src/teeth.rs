@@ -281,7 +281,7 @@ pub const TEETH: &[Tooth] = &[
         name: "a_relay_passes_on_to_addresses_of_beacons",
         file: "member/relaying.rs",
         needle: "path.is_some_and(|path| !ctx.calls.is_doubtful(path))",
-        replacement: "path.and_then(|path| ctx.calls.addr(path)).is_some_and(|at| self.slab.get(other).is_some_and(|other| other.record.beacon().addrs.contains(&at)))",
+        replacement: "path.and_then(|path| ctx.calls.addr(path)).is_some_and(|at| other.is_some_and(|other| other.record.beacon().addrs.contains(&at)))",
         oracles: &["scenario"],
         hunt: Hunt::Scenario("nat_relayed"),
     },

@@ -158,7 +158,7 @@ fn is_direct(stage: &mut Stage) -> bool {
 
 pub(super) fn relayed(stage: &mut Stage) -> Verdict {
     for (loss_ppm, bounds) in
-        [(0, [1_200, 1_200]), (100_000, [2_000, 30_000]), (300_000, [10_000, 80_000])]
+        [(0, [1_200, 1_200]), (100_000, [2_000, 30_000]), (300_000, [12_000, 100_000])]
     {
         for pair in APART {
             let what = format!("{pair:?} with {loss_ppm} ppm");

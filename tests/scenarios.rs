@@ -42,7 +42,6 @@ scenarios! {
     nat_relayed
     nat_direct
     nat_told
-    nat_punched
     nat_forgets
     nat_beside
     nat_alone

@@ -11,7 +11,7 @@ pub(crate) trait About: Copy + PartialEq {
 
     /// Somebody said it, and others wait for it.
     fn is_said(self) -> bool {
-        false
+        self.asked() == Asked::Say
     }
 }
 
@@ -106,9 +106,5 @@ impl About for Purpose {
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
         }
-    }
-
-    fn is_said(self) -> bool {
-        matches!(self, Self::Member(_, Matter::Say { .. }))
     }
 }

@@ -149,6 +149,7 @@ impl<T: About> Calls<T> {
         }
         None
     }
+
     /// What was sent again goes once more, if it may: it may have been lost again, and nobody knows before a round
     /// trip is over.
     fn send_copy(&mut self, now: Time, call: CallKey) {

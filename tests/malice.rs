@@ -8,7 +8,9 @@ mod insider;
 #[path = "support/net.rs"]
 mod net;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chatrpc::machine::suite::{Hand, Initiated, Responding, Suite};
@@ -632,4 +634,38 @@ fn who_is_said_to_be_lost_is_asked() {
     assert!(!shown.iter().any(|event| event.starts_with("Lost {")), "{shown:?}");
     assert!((1..=30).contains(&to_bob), "{to_bob} datagrams to Bob in 10 s");
     assert_eq!(net.peers[0].1.presence().filter(|one| one.lost).count(), 0);
+}
+
+/// She says that Bob, whom Alice does not hear any more, is where a third is: that one gets as little as from any
+/// other liar. While Alice hears Bob, and of who is not here, nothing follows from it.
+#[test]
+fn who_introduces_aims_little_at_a_victim() {
+    let (mut net, mut mallory) = room_of_three();
+    let bob = net.peers[1].1.me().id;
+    let victim = addr("10.0.5.5:1");
+    let (drawn, deaf) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (counted, cut) = (drawn.clone(), deaf.clone());
+    net.router = Some(Box::new(move |_, carried| {
+        let (from, to, _) = &carried;
+        counted.set(counted.get() + usize::from(to.ip() == victim.ip()));
+        let lost = cut.get() && [from, to].contains(&&addr(BOB));
+        if lost { Vec::new() } else { vec![carried] }
+    }));
+    let mut introduces = |net: &mut Net, who: PeerId| {
+        drawn.set(0);
+        for n in 0..600 {
+            let at = SocketAddr::new(victim.ip(), 1 + n % 3);
+            mallory.say(net, 0, &Request::Introduce { who, at, near: n % 2 == 0 });
+            mallory.live(net, 0, 50, |_| Some(Response::Ok));
+        }
+        drawn.get()
+    };
+    for who in [net.peers[0].1.me().id, PeerId(7), bob] {
+        assert_eq!(introduces(&mut net, who), 0);
+    }
+    deaf.set(true);
+    // Half a minute in which she is silent about him, and Alice finds that he does not answer.
+    assert_eq!(introduces(&mut net, PeerId(7)), 0);
+    let count = introduces(&mut net, bob);
+    assert!((3..=31).contains(&count), "{count} datagrams in half a minute");
 }

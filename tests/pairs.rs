@@ -152,6 +152,8 @@ fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
         Request::Ping,
         Request::Bridge { to: mallory.id() },
         Request::Bridge { to: PeerId(7) },
+        Request::Introduce { who: PeerId(7), at: addr(BOB), near: true },
+        Request::Introduce { who: mallory.id(), at: addr(ALICE), near: false },
         Request::Bye { next: 0, beacon: mallory.farewell() },
         Request::Bye { next: u64::MAX, beacon: mallory.farewell() },
     ];

@@ -42,6 +42,7 @@ scenarios! {
     nat_relayed
     nat_direct
     nat_told
+    nat_punched
     nat_forgets
     nat_beside
     nat_alone

@@ -201,7 +201,7 @@ fn datagram_of_script(script: &mut Script<'_>) {
 
 fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     let (tag, cookie) = (Tag([script.u8(); 16]), script.array());
-    match script.below(13) {
+    match script.below(15) {
         0 => Request::Who { cookie, tag, have: script.number(), most: 1200 },
         1 => {
             let (have, token, n) = (script.number(), script.number(), script.number() as u32);
@@ -235,6 +235,11 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
         8 => Request::Ping,
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
+        12 => Request::Lost { who: PeerId(script.number()), agreed: script.u8() & 1 == 1 },
+        13 => {
+            let (who, at) = (PeerId(script.number()), addr(script));
+            Request::Introduce { who, at, near: script.u8() & 1 == 1 }
+        }
         9 => Request::Foreign { method: 1 + script.below(2) as u8, version: 2 + script.u8() % 250 },
         _ => {
             let mut beacon = beacon(script);
@@ -247,7 +252,7 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
 
 fn response(script: &mut Script<'_>) -> Response {
     match script.below(9) {
-        8 => Response::Bridge { index: script.number(), seen: addr(script) },
+        8 => Response::Bridge { index: script.number() },
         0 => Response::Ok,
         1 => Response::Next { next: script.number(), held: script.number() },
         2 => Response::Page(page(script)),

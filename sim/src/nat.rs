@@ -4,7 +4,7 @@
 //! A router without an input filter of its own takes what it is not asked for as meant for itself, and notes
 //! that; whoever behind it then speaks with the same address outside gets another port for it, as with the
 //! connection table of Linux. So two who begin at one moment behind two such routers never meet, unless what
-//! the one sends first ends on its way.
+//! the one sends first ends on its way. What nobody has answered is forgotten sooner, as there.
 
 use std::collections::BTreeMap;
 
@@ -78,9 +78,14 @@ impl Nat {
 struct Flow {
     port: u16,
     used: u64,
+    /// Something has come back.
+    answered: bool,
     /// The port is of this flow alone, since it clashed with one of the router's own.
     odd: bool,
 }
+
+/// What nobody has answered is forgotten after so long, at the latest.
+const UNANSWERED_US: u64 = 30 * SECOND;
 
 /// What a router remembers before what is over is looked for.
 const FLOWS_MANY: usize = 256;
@@ -106,25 +111,30 @@ impl Router {
         Self { nat, behind, owner, flows, own, drawn: u64::from(owner) << 32 }
     }
 
-    fn is_alive(&self, now: u64, used: u64) -> bool {
-        now - used < self.nat.expiry_us
+    fn is_alive(&self, now: u64, flow: &Flow) -> bool {
+        let expiry = self.nat.expiry_us;
+        now - flow.used < if flow.answered { expiry } else { expiry.min(UNANSWERED_US) }
+    }
+
+    fn is_own(&self, now: u64, used: u64) -> bool {
+        now - used < self.nat.expiry_us.min(UNANSWERED_US)
     }
 
     /// The port outside of what somebody inside sends there.
     pub(crate) fn out(&mut self, now: u64, from: Endpoint, to: Endpoint) -> u16 {
         let known = self.flows.get(&(from, to)).copied();
-        let flow = known.filter(|flow| self.is_alive(now, flow.used));
-        let (port, odd) = match flow {
-            Some(flow) => (flow.port, flow.odd),
-            None => self.map(now, from, to),
-        };
+        let flow = known.filter(|flow| self.is_alive(now, flow));
+        let flow = flow.unwrap_or_else(|| {
+            let (port, odd) = self.map(now, from, to);
+            Flow { port, used: now, answered: false, odd }
+        });
         if self.flows.len() + self.own.len() >= FLOWS_MANY {
             let expiry = self.nat.expiry_us;
             self.flows.retain(|_, flow| now - flow.used < expiry);
             self.own.retain(|_, used| now - *used < expiry);
         }
-        self.flows.insert((from, to), Flow { port, used: now, odd });
-        port
+        self.flows.insert((from, to), Flow { used: now, ..flow });
+        flow.port
     }
 
     fn map(&mut self, now: u64, from: Endpoint, to: Endpoint) -> (u16, bool) {
@@ -133,7 +143,7 @@ impl Router {
             Mapping::ByAddress => other.host == to.host,
             Mapping::ByPort => false,
         };
-        let mut flows = self.flows.iter().filter(|(_, flow)| self.is_alive(now, flow.used));
+        let mut flows = self.flows.iter().filter(|(_, flow)| self.is_alive(now, flow));
         let same =
             flows.find(|((inside, other), flow)| *inside == from && shared(*other) && !flow.odd);
         let port = match same {
@@ -141,12 +151,12 @@ impl Router {
             None if self.nat.is_hard() || self.is_taken(now, from.port) => self.draw(now),
             None => from.port,
         };
-        let own = self.own.get(&(port, to)).is_some_and(|&used| self.is_alive(now, used));
+        let own = self.own.get(&(port, to)).is_some_and(|&used| self.is_own(now, used));
         if own { (self.draw(now), true) } else { (port, false) }
     }
 
     fn is_taken(&self, now: u64, port: u16) -> bool {
-        self.flows.values().any(|flow| flow.port == port && self.is_alive(now, flow.used))
+        self.flows.values().any(|flow| flow.port == port && self.is_alive(now, flow))
     }
 
     fn draw(&mut self, now: u64) -> u16 {
@@ -167,15 +177,15 @@ impl Router {
             Filter::Port => other == from,
         };
         let has = |key: &(Endpoint, Endpoint), flow: &Flow| {
-            flow.port == port && self.is_alive(now, flow.used) && lets(key.1)
+            flow.port == port && self.is_alive(now, flow) && lets(key.1)
         };
         let all = || self.flows.iter().filter(|(key, flow)| has(key, flow)).map(|(&key, _)| key);
         let found = all().find(|key| key.1 == from).or_else(|| all().next());
         match found {
             Some(key) => {
-                if let Some(flow) = self.flows.get_mut(&key).filter(|_| self.nat.inbound_refreshes)
-                {
-                    flow.used = now;
+                if let Some(flow) = self.flows.get_mut(&key) {
+                    flow.answered = true;
+                    flow.used = if self.nat.inbound_refreshes { now } else { flow.used };
                 }
                 Some(key.0)
             }
@@ -249,6 +259,13 @@ mod tests {
             router.forget();
             assert_eq!(router.inward(150, at(7, 1), port), None);
         }
+        for answered in [true, false] {
+            let mut router = Router::new(CONE, None, 1);
+            let port = router.out(0, at(1, 4000), at(7, 1));
+            assert!(!answered || router.inward(1, at(7, 1), port).is_some());
+            let late = router.inward(UNANSWERED_US + 1, at(7, 1), port);
+            assert_eq!(late.is_some(), answered, "what nobody has answered, sooner");
+        }
     }
 
     #[test]
@@ -259,6 +276,8 @@ mod tests {
             assert_eq!(router.inward(1, at(9, 1), port), None);
             assert_eq!(router.out(2, at(1, 4000), at(9, 1)) == port, !clashes);
             assert_eq!(router.out(2, at(1, 4000), at(9, 2)), port, "and no other");
+            let later = router.out(3 * UNANSWERED_US, at(1, 4000), at(9, 1));
+            assert_eq!(later, port, "and not for ever");
         }
     }
 }

@@ -69,6 +69,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("nat_relayed", "who cannot meet behind routers talks through a third", routers::relayed),
     scenario("nat_direct", "who has one end in public talks directly", routers::direct),
     scenario("nat_told", "so does whom a third tells of the other one, where routers let that in", routers::told),
+    scenario("nat_punched", "two whose routers let in nobody meet when both begin", routers::punched),
     scenario("nat_forgets", "what routers forget is kept, or found anew", routers::forgets),
     scenario("nat_beside", "two behind one router meet inside", routers::beside),
     scenario("nat_alone", "with no third both are told that there is no way", routers::nobody_between),

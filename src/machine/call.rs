@@ -15,6 +15,7 @@
 
 mod arrival;
 mod link;
+mod near;
 mod outcome;
 mod packing;
 mod quality;
@@ -302,6 +303,8 @@ impl<T: About> Calls<T> {
             proven: false,
             handshakes: Pace::default(),
             credit,
+            near: None,
+            owed: 0,
             heard: now,
             echo: 0,
             id,

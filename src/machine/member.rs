@@ -16,6 +16,7 @@ mod liveness;
 mod moving;
 mod one;
 mod presence;
+mod punching;
 mod reach;
 mod reachable;
 mod readers;
@@ -242,6 +243,10 @@ impl Members {
             member.reach.begin_again();
             self.greet(key, None, ctx);
         }
+        if greet && !asked {
+            // Who comes, or has moved, opened their router before that was told.
+            self.goes_far(key, beside(seen), ctx);
+        }
         self.reschedule(key);
     }
 
@@ -352,6 +357,7 @@ impl Members {
             life: Liveness::new(ctx.now),
             reachable: Reachable::default(),
             streams: Streams::new(ctx.speech.next_position()),
+            introduces: Pace::default(),
         });
         self.by_id.insert(id, key);
         Some(key)

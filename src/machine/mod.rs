@@ -60,11 +60,11 @@
 //! | `purpose` | the keys of links and members; what each call is about |
 //! | `copa` | how many datagrams may be under way on a path |
 //! | `path`, `call` and its `replies` | round trips and loss of one path; requests, retries, and whether one that comes again is executed; which were seen, and their answers |
-//! | `call/arrival`, `call/link`, `call/turn`, `call/packing`, `call/relays`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; when its requests leave; datagrams filled with packets, and what rides along; what goes through a relay; few go where nobody answers |
+//! | `call/arrival`, `call/link`, `call/turn`, `call/packing`, `call/relays`, `call/near`, `call/unproven` | what is known of a datagram, and its packets matched to open calls; one path to one process; when its requests leave; datagrams filled with packets, and what rides along; what goes through a relay; what opens a router; few go where nobody answers |
 //! | `ranges` | what is not known yet of a line of versions, and how much of it may be asked for at once |
 //! | `member` and its `one` | who is known; one of them, who is five things: |
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
-//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/apart`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; whether the network keeps us apart; whom they could be taken for |
+//! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/punching`, `member/apart`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; how two routers are opened at once; whether the network keeps us apart; whom they could be taken for |
 //! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `hail` and its `finding` | when the networks around us are asked for the room, and who answers there; the machine behind `chatrpc find` |
 //! | `mapping` and its `bytes` | a port of the router in front of us, asked for and kept; how that is written |

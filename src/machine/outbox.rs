@@ -26,11 +26,16 @@ pub(crate) struct Outbox {
     text: String,
 }
 
+/// Over so many hops goes what is to get to the routers in front of us, and not to those in front of others.
+const NEAR: u8 = 3;
+
 /// How datagrams to an address leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// From that address of ours; from any, without one.
     Direct(Option<IpAddr>),
+    /// The same, over a few hops: to what is in front of us, and no further.
+    Near(Option<IpAddr>),
     /// To that relay, from that address of ours, with the index in front.
     Through(SocketAddr, Option<IpAddr>, u64),
     /// Not at all: the relay is gone.
@@ -82,12 +87,13 @@ impl Outbox {
         }
         write(&mut self.bytes);
         debug_assert!(self.bytes.len() - start <= wire::DATAGRAM_MAX);
-        let (to, source) = match way {
+        let (to, source, ttl) = match way {
             None if is_relayed(to) => return self.bytes.truncate(start),
             Some(Way::Nowhere) => return self.bytes.truncate(start),
-            None => (to, None),
-            Some(Way::Direct(source)) => (to, source),
-            Some(Way::Through(relay, source, _)) => (relay, source),
+            None => (to, None, ttl),
+            Some(Way::Direct(source)) => (to, source, ttl),
+            Some(Way::Near(source)) => (to, source, Some(NEAR)),
+            Some(Way::Through(relay, source, _)) => (relay, source, ttl),
         };
         let bytes = start..self.bytes.len();
         self.queue.push_back(Queued::Send { to, source, ttl, bytes });

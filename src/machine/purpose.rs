@@ -63,6 +63,13 @@ pub(crate) enum Matter {
     Challenge,
     /// Somebody else does not answer.
     Lost,
+    /// Where somebody else is.
+    Introduce {
+        /// Who is.
+        of: MemberKey,
+        /// How much was told the two before.
+        step: u8,
+    },
     /// Passing on what is for somebody else.
     Bridge {
         /// For whom.

@@ -202,6 +202,15 @@ pub enum Request<'a> {
         /// Nor does it answer others; else the receiver is asked whether it hears it.
         agreed: bool,
     },
+    /// To a peer: that process, to which you have no direct way, is seen at that address.
+    Introduce {
+        /// Which process.
+        who: PeerId,
+        /// Where the sender reaches it.
+        at: SocketAddr,
+        /// What is sent there is to open the receiver's router, and to get no further; else it may get there.
+        near: bool,
+    },
     /// A Who or Register in another version of the protocol. Nothing else of it can be read.
     Foreign {
         /// Which of them.
@@ -234,8 +243,6 @@ pub enum Response {
     Bridge {
         /// What stands in front of what is to be passed on.
         index: u64,
-        /// Where the relay reaches the other one.
-        seen: SocketAddr,
     },
     /// The answer to [`Request::DialBack`].
     Dialed {
@@ -339,6 +346,7 @@ impl<'a> Request<'a> {
             Self::Ping => out.push(member::PING),
             Self::Bridge { to } => member::put_bridge(out, *to),
             Self::Lost { who, agreed } => member::put_lost(out, *who, *agreed),
+            Self::Introduce { who, at, near } => member::put_introduce(out, *who, *at, *near),
             Self::Bye { next, beacon } => member::put_bye(out, *next, beacon),
         }
     }
@@ -364,6 +372,7 @@ impl<'a> Request<'a> {
             member::PING => Ok(Self::Ping),
             member::BRIDGE => Ok(Self::Bridge { to: PeerId(reader.u64()?) }),
             member::LOST => member::lost(reader),
+            member::INTRODUCE => member::introduce(reader),
             member::BYE => member::bye(reader),
             _ => Err(Malformed),
         }
@@ -379,10 +388,9 @@ impl Response {
                 out.push(status::OK);
                 member::put_next(out, *next, *held);
             }
-            Self::Bridge { index, seen } => {
+            Self::Bridge { index } => {
                 out.push(status::OK);
                 put_u64(out, *index);
-                put_addr(out, *seen);
             }
             Self::Dialed { at } => {
                 out.push(status::OK);
@@ -417,9 +425,7 @@ impl Response {
             (status::OK, Asked::Who) => Self::Page(Page::read(&mut reader)?),
             (status::OK, Asked::Register) => nodeset::lease(&mut reader)?,
             (status::OK, Asked::Say) => member::next(&mut reader)?,
-            (status::OK, Asked::Bridge) => {
-                Self::Bridge { index: reader.u64()?, seen: reader.addr()? }
-            }
+            (status::OK, Asked::Bridge) => Self::Bridge { index: reader.u64()? },
             (status::OK, Asked::DialBack) => Self::Dialed { at: reader.addr()? },
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,

@@ -22,7 +22,7 @@ pub enum Of {
     Other,
 }
 
-const METHODS: [&str; 11] = [
+const METHODS: [&str; 13] = [
     "Who",
     "Register",
     "Deregister",
@@ -34,6 +34,8 @@ const METHODS: [&str; 11] = [
     "Bye",
     "Bridge",
     "DialBack",
+    "Lost",
+    "Introduce",
 ];
 
 impl<'a> Anatomy<'a> {
@@ -144,6 +146,15 @@ impl<'a> Anatomy<'a> {
                 self.put("cookie", 8);
                 self.number("port", 2);
             }
+            12 => {
+                self.put("who", 8);
+                self.put("agreed", 1);
+            }
+            13 => {
+                self.put("who", 8);
+                self.address("at");
+                self.put("near", 1);
+            }
             _ => {
                 self.number("next", 8);
                 self.signed();
@@ -162,7 +173,6 @@ impl<'a> Anatomy<'a> {
             }
             (0, Of::Bridge) => {
                 self.put("index", 8);
-                self.address("seen");
             }
             (0, Of::DialBack) => self.address("at"),
             (0, Of::Say) => {

@@ -276,17 +276,14 @@ fn under_the_seal(out: &mut String) {
     put("Bye", 0, 258, Of::Other, &asks(bye));
     let to = bob.identity.public().process(bob.started);
     put("Bridge", 0, 259, Of::Other, &asks(Request::Bridge { to }));
+    put("Lost", 0, 260, Of::Other, &asks(Request::Lost { who: to, agreed: true }));
+    let at = addr("10.0.0.3:7421");
+    put("Introduce", 0, 261, Of::Other, &asks(Request::Introduce { who: to, at, near: true }));
     let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));
     let next = Response::Next { next: 4, held: 1 << 62 | 1 };
     put("next and held", 1, 1, Of::Say, &says(next));
     let index = 0x0102_0304_0506_0708;
-    put(
-        "an index",
-        1,
-        3,
-        Of::Bridge,
-        &says(Response::Bridge { index, seen: addr("10.0.0.3:7421") }),
-    );
+    put("an index", 1, 3, Of::Bridge, &says(Response::Bridge { index }));
     put("unknown", 1, 2, Of::Say, &says(Response::Unknown));
     let both = inner((9, 2), |out| {
         put_response(out, 8, &Response::Ok);

@@ -272,8 +272,11 @@ impl<T: About> Calls<T> {
     fn note(&mut self, now: Time, arrival: &Arrival) {
         let link = arrival.link.and_then(|key| self.links.get_mut(key));
         let Some(link) = link else { return };
-        if let Some(credit) = &mut link.credit {
-            *credit = credit.saturating_add(arrival.credit);
+        link.near = None;
+        match &mut link.credit {
+            Some(credit) => *credit = credit.saturating_add(arrival.credit),
+            None if link.proven => {}
+            None => link.owed = link.owed.saturating_add(arrival.credit).min(DATAGRAM_MAX),
         }
         if arrival.newest && arrival.timely {
             link.heard = link.heard.max(now);

@@ -6,6 +6,7 @@ use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use super::near::Near;
 use super::replies::Replies;
 use super::{CallKey, Pending, RIDE_MAX, stamp};
 use crate::machine::mtu::Mtu;
@@ -16,7 +17,7 @@ use crate::machine::session::RemoteKey;
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{
-    DATAGRAM_MAX, HEADER, PROOF, RELAYED_ROOM, SEALED_ROOM, SEALED_SMALL, Sender,
+    DATAGRAM_MAX, DATAGRAM_SMALL, HEADER, PROOF, RELAYED_ROOM, SEALED_ROOM, SEALED_SMALL, Sender,
 };
 
 /// The address of ours that a link's process sends to, and so hears from: who was asked at one address
@@ -63,6 +64,10 @@ pub(crate) struct Link {
     pub(super) handshakes: Pace,
     /// `None` once the address has answered; before, what may still be sent there.
     pub(super) credit: Option<usize>,
+    /// What goes there is to open our router.
+    pub(super) near: Option<Near>,
+    /// Bytes that may go there besides what goes to any address that others name: something came from there.
+    pub(super) owed: usize,
     /// When the newest datagram of the process came over it, last.
     pub(super) heard: Time,
     pub(super) id: PeerId,
@@ -125,6 +130,18 @@ impl Link {
     /// When it does.
     pub(super) fn copy_at(&self, now: Time) -> Time {
         now + self.path.delay(now, 1) / COPY_PART
+    }
+
+    /// Whether one more datagram may go; few do where they are to open our router.
+    pub(super) fn goes(&mut self) -> bool {
+        self.near.as_mut().is_none_or(Near::goes)
+    }
+
+    /// Takes one datagram out of what came from there, if that is enough for a small one.
+    pub(super) const fn takes_owed(&mut self) -> bool {
+        let owed = self.owed >= DATAGRAM_SMALL;
+        self.owed -= if owed { DATAGRAM_SMALL } else { 0 };
+        owed
     }
 
     /// Numbers one more datagram with requests.

@@ -90,6 +90,7 @@ impl<T: About> Calls<T> {
         let Some((key, link)) = key.and_then(|key| Some((key, self.links.get_mut(key)?))) else {
             return;
         };
+        link.near = None;
         // A first message may be an old one: it tells nothing of others.
         let silence = match (answered, link.path.is_silent()) {
             (true, _) => link.path.alive(now),

@@ -35,7 +35,9 @@ impl<T: About> Calls<T> {
         let Some(link) = self.links.get_mut(key) else { return };
         link.dirty = false;
         let (addr, source) = (link.addr, link.source());
-        out.go_by(addr, self.way(addr, source));
+        link.near = link.near.filter(|near| !near.is_over());
+        let way = if link.near.is_some() { Way::Near(source) } else { self.way(addr, source) };
+        out.go_by(addr, way);
         let mut held = self.hold_back(now, key);
         self.pack_link(now, key, out);
         if let Some(link) = self.links.get_mut(key) {
@@ -171,12 +173,15 @@ impl<T: About> Calls<T> {
         if link.credit.is_some_and(|credit| credit < INIT) {
             return false;
         }
-        let (addr, proven) = (link.addr, link.proven);
-        if !sessions.may_initiate(now, remote, addr) || !proven && !self.may_try(now, addr) {
+        let (addr, proven, near) = (link.addr, link.proven, link.near.is_some());
+        if !sessions.may_initiate(now, remote, addr) || !link.goes() {
+            return false;
+        }
+        if !proven && !self.may_try(now, addr) {
             return false;
         }
         let Some(sessions) = &mut self.sessions else { return false };
-        let sent = sessions.initiate(now, remote, addr, out);
+        let sent = sessions.initiate(now, remote, (addr, near), out);
         if let Some(link) = self.links.get_mut(key) {
             link.credit = link.credit.map(|credit| credit.saturating_sub(sent));
         }
@@ -186,10 +191,13 @@ impl<T: About> Calls<T> {
     /// Whether requests may go out on a link. To an address that somebody names and where nobody has
     /// answered go few.
     fn may_ask(&mut self, now: Time, key: LinkKey) -> bool {
-        let Some(link) = self.links.get(key) else { return false };
+        let Some(link) = self.links.get_mut(key) else { return false };
         let named = link.remote.is_some() && link.credit.is_none() && !link.proven;
+        if !named || link.requests.is_empty() || link.takes_owed() {
+            return true;
+        }
         let addr = link.addr;
-        !named || link.requests.is_empty() || self.may_try(now, addr)
+        link.goes() && self.may_try(now, addr)
     }
 
     /// Whether one more datagram may go to where nobody has answered.
@@ -214,7 +222,7 @@ impl<T: About> Calls<T> {
         if (proven || self.may_try(now, addr))
             && let Some(sessions) = &mut self.sessions
         {
-            sessions.initiate(now, remote, addr, out);
+            sessions.initiate(now, remote, (addr, false), out);
         }
     }
 

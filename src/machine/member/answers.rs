@@ -49,6 +49,13 @@ impl Members {
                     self.told_of_lost(key, (who, agreed), ctx);
                 }
             }
+            (Request::Introduce { who, at, near }, Some((link, key))) => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    let who = self.key_of(who).map(|who| (who, at, near));
+                    let response = who.map(|who| self.introduced((key, arrival), who, ctx));
+                    ctx.calls.reply(arrival, link, seq, &response.unwrap_or(Response::Unknown));
+                }
+            }
             (Request::Bridge { to }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
                     let response = self.bridge(key, arrival, to, ctx);
@@ -64,7 +71,11 @@ impl Members {
                 self.says_goodbye(&beacon, ctx);
             }
             (
-                Request::Say { .. } | Request::Ping | Request::Lost { .. } | Request::Bridge { .. },
+                Request::Say { .. }
+                | Request::Ping
+                | Request::Lost { .. }
+                | Request::Introduce { .. }
+                | Request::Bridge { .. },
                 None,
             ) => {
                 ctx.calls.reply_stray(seq, &Response::Unknown);
@@ -162,6 +173,9 @@ impl Members {
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
             (Matter::Lost, _) => {}
+            (Matter::Introduce { of, step }, response) => {
+                self.has_introduced(key, (of, step), *response == Response::Ok, ctx);
+            }
             (Matter::Bridge { to }, response) => self.bridged(link, to, response, ctx),
         }
     }
@@ -178,6 +192,7 @@ impl Members {
             Matter::Hello => self.greeting_failed(key, link, ctx),
             Matter::Challenge => self.challenged(key, link, false, ctx),
             Matter::Bridge { to } => self.ask_next_relay(to, ctx),
+            Matter::Introduce { of, step } => self.has_introduced(key, (of, step), false, ctx),
             Matter::Lost => {
                 self.misses(key, ctx);
                 return self.reroute(key, ctx);

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::machine::pace::{Pace, Rate};
@@ -21,6 +22,11 @@ const BRIDGES_EACH: usize = 64;
 
 /// A bridge that nobody has used for so long is none any more.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// The two are told of each other this often, and in all, where one of them has a router with another port for
+/// each whom it speaks with: the first time has shown whether the other one lets in any.
+const INTRODUCE_EVERY: Duration = Duration::from_secs(4);
+const INTRODUCTIONS_MAX: u8 = 5;
 
 /// What all bridges pass on together: 64 KiB a second, and half of it at once. One can always have a whole
 /// datagram at once, or it would have none.
@@ -49,6 +55,10 @@ struct Bridge {
     indices: [u64; 2],
     used: Time,
     passed: Pace,
+    /// When the two were told of each other last, where they were, and how often they were told that.
+    introduced: Option<Time>,
+    at: Option<[SocketAddr; 2]>,
+    introductions: u8,
 }
 
 /// What becomes of something that is to be passed on.
@@ -89,7 +99,15 @@ impl Bridges {
         if self.is_full(ids) || taken || indices[0] == indices[1] {
             return None;
         }
-        let key = self.bridges.insert(Bridge { ids, indices, used: now, passed: Pace::default() });
+        let key = self.bridges.insert(Bridge {
+            ids,
+            indices,
+            used: now,
+            passed: Pace::default(),
+            introduced: None,
+            at: None,
+            introductions: 0,
+        });
         self.by_ids.insert(ids, key);
         for (place, index) in indices.into_iter().enumerate() {
             self.by_index.insert(index, (key, place));
@@ -113,6 +131,46 @@ impl Bridges {
             for index in bridge.indices {
                 self.by_index.remove(&index);
             }
+        }
+    }
+
+    /// Whether two with a bridge, who are there, are to be told of each other: not all the time, and not if no
+    /// router of theirs has one port for all, where it is `hard`.
+    pub(super) fn may_introduce(
+        &mut self,
+        now: Time,
+        (mut ids, mut at): ([PeerId; 2], [SocketAddr; 2]),
+        hard: [bool; 2],
+    ) -> bool {
+        if ids[0] > ids[1] {
+            ids.reverse();
+            at.reverse();
+        }
+        let key = self.by_ids.get(&ids);
+        let Some(bridge) = key.and_then(|&key| self.bridges.get_mut(key)) else { return false };
+        if bridge.at.replace(at) != Some(at) {
+            bridge.introductions = 0;
+        }
+        let soon = bridge.introduced.is_some_and(|last| now.since(last) < INTRODUCE_EVERY);
+        let vain = match hard {
+            [false, false] => false,
+            [true, true] => true,
+            _ => bridge.introductions >= INTRODUCTIONS_MAX,
+        };
+        if soon || vain {
+            return false;
+        }
+        bridge.introduced = Some(now);
+        bridge.introductions = bridge.introductions.saturating_add(1);
+        true
+    }
+
+    /// One of the two could do nothing with it: both are told again when they ask.
+    pub(super) fn introduce_anew(&mut self, mut ids: [PeerId; 2]) {
+        ids.sort_unstable();
+        let key = self.by_ids.get(&ids);
+        if let Some(bridge) = key.and_then(|&key| self.bridges.get_mut(key)) {
+            (bridge.introduced, bridge.introductions) = (None, 0);
         }
     }
 
@@ -211,6 +269,28 @@ mod tests {
         bridges.check();
         assert!(bridges.between(ms(130_000), id(1), id(2), &mut rng).is_some());
         assert_eq!(bridges.len(), 1);
+        bridges.check();
+    }
+
+    #[test]
+    fn two_are_introduced_now_and_then_and_not_in_vain() {
+        let (mut bridges, mut rng) = some();
+        let at = |port| [1, 2].map(|computer| SocketAddr::from(([192, 0, 2, computer], port)));
+        let ids = [id(2), id(1)];
+        assert!(!bridges.may_introduce(ms(0), (ids, at(1)), [false; 2]), "there is no bridge");
+        bridges.between(ms(0), id(1), id(2), &mut rng).unwrap();
+        assert!(bridges.may_introduce(ms(0), (ids, at(1)), [false; 2]));
+        assert!(!bridges.may_introduce(ms(3_999), (ids, at(1)), [false; 2]), "just now");
+        bridges.introduce_anew(ids);
+        assert!(bridges.may_introduce(ms(3_999), (ids, at(1)), [false; 2]), "to no avail");
+        assert!(!bridges.may_introduce(ms(10_000), (ids, at(1)), [true; 2]), "neither lets in any");
+        let mut count = |port, from| {
+            let every = (from..from + 20_u64).map(|n| ms(n * 10_000));
+            let told = every.map(|now| bridges.may_introduce(now, (ids, at(port)), [true, false]));
+            told.filter(|&told| told).count()
+        };
+        assert_eq!(count(2, 1), usize::from(INTRODUCTIONS_MAX));
+        assert_eq!(count(3, 30), usize::from(INTRODUCTIONS_MAX), "one has moved");
         bridges.check();
     }
 

@@ -7,6 +7,7 @@
 use core::net::SocketAddr;
 
 use super::moving::is_quiet;
+use super::punching::Unasked;
 use super::relaying::{RELAY_AFTER, RELAY_ANEW};
 use super::{Ctx, Introducer, Member, Members};
 use crate::machine::call::Arrival;
@@ -50,7 +51,15 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return };
         let named = member.record.is_introduced() && member.reach.is_named(addr);
         let credit = if named || member.reach.last() == Some(addr) { None } else { Some(0) };
-        self.greet_with(key, addr, credit, ctx);
+        let unasked = self.unasked(key, addr, ctx);
+        if unasked != Unasked::Nothing {
+            self.greet_with(key, addr, credit, ctx);
+        }
+        if unasked == Unasked::Near
+            && let Some(id) = self.slab.get(key).map(|member| member.record.beacon().id)
+        {
+            ctx.calls.only_near((addr, id), ctx.door.is_none());
+        }
     }
 
     /// Says hello at one address, where so many bytes may go before anybody answers.
@@ -176,7 +185,10 @@ impl Members {
     /// After a hello was answered: greet back, unless a path to them works.
     pub(super) fn greet_back(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
-        let works = member.working_path(ctx.now, ctx.calls).is_some();
+        let path = member.working_path(ctx.now, ctx.calls);
+        // What goes through nobody is better.
+        let relayed = |link| ctx.calls.is_relayed(link);
+        let works = path.is_some_and(|path| !relayed(path) || relayed(link));
         if !works || !member.streams.out().open || member.life.is_gone() {
             self.greet_on(key, link, ctx);
         }
@@ -199,7 +211,9 @@ impl Members {
         let was = member.reach.path();
         let old = member.reach.answered(link, |path| calls.is_silent(path), quiet, relayed);
         let left = was.filter(|&was| member.reach.path() != Some(was));
+        let first = member.reach.direct_tries() == 0;
         member.reach.try_direct(ctx.now, relayed);
+        let first = first && member.reach.direct_tries() > 0;
         if let Some(addr) = calls.direct_addr(link) {
             member.reach.answered_at(addr);
         }
@@ -215,6 +229,9 @@ impl Members {
         }
         if let Some(old) = old {
             self.move_to(key, old, link, ctx);
+        }
+        if first {
+            self.ask_introduction(key, ctx);
         }
         if told.is_some_and(|n| n < ctx.me.beacon.n) {
             self.greet_on(key, link, ctx);

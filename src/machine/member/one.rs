@@ -2,6 +2,7 @@
 
 use super::{Liveness, Reach, Reachable, Record, Streams};
 use crate::machine::call::{Arrival, Calls};
+use crate::machine::pace::Pace;
 use crate::machine::purpose::{LinkKey, Purpose};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Beacon;
@@ -14,6 +15,8 @@ pub(crate) struct Member {
     pub(crate) life: Liveness,
     pub(super) reachable: Reachable,
     pub(crate) streams: Streams,
+    /// How many introductions of theirs were heeded.
+    pub(super) introduces: Pace,
 }
 
 impl Member {

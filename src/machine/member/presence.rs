@@ -336,7 +336,7 @@ impl Members {
             let pings = member.life.ping_is_due(ctx.now);
             let relays = member.reach.relay_is_due(ctx.now);
             if greets {
-                self.ask_where(key, ctx);
+                self.ask_introduction(key, ctx);
                 self.greet(key, None, ctx);
             } else if tries {
                 self.try_next(key, ctx);

@@ -11,7 +11,6 @@ use crate::machine::call::{Arrival, Calls};
 use crate::machine::keyed::short;
 use crate::machine::purpose::{LinkKey, Matter, Purpose};
 use crate::machine::relayed::{Relayed, is_relayed};
-use crate::machine::source::beside;
 use crate::machine::time::Time;
 use crate::machine::who::identity::Person;
 use crate::machine::who::ids::PeerId;
@@ -24,7 +23,7 @@ pub(super) const RELAY_ANEW: Duration = Duration::from_secs(2);
 
 /// How soon another relay is asked; how many there are to ask; once all were, pauses double, up to 16 s.
 const RELAY_NEXT: Duration = Duration::from_secs(1);
-const RELAYS: u32 = 3;
+pub(super) const RELAYS: u32 = 3;
 
 impl Members {
     /// Asks the next relay for a way to somebody who does not answer.
@@ -41,6 +40,9 @@ impl Members {
         if let Some(relay) = relay {
             pause = ctx.rng.jitter(pause, 8);
             self.ask_bridge(key, relay, ctx);
+        }
+        if self.is_nobody_between(key) {
+            self.go_far_unasked(key, ctx);
         }
         let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.relay_later(ctx.now + pause);
@@ -94,11 +96,8 @@ impl Members {
         let Some(member) = self.slab.get(to) else { return };
         let works = member.has_way(ctx.calls);
         match *response {
-            Response::Bridge { index, seen } if !member.life.has_left() => {
-                if !works {
-                    self.greet_with(to, Relayed { over, index }.addr(), None, ctx);
-                }
-                self.greet_where_seen(to, seen, ctx);
+            Response::Bridge { index } if !member.life.has_left() && !works => {
+                self.greet_with(to, Relayed { over, index }.addr(), None, ctx);
             }
             Response::Bridge { .. } => {}
             _ if works => {}
@@ -107,21 +106,9 @@ impl Members {
         self.reschedule(to);
     }
 
-    /// A relay reaches them there: perhaps we do.
-    fn greet_where_seen(&mut self, key: MemberKey, seen: SocketAddr, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get(key) else { return };
-        let direct = member.direct_path(ctx.now, ctx.calls).is_some();
-        let ours = ctx.me.beacon.addrs.contains(&seen);
-        if direct || ours {
-            return;
-        }
-        let near = member.reach.path().and_then(|path| ctx.calls.relay(path));
-        let seen = beside(seen, near.and_then(|relay| ctx.calls.addr(relay)));
-        self.greet_with(key, seen, None, ctx);
-    }
-
-    /// Asks the relay that somebody is reached through where it reaches them: they may have moved.
-    pub(super) fn ask_where(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
+    /// Asks the relay that somebody is reached through to introduce us: it reaches them, and they may have
+    /// moved.
+    pub(super) fn ask_introduction(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
         let over = member.reach.path().and_then(|path| ctx.calls.relay(path));
         if let Some(relay) = over.and_then(|over| Some((self.on_link(over)?, over))) {
@@ -171,17 +158,21 @@ impl Members {
         to: PeerId,
         ctx: &mut Ctx<'_>,
     ) -> Response {
-        let there = self.key_of(to).filter(|&other| other != key).and_then(|other| {
-            let other = self.slab.get(other).filter(|other| other.life.is_shown())?;
-            let path = other.direct_path(ctx.now, ctx.calls)?;
-            ctx.calls.addr(path).filter(|_| !ctx.calls.is_doubtful(path))
+        let there = self.key_of(to).filter(|&other| {
+            let other =
+                self.slab.get(other).filter(|member| other != key && member.life.is_shown());
+            let path = other.and_then(|other| other.direct_path(ctx.now, ctx.calls));
+            path.is_some_and(|path| !ctx.calls.is_doubtful(path))
         });
         let asks = self.slab.get(key).map(|member| member.record.beacon().id);
-        let (Some(seen), Some(asks), false) = (there, asks, is_relayed(arrival.from)) else {
+        let (Some(other), Some(asks), false) = (there, asks, is_relayed(arrival.from)) else {
             return Response::Unknown;
         };
         match self.bridges.between(ctx.now, asks, to, ctx.rng) {
-            Some(index) => Response::Bridge { index, seen },
+            Some(index) => {
+                self.introduce_both([key, other], ctx);
+                Response::Bridge { index }
+            }
             None => {
                 ctx.calls.blame.over_limit += 1;
                 Response::Unknown

@@ -127,7 +127,11 @@ impl Peer {
             return;
         }
         self.through.moved_on = Some(self.now);
-        let of = |member: &Member| member.record.beacon().incarnation != incarnation;
+        // Who is reached through others is asked by those: what comes first spoils the way to them.
+        let direct =
+            |member: &Member| member.reach.path().is_some_and(|path| !self.calls.is_relayed(path));
+        let of =
+            |member: &Member| member.record.beacon().incarnation != incarnation && direct(member);
         let others = self.members.shown().filter(|(_, member)| of(member));
         let known = others.filter_map(|(_, member)| introduced(member, &self.calls));
         let addrs: Vec<SocketAddr> = known.map(|known| known.seen).take(DOORS_MAX).collect();

@@ -40,6 +40,7 @@ impl Peer {
                 self.stage = Stage::Entering { until: Some(self.now + GREETINGS_MAX) };
                 self.take(changes, true);
                 let (members, mut ctx) = self.parts();
+                members.opened_router(&mut ctx);
                 members.greet_all(&mut ctx);
             }
             News::Health(health, changes) => {
@@ -224,6 +225,9 @@ impl Peer {
 
     pub(super) fn enter(&mut self) {
         self.stage = Stage::Entering { until: None };
+        // Before anybody is told of us.
+        let (members, mut ctx) = self.parts();
+        members.open_router(&mut ctx);
         if let Some(lease) = self.client.as_mut().and_then(Client::lease_mut) {
             lease.register(self.now, &self.card, &mut self.calls);
         }

@@ -60,8 +60,8 @@ pub(super) struct Initiating {
     /// The slot that waits for the session.
     pub(super) place: Place,
     began: Time,
-    /// Where it was sent, when last, and how often.
-    sent: Vec<(SocketAddr, Time, u8)>,
+    /// Where it was sent, when last, and how often; what only opens our router does not count.
+    sent: Vec<(SocketAddr, Option<Time>, u8)>,
     /// The cookie it was last sent with.
     shown: Option<[u8; MAC]>,
 }
@@ -90,21 +90,28 @@ impl Initiating {
     /// Whether it may be sent to an address now.
     fn may_go(&self, now: Time, to: SocketAddr, sends_max: u8) -> bool {
         match self.sent.iter().find(|(addr, ..)| *addr == to) {
-            Some((_, last, sends)) => *sends < sends_max && now.since(*last) >= SPACING,
+            Some(&(_, last, sends)) => {
+                sends < sends_max && last.is_none_or(|last| now.since(last) >= SPACING)
+            }
             None => self.sent.len() < ADDRS_MAX,
         }
     }
 
     /// Whether it is on its way to an address.
     fn went(&self, now: Time, to: SocketAddr) -> bool {
-        self.sent.iter().any(|&(addr, last, _)| addr == to && now.since(last) < SPACING)
+        let lately = |last: Option<Time>| last.is_some_and(|last| now.since(last) < SPACING);
+        self.sent.iter().any(|&(addr, last, _)| addr == to && lately(last))
     }
 
-    /// Notes that it is.
-    fn goes(&mut self, now: Time, to: SocketAddr) {
-        match self.sent.iter_mut().find(|(addr, ..)| *addr == to) {
-            Some((_, last, sends)) => (*last, *sends) = (now, *sends + 1),
-            None => self.sent.push((to, now, 1)),
+    /// Notes that it is; or that it went near, and does not get there.
+    fn goes(&mut self, now: Time, to: SocketAddr, near: bool) {
+        let place = self.sent.iter().position(|(addr, ..)| *addr == to);
+        let place = place.unwrap_or_else(|| {
+            self.sent.push((to, None, 0));
+            self.sent.len() - 1
+        });
+        if let Some((_, last, sends)) = self.sent.get_mut(place).filter(|_| !near) {
+            (*last, *sends) = (Some(now), *sends + 1);
         }
     }
 }
@@ -178,13 +185,13 @@ fn index_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 impl Sessions {
-    /// Sends a first message to an address, unless it was sent there just now, or often enough.
-    /// Returns the bytes that go there.
+    /// Sends a first message to an address, unless it was sent there just now, or often enough; `near` says that
+    /// it does not get there. Returns the bytes that go.
     pub(crate) fn initiate(
         &mut self,
         now: Time,
         key: RemoteKey,
-        to: SocketAddr,
+        (to, near): (SocketAddr, bool),
         out: &mut Outbox,
     ) -> usize {
         let Some(remote) = self.remotes.get_mut(key) else { return 0 };
@@ -200,7 +207,7 @@ impl Sessions {
         if !initiating.may_go(now, to, sends_max) {
             return 0;
         }
-        initiating.goes(now, to);
+        initiating.goes(now, to, near);
         let cookie = remote.cookie.filter(|(_, since)| now.since(*since) < EPOCH);
         send_init(initiating, cookie.map(|(cookie, _)| cookie), to, out);
         INIT
@@ -380,7 +387,7 @@ impl Sessions {
         let crossed = trying.is_some_and(|initiating| !initiating.is_over(now));
         if crossed && self.id < id {
             // Ours goes on, and now we know where they are.
-            self.initiate(now, key, from, out);
+            self.initiate(now, key, (from, false), out);
         } else if crossed {
             let given_up = remote.initiating.take();
             self.release(given_up.map(|initiating| initiating.place));

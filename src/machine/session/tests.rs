@@ -82,7 +82,7 @@ impl End {
     fn init(&mut self, now: Time, other: &Self) -> Option<Vec<u8>> {
         let key = self.link(other);
         self.sessions.tick(now);
-        self.sessions.initiate(now, key, other.addr, &mut self.out);
+        self.sessions.initiate(now, key, (other.addr, false), &mut self.out);
         self.sent().pop()
     }
 
@@ -381,7 +381,7 @@ fn first_messages_are_spaced_and_few() {
     let far = at(99);
     let key = a.link(&b);
     let mut to = |ms: u64| {
-        let sent = a.sessions.initiate(Time::from_micros(ms * 1000), key, far, &mut a.out);
+        let sent = a.sessions.initiate(Time::from_micros(ms * 1000), key, (far, false), &mut a.out);
         a.sent();
         sent > 0
     };

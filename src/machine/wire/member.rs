@@ -1,8 +1,10 @@
-//! What passes between members, always under a seal: Hello, Say, Ping, Bye, Bridge and Lost, and the answer to
-//! what was said (docs/PROTOCOL.md, "Methods").
+//! What passes between members, always under a seal: Hello, Say, Ping, Bye, Bridge, Lost and Introduce, and the
+//! answer to what was said (docs/PROTOCOL.md, "Methods").
+
+use core::net::SocketAddr;
 
 use super::{Request, Response};
-use crate::machine::codec::{Malformed, Reader, put_u64};
+use crate::machine::codec::{Malformed, Reader, put_addr, put_u64};
 use crate::machine::who::beacon::Signed;
 use crate::machine::who::ids::PeerId;
 
@@ -18,6 +20,7 @@ pub(super) const PING: u8 = 8;
 pub(super) const BYE: u8 = 9;
 pub(super) const BRIDGE: u8 = 10;
 pub(super) const LOST: u8 = 12;
+pub(super) const INTRODUCE: u8 = 13;
 
 /// The flags of a [`Request::Say`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -123,6 +126,21 @@ pub(super) fn lost(reader: &mut Reader<'_>) -> Result<Request<'static>, Malforme
         return Err(Malformed);
     }
     Ok(Request::Lost { who, agreed: agreed == 1 })
+}
+
+pub(super) fn put_introduce(out: &mut Vec<u8>, who: PeerId, at: SocketAddr, near: bool) {
+    out.push(INTRODUCE);
+    put_u64(out, who.0);
+    put_addr(out, at);
+    out.push(u8::from(near));
+}
+
+pub(super) fn introduce(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    let (who, at, near) = (PeerId(reader.u64()?), reader.addr()?, reader.u8()?);
+    if near > 1 {
+        return Err(Malformed);
+    }
+    Ok(Request::Introduce { who, at, near: near == 1 })
 }
 
 pub(super) fn put_next(out: &mut Vec<u8>, next: u64, held: u64) {

@@ -102,6 +102,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         7 => Request::Ping,
         8 => Request::Bridge { to: PeerId(token) },
         9 => Request::Lost { who: PeerId(token), agreed: token & 1 == 1 },
+        10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
         _ => {
             let mut beacon = signed(rng);
             beacon.beacon.left = true;
@@ -112,7 +113,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
     match rng.below(10) {
-        9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64(), seen: addr(rng) }),
+        9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
         3 => (Asked::Who, Response::Page(page(rng))),

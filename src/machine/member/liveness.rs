@@ -30,7 +30,10 @@ const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 const DOUBTED_ANEW: Duration = Duration::from_secs(5);
 
 /// Who is watched by others, and taken for lost by none of them, has so many times as long.
-const SPARED_MAX: u8 = 5;
+const SPARED_MAX: u8 = 10;
+
+/// For so long each time: those who watch them may be gone as well, and others watch them by then.
+const SPARED: Duration = Duration::from_secs(30);
 
 /// Whoever notices so late that somebody was quiet for too long has not been listening.
 const OVERSLEPT: Duration = Duration::from_secs(2);
@@ -299,13 +302,12 @@ impl Liveness {
         stays
     }
 
-    /// Those who watch them would have said that they are gone: they are spared for as long again, some minutes in
-    /// all. False when somebody doubts them.
+    /// Those who watch them would have said that they are gone: they are spared for a while, some minutes in all. False when somebody doubts them.
     pub(super) fn is_spared(&mut self, now: Time) -> bool {
         let spared = self.is_shown() && self.doubted.is_none() && self.spared < SPARED_MAX;
         if spared {
             self.spared += 1;
-            self.gone_at = self.gone_at.max(now) + QUIET_MAX;
+            self.gone_at = self.gone_at.max(now) + SPARED;
         }
         spared
     }

@@ -102,10 +102,9 @@ impl Members {
         let Some(member) = self.get_mut(key) else { return };
         let (reads_here, unreachable) = (member.reads_here(), member.is_unreachable());
         let out = member.streams.out_mut();
-        if out.unread_at().is_none_or(|at| at > ctx.now) {
+        if !out.is_unread(ctx.now) {
             return;
         }
-        out.told_unread = true;
         // Who cannot be reached has nothing to read.
         if ctx.announce && reads_here && !unreachable {
             let (waiting, who) = (out.unacked(), member.record.person());

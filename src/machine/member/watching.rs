@@ -186,9 +186,10 @@ impl Members {
         self.ask_when_due(key, ctx);
     }
 
-    /// Asks those who watch somebody whether they hear them.
-    pub(super) fn ask_who_watches(&self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let Some(member) = self.slab.get(key) else { return };
+    /// Asks those who watch somebody whether they hear them: how many of them.
+    pub(super) fn ask_who_watches(&self, key: MemberKey, ctx: &mut Ctx<'_>) -> usize {
+        let mut asked = 0;
+        let Some(member) = self.slab.get(key) else { return asked };
         let id = member.record.beacon().id;
         let lost = |key| self.slab.get(key).is_none_or(Member::may_not_be_there);
         let request = Request::Lost { who: id, agreed: false };
@@ -197,8 +198,10 @@ impl Members {
             if let Some(path) = path.filter(|&path| watcher != key && !ctx.calls.is_doubtful(path))
             {
                 self.tell(path, &request, ctx);
+                asked += 1;
             }
         }
+        asked
     }
 
     fn tell(&self, path: LinkKey, request: &Request<'_>, ctx: &mut Ctx<'_>) {

@@ -22,12 +22,16 @@ const STUCK: Duration = Duration::from_secs(5);
 const UNREAD: Duration = Duration::from_secs(60);
 
 /// The first pause after a piece that was not taken, and the longest. In between it is a quarter of the
-/// time since the last one that was.
+/// time since the last one that was, and no more than twice the one before: who slept, or asked nothing, has
+/// learned nothing meanwhile.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LAST: Duration = Duration::from_secs(15);
 
 /// The longest pause between hellos that the reader asks for.
 const GREETING_LAST: Duration = Duration::from_secs(5);
+
+/// Whoever notices so late that a reader does not read has not been asking.
+const OVERSLEPT: Duration = Duration::from_secs(2);
 
 /// A reader holds up a pipe for as long as it takes eight pieces a second, and five seconds beyond.
 const KEEPS_UP: Duration = Duration::from_millis(125);
@@ -71,8 +75,8 @@ pub(crate) struct OutStream {
     entries: VecDeque<Entry>,
     /// How many messages they are.
     unacked: usize,
-    /// Since when they have been there and taken nothing.
-    stuck: Option<Time>,
+    /// They are there, and take nothing.
+    stuck: Option<Stuck>,
     /// How many pieces may be in flight.
     window: usize,
     /// Nothing is called before.
@@ -83,6 +87,14 @@ pub(crate) struct OutStream {
     patience: Time,
     /// It was told that the reader does not read.
     pub(crate) told_unread: bool,
+}
+
+/// A reader that takes nothing.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Stuck {
+    since: Time,
+    /// The pause after what it did not take last.
+    pause: Duration,
 }
 
 #[derive(Debug, Hash)]
@@ -157,13 +169,26 @@ impl OutStream {
     /// When it is to be said that the reader does not read, if it goes on like this.
     pub(crate) fn unread_at(&self) -> Option<Time> {
         let waits = !self.entries.is_empty() && !self.told_unread;
-        self.stuck.filter(|_| waits).map(|since| since + UNREAD)
+        self.stuck.filter(|_| waits).map(|stuck| stuck.since + UNREAD)
     }
 
     /// When the pause is over after which there is something to call.
     pub(crate) fn resumes_at(&self) -> Option<Time> {
         let waits = self.open && self.entries.iter().any(|entry| entry.state == Flight::Waiting);
         Some(self.pause).filter(|&pause| waits && pause > Time::ZERO)
+    }
+
+    /// Whether the reader does not read, which it is said of once. Who slept meanwhile begins to count anew.
+    pub(crate) fn is_unread(&mut self, now: Time) -> bool {
+        let Some(late) = self.unread_at().filter(|&at| at <= now).map(|at| now.since(at)) else {
+            return false;
+        };
+        self.told_unread = late <= OVERSLEPT;
+        if !self.told_unread {
+            self.stuck = None;
+            self.stuck_since(now);
+        }
+        self.told_unread
     }
 
     /// What waited for the end of the pause may be called, if it is over.
@@ -253,7 +278,7 @@ impl OutStream {
         if !self.open || self.pause > now {
             return None;
         }
-        let stuck = self.stuck.is_some_and(|since| now.since(since) >= STUCK);
+        let stuck = self.stuck.is_some_and(|stuck| now.since(stuck.since) >= STUCK);
         let limit = if silent || stuck { 1 } else { self.window };
         let waiting = |entry: &Entry| entry.state == Flight::Waiting;
         let index = self.entries.iter().take(limit).position(waiting)?;
@@ -292,8 +317,10 @@ impl OutStream {
 
     /// Nothing is called for a while: longer, the longer the reader has taken nothing.
     pub(crate) fn rest(&mut self, now: Time) -> Time {
-        let since = *self.stuck.get_or_insert(now);
-        let pause = (now.since(since) / 4).clamp(PAUSE_FIRST, PAUSE_LAST);
+        let stuck = self.stuck_since(now);
+        let pause = (now.since(stuck.since) / 4).min(stuck.pause * 2);
+        let pause = pause.clamp(PAUSE_FIRST, PAUSE_LAST);
+        stuck.pause = pause;
         self.pause = self.pause.max(now + pause);
         self.pause
     }
@@ -305,10 +332,15 @@ impl OutStream {
         if self.greeting > now {
             return self.greeting;
         }
-        let since = *self.stuck.get_or_insert(now);
+        let since = self.stuck_since(now).since;
         let pause = (now.since(since) / 4).clamp(PAUSE_FIRST, GREETING_LAST);
         self.greeting = now + pause;
         now
+    }
+
+    /// Since when they take nothing: from now on, if they did before.
+    fn stuck_since(&mut self, now: Time) -> &mut Stuck {
+        self.stuck.get_or_insert(Stuck { since: now, pause: PAUSE_FIRST })
     }
 
     fn set(&mut self, position: u64, state: Flight) {

@@ -22,16 +22,17 @@ const STUCK: Duration = Duration::from_secs(5);
 const UNREAD: Duration = Duration::from_secs(60);
 
 /// The first pause after a piece that was not taken, and the longest. In between it is a quarter of the
-/// time since the last one that was, and no more than twice the one before: who slept, or asked nothing, has
-/// learned nothing meanwhile.
+/// time since the last one that was.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LAST: Duration = Duration::from_secs(15);
 
 /// The longest pause between hellos that the reader asks for.
 const GREETING_LAST: Duration = Duration::from_secs(5);
 
-/// Whoever notices so late that a reader does not read has not been asking.
+/// Whoever notices so late that a reader does not read has not been asking, and neither has who did not hear for so
+/// long that one takes nothing: it takes nothing since now.
 const OVERSLEPT: Duration = Duration::from_secs(2);
+const UNASKED: Duration = Duration::from_secs(30);
 
 /// A reader holds up a pipe for as long as it takes eight pieces a second, and five seconds beyond.
 const KEEPS_UP: Duration = Duration::from_millis(125);
@@ -93,8 +94,8 @@ pub(crate) struct OutStream {
 #[derive(Clone, Copy, Debug, Hash)]
 struct Stuck {
     since: Time,
-    /// The pause after what it did not take last.
-    pause: Duration,
+    /// When it did not take something last.
+    last: Time,
 }
 
 #[derive(Debug, Hash)]
@@ -317,10 +318,8 @@ impl OutStream {
 
     /// Nothing is called for a while: longer, the longer the reader has taken nothing.
     pub(crate) fn rest(&mut self, now: Time) -> Time {
-        let stuck = self.stuck_since(now);
-        let pause = (now.since(stuck.since) / 4).min(stuck.pause * 2);
-        let pause = pause.clamp(PAUSE_FIRST, PAUSE_LAST);
-        stuck.pause = pause;
+        let since = self.stuck_since(now);
+        let pause = (now.since(since) / 4).clamp(PAUSE_FIRST, PAUSE_LAST);
         self.pause = self.pause.max(now + pause);
         self.pause
     }
@@ -332,15 +331,18 @@ impl OutStream {
         if self.greeting > now {
             return self.greeting;
         }
-        let since = self.stuck_since(now).since;
+        let since = self.stuck_since(now);
         let pause = (now.since(since) / 4).clamp(PAUSE_FIRST, GREETING_LAST);
         self.greeting = now + pause;
         now
     }
 
-    /// Since when they take nothing: from now on, if they did before.
-    fn stuck_since(&mut self, now: Time) -> &mut Stuck {
-        self.stuck.get_or_insert(Stuck { since: now, pause: PAUSE_FIRST })
+    /// They take nothing now either. Since when: from now on, if they did before.
+    fn stuck_since(&mut self, now: Time) -> Time {
+        let begins = Stuck { since: now, last: now };
+        let stuck = self.stuck.filter(|stuck| now.since(stuck.last) < UNASKED).unwrap_or(begins);
+        self.stuck = Some(Stuck { last: now, ..stuck });
+        stuck.since
     }
 
     fn set(&mut self, position: u64, state: Flight) {

@@ -177,6 +177,29 @@ fn who_takes_nothing_is_called_ever_more_rarely() {
     assert_eq!(talk.calls(ms(300_000)).len(), 2, "one more with each that is taken");
 }
 
+/// Whoever slept, or asked nothing for long, has not learned that somebody takes nothing: no long pause follows from
+/// the first piece that is lost after it, and nobody is told that they do not read.
+#[test]
+fn who_slept_does_not_take_others_for_stuck() {
+    let mut talk = Talk::new();
+    assert!(talk.say(ms(1), "a line"));
+    talk.calls(ms(1));
+    talk.stream.failed(ms(1_000), 0, true);
+    assert_eq!(talk.calls(ms(1_050)), [0]);
+    assert_eq!(talk.stream.unread_at(), Some(ms(61_000)));
+    assert!(!talk.stream.is_unread(ms(90_000)), "nobody would have read its answers");
+    assert_eq!(talk.stream.unread_at(), Some(ms(150_000)));
+    talk.stream.failed(ms(91_000), 0, true);
+    assert_eq!(talk.stream.resumes_at(), Some(ms(91_250)));
+    let mut talk = Talk::new();
+    assert!(talk.say(ms(1), "a line"));
+    talk.calls(ms(1));
+    talk.stream.failed(ms(1_000), 0, true);
+    talk.calls(ms(1_050));
+    talk.stream.failed(ms(41_000), 0, true);
+    assert_eq!(talk.stream.resumes_at(), Some(ms(41_050)));
+}
+
 /// Nobody was reached for a minute. Once they answer a hello, what waits does not wait for a pause.
 #[test]
 fn who_is_back_is_called_at_once() {

@@ -21,7 +21,7 @@ const HASTEN_LEAST: Duration = Duration::from_millis(5);
 const HASTEN_MOST: Duration = Duration::from_millis(500);
 
 /// For so long after somebody is back more are expected.
-const HEALING: Duration = Duration::from_secs(10);
+const HEALING: Duration = Duration::from_secs(20);
 
 impl<T: About> Calls<T> {
     /// Takes the requests of a link whose turn it is not; those of any other one are not held any more.

@@ -302,7 +302,8 @@ impl Liveness {
         stays
     }
 
-    /// Those who watch them would have said that they are gone: they are spared for a while, some minutes in all. False when somebody doubts them.
+    /// Those who watch them would have said that they are gone: they are spared for a while, some minutes in
+    /// all. False when somebody doubts them.
     pub(super) fn is_spared(&mut self, now: Time) -> bool {
         let spared = self.is_shown() && self.doubted.is_none() && self.spared < SPARED_MAX;
         if spared {

@@ -235,7 +235,7 @@ impl Liveness {
     /// silent alone (`together` with others, or while others come back) has more time: their turn may not have come.
     pub(super) fn expire(&mut self, now: Time, together: bool) -> Option<Why> {
         let overslept = now.since(self.gone_at) > OVERSLEPT;
-        let waits = together && self.hint != Hint::Spent;
+        let waits = together && self.hint != Hint::Spent && self.spared == 0;
         if self.hint != Hint::Given && !overslept && !waits {
             return Some(self.why);
         }

@@ -191,12 +191,11 @@ impl Members {
         if member.record.is_listed_by(ctx.listing) && member.life.stay(ctx.now) {
             return self.reschedule(key);
         }
-        // So do those who watch them, or they would say so: if most of these are there to say it, or there is a cut
-        // between.
+        // So do those who watch them, or they would say so: if most of these are there to say it.
         let others = self.rings.len() > RINGS + 1 && !self.watched.contains(&key);
         let asked = if others { self.ask_who_watches(key, ctx) } else { 0 };
         let Some(member) = self.slab.get_mut(key) else { return };
-        let spared = (together || 2 * asked > RINGS) && member.life.is_spared(ctx.now);
+        let spared = 2 * asked > RINGS && member.life.is_spared(ctx.now);
         if !spared && let Some(why) = member.life.expire(ctx.now, together) {
             return self.lose(key, why, ctx);
         }

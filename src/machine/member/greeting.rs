@@ -41,7 +41,11 @@ impl Members {
         for addr in addrs {
             self.greet_at(key, addr, ctx);
         }
-        if self.slab.get(key).is_some_and(|member| member.reach.links().next().is_none()) {
+        let waits = |member: &Member| {
+            let shut = !member.reach.is_greeting() && !member.streams.out().open;
+            shut || member.reach.links().next().is_none()
+        };
+        if self.slab.get(key).is_some_and(waits) {
             self.greet_later(key, ctx);
         }
     }

@@ -26,6 +26,9 @@ const VERIFY_TOGETHER: Duration = Duration::from_secs(30);
 /// How long somebody who timed out is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// After so many calls that were not answered, what is said is not said into the silence any more.
+const PROBED: u8 = 3;
+
 /// A word that somebody is lost is news this long after the last one.
 const DOUBTED_ANEW: Duration = Duration::from_secs(5);
 
@@ -170,6 +173,11 @@ impl Liveness {
         self.missed
     }
 
+    /// So many that a small question finds out when they are back: what is said waits for its answer.
+    pub(super) const fn is_probed(&self) -> bool {
+        self.missed >= PROBED
+    }
+
     /// Somebody else does not hear them, or several `agree` that they do not. False when as much was known lately.
     pub(super) fn doubt_of_others(&mut self, now: Time, agreed: bool) -> bool {
         let lately = |(knew, at)| knew >= agreed && now.since(at) < DOUBTED_ANEW;
@@ -235,7 +243,7 @@ impl Liveness {
     /// silent alone (`together` with others, or while others come back) has more time: their turn may not have come.
     pub(super) fn expire(&mut self, now: Time, together: bool) -> Option<Why> {
         let overslept = now.since(self.gone_at) > OVERSLEPT;
-        let waits = together && self.hint != Hint::Spent;
+        let waits = together && self.hint != Hint::Spent && self.spared == 0;
         if self.hint != Hint::Given && !overslept && !waits {
             return Some(self.why);
         }

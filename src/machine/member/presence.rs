@@ -197,7 +197,7 @@ impl Members {
         let others = self.rings.len() > RINGS + 1 && !self.watched.contains(&key);
         let asked = if others { self.ask_who_watches(key, ctx) } else { 0 };
         let Some(member) = self.slab.get_mut(key) else { return };
-        let spared = (together || 2 * asked > RINGS) && member.life.is_spared(ctx.now);
+        let spared = 2 * asked > RINGS && member.life.is_spared(ctx.now);
         if !spared && let Some(why) = member.life.expire(ctx.now, together) {
             return self.lose(key, why, ctx);
         }

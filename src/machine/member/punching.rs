@@ -49,7 +49,9 @@ impl Members {
     /// What becomes of a hello to an address of somebody when nobody has said that they are ready for it.
     pub(super) fn unasked(&self, key: MemberKey, addr: SocketAddr, ctx: &Ctx<'_>) -> Unasked {
         let Some(member) = self.slab.get(key) else { return Unasked::Nothing };
-        let open = is_relayed(addr) || ctx.seen.is_none() && ctx.announce;
+        let there = ctx.calls.link_to((addr, member.record.beacon().id));
+        let answered = there.is_some_and(|link| ctx.calls.is_proven(link));
+        let open = answered || is_relayed(addr) || ctx.seen.is_none() && ctx.announce;
         if open || !Self::are_routers_between(addr, member.record.beacon(), ctx) {
             return Unasked::Far;
         }

@@ -20,9 +20,6 @@ const AT_ONCE: u32 = 8;
 const HASTEN_LEAST: Duration = Duration::from_millis(5);
 const HASTEN_MOST: Duration = Duration::from_millis(500);
 
-/// For so long after somebody is back more are expected.
-const HEALING: Duration = Duration::from_secs(20);
-
 impl<T: About> Calls<T> {
     /// Takes the requests of a link whose turn it is not; those of any other one are not held any more.
     pub(super) fn hold_back(&mut self, now: Time, key: LinkKey) -> Vec<CallKey> {
@@ -40,9 +37,9 @@ impl<T: About> Calls<T> {
         held
     }
 
-    /// Whether somebody is back, a moment ago, after a long silence: others may be soon.
-    pub(crate) fn is_healing(&self, now: Time) -> bool {
-        self.healed.is_some_and(|healed| now.since(healed) < HEALING)
+    /// Whether somebody is back after a long silence, since less than so long: others may be soon.
+    pub(crate) fn is_healing(&self, now: Time, since: Duration) -> bool {
+        self.healed.is_some_and(|healed| now.since(healed) < since)
     }
 
     /// Whether a datagram may go to who is silent, who are asked one after the other. Else its turn comes later.

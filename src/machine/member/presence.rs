@@ -1,6 +1,8 @@
 //! What is heard, missed and said of members, carried out (docs/PROTOCOL.md, "Presence"): the rule who
 //! counts as here is [`Liveness`](super::Liveness).
 
+use core::time::Duration;
+
 use super::liveness::Doubt;
 use super::moving::is_quiet;
 use super::watch::{Lots, RINGS};
@@ -12,6 +14,9 @@ use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Departure, Gone, Request};
+
+/// For so long after somebody is back others may be, before they are given up.
+const HEALING: Duration = Duration::from_secs(20);
 
 impl Members {
     /// The nodeset says that somebody is gone. That they said goodbye it has to show; of all else only
@@ -185,7 +190,7 @@ impl Members {
 
     /// Nothing was heard of somebody for too long.
     fn give_up(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let together = ctx.calls.is_healing(ctx.now) || self.are_many_silent(ctx);
+        let together = ctx.calls.is_healing(ctx.now, HEALING) || self.are_many_silent(ctx);
         let Some(member) = self.slab.get_mut(key) else { return };
         // The nodeset hears them, and we do not: there is no way to them yet.
         if member.record.is_listed_by(ctx.listing) && member.life.stay(ctx.now) {

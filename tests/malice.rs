@@ -110,6 +110,34 @@ fn says_nothing(request: &Request<'_>) -> Option<Response> {
     }
 }
 
+/// She does not know Alice's stream, and falls silent for half a minute: Alice's hello fails, and there is no other
+/// address of hers to say it at. Once she answers again, what was said to her is.
+#[test]
+fn who_knew_us_no_more_and_was_silent_is_told_what_waits() {
+    let (mut net, mut mallory) = room_of_three();
+    net.feed(0, Input::Line("do you hear me?"));
+    let mut says = 0;
+    mallory.live(&mut net, 0, 1_000, |request| {
+        says += usize::from(matches!(request, Request::Say { .. }));
+        (says == 1).then_some(Response::Unknown)
+    });
+    assert_eq!(says, 1, "she does not know the stream: nothing is said before a hello");
+    mallory.live(&mut net, 0, 30_000, |_| None);
+    let (mut hellos, mut said) = (0, 0);
+    mallory.live(&mut net, 0, 20_000, |request| match request {
+        Request::Say { position, .. } => {
+            said += 1;
+            Some(Response::Next { next: position + 1, held: 0 })
+        }
+        request => {
+            hellos += usize::from(matches!(request, Request::Hello { .. }));
+            Some(Response::Ok)
+        }
+    });
+    assert!(hellos > 0 && said > 0, "{hellos} hellos, {said} lines");
+    assert_eq!(net.count(0, "Left"), 0, "{:?}", net.peers[0].2);
+}
+
 /// She is here, and confirms nothing.
 #[test]
 fn who_confirms_nothing_mutes_nobody() {

@@ -325,8 +325,10 @@ impl Path {
 
     /// When requests may leave, while so many datagrams with some are under way.
     pub(crate) fn turn(&self, now: Time, under_way: usize) -> Turn {
-        let silent = self.is_silent().then(|| self.asked + self.silent_pause(now));
-        let at = silent.unwrap_or_else(|| self.copa.next(self.asked));
+        let at = match self.is_silent() {
+            true => self.asked + self.silent_pause(now),
+            false => self.copa.next(self.asked),
+        };
         let room = if self.is_cut() { under_way == 0 } else { self.copa.has_room(now, under_way) };
         match (self.is_silent() || room, at <= now) {
             (false, _) => Turn::Next,

@@ -6,6 +6,9 @@ use core::fmt;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
+/// Whoever notices so late that something was due has slept, or was kept from looking: it shows nothing of others.
+pub(crate) const OVERSLEPT: Duration = Duration::from_secs(2);
+
 /// An instant, in microseconds since the owner of the machines started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);

@@ -41,10 +41,7 @@ impl Members {
         for addr in addrs {
             self.greet_at(key, addr, ctx);
         }
-        let waits = |member: &Member| {
-            let shut = !member.reach.is_greeting() && !member.streams.out().open;
-            shut || member.reach.links().next().is_none()
-        };
+        let waits = |member: &Member| member.lacks_hello() || member.reach.links().next().is_none();
         if self.slab.get(key).is_some_and(waits) {
             self.greet_later(key, ctx);
         }
@@ -261,7 +258,7 @@ impl Members {
             self.detach(key, link, ctx);
         }
         let Some(member) = self.slab.get(key) else { return };
-        if !member.reach.is_greeting() && !member.streams.out().open {
+        if member.lacks_hello() {
             if member.life.is_hidden() && !member.record.is_introduced() {
                 // A stranger who said hello and does not answer: nobody vouches for them.
                 return self.forget(key, ctx);

@@ -8,7 +8,7 @@ use super::GONE_KEPT;
 use crate::machine::event::Why;
 use crate::machine::purpose::LinkKey;
 use crate::machine::rng::Rng;
-use crate::machine::time::Time;
+use crate::machine::time::{OVERSLEPT, Time};
 
 /// How long somebody who is not heard counts as present, if they are pinged as often as anybody is in silence; of
 /// others, as much longer as they are pinged later.
@@ -29,14 +29,11 @@ const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 /// A word that somebody is lost is news this long after the last one.
 const DOUBTED_ANEW: Duration = Duration::from_secs(5);
 
-/// Who is watched by others, and taken for lost by none of them, has so many times as long.
+/// Who is watched by others, and taken for lost by none of them, is spared so often.
 const SPARED_MAX: u8 = 10;
 
 /// For so long each time: those who watch them may be gone as well, and others watch them by then.
 const SPARED: Duration = Duration::from_secs(30);
-
-/// Whoever notices so late that somebody was quiet for too long has not been listening.
-const OVERSLEPT: Duration = Duration::from_secs(2);
 
 /// Whether a member is here, as far as can be told.
 #[derive(Debug, Hash)]
@@ -232,7 +229,8 @@ impl Liveness {
 
     /// They were quiet for too long: why they are gone, or `None` when they are to be asked once more. So is who
     /// gave an uncertain sign of life meanwhile, and everybody when it was us who slept. Who is not
-    /// silent alone (`together` with others, or while others come back) has more time: their turn may not have come.
+    /// silent alone (`together` with others, or while others come back) has more time, if they had none before: their
+    /// turn may not have come.
     pub(super) fn expire(&mut self, now: Time, together: bool) -> Option<Why> {
         let overslept = now.since(self.gone_at) > OVERSLEPT;
         let waits = together && self.hint != Hint::Spent && self.spared == 0;

@@ -39,6 +39,11 @@ impl Member {
         self.reach.path().filter(works)
     }
 
+    /// Whether our stream to them is shut, and no hello is under way that could open it.
+    pub(super) fn lacks_hello(&self) -> bool {
+        !self.streams.out().open && !self.reach.is_greeting()
+    }
+
     /// Whether there is a path that answers.
     pub(crate) fn has_way(&self, calls: &Calls<Purpose>) -> bool {
         self.reach.path().is_some_and(|path| !calls.is_silent(path))

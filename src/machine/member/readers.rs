@@ -102,7 +102,7 @@ impl Members {
         let Some(member) = self.get_mut(key) else { return };
         let (reads_here, unreachable) = (member.reads_here(), member.is_unreachable());
         let out = member.streams.out_mut();
-        if !out.is_unread(ctx.now) {
+        if !out.notice_unread(ctx.now) {
             return;
         }
         // Who cannot be reached has nothing to read.

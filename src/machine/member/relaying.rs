@@ -22,7 +22,7 @@ pub(super) const RELAY_AFTER: Duration = Duration::from_millis(600);
 pub(super) const RELAY_ANEW: Duration = Duration::from_secs(2);
 
 /// For so long after somebody is back others may be, before a relay is asked for a way to them.
-const HEALING: Duration = Duration::from_secs(10);
+const RELAY_HEALED: Duration = Duration::from_secs(10);
 
 /// How soon another relay is asked; how many there are to ask; once all were, pauses double, up to 16 s.
 const RELAY_NEXT: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ impl Members {
         let asked = member.reach.relays().unwrap_or_default();
         let mut pause = RELAY_NEXT * (1 << asked.saturating_sub(RELAYS - 1).min(4));
         // While others come back, they most likely do as well.
-        let healing = asked == 0 && ctx.calls.is_healing(ctx.now, HEALING);
+        let healing = asked == 0 && ctx.calls.is_healing(ctx.now, RELAY_HEALED);
         let relay = self.relay_for(key, asked as usize, ctx).filter(|_| !healing);
         if let Some(relay) = relay {
             pause = ctx.rng.jitter(pause, 8);

@@ -10,7 +10,7 @@ use crate::machine::event::Why;
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::LinkKey;
 use crate::machine::text::TEXT_MAX;
-use crate::machine::time::Time;
+use crate::machine::time::{OVERSLEPT, Time};
 use crate::machine::who::identity::Person;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Flags, PIECE_MAX};
@@ -29,9 +29,7 @@ const PAUSE_LAST: Duration = Duration::from_secs(15);
 /// The longest pause between hellos that the reader asks for.
 const GREETING_LAST: Duration = Duration::from_secs(5);
 
-/// Whoever notices so late that a reader does not read has not been asking, and neither has who did not hear for so
-/// long that one takes nothing: it takes nothing since now.
-const OVERSLEPT: Duration = Duration::from_secs(2);
+/// Who was not seen to take nothing for so long takes nothing since now: nothing was asked meanwhile.
 const UNASKED: Duration = Duration::from_secs(30);
 
 /// A reader holds up a pipe for as long as it takes eight pieces a second, and five seconds beyond.
@@ -96,6 +94,12 @@ struct Stuck {
     since: Time,
     /// When it did not take something last.
     last: Time,
+}
+
+impl Stuck {
+    const fn begins(now: Time) -> Self {
+        Self { since: now, last: now }
+    }
 }
 
 #[derive(Debug, Hash)]
@@ -179,15 +183,12 @@ impl OutStream {
         Some(self.pause).filter(|&pause| waits && pause > Time::ZERO)
     }
 
-    /// Whether the reader does not read, which it is said of once. Who slept meanwhile begins to count anew.
-    pub(crate) fn is_unread(&mut self, now: Time) -> bool {
-        let Some(late) = self.unread_at().filter(|&at| at <= now).map(|at| now.since(at)) else {
-            return false;
-        };
-        self.told_unread = late <= OVERSLEPT;
+    /// Notices that the reader does not read: true once. Who slept meanwhile begins to count anew.
+    pub(crate) fn notice_unread(&mut self, now: Time) -> bool {
+        let Some(at) = self.unread_at().filter(|&at| at <= now) else { return false };
+        self.told_unread = now.since(at) <= OVERSLEPT;
         if !self.told_unread {
-            self.stuck = None;
-            self.stuck_since(now);
+            self.stuck = Some(Stuck::begins(now));
         }
         self.told_unread
     }
@@ -339,10 +340,10 @@ impl OutStream {
 
     /// They take nothing now either. Since when: from now on, if they did before.
     fn stuck_since(&mut self, now: Time) -> Time {
-        let begins = Stuck { since: now, last: now };
-        let stuck = self.stuck.filter(|stuck| now.since(stuck.last) < UNASKED).unwrap_or(begins);
-        self.stuck = Some(Stuck { last: now, ..stuck });
-        stuck.since
+        let lately = self.stuck.filter(|stuck| now.since(stuck.last) < UNASKED);
+        let since = lately.map_or(now, |stuck| stuck.since);
+        self.stuck = Some(Stuck { since, last: now });
+        since
     }
 
     fn set(&mut self, position: u64, state: Flight) {

@@ -187,7 +187,7 @@ fn who_slept_does_not_take_others_for_stuck() {
     talk.stream.failed(ms(1_000), 0, true);
     assert_eq!(talk.calls(ms(1_050)), [0]);
     assert_eq!(talk.stream.unread_at(), Some(ms(61_000)));
-    assert!(!talk.stream.is_unread(ms(90_000)), "nobody would have read its answers");
+    assert!(!talk.stream.notice_unread(ms(90_000)), "nobody would have read its answers");
     assert_eq!(talk.stream.unread_at(), Some(ms(150_000)));
     talk.stream.failed(ms(91_000), 0, true);
     assert_eq!(talk.stream.resumes_at(), Some(ms(91_250)));

@@ -29,9 +29,12 @@ fn enters(lab: &Lab, computer: usize, name: &str) -> Process {
     person
 }
 
-/// Each says a line; the other has it, and the author the receipt of everybody.
+/// Each says a line once they see the other, and the other has it: what was said before somebody was seen is
+/// not for them.
 fn talk(people: [(&mut Process, &str); 2]) {
     let [(one, a), (other, b)] = people;
+    one.err.wait_anywhere(b);
+    other.err.wait_anywhere(a);
     one.say("can you hear me?");
     assert_eq!(other.out.next_line().unwrap(), format!("{a}: can you hear me?"));
     other.say("yes I can");

@@ -174,6 +174,7 @@ fn two_programs_of_one_person_keep_what_they_see_and_it_is_told_once() {
     let mut bob = person(&addr, "bob");
     let mut desk = keeper(&home, &addr, "alice");
     let mut laptop = keeper(&home, &addr, "alice");
+    bob.err.wait_for(" has entered the chat!", 2);
     let expected: Vec<String> = (0..40).map(|n| format!("bob: line {n}")).collect();
     for line in &expected {
         bob.say(&line["bob: ".len()..]);

@@ -144,7 +144,7 @@ fn who_does_not_know_the_room_draws_nothing() {
     }
     assert!(net.towards(MALLORY).is_empty() && net.peers[0].1.digest() == before);
     // Who knows this room and asks for another one; who asks what a nodeset is not asked.
-    for request in [who(cookie, other.tag()), Request::Ping] {
+    for request in [who(cookie, other.tag()), Request::PING] {
         net.forge(0, MALLORY, &asked(&room(), 9, &request));
     }
     assert!(net.towards(MALLORY).is_empty());
@@ -187,7 +187,7 @@ fn who_is_not_in_yet_introduces_nobody() {
 fn hello(net: &mut Net, n: usize, at: &str, mallory: &mut Insider) {
     let mut session = net.shake(n, at, mallory);
     let beacon = mallory.signed("mallory", 0, Vec::new());
-    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon };
     let question = session.seal(1, |out| put_request(out, 1, &hello));
     net.forge(n, at, &question);
     let texts: Vec<Vec<u8>> =

@@ -40,7 +40,7 @@ fn says_nothing(request: &Request<'_>) -> Option<Response> {
 fn confirm_nothing(mallory: &mut Attacker, span: Duration) -> usize {
     let (end, before) = (Instant::now() + span, mallory.drawn);
     while Instant::now() < end {
-        mallory.tell(&[Request::Ping]);
+        mallory.tell(&[Request::PING]);
         mallory.live(ms(50), says_nothing);
     }
     mallory.drawn - before
@@ -307,6 +307,7 @@ fn who_says_too_much_is_heard_slowly() {
                         position: n,
                         number: n,
                         flags,
+                        seal: None,
                         text: "flood",
                     })
                     .collect();
@@ -331,7 +332,7 @@ fn bad_signatures_keep_nobody_busy() {
     assert!(mallory.shake(Attacker::at(2, 0).find(scene.nodeset_at(), "alice")));
     let mut beacon = mallory.me.signed("m", 0, Vec::new());
     beacon.signature[0] ^= 1;
-    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon };
     let before = cpu(&scene.alice);
     let count = scene.under("bad signatures, 7,000 a second", |span| {
         span.at_rate(1_000, |_| {
@@ -364,7 +365,7 @@ fn what_comes_early_fills_no_memory() {
         for number in 1..64 {
             let (flags, position) = (Flags::default(), number);
             for one in &mut all {
-                one.tell(&[Request::Say { stream: 9, position, number, flags, text }]);
+                one.tell(&[Request::Say { stream: 9, position, number, flags, seal: None, text }]);
                 one.live(Duration::ZERO, ok);
             }
         }

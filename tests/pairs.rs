@@ -137,9 +137,10 @@ fn responses() -> Vec<Said> {
 fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
     let say = |stream, position, private, more, text| {
         let flags = Flags { action: false, private, more };
-        Request::Say { stream, position, number: 1, flags, text }
+        Request::Say { stream, position, number: 1, flags, seal: None, text }
     };
-    let hello = |stream, start, beacon| Request::Hello { stream, start, given_up: 1, beacon };
+    let hello =
+        |stream, start, beacon| Request::Hello { stream, start, given_up: 1, entries: 1, beacon };
     let mut all = vec![
         hello(9, 0, mallory.signed("mallory", 0, Vec::new())),
         hello(9, 5, mallory.signed("renamed", 1, vec![addr(ALICE), addr(BOB)])),
@@ -149,7 +150,7 @@ fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
         say(9, 1, false, false, "early"),
         say(9, u64::MAX, false, false, "far"),
         say(7, 0, false, false, "on no stream"),
-        Request::Ping,
+        Request::PING,
         Request::Bridge { to: mallory.id() },
         Request::Bridge { to: PeerId(7) },
         Request::Introduce { who: PeerId(7), at: addr(BOB), near: true },
@@ -190,7 +191,7 @@ fn to_nodeset(cookie: Cookie, n: u16) -> Vec<Said> {
         Request::Foreign { method: 2, version: 0 },
         Request::DialBack { cookie, port: 9 },
         Request::DialBack { cookie: [0; 8], port: u16::MAX },
-        Request::Ping,
+        Request::PING,
         Request::Bridge { to: PeerId(7) },
     ]
     .map(Said::Request)
@@ -286,7 +287,13 @@ fn no_pair_of_packets_hurts_a_peer() {
                 stamp += 1;
                 if known {
                     let hello = mallory.signed("mallory", 0, Vec::new());
-                    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon: hello };
+                    let hello = Request::Hello {
+                        stream: 9,
+                        start: 0,
+                        given_up: 0,
+                        entries: 1,
+                        beacon: hello,
+                    };
                     let bytes = session.seal(stamp, |out| put_request(out, stamp, &hello));
                     net.forge(0, MALLORY, &bytes);
                 }
@@ -331,7 +338,7 @@ fn no_pair_of_packets_of_a_nodeset_hurts_a_peer() {
         Request::AddMember { reached: u64::MAX, members: vec![member] },
         Request::RemoveMember { reached: 1, members: vec![gone(Departure::Timeout)] },
         Request::RemoveMember { reached: 1, members: vec![gone(Departure::Replaced)] },
-        Request::Ping,
+        Request::PING,
         Request::Foreign { method: 1, version: 9 },
         // Only Bob can say this, and says it last: nothing brings him back.
         Request::RemoveMember { reached: 2, members: vec![gone(Departure::Quit(sealed))] },

@@ -220,7 +220,7 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             let start = script.number().min(POSITION_MAX);
             let (stream, given_up) = ((script.number() as u32).max(1), script.number());
             let beacon = Signed { beacon: beacon(script), signature: [script.u8(); 64] };
-            Request::Hello { stream, start, given_up, beacon }
+            Request::Hello { stream, start, given_up, entries: 1, beacon }
         }
         6 | 7 => {
             let bits = script.u8();
@@ -230,9 +230,9 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             let text = core::str::from_utf8(script.bytes(len)).unwrap_or("é");
             let text = if text.is_empty() { "x" } else { text };
             let (stream, position) = (script.number() as u32, script.number());
-            Request::Say { stream, position, number: script.number(), flags, text }
+            Request::Say { stream, position, number: script.number(), flags, seal: None, text }
         }
-        8 => Request::Ping,
+        8 => Request::PING,
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
         12 => Request::Lost { who: PeerId(script.number()), agreed: script.u8() & 1 == 1 },

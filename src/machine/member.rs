@@ -10,6 +10,8 @@
 mod answers;
 mod apart;
 mod bridges;
+mod catching;
+mod fetch;
 mod greeting;
 mod likeness;
 mod liveness;
@@ -22,6 +24,7 @@ mod reachable;
 mod readers;
 mod record;
 mod relaying;
+mod showing;
 mod streams;
 mod watch;
 mod watching;
@@ -33,6 +36,7 @@ use core::time::Duration;
 
 pub(crate) use self::apart::Viewpoint;
 use self::bridges::{BRIDGES_MAX, Bridges};
+use self::catching::Catching;
 use self::liveness::Liveness;
 pub(crate) use self::one::Member;
 use self::reach::Reach;
@@ -43,6 +47,7 @@ use self::watch::{Lots, Rings};
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
 use crate::machine::event::{Event, Why};
+use crate::machine::log::Log;
 use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::{Pace, Rate};
@@ -110,6 +115,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) pins: &'a Pins,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
+    pub(crate) log: &'a mut Log,
     pub(crate) rng: &'a mut Rng,
     pub(crate) out: &'a mut Outbox,
     /// We are in: arrivals and departures are shown, and what is said is taken.
@@ -153,8 +159,11 @@ pub(crate) struct Members {
     told_apart: bool,
     /// Those we pass things on between.
     bridges: Bridges,
-    /// Bytes that came early from all authors.
+    /// Bytes that came early from all authors, and whose next message waits for what it follows.
     held: usize,
+    waiting: Vec<MemberKey>,
+    /// What others have and we lack.
+    catching: Catching,
     /// Beacons that nodesets brought and that were looked at.
     brought: Pace,
     /// Two who are one process, and whether they are us, until that is told; and how often it was.
@@ -210,7 +219,7 @@ impl Members {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.catching.next_wake()).min()
     }
 
     /// The nodeset says that somebody is here: if they say so themselves. Who is new to us in what we
@@ -487,8 +496,8 @@ impl Members {
         while ctx.calls.may_open(path) > reserve {
             let stream = out.id;
             let Some(piece) = out.next_call(ctx.now, silent, ctx.speech) else { return };
-            let Piece { position, number, flags, text } = piece;
-            let request = Request::Say { stream, position, number, flags, text };
+            let Piece { position, number, flags, seal, text } = piece;
+            let request = Request::Say { stream, position, number, flags, seal, text };
             let token = Purpose::Member(key, Matter::Say { position });
             let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
             out.calling(position, path, seq);
@@ -527,7 +536,10 @@ impl Members {
         let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());
         assert_eq!(self.held, held.sum::<usize>());
         self.check_looks();
+        let waits = |&key: &MemberKey| self.get(key).is_some_and(|member| member.streams.waits());
+        assert!(self.waiting.iter().all(waits));
         self.bridges.check();
+        self.catching.check();
         for (key, member) in self.slab.iter() {
             assert_eq!(self.key_of(member.record.beacon().id), Some(key));
             assert!(member.reach.links().all(|link| self.on_link(link) == Some(key)));

@@ -2,6 +2,7 @@
 //! peer is about.
 
 use crate::machine::slots::Key;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::Asked;
 
 /// What a machine names a call with, and gets back with the answer, or with the failure.
@@ -63,6 +64,20 @@ pub(crate) enum Matter {
     Challenge,
     /// Somebody else does not answer.
     Lost,
+    /// What there is of all logs.
+    Heads,
+    /// Part of a log.
+    Want {
+        /// Whose.
+        log: PeerId,
+        /// Behind so many bytes.
+        skip: u32,
+    },
+    /// Who writes a log.
+    Author {
+        /// Which one.
+        log: PeerId,
+    },
     /// Where somebody else is.
     Introduce {
         /// Who is.
@@ -111,6 +126,9 @@ impl About for Purpose {
             Self::Introduction => Asked::Register,
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
+            Self::Member(_, Matter::Heads) => Asked::Heads,
+            Self::Member(_, Matter::Want { .. }) => Asked::Want,
+            Self::Member(_, Matter::Author { .. }) => Asked::Author,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
         }
     }

@@ -19,13 +19,14 @@ use core::net::SocketAddr;
 
 pub use crate::machine::codec::Malformed;
 use crate::machine::codec::{Reader, put_addr, put_u64};
+use crate::machine::log::{Head, Seal};
 use crate::machine::who::beacon::{Sealed, Signed};
 use crate::machine::who::ids::{Farewell, PeerId, Tag};
 use crate::machine::who::suite::TAG;
 
 pub use hail::{HAIL, HAILED, Hail, SALT, Salt, put_hail, put_hailed};
 pub(crate) use hail::{Heard, read};
-pub use member::{Flags, PIECE_MAX, POSITION_MAX};
+pub use member::{Flags, PART_MAX, PIECE_MAX, POSITION_MAX};
 pub use nodeset::{ANYWHERE, Cookie, ELSEWHERE_MAX};
 pub use roster::{Change, Departure, Gone, Listed, Page};
 
@@ -163,8 +164,10 @@ pub enum Request<'a> {
         stream: u32,
         /// The position of the first piece that is still to come.
         start: u64,
-        /// How many messages to the receiver the sender has given up, ever.
+        /// How many messages to the receiver, besides entries, the sender has given up, ever.
         given_up: u64,
+        /// The first entry of the sender's log that comes on the stream.
+        entries: u32,
         /// Who the sender is.
         beacon: Signed,
     },
@@ -178,11 +181,39 @@ pub enum Request<'a> {
         number: u64,
         /// What kind of message, and whether more of it follows.
         flags: Flags,
-        /// The text, 1 to [`PIECE_MAX`] bytes.
+        /// What makes the message an entry of its author's log: with the last piece of what everybody may keep.
+        seal: Option<Seal>,
+        /// The text, 1 to [`PIECE_MAX`] bytes together with the seal.
         text: &'a str,
     },
-    /// To a peer: are you there?
-    Ping,
+    /// To a peer: are you there, and do you have what we have?
+    Ping {
+        /// Up to then, in milliseconds since 1970.
+        until: u64,
+        /// A hash over the newest entries of all logs by then; 0 stands for anything.
+        digest: u64,
+    },
+    /// To a peer: what do you have of all logs?
+    Heads {
+        /// Of those behind this one.
+        after: PeerId,
+    },
+    /// To a peer: entries of a log.
+    Want {
+        /// Whose.
+        log: PeerId,
+        /// The first one.
+        from: u32,
+        /// Without so many bytes, which we have.
+        skip: u32,
+        /// So many bytes at most, up to [`PART_MAX`].
+        most: u16,
+    },
+    /// To a peer: who writes that log?
+    Author {
+        /// Which one.
+        log: PeerId,
+    },
     /// To a peer: pass on what we send to that process, and what it sends to us.
     Bridge {
         /// Which process.
@@ -236,9 +267,25 @@ pub enum Response {
     Next {
         /// Everything before this position is on the reader's screen.
         next: u64,
-        /// What came early and is kept: bit i is the position `next + 1 + i`.
+        /// What came early, or waits for what it follows, and is kept: bit i is the position `next + i`.
         held: u64,
     },
+    /// The answer to [`Request::Heads`].
+    Heads {
+        /// There are more behind these.
+        more: bool,
+        /// In the order of their logs.
+        heads: Vec<Head>,
+    },
+    /// The answer to [`Request::Want`].
+    Entries {
+        /// There are more behind these.
+        more: bool,
+        /// Part of the entries, one behind the other.
+        bytes: Vec<u8>,
+    },
+    /// The answer to [`Request::Author`].
+    Author(Signed),
     /// The answer to [`Request::Bridge`].
     Bridge {
         /// What stands in front of what is to be passed on.
@@ -270,6 +317,8 @@ pub enum Response {
     Version(u8),
     /// Not any more: there are too many members.
     Full,
+    /// To [`Request::Ping`]: here, and with other entries than the one that asks.
+    Differs,
 }
 
 /// What was asked, as far as reading the answer needs it.
@@ -285,6 +334,12 @@ pub enum Asked {
     Bridge,
     /// [`Request::DialBack`].
     DialBack,
+    /// [`Request::Heads`].
+    Heads,
+    /// [`Request::Want`].
+    Want,
+    /// [`Request::Author`].
+    Author,
     /// Any other request: the answer carries nothing.
     Other,
 }
@@ -295,9 +350,13 @@ mod status {
     pub(super) const COOKIE: u8 = 2;
     pub(super) const VERSION: u8 = 3;
     pub(super) const FULL: u8 = 4;
+    pub(super) const DIFFERS: u8 = 5;
 }
 
 impl<'a> Request<'a> {
+    /// Are you there? Nothing is compared.
+    pub const PING: Self = Self::Ping { until: 0, digest: 0 };
+
     /// Whether a page answers it, which takes a datagram of its own.
     pub const fn draws_page(&self) -> bool {
         matches!(self, Self::Who { .. } | Self::Register { .. })
@@ -337,13 +396,18 @@ impl<'a> Request<'a> {
             }
             Self::DialBack { cookie, port } => nodeset::put_dial_back(out, cookie, *port),
             Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
-            Self::Hello { stream, start, given_up, beacon } => {
-                member::put_hello(out, *stream, *start, *given_up, beacon);
+            Self::Hello { stream, start, given_up, entries, beacon } => {
+                member::put_hello(out, (*stream, *start), *given_up, *entries, beacon);
             }
-            Self::Say { stream, position, number, flags, text } => {
-                member::put_say(out, *stream, *position, *number, *flags, text);
+            Self::Say { stream, position, number, flags, seal, text } => {
+                member::put_say(out, (*stream, *position), *number, *flags, seal.as_ref(), text);
             }
-            Self::Ping => out.push(member::PING),
+            Self::Ping { until, digest } => member::put_ping(out, *until, *digest),
+            Self::Heads { after } => member::put_log(out, member::HEADS, *after),
+            Self::Want { log, from, skip, most } => {
+                member::put_want(out, *log, *from, *skip, *most);
+            }
+            Self::Author { log } => member::put_log(out, member::AUTHOR, *log),
             Self::Bridge { to } => member::put_bridge(out, *to),
             Self::Lost { who, agreed } => member::put_lost(out, *who, *agreed),
             Self::Introduce { who, at, near } => member::put_introduce(out, *who, *at, *near),
@@ -369,7 +433,10 @@ impl<'a> Request<'a> {
             nodeset::DIAL_BACK => nodeset::dial_back(reader),
             member::HELLO => member::hello(reader),
             member::SAY => member::say(reader),
-            member::PING => Ok(Self::Ping),
+            member::PING => Ok(Self::Ping { until: reader.u64()?, digest: reader.u64()? }),
+            member::HEADS => Ok(Self::Heads { after: PeerId(reader.u64()?) }),
+            member::WANT => member::want(reader),
+            member::AUTHOR => Ok(Self::Author { log: PeerId(reader.u64()?) }),
             member::BRIDGE => Ok(Self::Bridge { to: PeerId(reader.u64()?) }),
             member::LOST => member::lost(reader),
             member::INTRODUCE => member::introduce(reader),
@@ -387,6 +454,18 @@ impl Response {
             Self::Next { next, held } => {
                 out.push(status::OK);
                 member::put_next(out, *next, *held);
+            }
+            Self::Heads { more, heads } => {
+                out.extend_from_slice(&[status::OK, u8::from(*more)]);
+                heads.iter().for_each(|head| member::put_head(out, head));
+            }
+            Self::Entries { more, bytes } => {
+                out.extend_from_slice(&[status::OK, u8::from(*more)]);
+                out.extend_from_slice(bytes);
+            }
+            Self::Author(signed) => {
+                out.push(status::OK);
+                signed.put(out);
             }
             Self::Bridge { index } => {
                 out.push(status::OK);
@@ -411,6 +490,7 @@ impl Response {
             }
             Self::Version(version) => out.extend_from_slice(&[status::VERSION, *version]),
             Self::Full => out.push(status::FULL),
+            Self::Differs => out.push(status::DIFFERS),
         }
     }
 
@@ -427,11 +507,19 @@ impl Response {
             (status::OK, Asked::Say) => member::next(&mut reader)?,
             (status::OK, Asked::Bridge) => Self::Bridge { index: reader.u64()? },
             (status::OK, Asked::DialBack) => Self::Dialed { at: reader.addr()? },
+            (status::OK, Asked::Heads) => {
+                Self::Heads { more: reader.flag()?, heads: reader.until_end(member::head)? }
+            }
+            (status::OK, Asked::Want) => {
+                Self::Entries { more: reader.flag()?, bytes: reader.rest().to_vec() }
+            }
+            (status::OK, Asked::Author) => Self::Author(Signed::read(&mut reader)?),
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),
             (status::VERSION, _) => Self::Version(reader.u8()?),
             (status::FULL, _) => Self::Full,
+            (status::DIFFERS, _) => Self::Differs,
             _ => return Err(Malformed),
         };
         reader.finish()?;

@@ -129,16 +129,29 @@ impl<'a> Anatomy<'a> {
                 self.number("stream", 4);
                 self.number("start", 8);
                 self.number("given up", 8);
+                self.number("entries", 4);
                 self.signed();
             }
             7 => {
                 self.number("stream", 4);
                 self.number("position", 8);
                 self.number("number", 8);
-                self.put("flags", 1);
+                if self.put("flags", 1)[0] & 8 != 0 {
+                    self.number("seq", 4);
+                    self.number("clock", 8);
+                    for _ in 0..self.put("count", 1)[0] {
+                        self.put("log", 8);
+                        self.number("seq", 4);
+                    }
+                    self.put("past", 16);
+                    self.put("signature", 64);
+                }
                 self.text("text", end - self.at);
             }
-            8 => {}
+            8 => {
+                self.number("until", 8);
+                self.put("digest", 8);
+            }
             10 => {
                 self.put("to", 8);
             }

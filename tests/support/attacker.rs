@@ -319,7 +319,7 @@ impl Attacker {
     /// Says hello under a name.
     pub fn greet(&mut self, name: &str) {
         let beacon = self.me.signed(name, 0, Vec::new());
-        self.tell(&[Request::Hello { stream: 9, start: 0, given_up: 0, beacon }]);
+        self.tell(&[Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon }]);
     }
 
     /// For so long, answers whatever it is asked like this, or not at all.

@@ -124,7 +124,7 @@ fn to_a_peer() -> Vec<(&'static str, Vec<u8>)> {
     resp.pop();
     let mut data = vec![4, 0, 0, 0, 9];
     data.resize(45, 0);
-    let ping = clear(|out| put_request(out, 8, &Request::Ping));
+    let ping = clear(|out| put_request(out, 8, &Request::PING));
     let through = |kind| {
         let mut bytes = vec![5, 0, 0, 0, 0, 0, 0, 0, 7, kind];
         bytes.resize(54, 0);
@@ -158,7 +158,7 @@ fn under_the_seal() -> Vec<(&'static str, Vec<u8>)> {
     let hello = |stream, start, beacon: Signed| {
         text(&|out| {
             let beacon = beacon.clone();
-            put_request(out, 8, &Request::Hello { stream, start, given_up: 0, beacon });
+            put_request(out, 8, &Request::Hello { stream, start, given_up: 0, entries: 1, beacon });
         })
     };
     let spoilt = |at: usize, to: &[u8]| {

@@ -30,7 +30,8 @@ fn all_hear(stage: &mut Stage, talkers: usize, people: usize, s: u64) -> Verdict
 
 /// As behind two routers that let nobody in. They meet, and go on when what they have breaks down.
 pub(super) fn meet(stage: &mut Stage) -> Verdict {
-    for (loss_ppm, s) in [(0, 2), (100_000, 5), (300_000, 20)] {
+    // At 30 % a quarter of all worlds take longer than 30 s to meet through others.
+    for (loss_ppm, s) in [(0, 2), (100_000, 5), (300_000, 120)] {
         for people in [3, 6] {
             room(stage, people, loss_ppm, s)?;
             all_hear(stage, people, people, s)?;

@@ -166,7 +166,8 @@ impl<T: About> Calls<T> {
     fn send(&mut self, key: LinkKey, call: CallKey) {
         let Some(link) = self.links.get_mut(key) else { return };
         if !link.requests.contains(&call) {
-            link.requests.push(call);
+            let first = self.pending.get(call).is_some_and(Pending::goes_first);
+            link.ask(call, first);
         }
         self.touch(key);
     }

@@ -9,6 +9,7 @@ use crate::machine::path::{Path, SENDS_MAX, Silence, Turn};
 use crate::machine::purpose::{About, LinkKey};
 use crate::machine::slots::Slots;
 use crate::machine::time::Time;
+use crate::machine::wire::Asked;
 
 /// Datagrams to all who are silent: a few at once, and then one a second, or as many as each of them gets one
 /// in fifteen seconds. Who is back shows that others may be.
@@ -157,6 +158,13 @@ impl<T: About> Calls<T> {
             Turn::Next => link.path.turn(now, under_way(&link.open, &self.pending)),
             turn => turn,
         }
+    }
+}
+
+impl<T: About> Pending<T> {
+    /// Whether it asks if somebody is there: that is small, and does not wait behind what is said.
+    pub(super) fn goes_first(&self) -> bool {
+        self.about.asked() == Asked::Other
     }
 }
 

@@ -2,15 +2,12 @@
 
 use super::{Ctx, Member, MemberKey, Members};
 use crate::machine::call::{Admission, Arrival};
-use crate::machine::inward::Taken;
-use crate::machine::mention::mentions;
-use crate::machine::outbox::Marks;
+use crate::machine::inward::{Piece, Taken};
 use crate::machine::purpose::{LinkKey, Matter};
 use crate::machine::speech::Receipt;
 use crate::machine::who::beacon::Signed;
-use crate::machine::who::identity::Person;
-use crate::machine::who::ids::{MessageId, PeerId};
-use crate::machine::wire::{Flags, Request, Response};
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::{Request, Response};
 
 impl Members {
     /// The process of that id asks something, under a seal: it has proven who it is.
@@ -25,24 +22,30 @@ impl Members {
         let link = arrival.link.filter(|&link| ctx.calls.is_open(link));
         let member = link.and_then(|link| Some((link, self.on_link(link)?)));
         match (request, member) {
-            (Request::Hello { stream, start, given_up, beacon }, _)
+            (Request::Hello { stream, start, given_up, entries, beacon }, _)
                 if beacon.beacon.id == id && !ctx.parting =>
             {
-                self.says_hello(arrival, seq, &beacon, (stream, start, given_up), ctx);
+                self.says_hello(arrival, seq, &beacon, (stream, start, given_up, entries), ctx);
             }
-            (Request::Say { stream, position, number, flags, text }, Some((link, key))) => {
+            (Request::Say { stream, position, number, flags, seal, text }, Some((link, key))) => {
+                let piece = Piece { number, flags, seal: seal.as_ref(), text };
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
-                    && let Some(response) =
-                        self.said(key, (stream, position), (number, flags, text), ctx)
+                    && let Some(response) = self.said(key, (stream, position), piece, ctx)
                 {
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
-            (Request::Ping, Some((link, _))) => {
+            (Request::Ping { until, digest }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
+                    let response = self.compared(key, (until, digest), ctx);
+                    ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
+            // They change nothing, so they are answered each time.
+            (
+                asked @ (Request::Heads { .. } | Request::Want { .. } | Request::Author { .. }),
+                Some((link, key)),
+            ) => self.send_on(arrival, (link, key, seq), &asked, ctx),
             (Request::Lost { who, agreed }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
@@ -72,7 +75,10 @@ impl Members {
             }
             (
                 Request::Say { .. }
-                | Request::Ping
+                | Request::Ping { .. }
+                | Request::Heads { .. }
+                | Request::Want { .. }
+                | Request::Author { .. }
                 | Request::Lost { .. }
                 | Request::Introduce { .. }
                 | Request::Bridge { .. },
@@ -89,10 +95,12 @@ impl Members {
         arrival: &Arrival,
         seq: u32,
         beacon: &Signed,
-        stream: (u32, u64, u64),
+        (stream, start, given_up, entries): (u32, u64, u64, u32),
         ctx: &mut Ctx<'_>,
     ) {
+        let stream = (stream, start, given_up);
         let Some((key, link)) = self.hello(arrival, beacon, stream, ctx) else { return };
+        ctx.log.comes_from(beacon.beacon.id, entries);
         if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
             ctx.calls.reply(arrival, link, seq, &Response::Ok);
         }
@@ -104,7 +112,7 @@ impl Members {
         &mut self,
         key: MemberKey,
         at: (u32, u64),
-        piece: (u64, Flags, &str),
+        piece: Piece<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Option<Response> {
         if !ctx.announce {
@@ -116,19 +124,11 @@ impl Members {
         if self.get(key).is_some_and(comes_in) {
             self.show(key, ctx);
         }
-        let (me, out) = (ctx.me.beacon.name.as_str(), &mut *ctx.out);
-        let (mut says, mut to_all) = (false, false);
-        let show = |from: &Person, number, flags: Flags, text: &str| {
-            (says, to_all) = (true, to_all || !flags.private);
-            let Some(kept) = out.keep(text) else { return };
-            let id = MessageId { author: from.id, number };
-            let mention = mentions(out.text(&kept), me);
-            let marks = Marks { action: flags.action, private: flags.private, mention };
-            out.message(id, from.clone(), kept, marks);
-        };
-        let taken = self.take(key, at, piece, (ctx.now, ctx.full), show);
+        self.show_caught_before(key, piece.seal, ctx);
+        let (taken, (says, to_all)) = self.take(key, at, piece, ctx);
         if says {
             self.is_talking(ctx);
+            self.release(ctx);
         }
         if to_all {
             self.asks_everybody(key, ctx.now);
@@ -167,9 +167,23 @@ impl Members {
             }
             (Matter::Ping, response) => {
                 self.pinged(key, true, ctx);
-                if *response == Response::Unknown {
-                    self.unknown(key, link, ctx);
+                match response {
+                    Response::Unknown => self.unknown(key, link, ctx),
+                    Response::Ok if !ctx.log.has_gap() => {}
+                    _ => self.read_heads(key, ctx),
                 }
+            }
+            (Matter::Heads, Response::Heads { more, heads }) => {
+                self.heads_told(key, (heads, *more), ctx);
+            }
+            (Matter::Want { log, skip }, Response::Entries { more, bytes }) => {
+                self.entries_came(key, (log, skip), (bytes, *more), ctx);
+            }
+            (Matter::Author { log }, Response::Author(signed)) => {
+                self.author_told(key, log, signed, ctx);
+            }
+            (Matter::Heads | Matter::Want { .. } | Matter::Author { .. }, _) => {
+                self.not_caught_up(key, (matter, false), ctx);
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
             (Matter::Lost, _) => {}
@@ -193,6 +207,9 @@ impl Members {
             Matter::Challenge => self.challenged(key, link, false, ctx),
             Matter::Bridge { to } => self.ask_next_relay(to, ctx),
             Matter::Introduce { of, step } => self.has_introduced(key, (of, step), false, ctx),
+            Matter::Heads | Matter::Want { .. } | Matter::Author { .. } => {
+                self.not_caught_up(key, (matter, true), ctx);
+            }
             Matter::Lost => {
                 self.misses(key, ctx);
                 return self.reroute(key, ctx);

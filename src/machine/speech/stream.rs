@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use core::ops::Range;
 use core::time::Duration;
 
-use super::{BACKLOG_MAX, MessageKey, PIECES_IN_FLIGHT, Speech};
+use super::{BACKLOG_MAX, Message, MessageKey, PIECES_IN_FLIGHT, Speech};
 use crate::machine::event::Why;
+use crate::machine::log::Seal;
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::LinkKey;
 use crate::machine::text::TEXT_MAX;
@@ -25,6 +26,9 @@ const UNREAD: Duration = Duration::from_secs(60);
 /// time since the last one that was.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LAST: Duration = Duration::from_secs(15);
+
+/// What a reader keeps and has not shown, since what it follows is missing there, is called again after that.
+const WAITS: Duration = Duration::from_millis(200);
 
 /// The longest pause between hellos that the reader asks for.
 const GREETING_LAST: Duration = Duration::from_secs(5);
@@ -46,7 +50,7 @@ pub(crate) struct Receipt {
     pub(crate) at: Time,
     /// Everything before this position is on the reader's screen.
     pub(crate) next: u64,
-    /// What the reader keeps beyond: bit i is the position `next + 1 + i`.
+    /// What the reader keeps beyond: bit i is the position `next + i`.
     pub(crate) held: u64,
 }
 
@@ -55,7 +59,7 @@ impl Receipt {
     pub(crate) const fn covers(&self, position: u64) -> bool {
         match position.checked_sub(self.next) {
             None => true,
-            Some(ahead) => ahead > 0 && ahead <= 64 && self.held >> (ahead - 1) & 1 == 1,
+            Some(ahead) => ahead < 64 && self.held >> ahead & 1 == 1,
         }
     }
 }
@@ -82,6 +86,8 @@ pub(crate) struct OutStream {
     pause: Time,
     /// No hello that the reader asks for goes out before.
     greeting: Time,
+    /// The reader keeps the first piece and has not shown it: it is called again then.
+    waits: Option<Time>,
     /// Until then the reader holds up a pipe.
     patience: Time,
     /// It was told that the reader does not read.
@@ -126,6 +132,7 @@ pub(crate) struct Piece<'a> {
     pub(crate) position: u64,
     pub(crate) number: u64,
     pub(crate) flags: Flags,
+    pub(crate) seal: Option<Seal>,
     pub(crate) text: &'a str,
 }
 
@@ -142,6 +149,7 @@ impl OutStream {
             window: PIECES_IN_FLIGHT,
             pause: Time::ZERO,
             greeting: Time::ZERO,
+            waits: None,
             patience: Time::ZERO,
             told_unread: false,
         }
@@ -149,6 +157,12 @@ impl OutStream {
 
     pub(crate) const fn start(&self) -> u64 {
         self.base
+    }
+
+    /// The first entry of our log that the reader has not confirmed.
+    pub(crate) fn first_entry(&self, speech: &Speech) -> Option<u32> {
+        let seal = |entry: &Entry| speech.message(entry.message)?.seal;
+        self.entries.iter().find_map(seal).map(|seal| seal.seq)
     }
 
     /// Pieces that the reader has not confirmed.
@@ -180,7 +194,8 @@ impl OutStream {
     /// When the pause is over after which there is something to call.
     pub(crate) fn resumes_at(&self) -> Option<Time> {
         let waits = self.open && self.entries.iter().any(|entry| entry.state == Flight::Waiting);
-        Some(self.pause).filter(|&pause| waits && pause > Time::ZERO)
+        let pause = Some(self.pause).filter(|&pause| waits && pause > Time::ZERO);
+        pause.into_iter().chain(self.waits).min()
     }
 
     /// Notices that the reader does not read: true once. Who slept meanwhile begins to count anew.
@@ -198,12 +213,18 @@ impl OutStream {
         if self.pause <= now {
             self.pause = Time::ZERO;
         }
+        if self.waits.is_some_and(|at| at <= now) {
+            self.waits = None;
+            let first = self.entries.front_mut().filter(|entry| entry.state == Flight::Held);
+            first.into_iter().for_each(|entry| entry.state = Flight::Waiting);
+        }
     }
 
     /// The reader has lost the stream: until it is opened again nothing is called, and then all that
     /// is not delivered. `over` gets the position, the link and the number of each call that is open.
     pub(crate) fn shut(&mut self, mut over: impl FnMut(u64, LinkKey, u32)) {
         self.open = false;
+        self.waits = None;
         for (position, entry) in (self.base..).zip(&mut self.entries) {
             if let Flight::Called { link, seq } = entry.state {
                 over(position, link, seq);
@@ -216,7 +237,7 @@ impl OutStream {
     /// what it held, so that is called again; what it still has costs an answer.
     pub(crate) fn opened(&mut self) {
         self.open = true;
-        self.pause = Time::ZERO;
+        (self.pause, self.waits) = (Time::ZERO, None);
         let held = |entry: &&mut Entry| entry.state == Flight::Held;
         self.entries.iter_mut().filter(held).for_each(|entry| entry.state = Flight::Waiting);
     }
@@ -245,14 +266,18 @@ impl OutStream {
         if self.unacked >= BACKLOG_MAX {
             return false;
         }
-        let Some((text, ..)) = speech.text(message) else { return true };
+        let Some(Message { text, seal, .. }) = speech.message(message) else { return true };
+        let sealed = seal.as_ref().map_or(0, Seal::size);
         if self.entries.is_empty() {
             self.stuck = None;
             self.patience = now + PATIENCE;
         }
         let (mut start, mut pieces) = (0, 0);
         while start < text.len() {
-            let end = text.floor_char_boundary(start + PIECE_MAX);
+            let mut end = text.floor_char_boundary(start + PIECE_MAX);
+            if end == text.len() && end - start + sealed > PIECE_MAX {
+                end = text.floor_char_boundary(start + PIECE_MAX - sealed);
+            }
             let last = end == text.len();
             self.entries.push_back(Entry {
                 message,
@@ -285,10 +310,11 @@ impl OutStream {
         let waiting = |entry: &Entry| entry.state == Flight::Waiting;
         let index = self.entries.iter().take(limit).position(waiting)?;
         let entry = &self.entries[index];
-        let (text, flags, number) = speech.text(entry.message)?;
-        let flags = Flags { more: entry.range.end < text.len(), ..flags };
-        let text = text.get(entry.range.clone())?;
-        Some(Piece { position: self.base + index as u64, number, flags, text })
+        let Message { text, flags, number, seal, .. } = speech.message(entry.message)?;
+        let flags = Flags { more: !entry.last, ..*flags };
+        let (text, seal) = (text.get(entry.range.clone())?, seal.filter(|_| entry.last));
+        let position = self.base + index as u64;
+        Some(Piece { position, number: *number, flags, seal, text })
     }
 
     /// A piece has been called.
@@ -384,7 +410,7 @@ impl OutStream {
                 }
             }
         }
-        for (position, entry) in (self.base..).zip(&mut self.entries).take(u64::BITS as usize + 1) {
+        for (position, entry) in (self.base..).zip(&mut self.entries).take(u64::BITS as usize) {
             if !receipt.covers(position) {
                 continue;
             }
@@ -393,6 +419,8 @@ impl OutStream {
             }
             entry.state = Flight::Held;
         }
+        let held = self.entries.front().is_some_and(|entry| entry.state == Flight::Held);
+        self.waits = held.then(|| self.waits.unwrap_or(now + WAITS));
         true
     }
 
@@ -419,7 +447,8 @@ impl OutStream {
         self.unacked = 0;
         (self.stuck, self.told_unread) = (None, false);
         for entry in self.entries.drain(..).filter(|entry| entry.last) {
-            self.given_up += 1;
+            // An entry of our log is to be had as long as anybody keeps it.
+            self.given_up += u64::from(!speech.is_entry(entry.message));
             speech.failed(me, entry.message, reader.clone(), why, out);
         }
     }
@@ -433,7 +462,7 @@ impl OutStream {
         speech: &mut Speech,
         out: &mut Outbox,
     ) {
-        self.given_up += 1;
+        self.given_up += u64::from(!speech.is_entry(message));
         speech.failed(me, message, reader, Why::Unread, out);
     }
 

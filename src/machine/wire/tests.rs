@@ -2,6 +2,7 @@
 
 use super::datagram::{REQUEST, RESPONSE, put_packet};
 use super::*;
+use crate::machine::log::{Deps, SEAL_MAX};
 use crate::machine::name::Name;
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::who::beacon::Beacon;
@@ -73,7 +74,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let position = rng.below(POSITION_MAX);
-    match rng.below(10) {
+    match rng.below(15) {
         0 => Request::Who { cookie, tag, have, most: 1200 },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
@@ -92,17 +93,26 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         5 => {
             let stream = rng.next_u32().max(1);
-            Request::Hello { stream, start: position, given_up: 1, beacon: signed(rng) }
+            Request::Hello { stream, start: position, given_up: 1, entries: 1, beacon: signed(rng) }
         }
         6 => {
             let flags = Flags::decode(rng.below(8) as u8).unwrap();
             let stream = rng.next_u32();
-            Request::Say { stream, position, number: token, flags, text }
+            let whole = !flags.private && !flags.more && text.len() + SEAL_MAX <= PIECE_MAX;
+            let seal = (whole && token & 1 == 1).then(|| seal(rng));
+            Request::Say { stream, position, number: token, flags, seal, text }
         }
-        7 => Request::Ping,
+        7 => Request::Ping { until: rng.next_u64(), digest: rng.next_u64() },
+        10 => Request::Heads { after: PeerId(token) },
+        11 => Request::Author { log: PeerId(token) },
+        12 => {
+            let (from, skip) = (rng.next_u32().max(1), rng.next_u32());
+            let most = 1 + rng.below(PART_MAX as u64) as u16;
+            Request::Want { log: PeerId(token), from, skip, most }
+        }
         8 => Request::Bridge { to: PeerId(token) },
         9 => Request::Lost { who: PeerId(token), agreed: token & 1 == 1 },
-        10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
+        13 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
         _ => {
             let mut beacon = signed(rng);
             beacon.beacon.left = true;
@@ -111,8 +121,31 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     }
 }
 
+fn seal(rng: &mut Rng) -> Seal {
+    let places = |rng: &mut Rng| (PeerId(rng.next_u64()), rng.next_u32().max(1));
+    let deps = Deps::new((0..rng.below(5)).map(|_| places(rng)).collect::<Vec<_>>());
+    let (seq, clock) = (rng.next_u32().max(1), rng.below(1 << 47));
+    Seal { seq, clock, deps, past: [3; 16], signature: [rng.next_u64() as u8; 64] }
+}
+
+fn head(rng: &mut Rng) -> Head {
+    let first = 1 + rng.next_u32() / 2;
+    let (log, next) = (PeerId(rng.next_u64()), first + 1 + rng.below(9) as u32);
+    Head { log, first, next, clock: rng.below(1 << 47), hash: [5; 8] }
+}
+
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(10) {
+    match rng.below(14) {
+        10 => (Asked::Other, Response::Differs),
+        11 => (Asked::Author, Response::Author(signed(rng))),
+        12 => {
+            let bytes = vec![7; rng.below(PART_MAX as u64 + 1) as usize];
+            (Asked::Want, Response::Entries { more: rng.below(2) == 1, bytes })
+        }
+        13 => {
+            let heads = (0..rng.below(30)).map(|_| head(rng)).collect();
+            (Asked::Heads, Response::Heads { more: rng.below(2) == 1, heads })
+        }
         9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
@@ -195,7 +228,7 @@ fn what_is_cut_off_or_added_is_refused() {
         let mut payload = Vec::new();
         answered.encode(&mut payload);
         payload.push(0);
-        let lists = matches!(of, Asked::Who | Asked::Register) && payload[0] == 0;
+        let lists = matches!(of, Asked::Who | Asked::Register | Asked::Want) && payload[0] == 0;
         assert!(lists || Response::decode(of, &payload).is_err(), "{answered:?}");
         let cut = &payload[..payload.len() - 2];
         assert!(lists || cut.len() > 8 || Response::decode(of, cut).is_err(), "{answered:?}");
@@ -257,7 +290,7 @@ fn addresses_that_are_no_ones_are_refused() {
         put_header(&mut bytes, 1, 1, 1, 0);
         let mut beacon = signed(&mut Seed([3; 32]).stream("addr"));
         beacon.beacon.addrs = vec![addr];
-        let hello = Request::Hello { stream: 1, start: 0, given_up: 0, beacon };
+        let hello = Request::Hello { stream: 1, start: 0, given_up: 0, entries: 1, beacon };
         put_request(&mut bytes, 1, &hello);
         Datagram::decode(&bytes).is_ok()
     };
@@ -284,7 +317,7 @@ fn the_limits_hold() {
         put_request(
             &mut bytes,
             1,
-            &Request::Say { stream: 1, position: 0, number: 1, flags, text },
+            &Request::Say { stream: 1, position: 0, number: 1, flags, seal: None, text },
         );
         Datagram::decode(&bytes).is_ok()
     };

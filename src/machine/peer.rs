@@ -44,6 +44,9 @@ use crate::machine::who::keys::Keys;
 use crate::machine::who::pins::{PINS_MAX, Pins};
 use crate::machine::wire::{self, Sender, kind};
 
+/// Links to doors and to members.
+const LINKS_MAX: usize = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
+
 /// Somebody who chats.
 #[derive(Debug)]
 pub struct Peer {
@@ -142,7 +145,6 @@ impl Peer {
         let keys = Arc::new(Keys { suite, identity, room });
         let me = keys.sign(beacon);
         let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
-        let links_max = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let doors = Doors::new(&nodesets, patience).and_remembered(&remembered);
         let sessions = Sessions::new(SessionsConfig {
             keys: keys.clone(),
@@ -162,7 +164,7 @@ impl Peer {
             drain,
             stage: Stage::Finding,
             client: None,
-            calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
+            calls: Calls::sealed(incarnation, LINKS_MAX, seed.stream("calls"), sessions),
             text: Vec::new(),
             parts: Parts::default(),
             members: Members::default(),

@@ -224,7 +224,7 @@ fn to_register() -> Vec<(&'static str, Vec<u8>)> {
         ("elsewhere 10", lease(10, (0, 1, 1))),
         ("reached before after", lease(0, (2, 1, 3))),
         ("current before reached", lease(0, (1, 3, 2))),
-        ("status 5", vec![5]),
+        ("status 6", vec![6]),
         ("a cookie of 7 bytes", vec![2; 8]),
     ]
 }

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::{Arrival, CallKey, Calls, LinkKey, Replies, SMALL_FROM, stamp};
+use super::{Arrival, CallKey, Calls, LinkKey, Pending, Replies, SMALL_FROM, stamp};
 use crate::machine::path::{SENDS_MAX, Silence, Turn};
 use crate::machine::purpose::About;
 use crate::machine::time::Time;

@@ -14,11 +14,6 @@ impl<T: About> Calls<T> {
         self.links.get(key)?.path.rtt()
     }
 
-    /// Whether somebody has answered over a link, so that as much may be sent there as is asked for.
-    pub(crate) fn is_proven(&self, key: LinkKey) -> bool {
-        self.links.get(key).is_some_and(|link| link.credit.is_none())
-    }
-
     /// How many of a million calls over a link are late, lately, and whether only small datagrams come through.
     pub(crate) fn quality(&self, key: LinkKey) -> (u32, bool) {
         self.links.get(key).map_or((0, false), |link| (link.path.loss_ppm(), link.mtu.is_small()))

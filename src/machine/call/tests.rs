@@ -121,7 +121,7 @@ fn a_lonely_line_is_sent_again_twice_where_much_is_lost() {
             a.hear(heard, b.addr, &reply);
         }
         if !lonely {
-            let seq = a.calls.request(ms(9_000), a.link, 2, &Request::Ping).expect("there is room");
+            let seq = a.calls.request(ms(9_000), a.link, 2, &Request::PING).expect("there is room");
             a.calls.finish(ms(9_000), a.link, seq, 2);
         }
         a.call(ms(9_000), said);

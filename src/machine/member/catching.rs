@@ -500,7 +500,10 @@ impl Members {
             return;
         }
         if !ctx.announce || ctx.full {
-            self.catching.since = Some(ctx.now);
+            // Later, and no sooner than that would be again.
+            let overdue = |since: &Time| *since + GATHERED <= ctx.now;
+            self.catching.since =
+                self.catching.since.map(|since| if overdue(&since) { ctx.now } else { since });
             return;
         }
         let came = self.catching.came.unwrap_or_default();

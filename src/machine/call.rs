@@ -383,13 +383,11 @@ impl<T: About> Calls<T> {
             due,
             late,
         };
-        let first = pending.goes_first();
         let pending = self.pending.insert(pending);
         numbering.next = seq.wrapping_add(1);
         link.open.push_back((seq, pending));
-        link.ask(pending, first);
         self.timers.set(pending.index(), due);
-        self.touch(key);
+        self.send(key, pending);
         Some(seq)
     }
 

@@ -490,8 +490,14 @@ impl Members {
     fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let Some(path) = member.reach.path() else { return };
-        let out = member.streams.out_mut();
         let silent = ctx.calls.is_silent(path);
+        if silent && member.life.is_probed() {
+            if member.streams.out().pieces() > 0 && member.life.may_ping() {
+                self.ping(key, ctx);
+            }
+            return;
+        }
+        let out = member.streams.out_mut();
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
         while ctx.calls.may_open(path) > reserve {
             let stream = out.id;

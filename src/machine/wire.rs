@@ -344,6 +344,13 @@ pub enum Asked {
     Other,
 }
 
+impl Asked {
+    /// Whether the answer may be large: then it can vanish where all that is small arrives.
+    pub(crate) const fn may_draw_much(self) -> bool {
+        matches!(self, Self::Heads | Self::Want)
+    }
+}
+
 mod status {
     pub(super) const OK: u8 = 0;
     pub(super) const UNKNOWN: u8 = 1;

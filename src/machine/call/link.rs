@@ -92,11 +92,6 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A request is to leave: before what waits, if it asks whether somebody is there.
-    pub(super) fn ask(&mut self, call: CallKey, first: bool) {
-        self.requests.insert(if first { 0 } else { self.requests.len() }, call);
-    }
-
     /// Bytes of packets that fit one datagram.
     pub(super) fn space(&self) -> usize {
         match self.remote {

@@ -126,7 +126,9 @@ impl<T: About> Calls<T> {
             if let Some(flight) = pending.flight.take() {
                 link.mtu.lost(now, flight);
             }
-            if pending.late.take().is_some() {
+            // That something large does not come tells nothing of what is small.
+            let tells = !about.asked().may_draw_much();
+            if pending.late.take().is_some() && tells {
                 link.path.answered(true);
             }
             // Whoever is silent is asked once at a time: what then fails is perhaps to go elsewhere.
@@ -143,7 +145,9 @@ impl<T: About> Calls<T> {
                 // It may still be there, waiting for a session.
                 self.send(key, call);
             } else {
-                link.path.failed(now);
+                if tells {
+                    link.path.failed(now);
+                }
                 self.end(key, call);
                 return Some((key, about));
             }
@@ -162,12 +166,18 @@ impl<T: About> Calls<T> {
         }
     }
 
-    /// A call is sent at the next flush, if it does not wait for that already.
-    fn send(&mut self, key: LinkKey, call: CallKey) {
+    /// A call is sent at the next flush, if it does not wait for that already: before what waits, if it asks whether
+    /// somebody is there.
+    pub(super) fn send(&mut self, key: LinkKey, call: CallKey) {
         let Some(link) = self.links.get_mut(key) else { return };
         if !link.requests.contains(&call) {
-            let first = self.pending.get(call).is_some_and(Pending::goes_first);
-            link.ask(call, first);
+            let first = |call: CallKey| self.pending.get(call).is_some_and(Pending::goes_first);
+            let waiting = link.requests.iter();
+            let at = match first(call) {
+                true => waiting.take_while(|&&call| first(call)).count(),
+                false => waiting.count(),
+            };
+            link.requests.insert(at, call);
         }
         self.touch(key);
     }

@@ -27,44 +27,6 @@ impl Members {
             {
                 self.says_hello(arrival, seq, &beacon, (stream, start, given_up, entries), ctx);
             }
-            (Request::Say { stream, position, number, flags, seal, text }, Some((link, key))) => {
-                let piece = Piece { number, flags, seal: seal.as_ref(), text };
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
-                    && let Some(response) = self.said(key, (stream, position), piece, ctx)
-                {
-                    ctx.calls.reply(arrival, link, seq, &response);
-                }
-            }
-            (Request::Ping { until, digest }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let response = self.compared(key, (until, digest), ctx);
-                    ctx.calls.reply(arrival, link, seq, &response);
-                }
-            }
-            // They change nothing, so they are answered each time.
-            (
-                asked @ (Request::Heads { .. } | Request::Want { .. } | Request::Author { .. }),
-                Some((link, key)),
-            ) => self.send_on(arrival, (link, key, seq), &asked, ctx),
-            (Request::Lost { who, agreed }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
-                    self.told_of_lost(key, (who, agreed), ctx);
-                }
-            }
-            (Request::Introduce { who, at, near }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let who = self.key_of(who).map(|who| (who, at, near));
-                    let response = who.map(|who| self.introduced((key, arrival), who, ctx));
-                    ctx.calls.reply(arrival, link, seq, &response.unwrap_or(Response::Unknown));
-                }
-            }
-            (Request::Bridge { to }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let response = self.bridge(key, arrival, to, ctx);
-                    ctx.calls.reply(arrival, link, seq, &response);
-                }
-            }
             (Request::Bye { next, beacon }, member) if beacon.beacon.id == id => {
                 // The answer goes out first: the link it would take is closed.
                 ctx.calls.reply_stray(seq, &Response::Ok);
@@ -73,6 +35,10 @@ impl Members {
                 }
                 self.says_goodbye(&beacon, ctx);
             }
+            (Request::Hello { .. } | Request::Bye { .. }, _) => {
+                ctx.calls.blame.unauthenticated += 1
+            }
+            (request, Some(at)) => self.member_asks(arrival, at, (seq, request), ctx),
             (
                 Request::Say { .. }
                 | Request::Ping { .. }
@@ -85,6 +51,56 @@ impl Members {
                 None,
             ) => {
                 ctx.calls.reply_stray(seq, &Response::Unknown);
+            }
+            _ => ctx.calls.blame.unauthenticated += 1,
+        }
+    }
+
+    /// A member asks something over a link of theirs.
+    fn member_asks(
+        &mut self,
+        arrival: &Arrival,
+        (link, key): (LinkKey, MemberKey),
+        (seq, request): (u32, Request<'_>),
+        ctx: &mut Ctx<'_>,
+    ) {
+        match request {
+            Request::Say { stream, position, number, flags, seal, text } => {
+                let piece = Piece { number, flags, seal: seal.as_ref(), text };
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
+                    && let Some(response) = self.said(key, (stream, position), piece, ctx)
+                {
+                    ctx.calls.reply(arrival, link, seq, &response);
+                }
+            }
+            Request::Ping { until, digest } => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    let response = self.compared(key, (until, digest), ctx);
+                    ctx.calls.reply(arrival, link, seq, &response);
+                }
+            }
+            // They change nothing, so they are answered each time.
+            asked @ (Request::Heads { .. } | Request::Want { .. } | Request::Author { .. }) => {
+                self.send_on(arrival, (link, key, seq), &asked, ctx)
+            }
+            Request::Lost { who, agreed } => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
+                    self.told_of_lost(key, (who, agreed), ctx);
+                }
+            }
+            Request::Introduce { who, at, near } => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    let who = self.key_of(who).map(|who| (who, at, near));
+                    let response = who.map(|who| self.introduced((key, arrival), who, ctx));
+                    ctx.calls.reply(arrival, link, seq, &response.unwrap_or(Response::Unknown));
+                }
+            }
+            Request::Bridge { to } => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
+                    let response = self.bridge(key, arrival, to, ctx);
+                    ctx.calls.reply(arrival, link, seq, &response);
+                }
             }
             _ => ctx.calls.blame.unauthenticated += 1,
         }

@@ -499,7 +499,10 @@ impl Members {
             self.catching.since = None;
             return;
         }
-        if !ctx.announce || ctx.full {
+        if !ctx.announce {
+            return;
+        }
+        if ctx.full {
             // Later, and no sooner than that would be again.
             let overdue = |since: &Time| *since + GATHERED <= ctx.now;
             self.catching.since =

@@ -80,8 +80,15 @@ impl Talk {
     /// A piece of a message, and what `next` and `held` are then.
     fn says(&mut self, stream: u32, position: u64, more: bool) -> Option<(u64, u64)> {
         let flags = Flags { more, ..Flags::default() };
-        let request =
-            Request::Say { stream, position, number: position, flags, seal: None, text: "word" };
+        let request = Request::Say {
+            stream,
+            position,
+            behind: u8::MAX,
+            number: position,
+            flags,
+            seal: None,
+            text: "word",
+        };
         let answer = self.asks(&request)?;
         match Response::decode(Asked::Say, &answer) {
             Ok(Response::Next { next, held }) => Some((next, held)),
@@ -98,7 +105,15 @@ const UNKNOWN: &[u8] = &[1];
 const DONE: &[u8] = &[0];
 
 fn say(stream: u32, position: u64) -> Request<'static> {
-    Request::Say { stream, position, number: 1, flags: Flags::default(), seal: None, text: "word" }
+    Request::Say {
+        stream,
+        position,
+        behind: u8::MAX,
+        number: 1,
+        flags: Flags::default(),
+        seal: None,
+        text: "word",
+    }
 }
 
 #[test]
@@ -108,7 +123,7 @@ fn who_has_not_said_hello_is_unknown_and_whoever_has_is_greeted_back() {
     assert_eq!(talk.asks(&Request::PING).as_deref(), Some(UNKNOWN));
     let back = talk.hello(9, 0);
     assert_eq!((back.answer.as_deref(), back.hellos.len()), (Some(DONE), 1));
-    assert_eq!(talk.asks(&Request::PING).as_deref(), Some(DONE));
+    assert_eq!(talk.asks(&Request::PING).as_deref(), Some(&[0, 0, 0, 0, 0, 1][..]));
     // One of hers is open: there is no second one. Then it is answered, and hers needs no other.
     assert!(talk.hello(9, 0).hellos.is_empty());
     let hers = back.hellos[0];

@@ -196,9 +196,9 @@ fn hello(net: &mut Net, n: usize, at: &str, mallory: &mut Insider) {
         let datagram = Datagram::decode_sealed(mallory.id(), text).expect("a datagram");
         let stamp = datagram.stamp;
         for packet in datagram.packets() {
-            if let Packet::Request { seq, .. } = packet {
+            if let Packet::Request { seq, request } = packet {
                 let answer =
-                    session.seal_echoing(2, stamp, |out| put_response(out, seq, &Response::Ok));
+                    session.seal_echoing(2, stamp, |out| put_response(out, seq, &request.done()));
                 net.forge(n, at, &answer);
             }
         }

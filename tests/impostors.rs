@@ -284,8 +284,15 @@ fn arrive(net: &mut Net, insider: &mut Insider, at: &str, name: &str) {
     });
     let said = session.seal(2, |out| {
         let flags = Flags::default();
-        let say =
-            Request::Say { stream: 9, position: 0, number: 1, flags, seal: None, text: "hello" };
+        let say = Request::Say {
+            stream: 9,
+            position: 0,
+            behind: u8::MAX,
+            number: 1,
+            flags,
+            seal: None,
+            text: "hello",
+        };
         put_request(out, 2, &say);
     });
     net.forge(0, at, &hello);

@@ -44,7 +44,7 @@ impl Mallory {
             n,
             &Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon },
         );
-        mallory.live(net, n, 100, |_| Some(Response::Ok));
+        mallory.live(net, n, 100, |request| Some(request.done()));
         mallory
     }
 
@@ -113,7 +113,7 @@ fn room_of_three() -> (Net, Mallory) {
 fn says_nothing(request: &Request<'_>) -> Option<Response> {
     match request {
         Request::Say { .. } => None,
-        _ => Some(Response::Ok),
+        _ => Some(request.done()),
     }
 }
 
@@ -138,7 +138,7 @@ fn who_knew_us_no_more_and_was_silent_is_told_what_waits() {
         }
         request => {
             hellos += usize::from(matches!(request, Request::Hello { .. }));
-            Some(Response::Ok)
+            Some(request.done())
         }
     });
     assert!(hellos > 0 && said > 0, "{hellos} hellos, {said} lines");
@@ -179,7 +179,7 @@ fn who_confirms_nothing_mutes_nobody() {
             next = (*position + 1).max(next);
             Some(Response::Next { next, held: 0 })
         }
-        _ => Some(Response::Ok),
+        _ => Some(request.done()),
     });
     assert_eq!((next, net.count(0, "reads: true")), (1_024, 1));
 }
@@ -198,7 +198,7 @@ fn who_answers_nonsense_sets_the_pace_of_nobody() {
             mallory.live(&mut net, 0, 5_000, |request| match request {
                 Request::Say { .. } => Some(nonsense.clone()),
                 Request::Hello { .. } => Some(hello.clone()),
-                _ => Some(Response::Ok),
+                _ => Some(request.done()),
             });
             let (count, _) = mallory.heard;
             assert!(count < 300, "{nonsense:?}, {hello:?}: {count} datagrams in five seconds");
@@ -238,6 +238,7 @@ fn who_says_too_much_is_heard_slowly() {
         for position in first..first + 40 {
             let flags = Flags::default();
             let say = Request::Say {
+                behind: u8::MAX,
                 stream: 9,
                 position,
                 number: position,
@@ -256,7 +257,7 @@ fn who_says_too_much_is_heard_slowly() {
             0,
             &Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon },
         );
-        mallory.live(&mut net, 0, 10, |_| Some(Response::Ok));
+        mallory.live(&mut net, 0, 10, |request| Some(request.done()));
     }
     let (taken, renamed) = (net.count(0, "flood"), net.count(0, "Renamed"));
     assert!((1_000..=1_000 + 510).contains(&taken), "{taken} messages in five seconds");
@@ -264,13 +265,13 @@ fn who_says_too_much_is_heard_slowly() {
     // And the last one shows, as soon as it is looked at.
     let last = format!("mallory {}", next as u32 + 2);
     let beacon = mallory.insider.signed(&last, next as u32 + 2, Vec::new());
-    mallory.live(&mut net, 0, 200, |_| Some(Response::Ok));
+    mallory.live(&mut net, 0, 200, |request| Some(request.done()));
     mallory.say(
         &mut net,
         0,
         &Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon },
     );
-    mallory.live(&mut net, 0, 2_000, |_| Some(Response::Ok));
+    mallory.live(&mut net, 0, 2_000, |request| Some(request.done()));
     let line = net.peers[0].2.iter().rev().find(|line| line.contains("Renamed")).expect("one");
     assert!(line.contains(&last), "{line} and not {last}");
 }
@@ -295,13 +296,13 @@ fn what_is_missing_is_told_slowly_and_of_who_is_here() {
     (0..20).for_each(|n| reopen(&mut net, &mut mallory, n));
     assert_eq!((net.count(0, "Joined"), net.count(0, "Missing")), (0, 0), "she is not here");
     // Others may have it, for three seconds.
-    mallory.live(&mut net, 0, 4_000, |_| Some(Response::Ok));
+    mallory.live(&mut net, 0, 4_000, |request| Some(request.done()));
     assert_eq!((net.count(0, "Joined"), net.count(0, "count: 19000")), (1, 1));
     for n in 20..120 {
         reopen(&mut net, &mut mallory, n);
-        mallory.live(&mut net, 0, 50, |_| Some(Response::Ok));
+        mallory.live(&mut net, 0, 50, |request| Some(request.done()));
     }
-    mallory.live(&mut net, 0, 2_000, |_| Some(Response::Ok));
+    mallory.live(&mut net, 0, 2_000, |request| Some(request.done()));
     let told = net.peers[0].2.iter().filter_map(|line| {
         let count = line.split("Missing {").nth(1)?.split("count: ").nth(1)?;
         count.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok()
@@ -332,7 +333,7 @@ fn one_source_is_a_few_persons() {
             0,
             &Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon },
         );
-        mallory.live(&mut net, 0, 30, |_| Some(Response::Ok));
+        mallory.live(&mut net, 0, 30, |request| Some(request.done()));
         shown = net.count(0, "Joined");
     }
     assert_eq!(shown, 1 + 8, "Bob, and eight of hers");
@@ -541,8 +542,15 @@ fn what_comes_early_from_all_together_is_bounded() {
         let mut mallory = Mallory::join(&mut net, 0, insider, &format!("m{n}"), &at);
         for position in 1..64 {
             let flags = Flags { more: true, ..Flags::default() };
-            let say =
-                Request::Say { stream: 9, position, number: 1, flags, seal: None, text: &long };
+            let say = Request::Say {
+                stream: 9,
+                position,
+                behind: u8::MAX,
+                number: 1,
+                flags,
+                seal: None,
+                text: &long,
+            };
             mallory.say(&mut net, 0, &say);
         }
         net.wire.clear();
@@ -627,7 +635,7 @@ fn a_relay_passes_on_little_and_to_members_alone() {
     // Nobody uses it for a minute: it is gone.
     assert!(!passed(&mut net, MALLORY, index, &junk, 10).0.is_empty());
     let mut waits = || {
-        mallory.live(&mut net, 0, 70_000, |_| Some(Response::Ok));
+        mallory.live(&mut net, 0, 70_000, |request| Some(request.done()));
         passed(&mut net, MALLORY, index, &junk, 10).0.len()
     };
     assert_eq!(waits(), 0);
@@ -720,7 +728,7 @@ fn who_introduces_aims_little_at_a_victim() {
         for n in 0..600 {
             let at = SocketAddr::new(victim.ip(), 1 + n % 3);
             mallory.say(net, 0, &Request::Introduce { who, at, near: n % 2 == 0 });
-            mallory.live(net, 0, 50, |_| Some(Response::Ok));
+            mallory.live(net, 0, 50, |request| Some(request.done()));
         }
         drawn.get()
     };

@@ -137,7 +137,7 @@ fn responses() -> Vec<Said> {
 fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
     let say = |stream, position, private, more, text| {
         let flags = Flags { action: false, private, more };
-        Request::Say { stream, position, number: 1, flags, seal: None, text }
+        Request::Say { stream, position, behind: u8::MAX, number: 1, flags, seal: None, text }
     };
     let hello =
         |stream, start, beacon| Request::Hello { stream, start, given_up: 1, entries: 1, beacon };

@@ -230,7 +230,15 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             let text = core::str::from_utf8(script.bytes(len)).unwrap_or("é");
             let text = if text.is_empty() { "x" } else { text };
             let (stream, position) = (script.number() as u32, script.number());
-            Request::Say { stream, position, number: script.number(), flags, seal: None, text }
+            Request::Say {
+                stream,
+                position,
+                behind: u8::MAX,
+                number: script.number(),
+                flags,
+                seal: None,
+                text,
+            }
         }
         8 => Request::PING,
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },

@@ -356,7 +356,7 @@ impl Liar {
                 Some(Response::Ok)
             }
             Request::Say { position, .. } => self.told(index, *position),
-            Request::Ping { .. } | Request::Bye { .. } => Some(Response::Ok),
+            Request::Ping { .. } | Request::Bye { .. } => Some(request.done()),
             _ => None,
         };
         if let Some(answer) = answer {

@@ -56,8 +56,8 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "receipt_for_what_is_held",
         file: "inward.rs",
-        needle: "Taken::Next(self.next(), self.early)\n    }\n\n    /// Whether the next",
-        replacement: "Taken::Next(position.max(self.next()) + u64::from(position > self.next()), 0)\n    }\n\n    /// Whether the next",
+        needle: "Taken::Next(self.next(), self.early)\n    }\n\n    /// What comes",
+        replacement: "Taken::Next(position.max(self.next()) + u64::from(position > self.next()), 0)\n    }\n\n    /// What comes",
         oracles: &["S6"],
         hunt: Hunt::Seeds(100),
     },

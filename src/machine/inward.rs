@@ -6,7 +6,7 @@
 
 use crate::machine::log::Seal;
 use crate::machine::text::TEXT_MAX;
-use crate::machine::wire::Flags;
+use crate::machine::wire::{Flags, POSITION_MAX};
 
 /// How far ahead of the next piece a reader keeps what arrived early. More than can be in flight.
 const HOLD: usize = 64;
@@ -130,7 +130,7 @@ impl InStream {
     /// due, is kept as far as there is `room` for its bytes.
     pub(crate) fn take(
         &mut self,
-        (stream, position): (u32, u64),
+        (stream, position, behind): (u32, u64, u8),
         piece: Piece<'_>,
         room: usize,
         screen: &mut impl Screen,
@@ -138,6 +138,10 @@ impl InStream {
         let Some(next) = self.next.filter(|_| self.is(stream)) else {
             return Taken::Unknown;
         };
+        if position > POSITION_MAX {
+            return Taken::TooFar;
+        }
+        let next = self.skip(next, position.saturating_sub(u64::from(behind)));
         if position >= next.saturating_add(HOLD as u64) {
             return Taken::TooFar;
         }
@@ -152,6 +156,23 @@ impl InStream {
             self.hold(next, position, piece);
         }
         Taken::Next(self.next(), self.early)
+    }
+
+    /// What comes before that position has come another way, and does not come on the stream. The next one then.
+    fn skip(&mut self, next: u64, to: u64) -> u64 {
+        let Some(count) = to.checked_sub(next).filter(|&count| count > 0) else { return next };
+        for position in next..next.saturating_add(count.min(HOLD as u64)) {
+            if self.early & 1 == 1 {
+                self.take_out(position);
+            }
+            self.early >>= 1;
+        }
+        if self.early == 0 {
+            self.drop_held();
+        }
+        self.partial.clear();
+        (self.number, self.next) = (None, Some(to));
+        to
     }
 
     /// Whether the next message is there, and waits for what it follows.
@@ -259,7 +280,7 @@ mod tests {
         let mut shown = Texts::default();
         let flags = Flags { more, ..Flags::default() };
         let piece = Piece { flags, ..piece(position, text) };
-        let taken = stream.take((7, position), piece, 4_096, &mut shown);
+        let taken = stream.take((7, position, u8::MAX), piece, 4_096, &mut shown);
         (taken, shown.0)
     }
 
@@ -269,7 +290,7 @@ mod tests {
         let mut shown = Texts::default();
         let text = position.to_string();
         let piece = Piece { seal: Some(&seal), ..piece(position, &text) };
-        let taken = stream.take((7, position), piece, 4_096, &mut shown);
+        let taken = stream.take((7, position, u8::MAX), piece, 4_096, &mut shown);
         (taken, shown.0)
     }
 
@@ -312,13 +333,35 @@ mod tests {
     }
 
     #[test]
+    fn what_came_another_way_is_waited_for_no_more() {
+        let mut stream = opened(0);
+        assert_eq!(say(&mut stream, 0, "be", true).0, Taken::Next(1, 0));
+        assert_eq!(say(&mut stream, 4, "held", false).0, Taken::Next(1, 0b1000));
+        let mut shown = Texts::default();
+        let taken = stream.take((7, 5, 2), piece(5, "five"), 4_096, &mut shown);
+        assert_eq!((taken, shown.0.len()), (Taken::Next(3, 0b110), 0), "3 may still come");
+        assert_eq!(say(&mut stream, 3, "three", false).1, ["three", "held", "five"]);
+        let taken = stream.take((7, 900, 0), piece(900, "far"), 4_096, &mut shown);
+        assert_eq!((taken, stream.held_bytes()), (Taken::Next(901, 0), 0));
+        assert_eq!(shown.0, ["far"], "the beginning of a message that came whole is forgotten");
+        let taken = stream.take((7, u64::MAX, 0), piece(1, "x"), 9, &mut shown);
+        assert_eq!((taken, stream.next()), (Taken::TooFar, 901));
+    }
+
+    #[test]
     fn another_stream_is_unknown_and_a_new_one_counts_what_was_given_up() {
         let mut stream = opened(0);
-        assert_eq!(stream.take((8, 0), piece(0, "x"), 9, &mut Texts::default()), Taken::Unknown);
+        assert_eq!(
+            stream.take((8, 0, u8::MAX), piece(0, "x"), 9, &mut Texts::default()),
+            Taken::Unknown
+        );
         assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(1, 0));
         assert_eq!(stream.open(9, 4, 3), 3, "positions 1, 2 and 3 will not come");
         stream.close();
-        assert_eq!(stream.take((9, 4), piece(4, "x"), 9, &mut Texts::default()), Taken::Unknown);
+        assert_eq!(
+            stream.take((9, 4, u8::MAX), piece(4, "x"), 9, &mut Texts::default()),
+            Taken::Unknown
+        );
         assert_eq!(stream.open(7, 2, 3), 0, "a stream that resumes earlier shows nothing twice");
         assert_eq!(say(&mut stream, 3, "old", false), (Taken::Next(4, 0), vec![]));
         assert_eq!(say(&mut stream, 4, "new", false).0, Taken::Next(5, 0));
@@ -328,7 +371,7 @@ mod tests {
     fn what_comes_early_takes_the_room_there_is_and_gives_it_back() {
         let mut stream = opened(0);
         let early = |stream: &mut InStream, position, room| {
-            stream.take((7, position), piece(position, "xyz"), room, &mut Texts::default())
+            stream.take((7, position, u8::MAX), piece(position, "xyz"), room, &mut Texts::default())
         };
         assert_eq!(early(&mut stream, 1, 2), Taken::Next(0, 0), "no room");
         assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 0b10));

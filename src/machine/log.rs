@@ -403,6 +403,23 @@ impl Log {
         self.coming.insert(log, entry);
     }
 
+    /// What is in their log has come on their stream up to that entry.
+    pub(crate) fn has_come(&mut self, (log, seq): Place) {
+        if let Some(from) = self.coming.get_mut(&log) {
+            *from = seq.saturating_add(1).max(*from);
+        }
+    }
+
+    /// Before which entry all are shown that somebody says to us: on their stream, or handed on by others and not
+    /// waiting any more.
+    pub(crate) fn shown_before(&self, log: PeerId, waits: impl Fn(Place) -> bool) -> u32 {
+        let Some(&from) = self.coming.get(&log) else { return 0 };
+        let one = self.logs.get(&log).filter(|one| one.floor <= from);
+        let is_shown =
+            |&seq: &u32| one.is_some_and(|one| one.get(seq).is_some()) && !waits((log, seq));
+        (from..).find(|seq| !is_shown(seq)).unwrap_or(from)
+    }
+
     /// They do not any more.
     pub(crate) fn comes_no_more(&mut self, log: PeerId) {
         self.coming.remove(&log);

@@ -491,19 +491,32 @@ impl Members {
         let Some(member) = self.slab.get_mut(key) else { return };
         let Some(path) = member.reach.path() else { return };
         let silent = ctx.calls.is_silent(path);
+        let others = self.shown > 1;
         if silent && member.life.is_probed() {
+            let (now, calls, out) = (ctx.now, &mut *ctx.calls, member.streams.out_mut());
+            if out.leave(now, others, ctx.speech) {
+                out.recall(path, |position, seq| {
+                    calls.finish(now, path, seq, Purpose::Member(key, Matter::Say { position }));
+                });
+            }
             if member.streams.out().pieces() > 0 && member.life.may_ping() {
                 self.ping(key, ctx);
             }
             return;
         }
         let out = member.streams.out_mut();
+        if !silent && let (true, asks) = out.leaves(ctx.now, ctx.calls.rtt(path)) {
+            if asks && member.life.may_ping() {
+                self.ping(key, ctx);
+            }
+            return;
+        }
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
         while ctx.calls.may_open(path) > reserve {
             let stream = out.id;
             let Some(piece) = out.next_call(ctx.now, silent, ctx.speech) else { return };
-            let Piece { position, number, flags, seal, text } = piece;
-            let request = Request::Say { stream, position, number, flags, seal, text };
+            let Piece { position, behind, number, flags, seal, text } = piece;
+            let request = Request::Say { stream, position, behind, number, flags, seal, text };
             let token = Purpose::Member(key, Matter::Say { position });
             let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
             out.calling(position, path, seq);

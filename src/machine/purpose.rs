@@ -129,7 +129,8 @@ impl About for Purpose {
             Self::Member(_, Matter::Heads) => Asked::Heads,
             Self::Member(_, Matter::Want { .. }) => Asked::Want,
             Self::Member(_, Matter::Author { .. }) => Asked::Author,
-            Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
+            Self::Member(_, Matter::Ping | Matter::Challenge) | Self::Probe => Asked::Ping,
+            Self::Member(..) | Self::Bye => Asked::Other,
         }
     }
 }

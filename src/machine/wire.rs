@@ -177,6 +177,8 @@ pub enum Request<'a> {
         stream: u32,
         /// Where in the stream.
         position: u64,
+        /// So many positions before this one may still come; what is before those does not.
+        behind: u8,
         /// Which of the author's messages it belongs to.
         number: u64,
         /// What kind of message, and whether more of it follows.
@@ -317,8 +319,13 @@ pub enum Response {
     Version(u8),
     /// Not any more: there are too many members.
     Full,
-    /// To [`Request::Ping`]: here, and with other entries than the one that asks.
-    Differs,
+    /// The answer to [`Request::Ping`].
+    Here {
+        /// With other entries than the one that asks.
+        differs: bool,
+        /// Of what the one that asks says to us on its stream, all entries before this one are on the screen.
+        next: u32,
+    },
 }
 
 /// What was asked, as far as reading the answer needs it.
@@ -340,6 +347,8 @@ pub enum Asked {
     Want,
     /// [`Request::Author`].
     Author,
+    /// [`Request::Ping`].
+    Ping,
     /// Any other request: the answer carries nothing.
     Other,
 }
@@ -357,12 +366,20 @@ mod status {
     pub(super) const COOKIE: u8 = 2;
     pub(super) const VERSION: u8 = 3;
     pub(super) const FULL: u8 = 4;
-    pub(super) const DIFFERS: u8 = 5;
 }
 
 impl<'a> Request<'a> {
     /// Are you there? Nothing is compared.
     pub const PING: Self = Self::Ping { until: 0, digest: 0 };
+
+    /// The answer that says yes, and nothing else.
+    #[must_use]
+    pub const fn done(&self) -> Response {
+        match self {
+            Self::Ping { .. } => Response::Here { differs: false, next: 0 },
+            _ => Response::Ok,
+        }
+    }
 
     /// Whether a page answers it, which takes a datagram of its own.
     pub const fn draws_page(&self) -> bool {
@@ -406,8 +423,9 @@ impl<'a> Request<'a> {
             Self::Hello { stream, start, given_up, entries, beacon } => {
                 member::put_hello(out, (*stream, *start), *given_up, *entries, beacon);
             }
-            Self::Say { stream, position, number, flags, seal, text } => {
-                member::put_say(out, (*stream, *position), *number, *flags, seal.as_ref(), text);
+            Self::Say { stream, position, behind, number, flags, seal, text } => {
+                let at = (*stream, *position, *behind);
+                member::put_say(out, at, *number, *flags, seal.as_ref(), text);
             }
             Self::Ping { until, digest } => member::put_ping(out, *until, *digest),
             Self::Heads { after } => member::put_log(out, member::HEADS, *after),
@@ -462,6 +480,10 @@ impl Response {
                 out.push(status::OK);
                 member::put_next(out, *next, *held);
             }
+            Self::Here { differs, next } => {
+                out.extend_from_slice(&[status::OK, u8::from(*differs)]);
+                out.extend_from_slice(&next.to_be_bytes());
+            }
             Self::Heads { more, heads } => {
                 out.extend_from_slice(&[status::OK, u8::from(*more)]);
                 heads.iter().for_each(|head| member::put_head(out, head));
@@ -497,7 +519,6 @@ impl Response {
             }
             Self::Version(version) => out.extend_from_slice(&[status::VERSION, *version]),
             Self::Full => out.push(status::FULL),
-            Self::Differs => out.push(status::DIFFERS),
         }
     }
 
@@ -521,12 +542,14 @@ impl Response {
                 Self::Entries { more: reader.flag()?, bytes: reader.rest().to_vec() }
             }
             (status::OK, Asked::Author) => Self::Author(Signed::read(&mut reader)?),
+            (status::OK, Asked::Ping) => {
+                Self::Here { differs: reader.flag()?, next: reader.u32()? }
+            }
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),
             (status::VERSION, _) => Self::Version(reader.u8()?),
             (status::FULL, _) => Self::Full,
-            (status::DIFFERS, _) => Self::Differs,
             _ => return Err(Malformed),
         };
         reader.finish()?;

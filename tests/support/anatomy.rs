@@ -17,6 +17,7 @@ pub enum Of {
     Who,
     Register,
     Say,
+    Ping,
     Bridge,
     DialBack,
     Other,
@@ -135,6 +136,7 @@ impl<'a> Anatomy<'a> {
             7 => {
                 self.number("stream", 4);
                 self.number("position", 8);
+                self.number("behind", 1);
                 self.number("number", 8);
                 if self.put("flags", 1)[0] & 8 != 0 {
                     self.number("seq", 4);
@@ -188,6 +190,10 @@ impl<'a> Anatomy<'a> {
                 self.put("index", 8);
             }
             (0, Of::DialBack) => self.address("at"),
+            (0, Of::Ping) => {
+                self.put("differs", 1);
+                self.number("next", 4);
+            }
             (0, Of::Say) => {
                 self.number("next", 8);
                 self.put("held", 8);

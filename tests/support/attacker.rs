@@ -119,7 +119,7 @@ impl Attacker {
         let mut attacker = Self::at(ip, n);
         assert!(attacker.shake(target), "nobody answers");
         attacker.greet(&format!("mallory {n}"));
-        attacker.live(ms(50), |_| Some(Response::Ok));
+        attacker.live(ms(50), |request| Some(request.done()));
         attacker
     }
 
@@ -259,8 +259,8 @@ impl Attacker {
         while let Some((_, bytes)) = self.hear(Duration::ZERO) {
             let Ok(datagram) = Datagram::decode(&bytes) else { continue };
             for packet in datagram.packets() {
-                if let Packet::Request { seq, .. } = packet {
-                    let answer = self.clear(|out| put_response(out, seq, &Response::Ok));
+                if let Packet::Request { seq, request } = packet {
+                    let answer = self.clear(|out| put_response(out, seq, &request.done()));
                     self.send(nodeset, &answer);
                 }
             }

@@ -210,6 +210,7 @@ fn talk(script: &mut Script, alice: &Side, bob: &Side) -> Shaken {
     let said = script.stamp();
     let flags = Flags::default();
     let say = Request::Say {
+        behind: u8::MAX,
         stream: of_alice,
         position: 0,
         number: 1,

@@ -171,7 +171,11 @@ impl Town {
             }
             _ => script.pick(&TEXTS),
         };
-        put_request(out, seq, &Request::Say { stream, position, number, flags, seal: None, text });
+        put_request(
+            out,
+            seq,
+            &Request::Say { stream, position, behind: u8::MAX, number, flags, seal: None, text },
+        );
     }
 
     /// A beacon, mostly of whoever says it.

@@ -214,8 +214,15 @@ impl Liar {
         self.say(index, |out| {
             for n in 0..25 {
                 let (position, number) = (first.saturating_add(n), number.saturating_add(n));
-                let say =
-                    Request::Say { stream, position, number, flags, seal: None, text: "lies" };
+                let say = Request::Say {
+                    stream,
+                    position,
+                    behind: u8::MAX,
+                    number,
+                    flags,
+                    seal: None,
+                    text: "lies",
+                };
                 put_request(out, seq.wrapping_add(1 + n as u32), &say);
             }
         });
@@ -233,7 +240,15 @@ impl Liar {
         let (stream, position) = (talk.stream, talk.position.saturating_add(ahead));
         let (number, flags) = (talk.number, Flags::default());
         let text = "x".repeat(BULK);
-        let say = Request::Say { stream, position, number, flags, seal: None, text: &text };
+        let say = Request::Say {
+            stream,
+            position,
+            behind: u8::MAX,
+            number,
+            flags,
+            seal: None,
+            text: &text,
+        };
         self.say(index, |out| put_request(out, seq, &say));
     }
 

@@ -9,7 +9,7 @@ use crate::slow::{LINES, measure};
 pub(super) fn cut(stage: &mut Stage) -> Verdict {
     // Whoever is silent is asked once in 15 s at least, so where two are alone that may be the first they hear. After a
     // cut most have to shake hands: that is what rare pings cost.
-    for (line, whole, bytes) in [(0, 20, 40), (1, 15, 40), (2, 60, 45), (3, 15, 30), (4, 3, 20)] {
+    for (line, whole, bytes) in [(0, 25, 40), (1, 25, 45), (2, 100, 85), (3, 15, 36), (4, 3, 26)] {
         let line = LINES[line];
         let row = measure(line, 0);
         stage.empty(1);

@@ -164,7 +164,7 @@ impl<T: About> Calls<T> {
 impl<T: About> Pending<T> {
     /// Whether it asks if somebody is there: that is small, and does not wait behind what is said.
     pub(super) fn goes_first(&self) -> bool {
-        self.about.asked() == Asked::Other
+        matches!(self.about.asked(), Asked::Other | Asked::Ping)
     }
 }
 

@@ -65,10 +65,10 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) {
         match request {
-            Request::Say { stream, position, number, flags, seal, text } => {
+            Request::Say { stream, position, behind, number, flags, seal, text } => {
                 let piece = Piece { number, flags, seal: seal.as_ref(), text };
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
-                    && let Some(response) = self.said(key, (stream, position), piece, ctx)
+                    && let Some(response) = self.said(key, (stream, position, behind), piece, ctx)
                 {
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
@@ -127,7 +127,7 @@ impl Members {
     fn said(
         &mut self,
         key: MemberKey,
-        at: (u32, u64),
+        at: (u32, u64, u8),
         piece: Piece<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Option<Response> {
@@ -181,12 +181,17 @@ impl Members {
                 self.say_failed(key, position, ctx);
                 self.unknown(key, link, ctx);
             }
+            (Matter::Ping, &Response::Here { differs, next }) => {
+                self.has_entries(key, next, ctx);
+                self.pinged(key, true, ctx);
+                if differs || ctx.log.has_gap() {
+                    self.differs(key, ctx);
+                }
+            }
             (Matter::Ping, response) => {
                 self.pinged(key, true, ctx);
-                match response {
-                    Response::Unknown => self.unknown(key, link, ctx),
-                    Response::Ok if !ctx.log.has_gap() => {}
-                    _ => self.read_heads(key, ctx),
+                if *response == Response::Unknown {
+                    self.unknown(key, link, ctx);
                 }
             }
             (Matter::Heads, Response::Heads { more, heads }) => {

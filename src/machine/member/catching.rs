@@ -31,6 +31,9 @@ const WANTED_MAX: usize = 256;
 /// Members whose heads are read when they are met, that often.
 const MET: Rate = Rate::new(Duration::from_secs(10), 3);
 
+/// Heads are read, where a comparison differs, that often.
+const COMPARED: Rate = Rate::new(Duration::from_secs(5), 2);
+
 /// What all members together are given: 256 kB a second; one of them a quarter of it.
 const GIVEN: Rate = Rate::new(Duration::from_millis(4), 512);
 
@@ -81,6 +84,7 @@ pub(super) struct Catching {
     /// When we came in, by the clock of the room.
     came: Option<u64>,
     met: Pace,
+    compared: Pace,
     given: Pace,
     wary: BTreeMap<MemberKey, Time>,
     /// How parts come from whom.
@@ -140,7 +144,7 @@ impl Members {
         Request::Ping { until, digest: digest.unwrap_or(0) }
     }
 
-    /// Somebody compares what they have with what we have.
+    /// Somebody compares what they have with what we have, and learns what we have of what they say.
     pub(super) fn compared(
         &mut self,
         key: MemberKey,
@@ -148,11 +152,14 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) -> Response {
         let ours = ctx.log.digest(until).filter(|_| ctx.announce && digest != 0);
-        if ours.is_none_or(|ours| ours == digest) {
-            return Response::Ok;
+        let differs = ours.is_some_and(|ours| ours != digest);
+        if differs {
+            self.differs(key, ctx);
         }
-        self.read_heads(key, ctx);
-        Response::Differs
+        let log = self.get(key).map(|member| member.record.beacon().id);
+        let waits = |place: Place| self.catching.caught.contains(&place);
+        let next = log.filter(|_| ctx.announce).map(|log| ctx.log.shown_before(log, waits));
+        Response::Here { differs, next: next.unwrap_or(0) }
     }
 
     /// Somebody has answered us for the first time, or again: they may have what was said before.
@@ -161,6 +168,13 @@ impl Members {
         let older = member.record.beacon().incarnation < ctx.me.beacon.incarnation;
         let reads = member.record.is_reader() && (older || self.catching.came.is_some());
         if reads && self.catching.reading.is_none() && self.catching.met.take(ctx.now, MET) {
+            self.read_heads(key, ctx);
+        }
+    }
+
+    /// Somebody has something else than we: what it is, is asked once in a while.
+    pub(super) fn differs(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        if self.catching.reading.is_none() && self.catching.compared.take(ctx.now, COMPARED) {
             self.read_heads(key, ctx);
         }
     }
@@ -236,9 +250,8 @@ impl Members {
             let asked = self.catching.fetches.contains_key(&head.log)
                 || self.catching.wanted.iter().any(|wanted| wanted.log == head.log);
             let range = ctx.log.lacks(head).filter(|_| !asked && head.log != ctx.me.beacon.id);
-            if let Some(range) =
-                range.filter(|_| self.catching.wanted.len() < WANTED_MAX - FETCHES_MAX)
-            {
+            let much = self.catching.wanted.len() >= WANTED_MAX - FETCHES_MAX;
+            if let Some(range) = range.filter(|_| !much) {
                 self.catching.wanted.push_back(Wanted { giver: key, log: head.log, range });
             }
         }

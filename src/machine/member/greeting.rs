@@ -178,6 +178,7 @@ impl Members {
         self.held -= member.streams.held_bytes();
         let missing = member.streams.open(ctx.now, stream);
         self.held += member.streams.held_bytes();
+        self.note_waiting(key, ctx);
         self.tell_missing(key, ctx);
         self.heard(key, link, arrival, ctx);
         if missing {

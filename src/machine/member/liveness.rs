@@ -27,7 +27,7 @@ const VERIFY_TOGETHER: Duration = Duration::from_secs(30);
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// After so many calls that were not answered, what is said is not said into the silence any more.
-const PROBED: u8 = 3;
+const PROBED: u8 = 1;
 
 /// A word that somebody is lost is news this long after the last one.
 const DOUBTED_ANEW: Duration = Duration::from_secs(5);

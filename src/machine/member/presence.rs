@@ -273,6 +273,7 @@ impl Members {
         member.record.keep_name();
         self.held -= member.streams.held_bytes();
         member.streams.close();
+        self.waiting.retain(|&waiting| waiting != key);
         ctx.log.comes_no_more(who.id);
         let out = member.streams.out_mut();
         out.give_up(&who, why, ctx.me.beacon.id, ctx.speech, ctx.out);

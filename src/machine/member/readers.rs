@@ -78,6 +78,18 @@ impl Members {
         ctx.calls.blame.malformed += u64::from(!possible);
     }
 
+    /// A reader says before which entry of our log it has all: what others handed on needs not be said.
+    pub(super) fn has_entries(&mut self, key: MemberKey, next: u32, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.get_mut(key) else { return };
+        let rtt = member.reach.path().and_then(|path| ctx.calls.rtt(path));
+        let out = member.streams.out_mut();
+        let (start, behind) = (out.start(), out.behind_entries(next, ctx.speech));
+        out.is_handed_on(ctx.now, behind > start, rtt);
+        if behind > start {
+            self.receipt(key, Receipt { at: ctx.now, next: behind, held: 0 }, None, ctx);
+        }
+    }
+
     /// The call of a piece failed, or was answered by somebody who does not know the stream.
     pub(super) fn say_failed(&mut self, key: MemberKey, position: u64, ctx: &mut Ctx<'_>) {
         let Some(member) = self.get_mut(key) else { return };
@@ -129,7 +141,7 @@ impl Members {
     pub(super) fn take(
         &mut self,
         key: MemberKey,
-        at: (u32, u64),
+        at: (u32, u64, u8),
         piece: inward::Piece<'_>,
         ctx: &mut Ctx<'_>,
     ) -> (Taken, (bool, bool)) {

@@ -54,8 +54,10 @@ impl Screen for Showing<'_> {
         if let Some(seal) = seal {
             let words = Words { number, action: flags.action, text };
             match self.log.take((self.now, self.keys, self.author.signed()), seal, words) {
-                Verdict::New | Verdict::Old => {}
-                Verdict::Known => return,
+                Verdict::New | Verdict::Old => {
+                    self.log.has_come((self.author.beacon().id, seal.seq))
+                }
+                Verdict::Known => return self.log.has_come((self.author.beacon().id, seal.seq)),
                 Verdict::Forged => {
                     self.forged += 1;
                     return;

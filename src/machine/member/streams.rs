@@ -98,7 +98,7 @@ impl Streams {
     pub(super) fn take(
         &mut self,
         (now, full): (Time, bool),
-        (stream, position): (u32, u64),
+        (stream, position, behind): (u32, u64, u8),
         piece: Piece<'_>,
         room: usize,
         screen: &mut impl Screen,
@@ -109,7 +109,7 @@ impl Streams {
         if news && (full || counts && !self.said.take(now, SAID)) {
             return self.inward.decline(stream);
         }
-        self.inward.take((stream, position), piece, room, screen)
+        self.inward.take((stream, position, behind), piece, room, screen)
     }
 
     /// Whether their next message is here, and waits for what it follows.
@@ -238,7 +238,7 @@ mod tests {
         let mut shown = Shown(0);
         let flags = crate::machine::wire::Flags::default();
         let piece = Piece { number: position, flags, seal: None, text: "hi" };
-        let taken = streams.take((ms(0), full), (1, position), piece, room, &mut shown);
+        let taken = streams.take((ms(0), full), (1, position, u8::MAX), piece, room, &mut shown);
         (taken, shown.0)
     }
 

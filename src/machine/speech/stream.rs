@@ -17,7 +17,7 @@ use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Flags, PIECE_MAX};
 
 /// A reader that has taken nothing for so long, though they are there, is called with one piece at a time.
-const STUCK: Duration = Duration::from_secs(5);
+const STUCK: Duration = Duration::from_secs(1);
 
 /// One that goes on like that for so long does not read.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -29,6 +29,11 @@ const PAUSE_LAST: Duration = Duration::from_secs(15);
 
 /// What a reader keeps and has not shown, since what it follows is missing there, is called again after that.
 const WAITS: Duration = Duration::from_millis(200);
+
+/// Others have so long at least and at most to hand on what waits for a reader who was silent for longer than that.
+const HANDED_ON: Duration = Duration::from_secs(1);
+const HANDED_ON_LAST: Duration = Duration::from_secs(4);
+const SILENT_FOR_LONG: Duration = Duration::from_secs(3);
 
 /// The longest pause between hellos that the reader asks for.
 const GREETING_LAST: Duration = Duration::from_secs(5);
@@ -92,6 +97,31 @@ pub(crate) struct OutStream {
     patience: Time,
     /// It was told that the reader does not read.
     pub(crate) told_unread: bool,
+    /// What waits is left to others, who hand it on.
+    leaving: Option<Leaving>,
+}
+
+/// What waits for a reader who was silent for long is not said, as long as it reaches them through others.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Leaving {
+    /// The reader was silent then.
+    since: Time,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Turn {
+    /// The reader is silent.
+    Silent,
+    /// Others have until then.
+    Others(Time),
+    /// The reader is asked what it has.
+    Asked,
+}
+
+/// Eight round trips: somebody is compared with, what they have is read, and asked for, and shown.
+fn handed_on(rtt: Option<Duration>) -> Duration {
+    rtt.map_or(HANDED_ON_LAST, |rtt| rtt.saturating_mul(8)).clamp(HANDED_ON, HANDED_ON_LAST)
 }
 
 /// A reader that takes nothing.
@@ -130,6 +160,8 @@ enum Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece<'a> {
     pub(crate) position: u64,
+    /// So many positions before it may still come.
+    pub(crate) behind: u8,
     pub(crate) number: u64,
     pub(crate) flags: Flags,
     pub(crate) seal: Option<Seal>,
@@ -152,7 +184,43 @@ impl OutStream {
             waits: None,
             patience: Time::ZERO,
             told_unread: false,
+            leaving: None,
         }
+    }
+
+    /// The reader is silent, and `others` may hand on what waits for them, unless some of it is for them alone: whether it
+    /// is left to them.
+    pub(crate) fn leave(&mut self, now: Time, others: bool, speech: &Speech) -> bool {
+        let sealed = self.entries.iter().all(|entry| speech.is_entry(entry.message));
+        let since = self.leaving.map_or(now, |leaving| leaving.since);
+        let leaves = others && sealed && !self.entries.is_empty();
+        self.leaving = leaves.then_some(Leaving { since, turn: Turn::Silent });
+        leaves
+    }
+
+    /// The reader is back. Whether what waits is still left to others, and whether the reader is to be asked what
+    /// it has: they have had their time.
+    pub(crate) fn leaves(&mut self, now: Time, rtt: Option<Duration>) -> (bool, bool) {
+        let Some(Leaving { since, turn }) = self.leaving else { return (false, false) };
+        let turn = if turn == Turn::Silent { Turn::Others(now + handed_on(rtt)) } else { turn };
+        let leaves = now.since(since) >= SILENT_FOR_LONG && !self.entries.is_empty();
+        self.leaving = leaves.then_some(Leaving { since, turn });
+        (leaves, leaves && turn == Turn::Asked)
+    }
+
+    /// The reader was asked, and has more than before or not: only then others have more time.
+    pub(crate) fn is_handed_on(&mut self, now: Time, more: bool, rtt: Option<Duration>) {
+        if let Some(leaving) = self.leaving.filter(|leaving| leaving.turn == Turn::Asked) {
+            let turn = Turn::Others(now + handed_on(rtt));
+            self.leaving = more.then_some(Leaving { turn, ..leaving });
+        }
+    }
+
+    /// The position behind what is in our log before that entry, of what waits first.
+    pub(crate) fn behind_entries(&self, next: u32, speech: &Speech) -> u64 {
+        let seal = |entry: &Entry| speech.message(entry.message)?.seal;
+        let before = |entry: &&Entry| seal(entry).is_some_and(|seal| seal.seq < next);
+        self.base + self.entries.iter().take_while(before).count() as u64
     }
 
     pub(crate) const fn start(&self) -> u64 {
@@ -195,7 +263,11 @@ impl OutStream {
     pub(crate) fn resumes_at(&self) -> Option<Time> {
         let waits = self.open && self.entries.iter().any(|entry| entry.state == Flight::Waiting);
         let pause = Some(self.pause).filter(|&pause| waits && pause > Time::ZERO);
-        pause.into_iter().chain(self.waits).min()
+        let others = self.leaving.and_then(|leaving| match leaving.turn {
+            Turn::Others(until) => Some(until),
+            Turn::Silent | Turn::Asked => None,
+        });
+        pause.into_iter().chain(self.waits).chain(others).min()
     }
 
     /// Notices that the reader does not read: true once. Who slept meanwhile begins to count anew.
@@ -212,6 +284,11 @@ impl OutStream {
     pub(crate) fn resume(&mut self, now: Time) {
         if self.pause <= now {
             self.pause = Time::ZERO;
+        }
+        if let Some(Leaving { turn, .. }) = &mut self.leaving
+            && matches!(turn, Turn::Others(until) if *until <= now)
+        {
+            *turn = Turn::Asked;
         }
         if self.waits.is_some_and(|at| at <= now) {
             self.waits = None;
@@ -272,6 +349,8 @@ impl OutStream {
             self.stuck = None;
             self.patience = now + PATIENCE;
         }
+        // They are here, and so is what comes before: somebody talks with them.
+        self.leaving = self.leaving.filter(|leaving| leaving.turn == Turn::Silent);
         let (mut start, mut pieces) = (0, 0);
         while start < text.len() {
             let mut end = text.floor_char_boundary(start + PIECE_MAX);
@@ -314,7 +393,8 @@ impl OutStream {
         let flags = Flags { more: !entry.last, ..*flags };
         let (text, seal) = (text.get(entry.range.clone())?, seal.filter(|_| entry.last));
         let position = self.base + index as u64;
-        Some(Piece { position, number: *number, flags, seal, text })
+        let behind = u8::try_from(index).unwrap_or(u8::MAX);
+        Some(Piece { position, behind, number: *number, flags, seal, text })
     }
 
     /// A piece has been called.
@@ -445,7 +525,7 @@ impl OutStream {
         self.id = 0;
         self.open = false;
         self.unacked = 0;
-        (self.stuck, self.told_unread) = (None, false);
+        (self.stuck, self.told_unread, self.leaving) = (None, false, None);
         for entry in self.entries.drain(..).filter(|entry| entry.last) {
             // An entry of our log is to be had as long as anybody keeps it.
             self.given_up += u64::from(!speech.is_entry(entry.message));

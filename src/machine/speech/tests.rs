@@ -136,7 +136,7 @@ fn what_a_reader_held_before_a_hello_is_said_again() {
     let take = |reading: &mut InStream, position| {
         let (flags, text) = (Flags::default(), "text");
         let piece = inward::Piece { number: position, flags, seal: None, text };
-        match reading.take((7, position), piece, 99, &mut Nowhere) {
+        match reading.take((7, position, u8::MAX), piece, 99, &mut Nowhere) {
             Taken::Next(next, held) => Receipt { at: ms(2), next, held },
             refused => panic!("{refused:?}"),
         }

@@ -82,7 +82,7 @@ pub(super) fn hello(reader: &mut Reader<'_>) -> Result<Request<'static>, Malform
 
 pub(super) fn put_say(
     out: &mut Vec<u8>,
-    (stream, position): (u32, u64),
+    (stream, position, behind): (u32, u64, u8),
     number: u64,
     flags: Flags,
     seal: Option<&Seal>,
@@ -91,6 +91,7 @@ pub(super) fn put_say(
     out.push(SAY);
     out.extend_from_slice(&stream.to_be_bytes());
     put_u64(out, position);
+    out.push(behind);
     put_u64(out, number);
     out.push(flags.encode() | seal.map_or(0, |_| SEALED));
     if let Some(seal) = seal {
@@ -100,7 +101,7 @@ pub(super) fn put_say(
 }
 
 pub(super) fn say<'a>(reader: &mut Reader<'a>) -> Result<Request<'a>, Malformed> {
-    let (stream, position) = (reader.u32()?, reader.u64()?);
+    let (stream, position, behind) = (reader.u32()?, reader.u64()?, reader.u8()?);
     let (number, bits) = (reader.u64()?, reader.u8()?);
     let flags = Flags::decode(bits & !SEALED)?;
     let sealed = bits & SEALED != 0;
@@ -113,7 +114,7 @@ pub(super) fn say<'a>(reader: &mut Reader<'a>) -> Result<Request<'a>, Malformed>
     if text.is_empty() || text.len() + seal.map_or(0, |seal| seal.size()) > PIECE_MAX {
         return Err(Malformed);
     }
-    Ok(Request::Say { stream, position, number, flags, seal, text })
+    Ok(Request::Say { stream, position, behind, number, flags, seal, text })
 }
 
 pub(super) fn put_ping(out: &mut Vec<u8>, until: u64, digest: u64) {

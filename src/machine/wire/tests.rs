@@ -100,7 +100,15 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             let stream = rng.next_u32();
             let whole = !flags.private && !flags.more && text.len() + SEAL_MAX <= PIECE_MAX;
             let seal = (whole && token & 1 == 1).then(|| seal(rng));
-            Request::Say { stream, position, number: token, flags, seal, text }
+            Request::Say {
+                stream,
+                position,
+                behind: position as u8,
+                number: token,
+                flags,
+                seal,
+                text,
+            }
         }
         7 => Request::Ping { until: rng.next_u64(), digest: rng.next_u64() },
         10 => Request::Heads { after: PeerId(token) },
@@ -136,7 +144,10 @@ fn head(rng: &mut Rng) -> Head {
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
     match rng.below(14) {
-        10 => (Asked::Other, Response::Differs),
+        10 => {
+            let (differs, next) = (rng.below(2) == 1, rng.next_u32());
+            (Asked::Ping, Response::Here { differs, next })
+        }
         11 => (Asked::Author, Response::Author(signed(rng))),
         12 => {
             let bytes = vec![7; rng.below(PART_MAX as u64 + 1) as usize];
@@ -266,7 +277,7 @@ fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
             match packet {
                 Packet::Request { seq, request } => put_request(&mut again, seq, &request),
                 Packet::Response { seq, payload } => {
-                    for of in [Asked::Who, Asked::Register, Asked::Say, Asked::Other] {
+                    for of in [Asked::Who, Asked::Register, Asked::Say, Asked::Ping, Asked::Other] {
                         if let Ok(response) = Response::decode(of, payload) {
                             let mut encoded = Vec::new();
                             response.encode(&mut encoded);
@@ -317,7 +328,15 @@ fn the_limits_hold() {
         put_request(
             &mut bytes,
             1,
-            &Request::Say { stream: 1, position: 0, number: 1, flags, seal: None, text },
+            &Request::Say {
+                stream: 1,
+                position: 0,
+                behind: u8::MAX,
+                number: 1,
+                flags,
+                seal: None,
+                text,
+            },
         );
         Datagram::decode(&bytes).is_ok()
     };

@@ -11,6 +11,7 @@ mod answers;
 mod apart;
 mod bridges;
 mod catching;
+mod comparing;
 mod fetch;
 mod greeting;
 mod likeness;
@@ -155,6 +156,8 @@ pub(crate) struct Members {
     words: Pace,
     gone: usize,
     shown: usize,
+    /// A hash of their ids.
+    here: u32,
     /// It was said that the network keeps its users apart.
     told_apart: bool,
     /// Those we pass things on between.
@@ -162,6 +165,8 @@ pub(crate) struct Members {
     /// Bytes that came early from all authors, and whose next message waits for what it follows.
     held: usize,
     waiting: Vec<MemberKey>,
+    /// How often others were asked who is here.
+    compared: Pace,
     /// What others have and we lack.
     catching: Catching,
     /// Beacons that nodesets brought and that were looked at.
@@ -420,6 +425,7 @@ impl Members {
         self.gone -= usize::from(gone);
         if member.record.is_reader() {
             self.shown += 1;
+            self.here ^= comparing::fold(member.record.beacon().id);
             self.rings.insert(Lots::of(ctx.keys.room.mac_key(), member.record.beacon().id), key);
             self.watch(ctx);
             if !self.watched.contains(&key) {
@@ -496,7 +502,7 @@ impl Members {
             let (now, calls, out) = (ctx.now, &mut *ctx.calls, member.streams.out_mut());
             if out.leave(now, others, ctx.speech) {
                 out.recall(path, |position, seq| {
-                    calls.finish(now, path, seq, Purpose::Member(key, Matter::Say { position }));
+                    calls.abandon(now, path, seq, Purpose::Member(key, Matter::Say { position }));
                 });
             }
             if member.streams.out().pieces() > 0 && member.life.may_ping() {
@@ -550,6 +556,8 @@ impl Members {
         let gone = self.slab.iter().filter(|(_, member)| member.life.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
+        let ids = self.shown().map(|(_, member)| comparing::fold(member.record.beacon().id));
+        assert_eq!(ids.fold(0, |so_far, id| so_far ^ id), self.here);
         assert_eq!(self.rings.len(), self.shown);
         assert!(self.watched.iter().all(|&key| self.get(key).is_some_and(Member::reads_here)));
         let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());

@@ -64,6 +64,8 @@ pub(crate) enum Matter {
     Challenge,
     /// Somebody else does not answer.
     Lost,
+    /// Who is here, of those behind that one.
+    Present { after: PeerId },
     /// What there is of all logs.
     Heads,
     /// Part of a log.
@@ -126,6 +128,7 @@ impl About for Purpose {
             Self::Introduction => Asked::Register,
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
+            Self::Member(_, Matter::Present { .. }) => Asked::Present,
             Self::Member(_, Matter::Heads) => Asked::Heads,
             Self::Member(_, Matter::Want { .. }) => Asked::Want,
             Self::Member(_, Matter::Author { .. }) => Asked::Author,

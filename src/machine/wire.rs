@@ -194,6 +194,13 @@ pub enum Request<'a> {
         until: u64,
         /// A hash over the newest entries of all logs by then; 0 stands for anything.
         digest: u64,
+        /// A hash of who is here; 0 stands for anything.
+        present: u32,
+    },
+    /// To a peer: who is here?
+    Present {
+        /// Of those behind this one.
+        after: PeerId,
     },
     /// To a peer: what do you have of all logs?
     Heads {
@@ -272,6 +279,13 @@ pub enum Response {
         /// What came early, or waits for what it follows, and is kept: bit i is the position `next + i`.
         held: u64,
     },
+    /// The answer to [`Request::Present`].
+    Present {
+        /// There are more behind these.
+        more: bool,
+        /// In their order.
+        ids: Vec<PeerId>,
+    },
     /// The answer to [`Request::Heads`].
     Heads {
         /// There are more behind these.
@@ -323,6 +337,8 @@ pub enum Response {
     Here {
         /// With other entries than the one that asks.
         differs: bool,
+        /// Seeing others than the one that asks.
+        others: bool,
         /// Of what the one that asks says to us on its stream, all entries before this one are on the screen.
         next: u32,
     },
@@ -341,6 +357,8 @@ pub enum Asked {
     Bridge,
     /// [`Request::DialBack`].
     DialBack,
+    /// [`Request::Present`].
+    Present,
     /// [`Request::Heads`].
     Heads,
     /// [`Request::Want`].
@@ -356,7 +374,7 @@ pub enum Asked {
 impl Asked {
     /// Whether the answer may be large: then it can vanish where all that is small arrives.
     pub(crate) const fn may_draw_much(self) -> bool {
-        matches!(self, Self::Heads | Self::Want)
+        matches!(self, Self::Present | Self::Heads | Self::Want)
     }
 }
 
@@ -370,13 +388,13 @@ mod status {
 
 impl<'a> Request<'a> {
     /// Are you there? Nothing is compared.
-    pub const PING: Self = Self::Ping { until: 0, digest: 0 };
+    pub const PING: Self = Self::Ping { until: 0, digest: 0, present: 0 };
 
     /// The answer that says yes, and nothing else.
     #[must_use]
     pub const fn done(&self) -> Response {
         match self {
-            Self::Ping { .. } => Response::Here { differs: false, next: 0 },
+            Self::Ping { .. } => Response::Here { differs: false, others: false, next: 0 },
             _ => Response::Ok,
         }
     }
@@ -427,7 +445,10 @@ impl<'a> Request<'a> {
                 let at = (*stream, *position, *behind);
                 member::put_say(out, at, *number, *flags, seal.as_ref(), text);
             }
-            Self::Ping { until, digest } => member::put_ping(out, *until, *digest),
+            Self::Ping { until, digest, present } => {
+                member::put_ping(out, *until, *digest, *present);
+            }
+            Self::Present { after } => member::put_log(out, member::PRESENT, *after),
             Self::Heads { after } => member::put_log(out, member::HEADS, *after),
             Self::Want { log, from, skip, most } => {
                 member::put_want(out, *log, *from, *skip, *most);
@@ -458,7 +479,8 @@ impl<'a> Request<'a> {
             nodeset::DIAL_BACK => nodeset::dial_back(reader),
             member::HELLO => member::hello(reader),
             member::SAY => member::say(reader),
-            member::PING => Ok(Self::Ping { until: reader.u64()?, digest: reader.u64()? }),
+            member::PING => member::ping(reader),
+            member::PRESENT => Ok(Self::Present { after: PeerId(reader.u64()?) }),
             member::HEADS => Ok(Self::Heads { after: PeerId(reader.u64()?) }),
             member::WANT => member::want(reader),
             member::AUTHOR => Ok(Self::Author { log: PeerId(reader.u64()?) }),
@@ -480,9 +502,13 @@ impl Response {
                 out.push(status::OK);
                 member::put_next(out, *next, *held);
             }
-            Self::Here { differs, next } => {
-                out.extend_from_slice(&[status::OK, u8::from(*differs)]);
-                out.extend_from_slice(&next.to_be_bytes());
+            Self::Here { differs, others, next } => {
+                out.push(status::OK);
+                member::put_here(out, *differs, *others, *next);
+            }
+            Self::Present { more, ids } => {
+                out.extend_from_slice(&[status::OK, u8::from(*more)]);
+                ids.iter().for_each(|id| put_u64(out, id.0));
             }
             Self::Heads { more, heads } => {
                 out.extend_from_slice(&[status::OK, u8::from(*more)]);
@@ -542,8 +568,10 @@ impl Response {
                 Self::Entries { more: reader.flag()?, bytes: reader.rest().to_vec() }
             }
             (status::OK, Asked::Author) => Self::Author(Signed::read(&mut reader)?),
-            (status::OK, Asked::Ping) => {
-                Self::Here { differs: reader.flag()?, next: reader.u32()? }
+            (status::OK, Asked::Ping) => member::here(&mut reader)?,
+            (status::OK, Asked::Present) => {
+                let more = reader.flag()?;
+                Self::Present { more, ids: reader.until_end(|reader| Ok(PeerId(reader.u64()?)))? }
             }
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,

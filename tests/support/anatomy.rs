@@ -153,6 +153,7 @@ impl<'a> Anatomy<'a> {
             8 => {
                 self.number("until", 8);
                 self.put("digest", 8);
+                self.put("present", 4);
             }
             10 => {
                 self.put("to", 8);
@@ -191,7 +192,7 @@ impl<'a> Anatomy<'a> {
             }
             (0, Of::DialBack) => self.address("at"),
             (0, Of::Ping) => {
-                self.put("differs", 1);
+                self.put("flags", 1);
                 self.number("next", 4);
             }
             (0, Of::Say) => {

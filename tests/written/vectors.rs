@@ -290,7 +290,7 @@ fn under_the_seal(out: &mut String) {
     let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));
     let next = Response::Next { next: 4, held: 1 << 62 | 1 };
     put("next and held", 1, 1, Of::Say, &says(next));
-    let here = Response::Here { differs: true, next: 0x0a0b_0c0d };
+    let here = Response::Here { differs: true, others: false, next: 0x0a0b_0c0d };
     put("here, with other entries", 1, 2, Of::Ping, &says(here));
     let index = 0x0102_0304_0506_0708;
     put("an index", 1, 3, Of::Bridge, &says(Response::Bridge { index }));

@@ -155,6 +155,20 @@ impl<T: About> Calls<T> {
         None
     }
 
+    /// A call is not waited for any more, over a link that is silent: what it was in counts as lost.
+    pub(crate) fn abandon(&mut self, now: Time, key: LinkKey, seq: u32, about: T) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let Some(call) = link.find(seq) else { return };
+        let Some(pending) = self.pending.get_mut(call).filter(|pending| pending.about == about)
+        else {
+            return;
+        };
+        if let Some(flight) = pending.flight.take() {
+            link.mtu.lost(now, flight);
+        }
+        self.end(key, call);
+    }
+
     /// What was sent again goes once more, if it may: it may have been lost again, and nobody knows before a round
     /// trip is over.
     fn send_copy(&mut self, now: Time, call: CallKey) {

@@ -43,6 +43,7 @@ impl Members {
                 Request::Say { .. }
                 | Request::Ping { .. }
                 | Request::Heads { .. }
+                | Request::Present { .. }
                 | Request::Want { .. }
                 | Request::Author { .. }
                 | Request::Lost { .. }
@@ -73,16 +74,17 @@ impl Members {
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
-            Request::Ping { until, digest } => {
+            Request::Ping { until, digest, present } => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let response = self.compared(key, (until, digest), ctx);
+                    let response = self.compared(key, (until, digest, present), ctx);
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
             // They change nothing, so they are answered each time.
-            asked @ (Request::Heads { .. } | Request::Want { .. } | Request::Author { .. }) => {
-                self.send_on(arrival, (link, key, seq), &asked, ctx)
-            }
+            asked @ (Request::Heads { .. }
+            | Request::Want { .. }
+            | Request::Author { .. }
+            | Request::Present { .. }) => self.send_on(arrival, (link, key, seq), &asked, ctx),
             Request::Lost { who, agreed } => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
@@ -181,13 +183,20 @@ impl Members {
                 self.say_failed(key, position, ctx);
                 self.unknown(key, link, ctx);
             }
-            (Matter::Ping, &Response::Here { differs, next }) => {
+            (Matter::Ping, &Response::Here { differs, others, next }) => {
                 self.has_entries(key, next, ctx);
                 self.pinged(key, true, ctx);
                 if differs || ctx.log.has_gap() {
                     self.differs(key, ctx);
                 }
+                if others {
+                    self.ask_who_is_present(key, ctx);
+                }
             }
+            (Matter::Present { after }, Response::Present { more, ids }) => {
+                self.present_told(key, after, (ids, *more), ctx);
+            }
+            (Matter::Present { .. }, _) => {}
             (Matter::Ping, response) => {
                 self.pinged(key, true, ctx);
                 if *response == Response::Unknown {
@@ -231,7 +240,7 @@ impl Members {
             Matter::Heads | Matter::Want { .. } | Matter::Author { .. } => {
                 self.not_caught_up(key, (matter, true), ctx);
             }
-            Matter::Lost => {
+            Matter::Lost | Matter::Present { .. } => {
                 self.misses(key, ctx);
                 return self.reroute(key, ctx);
             }

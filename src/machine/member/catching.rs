@@ -138,19 +138,20 @@ impl Catching {
 
 impl Members {
     /// The question whether somebody is there and has what we have.
-    pub(super) fn question(ctx: &Ctx<'_>) -> Request<'static> {
+    pub(super) fn question(&self, ctx: &Ctx<'_>) -> Request<'static> {
         let until = ctx.log.clock(ctx.now).saturating_sub(SETTLED);
         let digest = ctx.log.digest(until).filter(|_| ctx.announce && !ctx.me.beacon.once);
-        Request::Ping { until, digest: digest.unwrap_or(0) }
+        Request::Ping { until, digest: digest.unwrap_or(0), present: self.present(ctx) }
     }
 
     /// Somebody compares what they have with what we have, and learns what we have of what they say.
     pub(super) fn compared(
         &mut self,
         key: MemberKey,
-        (until, digest): (u64, u64),
+        (until, digest, present): (u64, u64, u32),
         ctx: &mut Ctx<'_>,
     ) -> Response {
+        let others = self.sees_others(key, present, ctx);
         let ours = ctx.log.digest(until).filter(|_| ctx.announce && digest != 0);
         let differs = ours.is_some_and(|ours| ours != digest);
         if differs {
@@ -159,7 +160,7 @@ impl Members {
         let log = self.get(key).map(|member| member.record.beacon().id);
         let waits = |place: Place| self.catching.caught.contains(&place);
         let next = log.filter(|_| ctx.announce).map(|log| ctx.log.shown_before(log, waits));
-        Response::Here { differs, next: next.unwrap_or(0) }
+        Response::Here { differs, others, next: next.unwrap_or(0) }
     }
 
     /// Somebody has answered us for the first time, or again: they may have what was said before.
@@ -215,6 +216,10 @@ impl Members {
             Request::Heads { after } => {
                 let (heads, more) = ctx.log.heads(after);
                 Response::Heads { more, heads }
+            }
+            Request::Present { after } => {
+                let (ids, more) = self.list_present(after, ctx);
+                Response::Present { more, ids }
             }
             Request::Author { log } => match ctx.log.author(log) {
                 Some(signed) => Response::Author(signed.clone()),

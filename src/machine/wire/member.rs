@@ -28,6 +28,7 @@ pub(super) const INTRODUCE: u8 = 13;
 pub(super) const HEADS: u8 = 14;
 pub(super) const WANT: u8 = 15;
 pub(super) const AUTHOR: u8 = 16;
+pub(super) const PRESENT: u8 = 17;
 
 /// Bit 3 of the flags on the wire: a seal stands before the text.
 const SEALED: u8 = 1 << 3;
@@ -117,10 +118,29 @@ pub(super) fn say<'a>(reader: &mut Reader<'a>) -> Result<Request<'a>, Malformed>
     Ok(Request::Say { stream, position, behind, number, flags, seal, text })
 }
 
-pub(super) fn put_ping(out: &mut Vec<u8>, until: u64, digest: u64) {
+pub(super) fn put_ping(out: &mut Vec<u8>, until: u64, digest: u64, present: u32) {
     out.push(PING);
     put_u64(out, until);
     put_u64(out, digest);
+    out.extend_from_slice(&present.to_be_bytes());
+}
+
+pub(super) fn ping(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    let (until, digest) = (reader.u64()?, reader.u64()?);
+    Ok(Request::Ping { until, digest, present: reader.u32()? })
+}
+
+pub(super) fn put_here(out: &mut Vec<u8>, differs: bool, others: bool, next: u32) {
+    out.push(u8::from(differs) | u8::from(others) << 1);
+    out.extend_from_slice(&next.to_be_bytes());
+}
+
+pub(super) fn here(reader: &mut Reader<'_>) -> Result<Response, Malformed> {
+    let (bits, next) = (reader.u8()?, reader.u32()?);
+    if bits > 3 {
+        return Err(Malformed);
+    }
+    Ok(Response::Here { differs: bits & 1 != 0, others: bits & 2 != 0, next })
 }
 
 /// A question about one log, or those behind it.

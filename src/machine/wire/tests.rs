@@ -74,7 +74,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let position = rng.below(POSITION_MAX);
-    match rng.below(15) {
+    match rng.below(16) {
         0 => Request::Who { cookie, tag, have, most: 1200 },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
@@ -110,7 +110,10 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
                 text,
             }
         }
-        7 => Request::Ping { until: rng.next_u64(), digest: rng.next_u64() },
+        7 => {
+            Request::Ping { until: rng.next_u64(), digest: rng.next_u64(), present: rng.next_u32() }
+        }
+        14 => Request::Present { after: PeerId(token) },
         10 => Request::Heads { after: PeerId(token) },
         11 => Request::Author { log: PeerId(token) },
         12 => {
@@ -143,10 +146,10 @@ fn head(rng: &mut Rng) -> Head {
 }
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(14) {
+    match rng.below(15) {
         10 => {
-            let (differs, next) = (rng.below(2) == 1, rng.next_u32());
-            (Asked::Ping, Response::Here { differs, next })
+            let (differs, others) = (rng.below(2) == 1, rng.below(2) == 1);
+            (Asked::Ping, Response::Here { differs, others, next: rng.next_u32() })
         }
         11 => (Asked::Author, Response::Author(signed(rng))),
         12 => {
@@ -156,6 +159,10 @@ fn response(rng: &mut Rng) -> (Asked, Response) {
         13 => {
             let heads = (0..rng.below(30)).map(|_| head(rng)).collect();
             (Asked::Heads, Response::Heads { more: rng.below(2) == 1, heads })
+        }
+        14 => {
+            let ids = (0..rng.below(101)).map(|_| PeerId(rng.next_u64())).collect();
+            (Asked::Present, Response::Present { more: rng.below(2) == 1, ids })
         }
         9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),

@@ -73,7 +73,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let position = rng.below(POSITION_MAX);
-    match rng.below(10) {
+    match rng.below(12) {
         0 => Request::Who { cookie, tag, have, most: 1200 },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
@@ -112,7 +112,8 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
 }
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(10) {
+    match rng.below(11) {
+        10 => (Asked::DialBack, Response::Dialed { at: addr(rng) }),
         9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),
@@ -233,7 +234,14 @@ fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
             match packet {
                 Packet::Request { seq, request } => put_request(&mut again, seq, &request),
                 Packet::Response { seq, payload } => {
-                    for of in [Asked::Who, Asked::Register, Asked::Say, Asked::Other] {
+                    for of in [
+                        Asked::Who,
+                        Asked::Register,
+                        Asked::Say,
+                        Asked::Bridge,
+                        Asked::DialBack,
+                        Asked::Other,
+                    ] {
                         if let Ok(response) = Response::decode(of, payload) {
                             let mut encoded = Vec::new();
                             response.encode(&mut encoded);

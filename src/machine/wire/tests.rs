@@ -73,7 +73,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
     let cookie = rng.next_u64().to_be_bytes();
     let (tag, have, token) = (Tag([rng.next_u32() as u8; 16]), rng.next_u64(), rng.next_u64());
     let position = rng.below(POSITION_MAX);
-    match rng.below(10) {
+    match rng.below(13) {
         0 => Request::Who { cookie, tag, have, most: 1200 },
         1 => {
             let (n, sealed) = (rng.next_u32(), sealed(rng));
@@ -99,9 +99,10 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             let stream = rng.next_u32();
             Request::Say { stream, position, number: token, flags, text }
         }
-        7 => Request::Ping,
+        7 => Request::Ping { present: token as u32 },
         8 => Request::Bridge { to: PeerId(token) },
         9 => Request::Lost { who: PeerId(token), agreed: token & 1 == 1 },
+        11 => Request::Present { after: PeerId(token) },
         10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
         _ => {
             let mut beacon = signed(rng);
@@ -112,7 +113,12 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
 }
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(10) {
+    match rng.below(12) {
+        10 => (Asked::Other, Response::Others),
+        11 => {
+            let ids = (0..rng.below(101)).map(|_| PeerId(rng.next_u64())).collect();
+            (Asked::Present, Response::Present { more: rng.below(2) == 1, ids })
+        }
         9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),

@@ -101,6 +101,8 @@ pub mod kind {
     pub const HAIL: u8 = 7;
     /// Somebody of the room is, here.
     pub const HAILED: u8 = 8;
+    /// Opens the router in front of its sender, and is for nobody.
+    pub const OPENER: u8 = 9;
 }
 
 /// What one machine asks of another. docs/PROTOCOL.md, "Calls".

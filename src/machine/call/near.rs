@@ -9,6 +9,9 @@ use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::Sender;
 
+/// So many of one byte go with each datagram that is to open a router.
+pub(super) const OPENERS: usize = 2;
+
 /// One datagram opens a router; it may be lost before it gets there.
 const NEAR_SENDS: u8 = 3;
 
@@ -16,6 +19,8 @@ const NEAR_SENDS: u8 = 3;
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Near {
     left: u8,
+    /// One has gone since that was asked last.
+    gone: bool,
     then_far: bool,
 }
 
@@ -29,7 +34,13 @@ impl Near {
     pub(super) const fn goes(&mut self) -> bool {
         let goes = self.left > 0;
         self.left = self.left.saturating_sub(1);
+        self.gone |= goes;
         goes
+    }
+
+    /// Whether one has gone since that was asked last.
+    pub(super) const fn has_gone(&mut self) -> bool {
+        core::mem::replace(&mut self.gone, false)
     }
 }
 
@@ -40,7 +51,7 @@ impl<T: About> Calls<T> {
     pub(crate) fn only_near(&mut self, at: (SocketAddr, PeerId), then_far: bool) {
         let link = self.link_to(at).and_then(|link| self.links.get_mut(link));
         if let Some(link) = link.filter(|link| !link.proven && !is_relayed(link.addr)) {
-            link.near = Some(Near { left: NEAR_SENDS, then_far });
+            link.near = Some(Near { left: NEAR_SENDS, gone: false, then_far });
         }
     }
 

@@ -2,10 +2,12 @@
 
 use core::net::SocketAddr;
 
+use super::near::{Near, OPENERS};
 use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, SMALL_FROM, stamp};
 use crate::machine::outbox::{Outbox, Way};
 use crate::machine::path::Turn;
 use crate::machine::purpose::{About, LinkKey};
+use crate::machine::relayed::is_relayed;
 use crate::machine::session::handshake::INIT;
 use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::Slots;
@@ -42,6 +44,10 @@ impl<T: About> Calls<T> {
         self.pack_link(now, key, out);
         if let Some(link) = self.links.get_mut(key) {
             link.requests.append(&mut held);
+            if link.near.as_mut().is_some_and(Near::has_gone) {
+                // It may be lost before it gets there.
+                (0..OPENERS).for_each(|_| out.send(addr, |bytes| bytes.push(kind::OPENER)));
+            }
         }
     }
 
@@ -177,7 +183,7 @@ impl<T: About> Calls<T> {
         if !sessions.may_initiate(now, remote, addr) || !link.goes() {
             return false;
         }
-        if !proven && !self.may_try(now, addr) {
+        if !proven && !is_relayed(addr) && !self.may_try(now, (addr, near)) {
             return false;
         }
         let Some(sessions) = &mut self.sessions else { return false };
@@ -193,19 +199,20 @@ impl<T: About> Calls<T> {
     fn may_ask(&mut self, now: Time, key: LinkKey) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let named = link.remote.is_some() && link.credit.is_none() && !link.proven;
-        if !named || link.requests.is_empty() || link.takes_owed() {
+        // A relay passes on to whom it reaches.
+        if !named || is_relayed(link.addr) || link.requests.is_empty() || link.takes_owed() {
             return true;
         }
-        let addr = link.addr;
-        link.goes() && self.may_try(now, addr)
+        let to = (link.addr, link.near.is_some());
+        link.goes() && self.may_try(now, to)
     }
 
     /// Whether one more datagram may go to where nobody has answered.
-    fn may_try(&mut self, now: Time, to: SocketAddr) -> bool {
+    fn may_try(&mut self, now: Time, to: (SocketAddr, bool)) -> bool {
         let Self { unproven, by_peer, links, .. } = self;
         let answers = |key: &LinkKey| links.get(*key).is_some_and(|link| link.proven);
         unproven.may_go(now, to, || {
-            by_peer.range(super::at(to.ip(), 0..=u16::MAX)).any(|(_, key)| answers(key))
+            by_peer.range(super::at(to.0.ip(), 0..=u16::MAX)).any(|(_, key)| answers(key))
         })
     }
 
@@ -219,7 +226,7 @@ impl<T: About> Calls<T> {
             return;
         }
         // Where nobody has answered it counts as any other does.
-        if (proven || self.may_try(now, addr))
+        if (proven || self.may_try(now, (addr, false)))
             && let Some(sessions) = &mut self.sessions
         {
             sessions.initiate(now, remote, (addr, false), out);

@@ -29,8 +29,8 @@ pub(super) const REMEMBERED_MAX: usize = 4096;
 
 #[derive(Debug, Default, Hash)]
 pub(super) struct Unproven {
-    addresses: BTreeMap<SocketAddr, Pace>,
-    computers: BTreeMap<IpAddr, Pace>,
+    addresses: BTreeMap<(SocketAddr, bool), Pace>,
+    computers: BTreeMap<(IpAddr, bool), Pace>,
     all: Pace,
     /// When what has used up nothing was forgotten last.
     tidied: Time,
@@ -42,7 +42,7 @@ impl Unproven {
     pub(super) fn may_go(
         &mut self,
         now: Time,
-        to: SocketAddr,
+        (to, near): (SocketAddr, bool),
         inhabited: impl FnOnce() -> bool,
     ) -> bool {
         if self.len() >= REMEMBERED_MAX || now.since(self.tidied) >= TIDY_EVERY {
@@ -53,8 +53,8 @@ impl Unproven {
         if self.len() >= REMEMBERED_MAX {
             return false;
         }
-        let address = self.addresses.entry(to).or_default();
-        let computer = self.computers.entry(to.ip()).or_default();
+        let address = self.addresses.entry((to, near)).or_default();
+        let computer = self.computers.entry((to.ip(), near)).or_default();
         let free = address.next(TO_ADDRESS) <= now && self.all.next(IN_ALL) <= now;
         if !free || !computer.take(now, TO_COMPUTER) && !inhabited() {
             return false;
@@ -99,7 +99,7 @@ mod tests {
         let mut unproven = Unproven::default();
         let times = (0..3_000).map(|n| at(n * 10));
         let tries = times.flat_map(|now| addrs.iter().map(move |&addr| (now, addr)));
-        tries.filter(|&(now, addr)| unproven.may_go(now, addr, || inhabited)).count()
+        tries.filter(|&(now, addr)| unproven.may_go(now, (addr, false), || inhabited)).count()
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
         assert!((256..=256 + 1_500).contains(&sent), "{sent}");
         let mut unproven = Unproven::default();
         for n in 0..3 * REMEMBERED_MAX as u64 {
-            unproven.may_go(at(n), to(n as u16, n as u16 | 1), || true);
+            unproven.may_go(at(n), (to(n as u16, n as u16 | 1), false), || true);
             assert!(unproven.len() <= REMEMBERED_MAX);
         }
     }

@@ -61,11 +61,17 @@ impl Members {
         if member.has_way(ctx.calls) {
             return Unasked::Nothing;
         }
-        match (member.reach.was_tried(), ctx.door) {
-            (false, _) => Unasked::Near,
-            (true, None) => Unasked::Far,
-            (true, Some(_)) => Unasked::Nothing,
+        match member.reach.was_tried() {
+            false => Unasked::Near,
+            true if self.is_told_by_nodeset(key, ctx) => Unasked::Far,
+            true => Unasked::Nothing,
         }
+    }
+
+    /// Whether a nodeset alone tells somebody of us: there is no other member who could say when they are ready.
+    pub(super) fn is_told_by_nodeset(&self, key: MemberKey, ctx: &Ctx<'_>) -> bool {
+        let others = self.iter().any(|(of, member)| of != key && !member.life.is_gone());
+        ctx.door.is_none() && !others
     }
 
     /// Whether nobody can say when somebody is ready: there is no other member, or those who were asked do not
@@ -96,9 +102,8 @@ impl Members {
         let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();
         for key in keys {
             let Some(member) = self.slab.get(key) else { continue };
-            let Some(addr) = member.reach.seen() else { continue };
             let idle = member.reach.links().next().is_none() && !member.life.is_gone();
-            if idle && Self::are_routers_between(addr, member.record.beacon(), ctx) {
+            if idle && member.reach.seen().is_some() {
                 self.greet(key, None, ctx);
                 self.reschedule(key);
             }
@@ -179,7 +184,7 @@ impl Members {
         let Some(member) = self.slab.get(key).filter(|_| by != key && !nobody) else {
             return Response::Unknown;
         };
-        if !member.life.is_shown() || is_relayed(arrival.from) || ctx.parting {
+        if member.life.is_gone() || is_relayed(arrival.from) || ctx.parting {
             return Response::Unknown;
         }
         if member.direct_path(ctx.now, ctx.calls).is_some() {

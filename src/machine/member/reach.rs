@@ -131,7 +131,8 @@ impl Reach {
         may: impl Fn(&SocketAddr) -> bool,
         (vouched, neighbour): (bool, bool),
     ) -> Vec<SocketAddr> {
-        self.greet_at = None;
+        // A round that nobody planned leaves the one that is.
+        self.greet_at = self.greet_at.filter(|&at| at > now);
         let mut addrs: Vec<SocketAddr> = self.seen.into_iter().chain(self.last).collect();
         addrs.extend(linked);
         let first = self.rounds + self.reroutes < BEACON_ROUNDS;
@@ -341,6 +342,11 @@ impl Reach {
     /// A relay is asked for a way to them then, unless one works by then; or sooner, as it was planned.
     pub(super) fn relay_by(&mut self, at: Time) {
         self.relay_at.get_or_insert(at);
+    }
+
+    /// The next one is asked then at the latest.
+    pub(super) fn relay_by_then(&mut self, at: Time) {
+        self.relay_at = self.relay_at.map(|soon| soon.min(at));
     }
 
     /// A relay was asked, or there was none: the next one is asked then.

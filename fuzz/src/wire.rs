@@ -232,7 +232,7 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             let (stream, position) = (script.number() as u32, script.number());
             Request::Say { stream, position, number: script.number(), flags, text }
         }
-        8 => Request::Ping,
+        8 => Request::PING,
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
         12 => Request::Lost { who: PeerId(script.number()), agreed: script.u8() & 1 == 1 },

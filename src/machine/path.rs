@@ -100,8 +100,8 @@ pub(crate) struct Path {
     in_vain: u8,
     /// When the last one left.
     asked: Time,
-    /// The next one to who is silent has its place among all those.
-    reserved: bool,
+    /// When the next one to who is silent has its place among all those.
+    place: Option<Time>,
     /// The longest pause between two while it is silent.
     longest: Duration,
     copa: Copa,
@@ -146,7 +146,7 @@ impl Default for Path {
             heard_at: Time::ZERO,
             in_vain: 0,
             asked: Time::ZERO,
-            reserved: false,
+            place: None,
             longest: SILENT_LAST,
             copa: Copa::default(),
         }
@@ -238,8 +238,7 @@ impl Path {
     }
 
     fn ends_silence(&mut self, now: Time) -> Silence {
-        // Its place among the silent may have been far off.
-        (self.asked, self.reserved) = (self.asked.min(now), false);
+        self.place = None;
         let long = self.is_silent() && now.since(self.silent_since) >= SILENT_FOR_LONG;
         self.in_vain = 0;
         if long {
@@ -326,7 +325,7 @@ impl Path {
     /// When requests may leave, while so many datagrams with some are under way.
     pub(crate) fn turn(&self, now: Time, under_way: usize) -> Turn {
         let at = match self.is_silent() {
-            true => self.asked + self.silent_pause(now),
+            true => self.place.unwrap_or(self.asked + self.silent_pause(now)),
             false => self.copa.next(self.asked),
         };
         let room = if self.is_cut() { under_way == 0 } else { self.copa.has_room(now, under_way) };
@@ -345,7 +344,7 @@ impl Path {
     /// A datagram with requests leaves.
     pub(crate) fn asks(&mut self, now: Time) {
         self.asked = now;
-        self.reserved = false;
+        self.place = None;
         if self.is_silent() {
             self.in_vain = self.in_vain.saturating_add(1);
         }
@@ -353,18 +352,18 @@ impl Path {
 
     /// Whether the next datagram is to who is silent, and has no place yet.
     pub(crate) const fn needs_place(&self) -> bool {
-        self.is_silent() && !self.reserved
+        self.is_silent() && self.place.is_none()
     }
 
     /// The next datagram has a place then.
-    pub(crate) fn reserve(&mut self, at: Time) {
-        self.asked = at.before(self.silent_pause(at));
-        self.reserved = true;
+    pub(crate) const fn reserve(&mut self, at: Time) {
+        self.place = Some(at);
     }
 
     /// Whoever is silent may answer now: they are asked then, and again soon.
     pub(crate) fn hasten(&mut self, at: Time) {
-        if self.is_silent() && self.asked + self.silent_pause(at) > at {
+        let turn = self.place.unwrap_or(self.asked + self.silent_pause(at));
+        if self.is_silent() && turn > at {
             self.in_vain = self.in_vain.min(IN_VAIN_LEAST);
             self.reserve(at);
         }

@@ -124,7 +124,7 @@ fn to_a_peer() -> Vec<(&'static str, Vec<u8>)> {
     resp.pop();
     let mut data = vec![4, 0, 0, 0, 9];
     data.resize(45, 0);
-    let ping = clear(|out| put_request(out, 8, &Request::Ping));
+    let ping = clear(|out| put_request(out, 8, &Request::PING));
     let through = |kind| {
         let mut bytes = vec![5, 0, 0, 0, 0, 0, 0, 0, 7, kind];
         bytes.resize(54, 0);

@@ -271,7 +271,7 @@ fn under_the_seal(out: &mut String) {
     put("Say", 0, 0x0102_0304_0506_0708, Of::Other, &asks(say(flags, "Grüß Gott")));
     let all = Flags { action: true, private: true, more: true };
     put("Say with all flags", 0, 256, Of::Other, &asks(say(all, "x")));
-    put("Ping", 0, (1 << 60) - 1, Of::Other, &asks(Request::Ping));
+    put("Ping", 0, (1 << 60) - 1, Of::Other, &asks(Request::PING));
     let bye = Request::Bye { next: 4, beacon: alice.beacon(true) };
     put("Bye", 0, 258, Of::Other, &asks(bye));
     let to = bob.identity.public().process(bob.started);
@@ -292,7 +292,7 @@ fn under_the_seal(out: &mut String) {
     put("an answer and a Hello", 1, 65_536, Of::Other, &both);
     let mut unpadded = inner((3, 0), |_| ());
     unpadded.truncate(8);
-    put_request(&mut unpadded, 9, &Request::Ping);
+    put_request(&mut unpadded, 9, &Request::PING);
     put("Ping without zeros, which is taken", 0, 300, Of::Other, &unpadded);
 }
 

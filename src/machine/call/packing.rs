@@ -7,7 +7,6 @@ use super::{Arrival, CallKey, Calls, Link, OpenCall, Pending, RIDE_MAX, SMALL_FR
 use crate::machine::outbox::{Outbox, Way};
 use crate::machine::path::Turn;
 use crate::machine::purpose::{About, LinkKey};
-use crate::machine::relayed::is_relayed;
 use crate::machine::session::handshake::INIT;
 use crate::machine::session::{RemoteKey, Sessions};
 use crate::machine::slots::Slots;
@@ -183,7 +182,7 @@ impl<T: About> Calls<T> {
         if !sessions.may_initiate(now, remote, addr) || !link.goes() {
             return false;
         }
-        if !proven && !is_relayed(addr) && !self.may_try(now, (addr, near)) {
+        if !proven && !self.may_try(now, (addr, near)) {
             return false;
         }
         let Some(sessions) = &mut self.sessions else { return false };
@@ -199,8 +198,7 @@ impl<T: About> Calls<T> {
     fn may_ask(&mut self, now: Time, key: LinkKey) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let named = link.remote.is_some() && link.credit.is_none() && !link.proven;
-        // A relay passes on to whom it reaches.
-        if !named || is_relayed(link.addr) || link.requests.is_empty() || link.takes_owed() {
+        if !named || link.requests.is_empty() || link.takes_owed() {
             return true;
         }
         let to = (link.addr, link.near.is_some());
@@ -274,7 +272,8 @@ impl<T: About> Calls<T> {
             let fits = bytes.len() - start + pending.bytes.len() <= room;
             let soon = now.since(pending.sent) < spacing;
             let second = draws_page && pending.draws_page;
-            if !fits || soon || second || pending.bytes.len() > RIDE_MAX {
+            let in_vain = pending.sends >= SMALL_FROM;
+            if !fits || soon || second || in_vain || pending.bytes.len() > RIDE_MAX {
                 continue;
             }
             draws_page |= pending.draws_page;

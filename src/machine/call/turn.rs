@@ -51,7 +51,9 @@ impl<T: About> Calls<T> {
         let silent = self.links.iter().filter(|(_, link)| link.path.is_silent()).count();
         let every = TO_SILENT.min(TO_EACH / (silent.max(1) as u32));
         let Some(link) = self.links.get_mut(key) else { return true };
-        let at = self.silent.reserve(now, Rate::new(every, AT_ONCE));
+        // Who is back has left their places: no more are taken than there are silent.
+        let last = now + every * silent as u32;
+        let at = self.silent.reserve(now, Rate::new(every, AT_ONCE)).min(last);
         link.path.reserve(at);
         at <= now
     }

@@ -38,10 +38,15 @@ impl Members {
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
-            (Request::Ping, Some((link, _))) => {
+            (Request::Ping { present }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
+                    let others = self.sees_others(key, present, ctx);
+                    let response = if others { Response::Others } else { Response::Ok };
+                    ctx.calls.reply(arrival, link, seq, &response);
                 }
+            }
+            (Request::Present { after }, Some((link, _))) => {
+                self.says_who_is_present(arrival, (link, seq), after, ctx);
             }
             (Request::Lost { who, agreed }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
@@ -72,7 +77,8 @@ impl Members {
             }
             (
                 Request::Say { .. }
-                | Request::Ping
+                | Request::Ping { .. }
+                | Request::Present { .. }
                 | Request::Lost { .. }
                 | Request::Introduce { .. }
                 | Request::Bridge { .. },
@@ -167,12 +173,17 @@ impl Members {
             }
             (Matter::Ping, response) => {
                 self.pinged(key, true, ctx);
-                if *response == Response::Unknown {
-                    self.unknown(key, link, ctx);
+                match response {
+                    Response::Unknown => self.unknown(key, link, ctx),
+                    Response::Others => self.ask_who_is_present(key, ctx),
+                    _ => {}
                 }
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
-            (Matter::Lost, _) => {}
+            (Matter::Present { after }, Response::Present { more, ids }) => {
+                self.present_told(key, after, (ids, *more), ctx);
+            }
+            (Matter::Lost | Matter::Present { .. }, _) => {}
             (Matter::Introduce { of, step }, response) => {
                 self.has_introduced(key, (of, step), *response == Response::Ok, ctx);
             }
@@ -193,7 +204,7 @@ impl Members {
             Matter::Challenge => self.challenged(key, link, false, ctx),
             Matter::Bridge { to } => self.ask_next_relay(to, ctx),
             Matter::Introduce { of, step } => self.has_introduced(key, (of, step), false, ctx),
-            Matter::Lost => {
+            Matter::Lost | Matter::Present { .. } => {
                 self.misses(key, ctx);
                 return self.reroute(key, ctx);
             }

@@ -211,6 +211,8 @@ pub enum Request<'a> {
         who: PeerId,
         /// Nor does it answer others; else the receiver is asked whether it hears it.
         agreed: bool,
+        /// They have timed out there.
+        gone: bool,
     },
     /// To a peer: that process, to which you have no direct way, is seen at that address.
     Introduce {
@@ -371,7 +373,7 @@ impl<'a> Request<'a> {
             Self::Ping { present } => member::put_ping(out, *present),
             Self::Present { after } => member::put_present(out, *after),
             Self::Bridge { to } => member::put_bridge(out, *to),
-            Self::Lost { who, agreed } => member::put_lost(out, *who, *agreed),
+            Self::Lost { who, agreed, gone } => member::put_lost(out, *who, *agreed, *gone),
             Self::Introduce { who, at, near } => member::put_introduce(out, *who, *at, *near),
             Self::Bye { next, beacon } => member::put_bye(out, *next, beacon),
         }

@@ -48,10 +48,10 @@ impl Members {
             (Request::Present { after }, Some((link, _))) => {
                 self.says_who_is_present(arrival, (link, seq), after, ctx);
             }
-            (Request::Lost { who, agreed }, Some((link, key))) => {
+            (Request::Lost { who, agreed, gone }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
-                    self.told_of_lost(key, (who, agreed), ctx);
+                    self.told_of_lost(key, (who, agreed, gone), ctx);
                 }
             }
             (Request::Introduce { who, at, near }, Some((link, key))) => {

@@ -21,6 +21,8 @@ pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 /// ran out at the nodeset: theirs is a bad path, or none.
 const VERIFY: Duration = Duration::from_secs(3);
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(40);
+/// The same when they have timed out with others.
+const VERIFY_GONE: Duration = Duration::from_secs(6);
 const VERIFY_TOGETHER: Duration = Duration::from_secs(30);
 
 /// How long somebody who timed out is looked for.
@@ -192,6 +194,17 @@ impl Liveness {
     /// There is no sign of them: whoever is asked rarely is not waited for longer than anybody.
     pub(super) fn is_lost(&mut self, now: Time) {
         self.gone_at = self.gone_at.min(now + QUIET_MAX);
+    }
+
+    /// They have timed out with somebody else. True when they have less time now.
+    pub(super) fn timed_out_elsewhere(&mut self, now: Time) -> bool {
+        let at = now + VERIFY_GONE;
+        let sooner = at < self.gone_at;
+        if sooner {
+            self.gone_at = at;
+            self.hint = Hint::Spent;
+        }
+        sooner
     }
 
     /// Something was heard that may be old.

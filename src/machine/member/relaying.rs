@@ -102,7 +102,9 @@ impl Members {
         let works = member.has_way(ctx.calls);
         match *response {
             Response::Bridge { index } if !member.life.has_left() && !works => {
-                if let Some(member) = self.slab.get_mut(to).filter(|member| member.reach.path().is_none()) {
+                if let Some(member) =
+                    self.slab.get_mut(to).filter(|member| member.reach.path().is_none())
+                {
                     member.reach.relay_by_then(ctx.now + RELAY_GRANTED);
                 }
                 self.greet_with(to, Relayed { over, index }.addr(), None, ctx);

@@ -38,6 +38,9 @@ const TOLD_MAX: usize = 16;
 
 /// With who was heard so lately there is a session. Who is told of somebody else asks them in so much time, or half as
 /// much more or less.
+/// Who was not heard for so long may have timed out.
+const TIMED_OUT: Duration = Duration::from_secs(60);
+
 const IN_TOUCH: Duration = Duration::from_secs(150);
 const ASK_LATER: Duration = Duration::from_secs(15);
 
@@ -192,7 +195,7 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return asked };
         let id = member.record.beacon().id;
         let lost = |key| self.slab.get(key).is_none_or(Member::may_not_be_there);
-        let request = Request::Lost { who: id, agreed: false };
+        let request = Request::Lost { who: id, agreed: false, gone: false };
         for watcher in self.rings.after(Lots::of(ctx.keys.room.mac_key(), id), lost) {
             let path = self.slab.get(watcher).and_then(|watcher| watcher.reach.path());
             if let Some(path) = path.filter(|&path| watcher != key && !ctx.calls.is_doubtful(path))
@@ -208,7 +211,7 @@ impl Members {
     pub(super) fn ask_about(&self, who: MemberKey, by: MemberKey, ctx: &mut Ctx<'_>) {
         let path = self.slab.get(by).and_then(|by| by.reach.path());
         if let (Some(path), Some(who)) = (path, self.slab.get(who)) {
-            let request = Request::Lost { who: who.record.beacon().id, agreed: false };
+            let request = Request::Lost { who: who.record.beacon().id, agreed: false, gone: false };
             self.tell(path, &request, ctx);
         }
     }
@@ -222,7 +225,8 @@ impl Members {
     /// Tells some that others agree that somebody may be lost. They tell those who hear them.
     pub(super) fn tell_neighbours(&self, key: MemberKey, most: usize, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
-        let request = Request::Lost { who: member.record.beacon().id, agreed: true };
+        let gone = member.life.is_gone();
+        let request = Request::Lost { who: member.record.beacon().id, agreed: true, gone };
         for path in self.neighbours(key, most, ctx) {
             self.tell(path, &request, ctx);
         }
@@ -249,10 +253,13 @@ impl Members {
     pub(super) fn told_of_lost(
         &mut self,
         by: MemberKey,
-        (id, agreed): (PeerId, bool),
+        (id, agreed, gone): (PeerId, bool, bool),
         ctx: &mut Ctx<'_>,
     ) {
         let key = self.key_of(id).filter(|&key| key != by);
+        if let Some(key) = key.filter(|_| gone) {
+            self.timed_out_elsewhere(key, ctx);
+        }
         let member = key.and_then(|key| Some((key, self.slab.get_mut(key)?)));
         let Some((key, member)) = member.filter(|(_, member)| member.record.is_reader()) else {
             return;
@@ -260,9 +267,10 @@ impl Members {
         if member.life.is_gone() || member.may_be_lost() {
             // We know as much, or more.
             member.life.doubt_of_others(ctx.now, agreed);
+            let gone = member.life.is_gone();
             let path = self.slab.get(by).and_then(|by| by.reach.path()).filter(|_| !agreed);
             if let Some(path) = path {
-                self.tell(path, &Request::Lost { who: id, agreed: true }, ctx);
+                self.tell(path, &Request::Lost { who: id, agreed: true, gone }, ctx);
             }
             return;
         }
@@ -290,6 +298,20 @@ impl Members {
             }
         }
         self.reschedule(key);
+    }
+
+    /// Somebody has timed out with another one: whom we have not heard for as long has a moment to answer us.
+    fn timed_out_elsewhere(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key).filter(|member| member.life.is_shown()) else {
+            return;
+        };
+        let Some(path) = member.reach.path().filter(|_| ctx.announce) else { return };
+        if ctx.now.since(ctx.calls.heard(path)) >= TIMED_OUT
+            && member.life.timed_out_elsewhere(ctx.now)
+        {
+            self.ping(key, ctx);
+            self.reschedule(key);
+        }
     }
 
     /// Something was heard of somebody: they are not lost.

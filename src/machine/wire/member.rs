@@ -135,18 +135,18 @@ pub(super) fn put_bridge(out: &mut Vec<u8>, to: PeerId) {
     put_u64(out, to.0);
 }
 
-pub(super) fn put_lost(out: &mut Vec<u8>, who: PeerId, agreed: bool) {
+pub(super) fn put_lost(out: &mut Vec<u8>, who: PeerId, agreed: bool, gone: bool) {
     out.push(LOST);
     put_u64(out, who.0);
-    out.push(u8::from(agreed));
+    out.push(u8::from(agreed) + u8::from(gone));
 }
 
 pub(super) fn lost(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
     let (who, agreed) = (PeerId(reader.u64()?), reader.u8()?);
-    if agreed > 1 {
+    if agreed > 2 {
         return Err(Malformed);
     }
-    Ok(Request::Lost { who, agreed: agreed == 1 })
+    Ok(Request::Lost { who, agreed: agreed > 0, gone: agreed == 2 })
 }
 
 pub(super) fn put_introduce(out: &mut Vec<u8>, who: PeerId, at: SocketAddr, near: bool) {

@@ -650,7 +650,7 @@ fn who_is_said_to_be_lost_is_asked() {
     let mut to_bob = 0;
     for n in 0..200_u64 {
         for who in [bob, ours[n as usize % 3]] {
-            mallory.say(&mut net, 0, &Request::Lost { who, agreed: n % 2 == 0 });
+            mallory.say(&mut net, 0, &Request::Lost { who, agreed: n % 2 == 0, gone: false });
         }
         net.now += 50_000;
         net.run(0, |_, to, _| {

@@ -235,7 +235,10 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
         8 => Request::Ping,
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
-        12 => Request::Lost { who: PeerId(script.number()), agreed: script.u8() & 1 == 1 },
+        12 => {
+            let word = script.u8() % 3;
+            Request::Lost { who: PeerId(script.number()), agreed: word > 0, gone: word == 2 }
+        }
         13 => {
             let (who, at) = (PeerId(script.number()), addr(script));
             Request::Introduce { who, at, near: script.u8() & 1 == 1 }

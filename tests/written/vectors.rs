@@ -276,7 +276,7 @@ fn under_the_seal(out: &mut String) {
     put("Bye", 0, 258, Of::Other, &asks(bye));
     let to = bob.identity.public().process(bob.started);
     put("Bridge", 0, 259, Of::Other, &asks(Request::Bridge { to }));
-    put("Lost", 0, 260, Of::Other, &asks(Request::Lost { who: to, agreed: true }));
+    put("Lost", 0, 260, Of::Other, &asks(Request::Lost { who: to, agreed: true, gone: false }));
     let at = addr("10.0.0.3:7421");
     put("Introduce", 0, 261, Of::Other, &asks(Request::Introduce { who: to, at, near: true }));
     let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));

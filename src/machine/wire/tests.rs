@@ -101,7 +101,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         7 => Request::Ping,
         8 => Request::Bridge { to: PeerId(token) },
-        9 => Request::Lost { who: PeerId(token), agreed: token & 1 == 1 },
+        9 => Request::Lost { who: PeerId(token), agreed: token & 3 > 0, gone: token & 3 == 3 },
         11 => Request::DialBack { cookie, port: 1 + rng.below(65_535) as u16 },
         10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
         _ => {

@@ -64,25 +64,23 @@ pub struct Row {
 impl Row {
     /// What half of the worlds do not exceed; of departures, the most.
     fn median(rows: &[Self]) -> Self {
-        let half = |of: fn(&Self) -> u64| {
+        let half = |of: &dyn Fn(&Self) -> u64| {
             let mut all: Vec<u64> = rows.iter().map(of).collect();
             all.sort_unstable();
             all[all.len() / 2]
         };
+        // What never comes about is the longest.
         let time = |of: fn(&Self) -> Option<u64>| {
-            let mut all: Vec<Option<u64>> = rows.iter().map(of).collect();
-            // What never comes about is the longest.
-            all.sort_unstable_by_key(|time| time.unwrap_or(u64::MAX));
-            all[all.len() / 2]
+            Some(half(&|row| of(row).unwrap_or(u64::MAX))).filter(|&us| us < u64::MAX)
         };
         Self {
             meets: time(|row| row.meets),
-            idle: half(|row| row.idle),
+            idle: half(&|row| row.idle),
             line: time(|row| row.line),
-            cut: half(|row| row.cut),
+            cut: half(&|row| row.cut),
             whole: time(|row| row.whole),
             departures: rows.iter().map(|row| row.departures).max().unwrap_or_default(),
-            tenths: half(|row| row.tenths),
+            tenths: half(&|row| row.tenths),
         }
     }
 }

@@ -4,8 +4,8 @@ use super::{Stage, Verdict};
 use crate::clock::SECOND;
 use crate::slow::{LINES, measure};
 
-/// Cut for 40 s while everybody speaks: all is whole again so many seconds later, nobody was shown as gone, and
-/// no more was sent than so many times what a bare datagram for each line and reader needs.
+/// Cut for 40 s while everybody speaks: in half of the worlds all is whole again so many seconds later, and no more
+/// was sent than so many times what a bare datagram for each line and reader needs; in none was anybody shown as gone.
 pub(super) fn cut(stage: &mut Stage) -> Verdict {
     // Whoever is silent is asked once in 15 s at least, so where two are alone that may be the first they hear. After a
     // cut most have to shake hands: that is what rare pings cost.

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use chatrpc::machine::suite::Suite;
 use chatrpc::machine::wire::{
-    ANYBODY, Asked, Change, DATAGRAM_MAX, Datagram, Departure, Flags, Gone, Listed, PADDING,
+    ANYBODY, Asked, Change, DATAGRAM_MAX, Datagram, Departure, Flags, Gone, Listed, Loss, PADDING,
     PIECE_MAX, POSITION_MAX, Packet, Page, Request, Response, put_header, put_inner_header,
     put_request, put_response,
 };
@@ -235,7 +235,11 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
         8 => Request::Ping,
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
-        12 => Request::Lost { who: PeerId(script.number()), agreed: script.u8() & 1 == 1 },
+        12 => {
+            let losses = [Loss::Asked, Loss::Agreed, Loss::Gone];
+            let loss = losses[script.u8() as usize % 3];
+            Request::Lost { who: PeerId(script.number()), loss }
+        }
         13 => {
             let (who, at) = (PeerId(script.number()), addr(script));
             Request::Introduce { who, at, near: script.u8() & 1 == 1 }

@@ -199,8 +199,8 @@ pub enum Request<'a> {
     Lost {
         /// Which process.
         who: PeerId,
-        /// Nor does it answer others; else the receiver is asked whether it hears it.
-        agreed: bool,
+        /// How sure the sender is.
+        loss: Loss,
     },
     /// To a peer: that process, to which you have no direct way, is seen at that address.
     Introduce {
@@ -225,6 +225,17 @@ pub enum Request<'a> {
         /// The sender's last beacon: it says that they have left.
         beacon: Signed,
     },
+}
+
+/// How sure somebody is that a process is lost. docs/PROTOCOL.md, "Who watches whom".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It does not answer the sender: does the receiver hear it?
+    Asked,
+    /// Nor does it answer others.
+    Agreed,
+    /// The sender has given it up.
+    Gone,
 }
 
 /// The answer to a request.
@@ -345,7 +356,7 @@ impl<'a> Request<'a> {
             }
             Self::Ping => out.push(member::PING),
             Self::Bridge { to } => member::put_bridge(out, *to),
-            Self::Lost { who, agreed } => member::put_lost(out, *who, *agreed),
+            Self::Lost { who, loss } => member::put_lost(out, *who, *loss),
             Self::Introduce { who, at, near } => member::put_introduce(out, *who, *at, *near),
             Self::Bye { next, beacon } => member::put_bye(out, *next, beacon),
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chatrpc::machine::keyed::{hash, mac, short};
 use chatrpc::machine::wire::{
-    ANYBODY, ANYWHERE, Change, Datagram, Departure, Flags, Gone, Hail, Listed, Page, Request,
+    ANYBODY, ANYWHERE, Change, Datagram, Departure, Flags, Gone, Hail, Listed, Loss, Page, Request,
     Response, kind, put_hail, put_hailed, put_header, put_request, put_response,
 };
 use chatrpc::machine::{Handle, Noise, Sealed, words};
@@ -276,7 +276,8 @@ fn under_the_seal(out: &mut String) {
     put("Bye", 0, 258, Of::Other, &asks(bye));
     let to = bob.identity.public().process(bob.started);
     put("Bridge", 0, 259, Of::Other, &asks(Request::Bridge { to }));
-    put("Lost", 0, 260, Of::Other, &asks(Request::Lost { who: to, agreed: true }));
+    put("Lost", 0, 260, Of::Other, &asks(Request::Lost { who: to, loss: Loss::Agreed }));
+    put("Lost, and gone", 0, 262, Of::Other, &asks(Request::Lost { who: to, loss: Loss::Gone }));
     let at = addr("10.0.0.3:7421");
     put("Introduce", 0, 261, Of::Other, &asks(Request::Introduce { who: to, at, near: true }));
     let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));

@@ -43,10 +43,10 @@ impl Members {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
                 }
             }
-            (Request::Lost { who, agreed }, Some((link, key))) => {
+            (Request::Lost { who, loss }, Some((link, key))) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
                     ctx.calls.reply(arrival, link, seq, &Response::Ok);
-                    self.told_of_lost(key, (who, agreed), ctx);
+                    self.told_of_lost(key, (who, loss), ctx);
                 }
             }
             (Request::Introduce { who, at, near }, Some((link, key))) => {

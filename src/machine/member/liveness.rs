@@ -9,6 +9,7 @@ use crate::machine::event::Why;
 use crate::machine::purpose::LinkKey;
 use crate::machine::rng::Rng;
 use crate::machine::time::{OVERSLEPT, Time};
+use crate::machine::wire::Loss;
 
 /// How long somebody who is not heard counts as present, if they are pinged as often as anybody is in silence; of
 /// others, as much longer as they are pinged later.
@@ -59,6 +60,8 @@ pub(crate) struct Liveness {
     missed: u8,
     /// Others do not hear them: whether these agree, and since when we know.
     doubted: Option<(bool, Time)>,
+    /// Others have given them up, since they were heard here.
+    gone_elsewhere: bool,
     /// How often they were spared since they were heard.
     spared: u8,
 }
@@ -114,6 +117,7 @@ impl Liveness {
             heard: false,
             missed: 0,
             doubted: None,
+            gone_elsewhere: false,
             spared: 0,
         }
     }
@@ -138,6 +142,7 @@ impl Liveness {
     /// answer to one.
     pub(super) fn lives(&mut self, now: Time) {
         (self.missed, self.doubted, self.spared) = (0, None, 0);
+        self.gone_elsewhere = false;
         if !self.estranged {
             self.gone_at = now + self.quiet_max();
             self.why = Why::Timeout;
@@ -192,6 +197,25 @@ impl Liveness {
     /// There is no sign of them: whoever is asked rarely is not waited for longer than anybody.
     pub(super) fn is_lost(&mut self, now: Time) {
         self.gone_at = self.gone_at.min(now + QUIET_MAX);
+    }
+
+    /// What others are told of them, when they are not heard.
+    pub(super) const fn loss(&self) -> Loss {
+        if self.is_gone() { Loss::Gone } else { Loss::Agreed }
+    }
+
+    /// Others have given them up. False when that was known.
+    pub(super) const fn is_gone_elsewhere(&mut self) -> bool {
+        !core::mem::replace(&mut self.gone_elsewhere, true)
+    }
+
+    /// Calls to them have failed: so they are gone now, if they are for others.
+    pub(super) const fn fails(&mut self, now: Time) -> bool {
+        if self.gone_elsewhere {
+            self.gone_at = now;
+            self.hint = Hint::Spent;
+        }
+        self.gone_elsewhere
     }
 
     /// Something was heard that may be old.

@@ -263,6 +263,9 @@ impl Members {
         // Who never answered is not looked for at an address that somebody names.
         member.life.lose(ctx.now, why, member.record.is_introduced() && path.is_some());
         self.gone += 1;
+        if why == Why::Timeout {
+            self.tell_neighbours(key, 4, ctx);
+        }
         if self.watched.contains(&key) {
             self.watch(ctx);
         }

@@ -13,7 +13,7 @@ use crate::machine::pace::Rate;
 use crate::machine::purpose::{LinkKey, Matter, Purpose};
 use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::Request;
+use crate::machine::wire::{Loss, Request};
 
 /// People talk for so long after something was said.
 const TALKING: Duration = Duration::from_secs(120);
@@ -35,6 +35,9 @@ const LOSES_MUCH: u32 = 300_000;
 /// Who was heard so lately is one of those who tell each other; and so many of them are told.
 const NEAR: Duration = Duration::from_secs(25);
 const TOLD_MAX: usize = 16;
+
+/// Who was not heard for so long is gone when they are for others, and calls fail.
+const TIMED_OUT: Duration = Duration::from_secs(60);
 
 /// With who was heard so lately there is a session. Who is told of somebody else asks them in so much time, or half as
 /// much more or less.
@@ -155,6 +158,9 @@ impl Members {
         let Some(path) = path.filter(|_| member.reads_here() && ctx.announce) else { return };
         let missed = member.life.misses();
         let enough = enough(ctx.calls.late_ppm(path));
+        if missed >= enough.div_ceil(4) && member.life.fails(ctx.now) {
+            return self.reschedule(key);
+        }
         let needed = match member.life.doubted() {
             None => 3 * enough - u8::from(enough == 1),
             Some(false) => enough,
@@ -192,7 +198,7 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return asked };
         let id = member.record.beacon().id;
         let lost = |key| self.slab.get(key).is_none_or(Member::may_not_be_there);
-        let request = Request::Lost { who: id, agreed: false };
+        let request = Request::Lost { who: id, loss: Loss::Asked };
         for watcher in self.rings.after(Lots::of(ctx.keys.room.mac_key(), id), lost) {
             let path = self.slab.get(watcher).and_then(|watcher| watcher.reach.path());
             if let Some(path) = path.filter(|&path| watcher != key && !ctx.calls.is_doubtful(path))
@@ -213,7 +219,7 @@ impl Members {
     /// Tells some that others agree that somebody may be lost. They tell those who hear them.
     pub(super) fn tell_neighbours(&self, key: MemberKey, most: usize, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
-        let request = Request::Lost { who: member.record.beacon().id, agreed: true };
+        let request = Request::Lost { who: member.record.beacon().id, loss: member.life.loss() };
         for path in self.neighbours(key, most, ctx) {
             self.tell(path, &request, ctx);
         }
@@ -240,10 +246,14 @@ impl Members {
     pub(super) fn told_of_lost(
         &mut self,
         by: MemberKey,
-        (id, agreed): (PeerId, bool),
+        (id, loss): (PeerId, Loss),
         ctx: &mut Ctx<'_>,
     ) {
         let key = self.key_of(id).filter(|&key| key != by);
+        if let Some(key) = key.filter(|_| loss == Loss::Gone) {
+            self.is_gone_elsewhere(key, ctx);
+        }
+        let agreed = loss != Loss::Asked;
         let member = key.and_then(|key| Some((key, self.slab.get_mut(key)?)));
         let Some((key, member)) = member.filter(|(_, member)| member.record.is_reader()) else {
             return;
@@ -251,9 +261,10 @@ impl Members {
         if member.life.is_gone() || member.may_be_lost() {
             // We know as much, or more.
             member.life.doubt_of_others(ctx.now, agreed);
+            let loss = member.life.loss();
             let path = self.slab.get(by).and_then(|by| by.reach.path()).filter(|_| !agreed);
             if let Some(path) = path {
-                self.tell(path, &Request::Lost { who: id, agreed: true }, ctx);
+                self.tell(path, &Request::Lost { who: id, loss }, ctx);
             }
             return;
         }
@@ -281,6 +292,19 @@ impl Members {
             }
         }
         self.reschedule(key);
+    }
+
+    /// Another one has given somebody up: whom we have not heard for as long is asked, and gone when calls fail.
+    fn is_gone_elsewhere(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.slab.get_mut(key).filter(|member| member.life.is_shown()) else {
+            return;
+        };
+        let Some(path) = member.reach.path().filter(|_| ctx.announce) else { return };
+        let quiet = ctx.now.since(ctx.calls.heard(path)) >= TIMED_OUT;
+        if quiet && member.life.is_gone_elsewhere() {
+            self.ping(key, ctx);
+            self.reschedule(key);
+        }
     }
 
     /// Something was heard of somebody: they are not lost.

@@ -3,7 +3,7 @@
 
 use core::net::SocketAddr;
 
-use super::{Request, Response};
+use super::{Loss, Request, Response};
 use crate::machine::codec::{Malformed, Reader, put_addr, put_u64};
 use crate::machine::who::beacon::Signed;
 use crate::machine::who::ids::PeerId;
@@ -114,18 +114,25 @@ pub(super) fn put_bridge(out: &mut Vec<u8>, to: PeerId) {
     put_u64(out, to.0);
 }
 
-pub(super) fn put_lost(out: &mut Vec<u8>, who: PeerId, agreed: bool) {
+pub(super) fn put_lost(out: &mut Vec<u8>, who: PeerId, loss: Loss) {
     out.push(LOST);
     put_u64(out, who.0);
-    out.push(u8::from(agreed));
+    out.push(match loss {
+        Loss::Asked => 0,
+        Loss::Agreed => 1,
+        Loss::Gone => 2,
+    });
 }
 
 pub(super) fn lost(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
-    let (who, agreed) = (PeerId(reader.u64()?), reader.u8()?);
-    if agreed > 1 {
-        return Err(Malformed);
-    }
-    Ok(Request::Lost { who, agreed: agreed == 1 })
+    let who = PeerId(reader.u64()?);
+    let loss = match reader.u8()? {
+        0 => Loss::Asked,
+        1 => Loss::Agreed,
+        2 => Loss::Gone,
+        _ => return Err(Malformed),
+    };
+    Ok(Request::Lost { who, loss })
 }
 
 pub(super) fn put_introduce(out: &mut Vec<u8>, who: PeerId, at: SocketAddr, near: bool) {

@@ -101,7 +101,10 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         7 => Request::Ping,
         8 => Request::Bridge { to: PeerId(token) },
-        9 => Request::Lost { who: PeerId(token), agreed: token & 1 == 1 },
+        9 => {
+            let losses = [Loss::Asked, Loss::Agreed, Loss::Gone];
+            Request::Lost { who: PeerId(token), loss: losses[rng.below(3) as usize] }
+        }
         11 => Request::DialBack { cookie, port: 1 + rng.below(65_535) as u16 },
         10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
         _ => {

@@ -12,6 +12,7 @@ use super::relaying::{RELAY_AFTER, RELAY_ANEW};
 use super::{Ctx, Introducer, Member, Members};
 use crate::machine::call::Arrival;
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
+use crate::machine::relayed::is_relayed;
 use crate::machine::speech::OutStream;
 use crate::machine::who::beacon::Signed;
 use crate::machine::wire::Request;
@@ -59,7 +60,7 @@ impl Members {
         if unasked == Unasked::Near
             && let Some(id) = self.slab.get(key).map(|member| member.record.beacon().id)
         {
-            ctx.calls.only_near((addr, id), ctx.door.is_none());
+            ctx.calls.only_near((addr, id), true);
         }
     }
 
@@ -74,7 +75,8 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return };
         let beacon = member.record.beacon();
         if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, beacon, credit) {
-            if member.reach.is_sought() {
+            let found = is_relayed(addr) && self.is_behind_routers(key, ctx);
+            if member.reach.is_sought() && !found {
                 ctx.calls.expect_silence(link);
             }
             self.greet_on(key, link, ctx);

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::liveness::Doubt;
 use super::moving::is_quiet;
 use super::watch::{Lots, RINGS};
+use super::watching::TOLD_GONE;
 use super::{ABSENT_MAX, Ctx, Introducer, Member, Members, unseal};
 use crate::machine::call::Arrival;
 use crate::machine::event::{Event, Way, Why};
@@ -264,7 +265,7 @@ impl Members {
         member.life.lose(ctx.now, why, member.record.is_introduced() && path.is_some());
         self.gone += 1;
         if why == Why::Timeout {
-            self.tell_neighbours(key, 4, ctx);
+            self.tell_neighbours(key, TOLD_GONE, ctx);
         }
         if self.watched.contains(&key) {
             self.watch(ctx);

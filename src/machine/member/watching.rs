@@ -36,6 +36,9 @@ const LOSES_MUCH: u32 = 300_000;
 const NEAR: Duration = Duration::from_secs(25);
 const TOLD_MAX: usize = 16;
 
+/// So many of them are told of somebody who is gone: each who gives that one up then tells others.
+pub(super) const TOLD_GONE: usize = 4;
+
 /// Who was not heard for so long is gone when they are for others, and calls fail.
 const TIMED_OUT: Duration = Duration::from_secs(60);
 
@@ -216,7 +219,7 @@ impl Members {
         }
     }
 
-    /// Tells some that others agree that somebody may be lost. They tell those who hear them.
+    /// Tells some that others agree that somebody may be lost, or that we hold them for gone. They tell others in their turn.
     pub(super) fn tell_neighbours(&self, key: MemberKey, most: usize, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get(key) else { return };
         let request = Request::Lost { who: member.record.beacon().id, loss: member.life.loss() };

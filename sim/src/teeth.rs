@@ -232,8 +232,8 @@ pub const TEETH: &[Tooth] = &[
     Tooth {
         name: "anybody_is_greeted_anywhere",
         file: "call/unproven.rs",
-        needle: "let free = address.next(TO_ADDRESS) <= now && self.all.next(IN_ALL) <= now;\n        if !free || !computer.take(now, TO_COMPUTER) && !inhabited() {\n            return false;\n        }\n        address.take(now, TO_ADDRESS) && self.all.take(now, IN_ALL)",
-        replacement: "let _ = (address, computer, inhabited);\n        true",
+        needle: "let free = (answers || address.next(TO_ADDRESS) <= now) && self.all.next(IN_ALL) <= now;\n        if !free || !computer.take(now, TO_COMPUTER) && (answers || !inhabited()) {\n            return false;\n        }\n        address.take(now, TO_ADDRESS);\n        self.all.take(now, IN_ALL)",
+        replacement: "let _ = (address, computer, inhabited, answers);\n        true",
         oracles: &["third"],
         hunt: Hunt::Seeds(500),
     },

@@ -203,10 +203,9 @@ impl<T: About> Calls<T> {
     /// Whether one more datagram may go to where nobody has answered.
     fn may_try(&mut self, now: Time, to: SocketAddr) -> bool {
         let Self { unproven, by_peer, links, .. } = self;
-        let answers = |key: &LinkKey| links.get(*key).is_some_and(|link| link.proven);
-        unproven.may_go(now, to, || {
-            by_peer.range(super::at(to.ip(), 0..=u16::MAX)).any(|(_, key)| answers(key))
-        })
+        let proven = |key: &LinkKey| links.get(*key).is_some_and(|link| link.proven);
+        let answer = |ports| by_peer.range(super::at(to.ip(), ports)).any(|(_, key)| proven(key));
+        unproven.may_go(now, (to, answer(to.port()..=to.port())), || answer(0..=u16::MAX))
     }
 
     /// Begins the next session before the one in use ends.

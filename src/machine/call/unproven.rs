@@ -37,12 +37,12 @@ pub(super) struct Unproven {
 }
 
 impl Unproven {
-    /// Whether one more may go to an address that has not answered. `inhabited` says whether anybody has
-    /// answered from another port of that computer.
+    /// Whether one more may go to an address where they have not answered. `answers` says whether anybody else has
+    /// from there, and `inhabited` whether from another port of that computer.
     pub(super) fn may_go(
         &mut self,
         now: Time,
-        to: SocketAddr,
+        (to, answers): (SocketAddr, bool),
         inhabited: impl FnOnce() -> bool,
     ) -> bool {
         if self.len() >= REMEMBERED_MAX || now.since(self.tidied) >= TIDY_EVERY {
@@ -55,11 +55,12 @@ impl Unproven {
         }
         let address = self.addresses.entry(to).or_default();
         let computer = self.computers.entry(to.ip()).or_default();
-        let free = address.next(TO_ADDRESS) <= now && self.all.next(IN_ALL) <= now;
-        if !free || !computer.take(now, TO_COMPUTER) && !inhabited() {
+        let free = (answers || address.next(TO_ADDRESS) <= now) && self.all.next(IN_ALL) <= now;
+        if !free || !computer.take(now, TO_COMPUTER) && (answers || !inhabited()) {
             return false;
         }
-        address.take(now, TO_ADDRESS) && self.all.take(now, IN_ALL)
+        address.take(now, TO_ADDRESS);
+        self.all.take(now, IN_ALL)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,31 +95,32 @@ mod tests {
         SocketAddr::from(([10, 0, high, low], port))
     }
 
-    /// How many go to these addresses in half a minute, tried every 10 ms.
-    fn sent(addrs: &[SocketAddr], inhabited: bool) -> usize {
+    /// How many go to these addresses in half a minute, tried every 10 ms, where others answer or next to those.
+    fn sent(addrs: &[SocketAddr], (answers, inhabited): (bool, bool)) -> usize {
         let mut unproven = Unproven::default();
         let times = (0..3_000).map(|n| at(n * 10));
         let tries = times.flat_map(|now| addrs.iter().map(move |&addr| (now, addr)));
-        tries.filter(|&(now, addr)| unproven.may_go(now, addr, || inhabited)).count()
+        tries.filter(|&(now, addr)| unproven.may_go(now, (addr, answers), || inhabited)).count()
     }
 
     #[test]
     fn few_go_to_who_never_answers() {
-        assert!((5..=10).contains(&sent(&[to(1, 1)], false)), "one address");
+        assert!((5..=10).contains(&sent(&[to(1, 1)], (false, false))), "one address");
         let ports: Vec<SocketAddr> = (1..200).map(|port| to(1, port)).collect();
-        assert!((16..=31).contains(&sent(&ports, false)), "one computer");
-        let sent_there = sent(&ports, true);
+        assert!((16..=31).contains(&sent(&ports, (false, false))), "one computer");
+        let sent_there = sent(&ports, (false, true));
         assert!(sent_there > 900, "somebody answers there: {sent_there}");
+        assert!((16..=31).contains(&sent(&[to(1, 1)], (true, true))), "somebody else answers");
     }
 
     #[test]
     fn few_go_out_in_all_and_what_is_remembered_is_bounded() {
         let all: Vec<SocketAddr> = (1..2_000).map(|n| to(n, 1)).collect();
-        let sent = sent(&all, false);
+        let sent = sent(&all, (false, false));
         assert!((256..=256 + 1_500).contains(&sent), "{sent}");
         let mut unproven = Unproven::default();
         for n in 0..3 * REMEMBERED_MAX as u64 {
-            unproven.may_go(at(n), to(n as u16, n as u16 | 1), || true);
+            unproven.may_go(at(n), (to(n as u16, n as u16 | 1), false), || true);
             assert!(unproven.len() <= REMEMBERED_MAX);
         }
     }

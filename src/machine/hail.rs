@@ -52,6 +52,9 @@ const DEFER_MAX: Duration = Duration::from_secs(3);
 /// How long who has answered may take to let somebody in.
 const LET_IN: Duration = Duration::from_secs(2);
 
+/// How long who has answered is asked before any neighbour is hailed again.
+const ASKS: Duration = Duration::from_secs(5);
+
 /// The least and the greatest interval in which who is in the room hails once, if nobody else does.
 const INTERVAL_FIRST: Duration = Duration::from_millis(250);
 const INTERVAL_LAST: Duration = Duration::from_secs(32);
@@ -126,7 +129,7 @@ pub(crate) struct Hails {
     lines: Vec<Line>,
     /// Who is known to be there.
     neighbours: Vec<SocketAddr>,
-    /// When those are hailed next, and how long after that again; `None` when nobody is alone, or somebody answers.
+    /// When those are hailed next, and how long after that again; `None` when nobody is alone.
     one_by_one: Option<(Time, Duration)>,
     /// The salts of our questions.
     asked: VecDeque<(Time, Salt)>,
@@ -303,7 +306,10 @@ impl Hails {
     }
 
     /// Hails when it is time to. Whether nobody has answered for so long that we are alone, which is told once.
-    pub(crate) fn tick(&mut self, now: Time, room: &Room, me: PeerId, out: &mut Outbox) -> bool {
+    pub(crate) fn tick(&mut self, now: Time, hearer: &Hearer<'_>, out: &mut Outbox) -> bool {
+        let Hearer { room, me, others } = *hearer;
+        // Those who are here tell us of others.
+        self.one_by_one = self.one_by_one.filter(|_| others.is_none_or(|others| others == 0));
         self.hail_neighbours(now, room, me, out);
         let (mut alone, asked) = (false, self.has_neighbours());
         match &mut self.stage {
@@ -371,7 +377,10 @@ impl Hails {
         let (salt, hail) = match heard {
             Heard::Hailed(salt) => {
                 let came = self.answered(now, from, salt, blame);
-                self.one_by_one = self.one_by_one.filter(|_| came == Came::Nothing);
+                if came != Came::Nothing {
+                    let anew = |_| (now + ASKS, NEIGHBOURS_FIRST);
+                    self.one_by_one = self.one_by_one.map(anew);
+                }
                 return came;
             }
             Heard::Hail(salt, hail) => (salt, hail),
@@ -379,9 +388,6 @@ impl Hails {
         if hail.caller == hearer.me {
             return Came::Nothing;
         }
-        // Those who are here tell us of others.
-        self.one_by_one =
-            self.one_by_one.filter(|_| hearer.others.is_none_or(|others| others == 0));
         if self.seen.contains(&salt) {
             blame.replayed += 1;
             return Came::Nothing;

@@ -92,7 +92,7 @@ impl Finding {
         let over = over && self.until.is_some_and(|until| until <= *now);
         if !over {
             for Wanted { room, hails, .. } in rooms {
-                hails.tick(*now, room, *me, out);
+                hails.tick(*now, &Hearer { room, me: *me, others: None }, out);
             }
             return;
         }

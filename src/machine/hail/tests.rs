@@ -62,7 +62,8 @@ impl One {
 
     fn tick(&mut self, now: Time) -> (bool, Sent) {
         let mut out = Outbox::default();
-        let alone = self.hails.tick(now, &self.room, self.me, &mut out);
+        let hearer = Hearer { room: &self.room, me: self.me, others: self.others };
+        let alone = self.hails.tick(now, &hearer, &mut out);
         assert!(self.hails.next_wake().is_none_or(|at| at > now), "the wake is over");
         (alone, sent(out))
     }
@@ -410,16 +411,19 @@ fn neighbours_are_hailed_one_by_one_where_nobody_answers_what_is_sent_to_all() {
     assert!(one.tick(now).1.iter().any(|(to, _)| *to == new));
     one.hails.neighbours(now, &[new]);
     assert!(one.tick(now).1.is_empty());
-    // Somebody answers: nobody else is asked that way.
+    // Somebody answers: the others are asked that way when nothing came of it.
     let mut inside = One::inside(5, 0);
     let hail = one.hail(now);
     let (_, answers) = inside.take(now, "10.9.0.2:4000", &hail);
     let (came, _) = one.take(now, "10.9.0.6:4000", &answers[0].1);
     assert_eq!(came, Came::Door(addr("10.9.0.6:4000")));
+    let is_single = |(to, _): &(SocketAddr, _)| *to != segment(2).to;
+    one.hails.neighbours(now + Duration::from_secs(1), &[new]);
+    assert!(!one.tick((now + ASKS).before(Duration::from_micros(1))).1.iter().any(is_single));
+    assert!(one.tick(now + ASKS).1.iter().any(is_single));
+    one.others = Some(1);
+    assert!(!one.tick(now + Duration::from_secs(600)).1.iter().any(is_single));
     assert!(!one.hails.has_neighbours());
-    one.hails.neighbours(now, &near);
-    let later = now + Duration::from_secs(1);
-    assert!(one.tick(later).1.iter().all(|(to, _)| *to == segment(2).to));
     // Who answers alone hails nobody, and who was told where the room is does not either.
     for (calls, seeks) in [(false, true), (true, false)] {
         let mut one = One::new(1, calls);

@@ -185,14 +185,17 @@ impl Peer {
 
     /// What is due on the networks around us.
     pub(super) fn hail(&mut self) {
-        let Self { hailing: Some(hailing), keys, me, out, now, stage, client, .. } = self else {
+        let Self { hailing: Some(hailing), keys, me, out, now, stage, client, members, .. } = self
+        else {
             return;
         };
         let over = matches!(stage, Stage::Draining { .. } | Stage::Parting { .. } | Stage::Over);
         if over {
             hailing.hails.leaves();
         }
-        let alone = hailing.hails.tick(*now, &keys.room, me.beacon.id, out);
+        let others = matches!(stage, Stage::Ready).then(|| members.shown_count());
+        let hearer = Hearer { room: &keys.room, me: me.beacon.id, others };
+        let alone = hailing.hails.tick(*now, &hearer, out);
         let lost = client.as_ref().is_none_or(|client| client.serves().is_none());
         if alone && lost && matches!(stage, Stage::Finding) {
             out.show(Event::Alone);

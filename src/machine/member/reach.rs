@@ -313,6 +313,17 @@ impl Reach {
     pub(super) const fn answered_at(&mut self, addr: SocketAddr) {
         self.last = Some(addr);
     }
+    /// Whether they were heard over another link since the last time over the path, and calls over it do not fail: it
+    /// will be the path, or does not answer either.
+    pub(super) fn speaks_elsewhere(
+        &self,
+        heard: impl Fn(LinkKey) -> Time,
+        is_silent: impl Fn(LinkKey) -> bool,
+    ) -> bool {
+        let newest = self.newest.filter(|&newest| self.path != Some(newest) && !is_silent(newest));
+        self.path.zip(newest).is_some_and(|(path, newest)| heard(newest) > heard(path))
+    }
+
 
     /// They are gone; where they answered last, they are sought.
     pub(super) fn lose(&mut self) {
@@ -551,6 +562,24 @@ mod tests {
         reach.move_to(all[LINKS_EACH - 1]);
         assert_eq!(reach.spare(heard), Some(all[LINKS_EACH - 2]));
     }
+    #[test]
+    fn who_was_heard_last_over_another_link_speaks_elsewhere_while_no_call_fails_there() {
+        let [path, other] = links();
+        let mut reach = Reach::new(ms(0));
+        [path, other].into_iter().for_each(|link| reach.attach(link));
+        reach.move_to(path);
+        let speaks = |reach: &Reach, at: u64, silent: bool| {
+            let heard = |link| if link == other { ms(at) } else { ms(100) };
+            reach.speaks_elsewhere(heard, |link| link == path || silent)
+        };
+        assert!(!speaks(&reach, 200, false), "a link that is tried says nothing of itself");
+        reach.newest_on(other);
+        assert!(speaks(&reach, 200, false) && !speaks(&reach, 200, true));
+        assert!(!speaks(&reach, 100, false), "they were heard over the path since");
+        reach.move_to(other);
+        assert!(!speaks(&reach, 200, false));
+    }
+
 
     #[test]
     fn other_ways_are_tried_ever_more_rarely_until_they_are_heard() {

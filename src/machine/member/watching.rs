@@ -154,11 +154,15 @@ impl Members {
     }
 
     /// A call to somebody has failed. Once that is more than bad luck, those who watch them are asked; when others
-    /// find the same, or after three times as many, they may be lost.
+    /// find the same, or after three times as many, they may be lost. Who was heard elsewhere meanwhile is asked there.
     pub(super) fn misses(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let path = member.reach.path().filter(|&path| ctx.calls.is_silent(path));
         let Some(path) = path.filter(|_| member.reads_here() && ctx.announce) else { return };
+        let calls = &*ctx.calls;
+        if member.reach.speaks_elsewhere(|at| calls.heard(at), |at| calls.is_silent(at)) {
+            return;
+        }
         let missed = member.life.misses();
         let enough = enough(ctx.calls.late_ppm(path));
         if missed >= enough.div_ceil(4) && member.life.fails(ctx.now) {

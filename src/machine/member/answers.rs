@@ -191,8 +191,14 @@ impl Members {
         match matter {
             Matter::Hello => self.greeting_failed(key, link, ctx),
             Matter::Challenge => self.challenged(key, link, false, ctx),
-            Matter::Bridge { to } => self.ask_next_relay(to, ctx),
-            Matter::Introduce { of, step } => self.has_introduced(key, (of, step), false, ctx),
+            Matter::Bridge { to } => {
+                self.ask_when_due(key, ctx);
+                self.ask_next_relay(to, ctx);
+            }
+            Matter::Introduce { of, step } => {
+                self.ask_when_due(key, ctx);
+                self.has_introduced(key, (of, step), false, ctx);
+            }
             Matter::Lost => {
                 self.misses(key, ctx);
                 return self.reroute(key, ctx);

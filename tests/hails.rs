@@ -33,9 +33,11 @@ fn spread(mut took: Vec<u64>) -> (u64, u64, u64) {
     (at(50), at(99), at(100))
 }
 
-/// Checks how long so many runs take: the median and the 99th of a hundred, in milliseconds at most.
+/// Checks how long runs take: the median and the 99th of a hundred, in milliseconds at most. Where much is lost, the
+/// 99th of few is chance.
 fn take(loss_ppm: u32, (p50, p99): (u64, u64), run: impl Fn(&mut World) -> u64) {
-    let took = spread((0..400).map(|seed| run(&mut wire(seed, loss_ppm))).collect());
+    let worlds = if loss_ppm < 300_000 { 400 } else { 2_000 };
+    let took = spread((0..worlds).map(|seed| run(&mut wire(seed, loss_ppm))).collect());
     println!("{} % loss: {took:?} us", loss_ppm / 10_000);
     assert!(took.0 <= p50 * 1_000 && took.1 <= p99 * 1_000, "{loss_ppm}: {took:?}");
 }
@@ -65,7 +67,7 @@ fn a_hail_is_answered_within_a_second() {
 /// At 30 % loss it is the joining that takes the time: through a nodeset it takes 280 and 2,800 ms.
 #[test]
 fn the_second_meets_the_first_soon() {
-    for (loss_ppm, p50, p99) in [(0, 20, 20), (100_000, 150, 900), (300_000, 750, 4_500)] {
+    for (loss_ppm, p50, p99) in [(0, 20, 20), (100_000, 150, 900), (300_000, 750, 3_500)] {
         take(loss_ppm, (p50, p99), |world| {
             bob_comes(world);
             meet(world, 60 * SECOND)
@@ -77,7 +79,7 @@ fn the_second_meets_the_first_soon() {
 #[test]
 fn where_nothing_is_sent_to_all_neighbours_meet() {
     for (loss_ppm, p50, p99) in
-        [(0, 1_020, 1_020), (100_000, 1_300, 3_500), (300_000, 2_000, 30_000)]
+        [(0, 1_020, 1_020), (100_000, 1_300, 3_500), (300_000, 2_000, 6_500)]
     {
         take(loss_ppm, (p50, p99), |world| {
             world.filter_hails();
@@ -100,7 +102,7 @@ fn where_nothing_is_sent_to_all_neighbours_meet() {
 #[test]
 fn two_who_begin_at_one_moment_meet() {
     for (loss_ppm, p50, p99) in
-        [(0, 1_050, 1_050), (100_000, 1_500, 2_700), (300_000, 2_200, 10_000)]
+        [(0, 1_050, 1_050), (100_000, 1_500, 2_700), (300_000, 2_200, 8_000)]
     {
         take(loss_ppm, (p50, p99), |world| {
             world.join_around(1, "alice", 3, None);

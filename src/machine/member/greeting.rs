@@ -256,12 +256,21 @@ impl Members {
         member.reach.settle(link);
         if member.reach.path() != Some(link) {
             self.detach(key, link, ctx);
+        let stranger = member.life.is_hidden() && !member.record.is_introduced();
+        let there = ctx.calls.is_proven(link) && !member.reach.was_tried();
+        let addr = ctx.calls.addr(link).filter(|_| stranger && there);
         }
         let Some(member) = self.slab.get(key) else { return };
         if member.lacks_hello() {
             if member.life.is_hidden() && !member.record.is_introduced() {
                 // A stranger who said hello and does not answer: nobody vouches for them.
                 return self.forget(key, ctx);
+        if let Some(addr) = addr {
+            // They were there a moment ago: what they say was lost.
+            self.greet_later(key, ctx);
+            self.greet_with(key, addr, None, ctx);
+            return self.reschedule(key);
+        }
             }
             if member.life.is_absent() && member.record.is_reader() {
                 self.tell_neighbours(key, 1, ctx);

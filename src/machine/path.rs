@@ -24,6 +24,10 @@ const QUEUE_MAX: Duration = Duration::from_secs(4);
 /// What was measured long ago may be too much: nothing is left of the queue there was.
 const STALE_MAX: Duration = Duration::from_secs(1);
 
+/// Who is silent, and was never measured, is waited for so long at least: there and back by a satellite, twice, and a
+/// queue.
+const FAR_AWAY: Duration = Duration::from_secs(2);
+
 /// Delays grow no further than this; who is farther away is waited for no longer than the first time.
 const GROWS_TO: Duration = Duration::from_secs(4);
 
@@ -244,9 +248,10 @@ impl Path {
         self.in_vain = 0;
         if long {
             self.copa.begin_again(now);
-            // All who are back speak at once.
+            // All who are back speak at once, and a queue forms.
             if self.loss_ppm < BAD_LUCK_PPM {
-                self.rttvar_us = self.rttvar_us.max(self.srtt_us.unwrap_or_default());
+                let queue = self.srtt_us.unwrap_or_default().min(QUEUE_MAX.as_micros() as u64 / 2);
+                self.rttvar_us = self.rttvar_us.max(queue);
             }
         }
         match (core::mem::take(&mut self.failures), long) {
@@ -320,7 +325,9 @@ impl Path {
             Some(_) => 0,
         };
         let doublings = self.in_vain.saturating_sub(lost).min(16);
-        self.first_delay(now).saturating_mul(2 << doublings).min(self.longest)
+        // How far away they are is not known: an answer may be long on its way.
+        let least = if self.srtt_us.is_none() { FAR_AWAY } else { Duration::ZERO };
+        self.first_delay(now).saturating_mul(2 << doublings).max(least).min(self.longest)
     }
 
     /// When requests may leave, while so many datagrams with some are under way.
@@ -465,6 +472,23 @@ mod tests {
         // And one sample far below all before is enough.
         assert!(path.sample(ms(130_000), Duration::from_millis(60), 0));
         assert!(path.delay(ms(130_000), 1) < Duration::from_millis(200));
+    }
+
+    #[test]
+    fn who_was_never_measured_may_be_far_away() {
+        let path = Path::of_who_is_silent();
+        assert_eq!(path.delay(ms(0), 1), FAR_AWAY, "two round trips of 600 ms, and more");
+    }
+
+    #[test]
+    fn after_a_silence_a_queue_is_expected_and_no_longer_one_than_there_can_be() {
+        for (rtt, most) in [(1, 10), (600, 3_100), (3_500, 11_600)] {
+            let mut path = measured(ms(0), rtt);
+            path.failed(ms(1_000));
+            assert_eq!(path.alive(ms(41_000)), Silence::Long);
+            let delay = path.delay(ms(41_000), 1).as_millis() as u64;
+            assert!((2 * rtt..=most).contains(&delay), "{delay} ms where one takes {rtt} ms");
+        }
     }
 
     #[test]

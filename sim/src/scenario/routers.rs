@@ -82,6 +82,9 @@ const MEETING: [(Front, Front); 9] = [
 /// How many worlds each is played in. What is measured in them has a bound for half of them, and for all.
 const WORLDS: u64 = 20;
 
+/// And so many where luck decides.
+const MANY_WORLDS: u64 = 100;
+
 /// One way from anybody to anybody, but for the nodeset and one of the two, who is another one in every other
 /// world.
 const NEAR_US: u64 = 5_000;
@@ -143,12 +146,14 @@ fn meet(stage: &mut Stage, people: u64, last: usize) -> Result<u64, Violation> {
     Ok(ms)
 }
 
-/// What was measured in all worlds has these bounds, in the half of them and in each.
+/// What was measured in all worlds has these bounds, in the half of them and in each; of many, in nineteen of twenty.
 fn bounded(stage: &Stage, what: &str, mut took: Vec<u64>, [half, all]: [u64; 2]) -> Verdict {
     took.sort_unstable();
-    let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
-    let what = format!("{what}: {median} ms in half of the worlds, {worst} ms in the worst");
-    stage.holds(&what, median <= half && worst <= all)
+    let spared = took.len() / 20 * usize::from(took.len() as u64 >= MANY_WORLDS);
+    let (median, last) = (took[took.len() / 2], took[took.len() - 1 - spared]);
+    let what =
+        format!("{what}: {median} ms in half of the worlds, {last} ms in the worst but {spared}");
+    stage.holds(&what, median <= half && last <= all)
 }
 
 /// Whether both say that they reach the other one directly.
@@ -234,18 +239,18 @@ pub(super) fn told(stage: &mut Stage) -> Verdict {
 }
 
 /// How soon they meet, of whom a nodeset tells, or nobody: then the member through whom they come in introduces
-/// the two.
+/// the two. Where much is lost one world of a hundred has no luck: nineteen of twenty are held there.
 pub(super) fn punched(stage: &mut Stage) -> Verdict {
-    for (door, loss_ppm, bounds) in [
-        (false, 0, [800, 900]),
-        (false, 300_000, [2_500, 65_000]),
-        (true, 0, [800, 800]),
-        (true, 300_000, [9_000, 80_000]),
+    for (door, loss_ppm, worlds, bounds) in [
+        (false, 0, WORLDS, [800, 900]),
+        (false, 300_000, MANY_WORLDS, [2_500, 45_000]),
+        (true, 0, WORLDS, [800, 800]),
+        (true, 300_000, MANY_WORLDS, [4_000, 45_000]),
     ] {
         for pair in MEETING {
             let what = format!("{pair:?} with {loss_ppm} ppm, through a member {door}");
             let mut took = Vec::new();
-            for seed in 1..=WORLDS {
+            for seed in 1..=worlds {
                 world(stage, seed, pair, loss_ppm);
                 stage.join(3);
                 stage.secs(5)?;

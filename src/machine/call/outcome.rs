@@ -9,6 +9,9 @@ use crate::machine::time::Time;
 use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Request, Sender};
 
+/// Above this share of late calls, in a million, whoever is silent may not have got what was sent once.
+const LOST_ONCE: u32 = 100_000;
+
 impl<T: About> Calls<T> {
     /// Ends the call that a response answers, and says over which link it was made. `None` when it is over
     /// already.
@@ -129,9 +132,12 @@ impl<T: About> Calls<T> {
             if pending.late.take().is_some() {
                 link.path.answered(true);
             }
-            // Whoever is silent is asked once at a time: what then fails is perhaps to go elsewhere.
-            let once = link.path.is_silent() && link.remote.is_some();
-            if pending.sends < SENDS_MAX && !once {
+            // Whoever is silent is asked once at a time, or twice where much is lost and nobody has answered yet: what then
+            // fails is perhaps to go elsewhere.
+            let silent = link.path.is_silent() && link.remote.is_some();
+            let again = self.late_ppm >= LOST_ONCE && link.path.rtt().is_none();
+            let most = if silent { 1 + u8::from(again) } else { SENDS_MAX };
+            if pending.sends < most {
                 pending.sends += 1;
                 if pending.draws_page && pending.sends == SMALL_FROM {
                     Request::ask_small(&mut pending.bytes);

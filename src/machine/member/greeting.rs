@@ -12,6 +12,7 @@ use super::relaying::{RELAY_AFTER, RELAY_ANEW};
 use super::{Ctx, Introducer, Member, Members};
 use crate::machine::call::Arrival;
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
+use crate::machine::relayed::is_relayed;
 use crate::machine::speech::OutStream;
 use crate::machine::who::beacon::Signed;
 use crate::machine::wire::Request;
@@ -59,7 +60,7 @@ impl Members {
         if unasked == Unasked::Near
             && let Some(id) = self.slab.get(key).map(|member| member.record.beacon().id)
         {
-            ctx.calls.only_near((addr, id), ctx.door.is_none());
+            ctx.calls.only_near((addr, id), true);
         }
     }
 
@@ -74,7 +75,8 @@ impl Members {
         let Some(member) = self.slab.get(key) else { return };
         let beacon = member.record.beacon();
         if let Some(link) = ctx.calls.open_sealed(ctx.now, addr, beacon, credit) {
-            if member.reach.is_sought() {
+            let found = is_relayed(addr) && self.is_behind_routers(key, ctx);
+            if member.reach.is_sought() && !found {
                 ctx.calls.expect_silence(link);
             }
             self.greet_on(key, link, ctx);
@@ -254,23 +256,23 @@ impl Members {
     pub(super) fn greeting_failed(&mut self, key: MemberKey, link: LinkKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         member.reach.settle(link);
-        if member.reach.path() != Some(link) {
-            self.detach(key, link, ctx);
         let stranger = member.life.is_hidden() && !member.record.is_introduced();
         let there = ctx.calls.is_proven(link) && !member.reach.was_tried();
         let addr = ctx.calls.addr(link).filter(|_| stranger && there);
+        if member.reach.path() != Some(link) {
+            self.detach(key, link, ctx);
         }
-        let Some(member) = self.slab.get(key) else { return };
-        if member.lacks_hello() {
-            if member.life.is_hidden() && !member.record.is_introduced() {
-                // A stranger who said hello and does not answer: nobody vouches for them.
-                return self.forget(key, ctx);
         if let Some(addr) = addr {
             // They were there a moment ago: what they say was lost.
             self.greet_later(key, ctx);
             self.greet_with(key, addr, None, ctx);
             return self.reschedule(key);
         }
+        let Some(member) = self.slab.get(key) else { return };
+        if member.lacks_hello() {
+            if member.life.is_hidden() && !member.record.is_introduced() {
+                // A stranger who said hello and does not answer: nobody vouches for them.
+                return self.forget(key, ctx);
             }
             if member.life.is_absent() && member.record.is_reader() {
                 self.tell_neighbours(key, 1, ctx);

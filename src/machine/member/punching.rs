@@ -46,6 +46,14 @@ impl Members {
         ours && !is_own(addr.ip(), beacon)
     }
 
+    /// Whether somebody was never reached, and routers are between: whoever says that they reach them is to be
+    /// believed, since no other way has shown that they are there.
+    pub(super) fn is_behind_routers(&self, key: MemberKey, ctx: &Ctx<'_>) -> bool {
+        let never = self.slab.get(key).filter(|member| member.reach.path().is_none());
+        let seen = never.and_then(|member| Some((member.reach.seen()?, member.record.beacon())));
+        seen.is_some_and(|(addr, beacon)| Self::are_routers_between(addr, beacon, ctx))
+    }
+
     /// What becomes of a hello to an address of somebody when nobody has said that they are ready for it.
     pub(super) fn unasked(&self, key: MemberKey, addr: SocketAddr, ctx: &Ctx<'_>) -> Unasked {
         let Some(member) = self.slab.get(key) else { return Unasked::Nothing };
@@ -62,9 +70,10 @@ impl Members {
             return Unasked::Nothing;
         }
         match (member.reach.was_tried(), ctx.door) {
-            (false, _) => Unasked::Near,
+            // Nobody has told them of us.
+            (_, Some(_)) => Unasked::Nothing,
+            (false, None) => Unasked::Near,
             (true, None) => Unasked::Far,
-            (true, Some(_)) => Unasked::Nothing,
         }
     }
 
@@ -96,9 +105,8 @@ impl Members {
         let keys: Vec<MemberKey> = self.iter().map(|(key, _)| key).collect();
         for key in keys {
             let Some(member) = self.slab.get(key) else { continue };
-            let Some(addr) = member.reach.seen() else { continue };
             let idle = member.reach.links().next().is_none() && !member.life.is_gone();
-            if idle && Self::are_routers_between(addr, member.record.beacon(), ctx) {
+            if idle && member.reach.seen().is_some() {
                 self.greet(key, None, ctx);
                 self.reschedule(key);
             }
@@ -179,7 +187,7 @@ impl Members {
         let Some(member) = self.slab.get(key).filter(|_| by != key && !nobody) else {
             return Response::Unknown;
         };
-        if !member.life.is_shown() || is_relayed(arrival.from) || ctx.parting {
+        if member.life.is_gone() || is_relayed(arrival.from) || ctx.parting {
             return Response::Unknown;
         }
         if member.direct_path(ctx.now, ctx.calls).is_some() {

@@ -131,7 +131,8 @@ impl Reach {
         may: impl Fn(&SocketAddr) -> bool,
         (vouched, neighbour): (bool, bool),
     ) -> Vec<SocketAddr> {
-        self.greet_at = None;
+        // A round that nobody planned leaves the one that is.
+        self.greet_at = self.greet_at.filter(|&at| at > now);
         let mut addrs: Vec<SocketAddr> = self.seen.into_iter().chain(self.last).collect();
         addrs.extend(linked);
         let first = self.rounds + self.reroutes < BEACON_ROUNDS;
@@ -170,7 +171,10 @@ impl Reach {
         let rounds = if urgent { 0 } else { self.rounds };
         let pause = first.saturating_mul(1 << rounds.min(16)).min(last);
         self.rounds += 1;
-        self.greet_at = Some(now + rng.jitter(pause, 8));
+        let at = now + rng.jitter(pause, 8);
+        // What fails meanwhile over another link does not put off the round that is planned.
+        self.greet_at =
+            Some(self.greet_at.filter(|&soon| soon > now).map_or(at, |soon| soon.min(at)));
     }
 
     /// A round is due then at the latest.
@@ -309,10 +313,6 @@ impl Reach {
         other.map_or(Reroute::Anywhere { but: path }, Reroute::Over)
     }
 
-    /// They have answered at an address of theirs.
-    pub(super) const fn answered_at(&mut self, addr: SocketAddr) {
-        self.last = Some(addr);
-    }
     /// Whether they were heard over another link since the last time over the path, and calls over it do not fail: it
     /// will be the path, or does not answer either.
     pub(super) fn speaks_elsewhere(
@@ -324,6 +324,10 @@ impl Reach {
         self.path.zip(newest).is_some_and(|(path, newest)| heard(newest) > heard(path))
     }
 
+    /// They have answered at an address of theirs.
+    pub(super) const fn answered_at(&mut self, addr: SocketAddr) {
+        self.last = Some(addr);
+    }
 
     /// They are gone; where they answered last, they are sought.
     pub(super) fn lose(&mut self) {
@@ -352,6 +356,11 @@ impl Reach {
     /// A relay is asked for a way to them then, unless one works by then; or sooner, as it was planned.
     pub(super) fn relay_by(&mut self, at: Time) {
         self.relay_at.get_or_insert(at);
+    }
+
+    /// The next one is asked then at the latest.
+    pub(super) fn relay_by_then(&mut self, at: Time) {
+        self.relay_at = self.relay_at.map(|soon| soon.min(at));
     }
 
     /// A relay was asked, or there was none: the next one is asked then.
@@ -491,9 +500,13 @@ mod tests {
     #[test]
     fn rounds_come_ever_more_rarely_and_soon_when_it_is_urgent() {
         let (mut reach, mut rng) = (Reach::new(ms(0)), Seed([1; 32]).stream("reach"));
+        let mut now = ms(0);
         let mut pause = |reach: &mut Reach, urgent| {
-            reach.greet_later(ms(0), (false, urgent), &mut rng);
-            reach.next_deadline().expect("a round").as_micros() / 1_000
+            reach.greet_later(now, (false, urgent), &mut rng);
+            let due = reach.next_deadline().expect("a round");
+            let pause = due.since(now).as_millis() as u64;
+            now = due;
+            pause
         };
         for nominal in [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000] {
             let pause = pause(&mut reach, false);
@@ -506,6 +519,22 @@ mod tests {
         reach.greet_by(ms(200));
         assert_eq!(reach.next_deadline(), Some(ms(100)));
         assert!(reach.is_due(ms(100)).0 && !reach.is_due(ms(99)).0);
+    }
+
+    #[test]
+    fn what_fails_meanwhile_puts_off_no_round() {
+        let (mut reach, mut rng) = (Reach::new(ms(0)), Seed([1; 32]).stream("reach"));
+        (0..20).for_each(|n| reach.greet_later(ms(n * 100_000), (true, false), &mut rng));
+        let planned = reach.next_deadline().expect("a round");
+        assert!(planned > ms(1_900_000 + 50_000), "{planned:?}: they come rarely by now");
+        // A hello through a relay fails every quarter of a minute.
+        for n in 1..4 {
+            reach.greet_later(ms(1_900_000 + n * 15_000), (true, false), &mut rng);
+            assert_eq!(reach.next_deadline(), Some(planned));
+        }
+        // Nor does a round that nobody planned, since the path is another one now.
+        reach.round(ms(1_930_000), [].into_iter(), |_| true, (false, false));
+        assert_eq!(reach.next_deadline(), Some(planned));
     }
 
     #[test]
@@ -531,6 +560,24 @@ mod tests {
         reach.detach(one);
         assert_eq!((reach.path(), reach.is_newest(other)), (None, true));
         reach.check();
+    }
+
+    #[test]
+    fn who_was_heard_last_over_another_link_speaks_elsewhere_while_no_call_fails_there() {
+        let [path, other] = links();
+        let mut reach = Reach::new(ms(0));
+        [path, other].into_iter().for_each(|link| reach.attach(link));
+        reach.move_to(path);
+        let speaks = |reach: &Reach, at: u64, silent: bool| {
+            let heard = |link| if link == other { ms(at) } else { ms(100) };
+            reach.speaks_elsewhere(heard, |link| link == path || silent)
+        };
+        assert!(!speaks(&reach, 200, false), "a link that is tried says nothing of itself");
+        reach.newest_on(other);
+        assert!(speaks(&reach, 200, false) && !speaks(&reach, 200, true));
+        assert!(!speaks(&reach, 100, false), "they were heard over the path since");
+        reach.move_to(other);
+        assert!(!speaks(&reach, 200, false));
     }
 
     #[test]
@@ -562,24 +609,6 @@ mod tests {
         reach.move_to(all[LINKS_EACH - 1]);
         assert_eq!(reach.spare(heard), Some(all[LINKS_EACH - 2]));
     }
-    #[test]
-    fn who_was_heard_last_over_another_link_speaks_elsewhere_while_no_call_fails_there() {
-        let [path, other] = links();
-        let mut reach = Reach::new(ms(0));
-        [path, other].into_iter().for_each(|link| reach.attach(link));
-        reach.move_to(path);
-        let speaks = |reach: &Reach, at: u64, silent: bool| {
-            let heard = |link| if link == other { ms(at) } else { ms(100) };
-            reach.speaks_elsewhere(heard, |link| link == path || silent)
-        };
-        assert!(!speaks(&reach, 200, false), "a link that is tried says nothing of itself");
-        reach.newest_on(other);
-        assert!(speaks(&reach, 200, false) && !speaks(&reach, 200, true));
-        assert!(!speaks(&reach, 100, false), "they were heard over the path since");
-        reach.move_to(other);
-        assert!(!speaks(&reach, 200, false));
-    }
-
 
     #[test]
     fn other_ways_are_tried_ever_more_rarely_until_they_are_heard() {

@@ -27,6 +27,8 @@ const RELAY_HEALED: Duration = Duration::from_secs(10);
 /// How soon another relay is asked; how many there are to ask; once all were, pauses double, up to 16 s.
 const RELAY_NEXT: Duration = Duration::from_secs(1);
 pub(super) const RELAYS: u32 = 3;
+/// And at the latest so long after one has said that it reaches them.
+const RELAY_GRANTED: Duration = Duration::from_secs(4);
 
 impl Members {
     /// Asks the next relay for a way to somebody who does not answer.
@@ -100,6 +102,11 @@ impl Members {
         let works = member.has_way(ctx.calls);
         match *response {
             Response::Bridge { index } if !member.life.has_left() && !works => {
+                if self.is_behind_routers(to, ctx)
+                    && let Some(member) = self.slab.get_mut(to)
+                {
+                    member.reach.relay_by_then(ctx.now + RELAY_GRANTED);
+                }
                 self.greet_with(to, Relayed { over, index }.addr(), None, ctx);
             }
             Response::Bridge { .. } => {}

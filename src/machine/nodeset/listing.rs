@@ -335,11 +335,11 @@ mod tests {
         asker.answer(610, alive, seq, &Response::Cookie([7; 8]));
         let before = asker.asked.len();
         assert_eq!(asker.asked.last().map(|(_, to, _)| *to), Some(alive), "with the cookie");
-        asker.wait(610, 3_000);
+        asker.wait(610, 5_000);
         let later = &asker.asked[before..];
         assert!(!later.is_empty() && later.iter().all(|(_, to, _)| *to == alive), "{later:?}");
         let &(.., seq) = asker.asked.last().expect("it was asked");
-        asker.answer(3_010, alive, seq, &Response::Page(page(0, 0, 0, 0)));
+        asker.answer(5_010, alive, seq, &Response::Page(page(0, 0, 0, 0)));
         assert_eq!(asker.exit, Some(Exit::Left { undelivered: 0 }));
     }
 

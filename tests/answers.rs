@@ -104,10 +104,10 @@ fn say(stream: u32, position: u64) -> Request<'static> {
 fn who_has_not_said_hello_is_unknown_and_whoever_has_is_greeted_back() {
     let mut talk = Talk::new();
     assert_eq!(talk.asks(&say(9, 0)).as_deref(), Some(UNKNOWN));
-    assert_eq!(talk.asks(&Request::Ping).as_deref(), Some(UNKNOWN));
+    assert_eq!(talk.asks(&Request::PING).as_deref(), Some(UNKNOWN));
     let back = talk.hello(9, 0);
     assert_eq!((back.answer.as_deref(), back.hellos.len()), (Some(DONE), 1));
-    assert_eq!(talk.asks(&Request::Ping).as_deref(), Some(DONE));
+    assert_eq!(talk.asks(&Request::PING).as_deref(), Some(DONE));
     // One of hers is open: there is no second one. Then it is answered, and hers needs no other.
     assert!(talk.hello(9, 0).hellos.is_empty());
     let hers = back.hellos[0];

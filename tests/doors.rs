@@ -144,7 +144,7 @@ fn who_does_not_know_the_room_draws_nothing() {
     }
     assert!(net.towards(MALLORY).is_empty() && net.peers[0].1.digest() == before);
     // Who knows this room and asks for another one; who asks what a nodeset is not asked.
-    for request in [who(cookie, other.tag()), Request::Ping] {
+    for request in [who(cookie, other.tag()), Request::PING] {
         net.forge(0, MALLORY, &asked(&room(), 9, &request));
     }
     assert!(net.towards(MALLORY).is_empty());

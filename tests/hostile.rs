@@ -354,7 +354,7 @@ fn many_questions_in_one_datagram_get_one_answer() {
     let mut session = net.shake(0, MALLORY, &mut mallory);
     net.wire.clear();
     let asked =
-        session.seal(7, |out| (0..140).for_each(|seq| put_request(out, seq, &Request::Ping)));
+        session.seal(7, |out| (0..140).for_each(|seq| put_request(out, seq, &Request::PING)));
     net.forge(0, MALLORY, &asked);
     let answers = net.towards(MALLORY);
     assert_eq!(answers.len(), 1);
@@ -373,12 +373,12 @@ fn what_is_not_sealed_is_met_with_silence() {
             assert_eq!(net.peers[0].1.digest(), before);
         }
         for request in [
-            Request::Ping,
+            Request::PING,
             Request::Bye { next: 0, beacon: net.bob().farewell() },
             Request::Foreign { method: 1, version: 9 },
             Request::AddMember { reached: 1, members: Vec::new() },
         ] {
-            if from == NODESET && !matches!(request, Request::Ping | Request::Bye { .. }) {
+            if from == NODESET && !matches!(request, Request::Ping { .. } | Request::Bye { .. }) {
                 continue;
             }
             for receiver in [1000, 0] {

@@ -680,6 +680,55 @@ fn who_is_said_to_be_gone_has_a_moment_to_answer() {
     assert!((least..=64 + 90).contains(&asked.get()), "{} asked, {least} quiet", asked.get());
 }
 
+/// She sees others than Alice, who asks her whom, and says that nobody is here and that all are gone. Whoever was not
+/// heard lately is asked, and nobody is believed; and nobody is asked for as often as she says so.
+#[test]
+fn who_says_that_nobody_is_here_removes_nobody() {
+    let others: Vec<_> = (3..27).map(|n| (format!("n{n}"), format!("10.0.0.{n}:1"))).collect();
+    let mut names = vec![("alice", ALICE)];
+    names.extend(others.iter().map(|(name, at)| (name.as_str(), at.as_str())));
+    let mut net = Net::with(&names);
+    net.check_every = 100;
+    let mut mallory = Mallory::join(&mut net, 0, Insider::new(1, 77), "mallory", MALLORY);
+    let said = Rc::new(Cell::new(0));
+    let counts = Rc::clone(&said);
+    net.router = Some(Box::new(move |_, carried| {
+        counts.set(counts.get() + usize::from(carried.0 == addr(ALICE)));
+        vec![carried]
+    }));
+    let (mut asked, mut sent) = ([0; 2], [0; 2]);
+    for lies in [false, true] {
+        let before = said.get();
+        for _ in 0..60 {
+            if lies {
+                mallory.say(&mut net, 0, &Request::Ping { present: 5 });
+            }
+            let mut gone = Vec::new();
+            mallory.live(&mut net, 0, 1_000, |request| {
+                asked[usize::from(lies)] += usize::from(matches!(request, Request::Present { .. }));
+                match *request {
+                    Request::Ping { .. } if lies => return Some(Response::Others),
+                    Request::Present { .. } if lies => {
+                        return Some(Response::Present { more: false, ids: Vec::new() });
+                    }
+                    Request::Lost { who, .. } => gone.push(who),
+                    _ => {}
+                }
+                Some(Response::Ok)
+            });
+            for who in gone.into_iter().filter(|_| lies) {
+                mallory.say(&mut net, 0, &Request::Lost { who, loss: Loss::Gone });
+            }
+        }
+        sent[usize::from(lies)] = said.get() - before;
+    }
+    let left: Vec<_> = net.peers[0].2.iter().filter(|event| event.contains("Left {")).collect();
+    assert!(left.is_empty() && net.peers[0].1.presence().count() >= 24, "{left:?}");
+    assert!(asked[0] == 0 && (6..=2 + 6).contains(&asked[1]), "{asked:?}");
+    // A question, an answer and the end of it for each of eight, and what she is told herself.
+    assert!(sent[1] > sent[0] && sent[1] <= sent[0] + 8 * (2 * 8 + 3) + 2 * 60, "{sent:?}");
+}
+
 /// She says that Bob does not answer, again and again. Whoever is in touch with him asks him, once in four round
 /// trips at most, so with far fewer datagrams than she sends; what she says of strangers and of who listens is answered, and nothing else.
 #[test]

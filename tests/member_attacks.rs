@@ -40,7 +40,7 @@ fn says_nothing(request: &Request<'_>) -> Option<Response> {
 fn confirm_nothing(mallory: &mut Attacker, span: Duration) -> usize {
     let (end, before) = (Instant::now() + span, mallory.drawn);
     while Instant::now() < end {
-        mallory.tell(&[Request::Ping]);
+        mallory.tell(&[Request::PING]);
         mallory.live(ms(50), says_nothing);
     }
     mallory.drawn - before

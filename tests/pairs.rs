@@ -149,7 +149,7 @@ fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
         say(9, 1, false, false, "early"),
         say(9, u64::MAX, false, false, "far"),
         say(7, 0, false, false, "on no stream"),
-        Request::Ping,
+        Request::PING,
         Request::Bridge { to: mallory.id() },
         Request::Bridge { to: PeerId(7) },
         Request::Introduce { who: PeerId(7), at: addr(BOB), near: true },
@@ -190,7 +190,7 @@ fn to_nodeset(cookie: Cookie, n: u16) -> Vec<Said> {
         Request::Foreign { method: 2, version: 0 },
         Request::DialBack { cookie, port: 9 },
         Request::DialBack { cookie: [0; 8], port: u16::MAX },
-        Request::Ping,
+        Request::PING,
         Request::Bridge { to: PeerId(7) },
     ]
     .map(Said::Request)
@@ -331,7 +331,7 @@ fn no_pair_of_packets_of_a_nodeset_hurts_a_peer() {
         Request::AddMember { reached: u64::MAX, members: vec![member] },
         Request::RemoveMember { reached: 1, members: vec![gone(Departure::Timeout)] },
         Request::RemoveMember { reached: 1, members: vec![gone(Departure::Replaced)] },
-        Request::Ping,
+        Request::PING,
         Request::Foreign { method: 1, version: 9 },
         // Only Bob can say this, and says it last: nothing brings him back.
         Request::RemoveMember { reached: 2, members: vec![gone(Departure::Quit(sealed))] },

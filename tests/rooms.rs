@@ -131,7 +131,7 @@ fn strangers_get_silence() {
     keyless[INIT - 32..INIT - 16].copy_from_slice(&end);
     let mut clear = Vec::new();
     put_header(&mut clear, 5, target.1, 1, 0);
-    put_request(&mut clear, 1, &Request::Ping);
+    put_request(&mut clear, 1, &Request::PING);
     let mut data = vec![kind::DATA];
     data.extend_from_slice(&[0; 60]);
     for bytes in [&keyless[..], &genuine[..INIT - 1], &clear, &data, &[2], &[]] {

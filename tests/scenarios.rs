@@ -60,6 +60,7 @@ scenarios! {
     laptop_sleep_10_min
     sleep_ends_in_3_s
     join_storm_100
+    goodbye_unheard
     mass_leave
     flash_restart_20
     name_taken

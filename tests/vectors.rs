@@ -114,7 +114,7 @@ fn handshake(text: &mut String, room: &Room, [alice, bob]: &[(Identity, u64); 2]
     let transport = initiated.finish(&resp[9..resp.len() - 16]).expect("a session");
     let mut inner = Vec::new();
     put_inner_header(&mut inner, 5, 6);
-    put_request(&mut inner, 7, &Request::Ping);
+    put_request(&mut inner, 7, &Request::PING);
     inner.resize(inner.len().next_multiple_of(16), 0);
     put(text, "ping, unsealed", &inner);
     let mut data = vec![kind::DATA, 0, 0, 0, 2];

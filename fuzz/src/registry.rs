@@ -323,7 +323,7 @@ fn odd(script: &mut Script<'_>) -> Request<'static> {
     let reached = script.number();
     let handle = Handle::of(farewell(script.below(6) as u8).token());
     match script.below(4) {
-        0 => Request::Ping,
+        0 => Request::PING,
         1 => Request::Foreign { method: 1 + script.below(2) as u8, version: 2 + script.u8() % 250 },
         2 => {
             let members = vec![Gone { handle, how: Departure::Timeout }];

@@ -19,8 +19,15 @@ use chatrpc_sim::standin::StandIn;
 use super::script::Script;
 use chatrpc_sim::insider::room;
 
-const ASKED: [Asked; 6] =
-    [Asked::Who, Asked::Register, Asked::Say, Asked::Bridge, Asked::DialBack, Asked::Other];
+const ASKED: [Asked; 7] = [
+    Asked::Who,
+    Asked::Register,
+    Asked::Say,
+    Asked::Bridge,
+    Asked::DialBack,
+    Asked::Present,
+    Asked::Other,
+];
 
 static ROOM: LazyLock<Room> = LazyLock::new(room);
 
@@ -201,7 +208,7 @@ fn datagram_of_script(script: &mut Script<'_>) {
 
 fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     let (tag, cookie) = (Tag([script.u8(); 16]), script.array());
-    match script.below(15) {
+    match script.below(16) {
         0 => Request::Who { cookie, tag, have: script.number(), most: 1200 },
         1 => {
             let (have, token, n) = (script.number(), script.number(), script.number() as u32);
@@ -232,7 +239,8 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             let (stream, position) = (script.number() as u32, script.number());
             Request::Say { stream, position, number: script.number(), flags, text }
         }
-        8 => Request::Ping,
+        8 => Request::Ping { present: script.number() as u32 },
+        14 => Request::Present { after: PeerId(script.number()) },
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
         12 => {
@@ -255,7 +263,12 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
 }
 
 fn response(script: &mut Script<'_>) -> Response {
-    match script.below(9) {
+    match script.below(11) {
+        9 => Response::Others,
+        10 => {
+            let ids = (0..script.below(50)).map(|_| PeerId(script.number())).collect();
+            Response::Present { more: script.one_in(2), ids }
+        }
         8 => Response::Bridge { index: script.number() },
         0 => Response::Ok,
         1 => Response::Next { next: script.number(), held: script.number() },

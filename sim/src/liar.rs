@@ -356,7 +356,7 @@ impl Liar {
                 Some(Response::Ok)
             }
             Request::Say { position, .. } => self.told(index, *position),
-            Request::Ping | Request::Bye { .. } => Some(Response::Ok),
+            Request::Ping { .. } | Request::Bye { .. } => Some(Response::Ok),
             _ => None,
         };
         if let Some(answer) = answer {
@@ -519,7 +519,7 @@ impl Liar {
             match talk.filter(|index| now - self.talks[index].born < OLD_US) {
                 Some(index) => {
                     let seq = self.seq();
-                    self.say(index, |out| put_request(out, seq, &Request::Ping));
+                    self.say(index, |out| put_request(out, seq, &Request::PING));
                 }
                 None => self.shake(0, with),
             }

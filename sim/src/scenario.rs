@@ -82,6 +82,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("laptop_sleep_10_min", "after waking, everybody is back", people::laptop_sleep),
     scenario("sleep_ends_in_3_s", "who wakes is heard, and hears, within 3 s", people::sleep_ends),
     scenario("join_storm_100", "100 people enter in 100 ms", people::join_storm),
+    scenario("goodbye_unheard", "who missed a goodbye learns of it", people::goodbye_unheard),
     scenario("mass_leave", "20 people leave at once and nothing remains", people::mass_leave),
     scenario("flash_restart_20", "20 processes restart at once", people::flash_restart),
     scenario("name_taken", "the second of a name is turned away", people::name_taken),

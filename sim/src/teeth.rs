@@ -110,6 +110,14 @@ pub const TEETH: &[Tooth] = &[
         hunt: Hunt::Scenario("crash_in_a_crowd"),
     },
     Tooth {
+        name: "nobody_compares_who_is_here",
+        file: "member/comparing.rs",
+        needle: "if present != 0 && self.compares.take(ctx.now, COMPARES)",
+        replacement: "if present != 0 && false && self.compares.take(ctx.now, COMPARES)",
+        oracles: &["L7"],
+        hunt: Hunt::Scenario("goodbye_unheard"),
+    },
+    Tooth {
         name: "everybody_watches_everybody",
         file: "member/watching.rs",
         needle: "        if !self.watched.contains(&key) {\n            let far",

@@ -91,6 +91,15 @@ impl<'a> Reader<'a> {
         if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
     /// Items until the end; the size of a datagram limits how many there can be.
     pub(crate) fn until_end<T>(
         &mut self,

@@ -10,6 +10,7 @@
 mod answers;
 mod apart;
 mod bridges;
+mod comparing;
 mod greeting;
 mod likeness;
 mod liveness;
@@ -149,6 +150,14 @@ pub(crate) struct Members {
     words: Pace,
     gone: usize,
     shown: usize,
+    /// A hash of their ids.
+    here: u32,
+    /// How often a ping carried that.
+    compares: Pace,
+    /// How often others were asked who is here.
+    compared: Pace,
+    /// How often they were told.
+    listed: Pace,
     /// It was said that the network keeps its users apart.
     told_apart: bool,
     /// Those we pass things on between.
@@ -411,6 +420,7 @@ impl Members {
         self.gone -= usize::from(gone);
         if member.record.is_reader() {
             self.shown += 1;
+            self.here ^= comparing::fold(member.record.beacon().id);
             self.rings.insert(Lots::of(ctx.keys.room.mac_key(), member.record.beacon().id), key);
             self.watch(ctx);
             if !self.watched.contains(&key) {
@@ -522,6 +532,8 @@ impl Members {
         let gone = self.slab.iter().filter(|(_, member)| member.life.is_gone()).count();
         assert_eq!(gone, self.gone);
         assert_eq!(self.shown().count(), self.shown);
+        let ids = self.shown().map(|(_, member)| comparing::fold(member.record.beacon().id));
+        assert_eq!(ids.fold(0, |so_far, id| so_far ^ id), self.here);
         assert_eq!(self.rings.len(), self.shown);
         assert!(self.watched.iter().all(|&key| self.get(key).is_some_and(Member::reads_here)));
         let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());

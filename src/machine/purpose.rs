@@ -2,6 +2,7 @@
 //! peer is about.
 
 use crate::machine::slots::Key;
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::Asked;
 
 /// What a machine names a call with, and gets back with the answer, or with the failure.
@@ -63,6 +64,8 @@ pub(crate) enum Matter {
     Challenge,
     /// Somebody else does not answer.
     Lost,
+    /// Who is here, of those behind that one.
+    Present { after: PeerId },
     /// Where somebody else is.
     Introduce {
         /// Who is.
@@ -111,6 +114,7 @@ impl About for Purpose {
             Self::Introduction => Asked::Register,
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
+            Self::Member(_, Matter::Present { .. }) => Asked::Present,
             Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
         }
     }

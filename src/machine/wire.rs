@@ -182,7 +182,15 @@ pub enum Request<'a> {
         text: &'a str,
     },
     /// To a peer: are you there?
-    Ping,
+    Ping {
+        /// A hash of who is here; 0 stands for anything.
+        present: u32,
+    },
+    /// To a peer: who is here?
+    Present {
+        /// Of those behind this one.
+        after: PeerId,
+    },
     /// To a peer: pass on what we send to that process, and what it sends to us.
     Bridge {
         /// Which process.
@@ -250,6 +258,13 @@ pub enum Response {
         /// What came early and is kept: bit i is the position `next + 1 + i`.
         held: u64,
     },
+    /// The answer to [`Request::Present`].
+    Present {
+        /// There are more behind these.
+        more: bool,
+        /// In their order.
+        ids: Vec<PeerId>,
+    },
     /// The answer to [`Request::Bridge`].
     Bridge {
         /// What stands in front of what is to be passed on.
@@ -281,6 +296,8 @@ pub enum Response {
     Version(u8),
     /// Not any more: there are too many members.
     Full,
+    /// To [`Request::Ping`]: here, and seeing others than the one that asks.
+    Others,
 }
 
 /// What was asked, as far as reading the answer needs it.
@@ -296,6 +313,8 @@ pub enum Asked {
     Bridge,
     /// [`Request::DialBack`].
     DialBack,
+    /// [`Request::Present`].
+    Present,
     /// Any other request: the answer carries nothing.
     Other,
 }
@@ -306,9 +325,13 @@ mod status {
     pub(super) const COOKIE: u8 = 2;
     pub(super) const VERSION: u8 = 3;
     pub(super) const FULL: u8 = 4;
+    pub(super) const OTHERS: u8 = 5;
 }
 
 impl<'a> Request<'a> {
+    /// Are you there? Nothing is compared.
+    pub const PING: Self = Self::Ping { present: 0 };
+
     /// Whether a page answers it, which takes a datagram of its own.
     pub const fn draws_page(&self) -> bool {
         matches!(self, Self::Who { .. } | Self::Register { .. })
@@ -354,7 +377,8 @@ impl<'a> Request<'a> {
             Self::Say { stream, position, number, flags, text } => {
                 member::put_say(out, *stream, *position, *number, *flags, text);
             }
-            Self::Ping => out.push(member::PING),
+            Self::Ping { present } => member::put_ping(out, *present),
+            Self::Present { after } => member::put_present(out, *after),
             Self::Bridge { to } => member::put_bridge(out, *to),
             Self::Lost { who, loss } => member::put_lost(out, *who, *loss),
             Self::Introduce { who, at, near } => member::put_introduce(out, *who, *at, *near),
@@ -380,7 +404,8 @@ impl<'a> Request<'a> {
             nodeset::DIAL_BACK => nodeset::dial_back(reader),
             member::HELLO => member::hello(reader),
             member::SAY => member::say(reader),
-            member::PING => Ok(Self::Ping),
+            member::PING => member::ping(reader),
+            member::PRESENT => Ok(Self::Present { after: PeerId(reader.u64()?) }),
             member::BRIDGE => Ok(Self::Bridge { to: PeerId(reader.u64()?) }),
             member::LOST => member::lost(reader),
             member::INTRODUCE => member::introduce(reader),
@@ -422,6 +447,11 @@ impl Response {
             }
             Self::Version(version) => out.extend_from_slice(&[status::VERSION, *version]),
             Self::Full => out.push(status::FULL),
+            Self::Others => out.push(status::OTHERS),
+            Self::Present { more, ids } => {
+                out.extend_from_slice(&[status::OK, u8::from(*more)]);
+                ids.iter().for_each(|id| put_u64(out, id.0));
+            }
         }
     }
 
@@ -438,11 +468,16 @@ impl Response {
             (status::OK, Asked::Say) => member::next(&mut reader)?,
             (status::OK, Asked::Bridge) => Self::Bridge { index: reader.u64()? },
             (status::OK, Asked::DialBack) => Self::Dialed { at: reader.addr()? },
+            (status::OK, Asked::Present) => {
+                let more = reader.flag()?;
+                Self::Present { more, ids: reader.until_end(|reader| Ok(PeerId(reader.u64()?)))? }
+            }
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),
             (status::VERSION, _) => Self::Version(reader.u8()?),
             (status::FULL, _) => Self::Full,
+            (status::OTHERS, Asked::Other) => Self::Others,
             _ => return Err(Malformed),
         };
         reader.finish()?;

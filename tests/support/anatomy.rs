@@ -19,10 +19,11 @@ pub enum Of {
     Say,
     Bridge,
     DialBack,
+    Present,
     Other,
 }
 
-const METHODS: [&str; 13] = [
+const METHODS: [&str; 14] = [
     "Who",
     "Register",
     "Deregister",
@@ -36,6 +37,7 @@ const METHODS: [&str; 13] = [
     "DialBack",
     "Lost",
     "Introduce",
+    "Present",
 ];
 
 impl<'a> Anatomy<'a> {
@@ -138,9 +140,12 @@ impl<'a> Anatomy<'a> {
                 self.put("flags", 1);
                 self.text("text", end - self.at);
             }
-            8 => {}
-            10 => {
-                self.put("to", 8);
+            8 if self.at == end => {}
+            8 => {
+                self.put("present", 4);
+            }
+            10 | 14 => {
+                self.put(if method == 10 { "to" } else { "after" }, 8);
             }
             11 => {
                 self.put("cookie", 8);
@@ -148,7 +153,7 @@ impl<'a> Anatomy<'a> {
             }
             12 => {
                 self.put("who", 8);
-                self.put("agreed", 1);
+                self.put("loss", 1);
             }
             13 => {
                 self.put("who", 8);
@@ -175,6 +180,12 @@ impl<'a> Anatomy<'a> {
                 self.put("index", 8);
             }
             (0, Of::DialBack) => self.address("at"),
+            (0, Of::Present) => {
+                self.put("more", 1);
+                while self.at < end {
+                    self.put("id", 8);
+                }
+            }
             (0, Of::Say) => {
                 self.number("next", 8);
                 self.put("held", 8);

@@ -124,7 +124,7 @@ fn to_a_peer() -> Vec<(&'static str, Vec<u8>)> {
     resp.pop();
     let mut data = vec![4, 0, 0, 0, 9];
     data.resize(45, 0);
-    let ping = clear(|out| put_request(out, 8, &Request::Ping));
+    let ping = clear(|out| put_request(out, 8, &Request::PING));
     let through = |kind| {
         let mut bytes = vec![5, 0, 0, 0, 0, 0, 0, 0, 7, kind];
         bytes.resize(54, 0);
@@ -202,6 +202,9 @@ fn under_the_seal() -> Vec<(&'static str, Vec<u8>)> {
         ("Say of 1,025 bytes", say(0, &[b'x'; 1_025])),
         ("Say with flag 8", say(8, b"x")),
         ("Say that is not UTF-8", say(0, &[0xc3])),
+        ("Ping of a hash of 0", text(&|out| packet(out, 0, &[8, 0, 0, 0, 0]))),
+        ("Ping of a hash of 3 bytes", text(&|out| packet(out, 0, &[8, 1, 2, 3]))),
+        ("Present of 7 bytes", text(&|out| packet(out, 0, &[14, 0, 0, 0, 0, 0, 0, 0]))),
         ("Bye without left", text(&|out| put_request(out, 8, &bye))),
         ("an empty response", text(&|out| packet(out, 1, &[]))),
         ("method 10 under the seal", text(&|out| packet(out, 0, &[10]))),

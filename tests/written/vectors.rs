@@ -271,7 +271,9 @@ fn under_the_seal(out: &mut String) {
     put("Say", 0, 0x0102_0304_0506_0708, Of::Other, &asks(say(flags, "Grüß Gott")));
     let all = Flags { action: true, private: true, more: true };
     put("Say with all flags", 0, 256, Of::Other, &asks(say(all, "x")));
-    put("Ping", 0, (1 << 60) - 1, Of::Other, &asks(Request::Ping));
+    put("Ping", 0, (1 << 60) - 1, Of::Other, &asks(Request::PING));
+    let present = 0x0102_0304;
+    put("Ping, and who is here", 0, 263, Of::Other, &asks(Request::Ping { present }));
     let bye = Request::Bye { next: 4, beacon: alice.beacon(true) };
     put("Bye", 0, 258, Of::Other, &asks(bye));
     let to = bob.identity.public().process(bob.started);
@@ -280,12 +282,16 @@ fn under_the_seal(out: &mut String) {
     put("Lost, and gone", 0, 262, Of::Other, &asks(Request::Lost { who: to, loss: Loss::Gone }));
     let at = addr("10.0.0.3:7421");
     put("Introduce", 0, 261, Of::Other, &asks(Request::Introduce { who: to, at, near: true }));
+    put("Present", 0, 264, Of::Other, &asks(Request::Present { after: to }));
     let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));
     let next = Response::Next { next: 4, held: 1 << 62 | 1 };
     put("next and held", 1, 1, Of::Say, &says(next));
     let index = 0x0102_0304_0506_0708;
     put("an index", 1, 3, Of::Bridge, &says(Response::Bridge { index }));
     put("unknown", 1, 2, Of::Say, &says(Response::Unknown));
+    put("others", 1, 4, Of::Other, &says(Response::Others));
+    let ids = vec![chatrpc::machine::PeerId(7), to];
+    put("who is here", 1, 5, Of::Present, &says(Response::Present { more: true, ids }));
     let both = inner((9, 2), |out| {
         put_response(out, 8, &Response::Ok);
         put_request(out, 0, &hello(&bob));
@@ -293,7 +299,7 @@ fn under_the_seal(out: &mut String) {
     put("an answer and a Hello", 1, 65_536, Of::Other, &both);
     let mut unpadded = inner((3, 0), |_| ());
     unpadded.truncate(8);
-    put_request(&mut unpadded, 9, &Request::Ping);
+    put_request(&mut unpadded, 9, &Request::PING);
     put("Ping without zeros, which is taken", 0, 300, Of::Other, &unpadded);
 }
 

@@ -111,7 +111,7 @@ impl Town {
                 let beacon = self.beacon(who, script);
                 put_request(out, seq, &Request::Hello { stream, start, given_up, beacon });
             }
-            6 => put_request(out, seq, &Request::Ping),
+            6 => put_request(out, seq, &Request::PING),
             7 if script.one_in(4) => {
                 let mut beacon = self.beacon(who, script);
                 if !script.one_in(4) {

@@ -373,7 +373,7 @@ impl Liar {
             0 => d.one_of(&self.config.others),
             n => self.config.third[n as usize - 1],
         };
-        if let Some((to, bytes)) = self.sealed(index, |out| put_request(out, seq, &Request::Ping)) {
+        if let Some((to, bytes)) = self.sealed(index, |out| put_request(out, seq, &Request::PING)) {
             self.send(to, spoof(from, &bytes));
         }
     }
@@ -429,7 +429,7 @@ impl Liar {
                 };
                 let (to, mut bytes) = (to.addr, Vec::new());
                 put_header(&mut bytes, 1, to.port().into(), 1, 0);
-                put_request(&mut bytes, seq, &Request::Ping);
+                put_request(&mut bytes, seq, &Request::PING);
                 self.send(to, spoof(self.config.nodeset, &bytes));
             }
             _ => {

@@ -60,6 +60,29 @@ pub(super) fn restart_elsewhere(stage: &mut Stage) -> Verdict {
     Ok(())
 }
 
+/// A goodbye reaches all but two, and there is no nodeset to tell them: each asks anybody who is not watched once in
+/// twenty minutes, and learns from others who is here, and who has left.
+pub(super) fn goodbye_unheard(stage: &mut Stage) -> Verdict {
+    for loss_ppm in [0, 300_000] {
+        stage.room(24, 0)?;
+        stage.secs(1_500)?;
+        stage.world().kill(0);
+        stage.world().each_link(|from, to, link| {
+            let cut = from == 24 && to <= 2 || to == 24 && from <= 2;
+            link.params.loss_ppm = if cut { 1_000_000 } else { loss_ppm };
+        });
+        stage.say(24, "/quit");
+        stage.secs(10)?;
+        stage.world().each_link(|_, _, link| link.params.loss_ppm = loss_ppm);
+        let shows = |stage: &Stage, host: usize| stage.seat(host).people.len() > 22;
+        stage.holds("it was missed", shows(stage, 1) || shows(stage, 2))?;
+        stage.within(80, "all know that it has left", |stage| {
+            (1..=23).all(|host| !shows(stage, host))
+        })?;
+    }
+    Ok(())
+}
+
 pub(super) fn laptop_sleep(stage: &mut Stage) -> Verdict {
     stage.room(5, 0)?;
     stage.say(3, "good night");

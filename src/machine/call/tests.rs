@@ -34,7 +34,7 @@ const fn ms(ms: u64) -> Time {
 
 impl End {
     fn call(&mut self, now: Time, token: u32) {
-        self.calls.request(now, self.link, token, &Request::Ping).unwrap();
+        self.calls.request(now, self.link, token, &Request::PING).unwrap();
     }
 
     fn sent(&mut self, now: Time) -> Vec<Vec<u8>> {
@@ -121,7 +121,7 @@ fn a_lonely_line_is_sent_again_twice_where_much_is_lost() {
             a.hear(heard, b.addr, &reply);
         }
         if !lonely {
-            let seq = a.calls.request(ms(9_000), a.link, 2, &Request::Ping).expect("there is room");
+            let seq = a.calls.request(ms(9_000), a.link, 2, &Request::PING).expect("there is room");
             a.calls.finish(ms(9_000), a.link, seq, 2);
         }
         a.call(ms(9_000), said);
@@ -211,7 +211,7 @@ fn the_window_bounds_what_is_open() {
     for token in 0..WINDOW as u32 {
         a.call(Time::ZERO, token);
     }
-    assert!(a.calls.request(Time::ZERO, a.link, 99, &Request::Ping).is_none());
+    assert!(a.calls.request(Time::ZERO, a.link, 99, &Request::PING).is_none());
     assert_eq!(a.calls.may_open(a.link), 0);
     for datagram in a.sent(Time::ZERO) {
         assert!(datagram.len() <= DATAGRAM_MAX);
@@ -229,7 +229,7 @@ fn a_stranger_gets_at_most_three_times_what_they_sent() {
     let victim = b.calls.open(Time::ZERO, SocketAddr::from(([10, 0, 0, 9], 7)), (PeerId(9), 9));
     let victim = victim.unwrap();
     b.calls.links.get_mut(victim).unwrap().credit = Some(0);
-    b.calls.request(Time::ZERO, victim, 1, &Request::Ping).unwrap();
+    b.calls.request(Time::ZERO, victim, 1, &Request::PING).unwrap();
     assert!(b.sent(Time::ZERO).is_empty(), "nothing was received from there");
     a.calls.incarnation = 9;
     a.call(Time::ZERO, 1);
@@ -261,7 +261,7 @@ fn two_links_to_one_process_share_their_numbers() {
     let other = SocketAddr::from(([10, 0, 1, 2], 7));
     let second = a.calls.open(Time::ZERO, other, (PeerId(2), 2)).unwrap();
     a.call(Time::ZERO, 1);
-    a.calls.request(Time::ZERO, second, 2, &Request::Ping).unwrap();
+    a.calls.request(Time::ZERO, second, 2, &Request::PING).unwrap();
     for datagram in a.sent(Time::ZERO) {
         b.hear(ms(1), a.addr, &datagram);
     }
@@ -339,7 +339,7 @@ fn a_datagram_counts_whole_or_not_at_all() {
     let datagram = |answer: &[u8]| {
         let mut bytes = Vec::new();
         wire::put_header(&mut bytes, 2, 1, 1, 0);
-        wire::put_request(&mut bytes, 1, &Request::Ping);
+        wire::put_request(&mut bytes, 1, &Request::PING);
         put_raw_response(&mut bytes, seq, answer);
         bytes
     };

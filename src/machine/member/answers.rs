@@ -38,27 +38,18 @@ impl Members {
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
-            (Request::Ping, Some((link, _))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
-                }
+            (Request::Present { after }, Some((link, _))) => {
+                self.says_who_is_present(arrival, (link, seq), after, ctx);
             }
-            (Request::Lost { who, loss }, Some((link, key))) => {
+            (
+                request @ (Request::Ping { .. }
+                | Request::Lost { .. }
+                | Request::Introduce { .. }
+                | Request::Bridge { .. }),
+                Some((link, key)),
+            ) => {
                 if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    ctx.calls.reply(arrival, link, seq, &Response::Ok);
-                    self.told_of_lost(key, (who, loss), ctx);
-                }
-            }
-            (Request::Introduce { who, at, near }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let who = self.key_of(who).map(|who| (who, at, near));
-                    let response = who.map(|who| self.introduced((key, arrival), who, ctx));
-                    ctx.calls.reply(arrival, link, seq, &response.unwrap_or(Response::Unknown));
-                }
-            }
-            (Request::Bridge { to }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let response = self.bridge(key, arrival, to, ctx);
+                    let response = self.asks((key, arrival), &request, ctx);
                     ctx.calls.reply(arrival, link, seq, &response);
                 }
             }
@@ -72,7 +63,8 @@ impl Members {
             }
             (
                 Request::Say { .. }
-                | Request::Ping
+                | Request::Ping { .. }
+                | Request::Present { .. }
                 | Request::Lost { .. }
                 | Request::Introduce { .. }
                 | Request::Bridge { .. },
@@ -81,6 +73,30 @@ impl Members {
                 ctx.calls.reply_stray(seq, &Response::Unknown);
             }
             _ => ctx.calls.blame.unauthenticated += 1,
+        }
+    }
+
+    /// What is answered to a member who asks something for the first time.
+    fn asks(
+        &mut self,
+        (key, arrival): (MemberKey, &Arrival),
+        request: &Request<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Response {
+        match *request {
+            Request::Ping { present } if self.sees_others(key, present, ctx) => Response::Others,
+            Request::Ping { .. } => Response::Ok,
+            Request::Lost { who, loss } => {
+                self.told_of_lost(key, (who, loss), ctx);
+                Response::Ok
+            }
+            Request::Introduce { who, at, near } => {
+                let who = self.key_of(who).map(|who| (who, at, near));
+                let response = who.map(|who| self.introduced((key, arrival), who, ctx));
+                response.unwrap_or(Response::Unknown)
+            }
+            Request::Bridge { to } => self.bridge(key, arrival, to, ctx),
+            _ => Response::Unknown,
         }
     }
 
@@ -167,12 +183,17 @@ impl Members {
             }
             (Matter::Ping, response) => {
                 self.pinged(key, true, ctx);
-                if *response == Response::Unknown {
-                    self.unknown(key, link, ctx);
+                match response {
+                    Response::Unknown => self.unknown(key, link, ctx),
+                    Response::Others => self.ask_who_is_present(key, ctx),
+                    _ => {}
                 }
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
-            (Matter::Lost, _) => {}
+            (Matter::Present { after }, Response::Present { more, ids }) => {
+                self.present_told(key, after, (ids, *more), ctx);
+            }
+            (Matter::Lost | Matter::Present { .. }, _) => {}
             (Matter::Introduce { of, step }, response) => {
                 self.has_introduced(key, (of, step), *response == Response::Ok, ctx);
             }
@@ -199,7 +220,7 @@ impl Members {
                 self.ask_when_due(key, ctx);
                 self.has_introduced(key, (of, step), false, ctx);
             }
-            Matter::Lost => {
+            Matter::Lost | Matter::Present { .. } => {
                 self.misses(key, ctx);
                 return self.reroute(key, ctx);
             }

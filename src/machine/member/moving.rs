@@ -114,7 +114,7 @@ impl Members {
         let Some(member) = self.slab.get_mut(key) else { return };
         if member.reach.may_challenge(link) {
             let token = Purpose::Member(key, Matter::Challenge);
-            let made = ctx.calls.request(ctx.now, link, token, &Request::Ping).is_some();
+            let made = ctx.calls.request(ctx.now, link, token, &Request::PING).is_some();
             member.reach.challenge(link, made);
         }
     }

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use super::comparing::fold;
 use super::liveness::Doubt;
 use super::moving::is_quiet;
 use super::watch::{Lots, RINGS};
@@ -143,10 +144,11 @@ impl Members {
     }
 
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
+        let question = Request::Ping { present: self.compares(ctx) };
         let Some(member) = self.slab.get_mut(key) else { return };
         if let Some(path) = member.reach.path().filter(|_| member.life.may_ping()) {
             let token = Purpose::Member(key, Matter::Ping);
-            if ctx.calls.request(ctx.now, path, token, &Request::Ping).is_some() {
+            if ctx.calls.request(ctx.now, path, token, &question).is_some() {
                 member.life.pings(path);
             }
         }
@@ -256,6 +258,7 @@ impl Members {
         let who = member.record.person();
         if member.reads_here() {
             self.shown -= 1;
+            self.here ^= fold(who.id);
             self.rings.remove(Lots::of(ctx.keys.room.mac_key(), who.id), key);
             if ctx.announce {
                 ctx.out.show(Event::Left { who: who.clone(), why });

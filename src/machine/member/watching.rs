@@ -217,6 +217,15 @@ impl Members {
         asked
     }
 
+    /// Asks one who does not see somebody whether they know that they are gone.
+    pub(super) fn ask_about(&self, who: MemberKey, by: MemberKey, ctx: &mut Ctx<'_>) {
+        let path = self.slab.get(by).and_then(|by| by.reach.path());
+        if let (Some(path), Some(who)) = (path, self.slab.get(who)) {
+            let request = Request::Lost { who: who.record.beacon().id, loss: Loss::Asked };
+            self.tell(path, &request, ctx);
+        }
+    }
+
     fn tell(&self, path: LinkKey, request: &Request<'_>, ctx: &mut Ctx<'_>) {
         if let Some(to) = self.on_link(path) {
             ctx.calls.request(ctx.now, path, Purpose::Member(to, Matter::Lost), request);

@@ -163,7 +163,7 @@ impl Peer {
             if links.contains(&link) {
                 continue;
             }
-            if self.calls.request(self.now, link, Purpose::Probe, &Request::Ping).is_some() {
+            if self.calls.request(self.now, link, Purpose::Probe, &Request::PING).is_some() {
                 links.push(link);
             }
         }

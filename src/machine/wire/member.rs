@@ -21,6 +21,7 @@ pub(super) const BYE: u8 = 9;
 pub(super) const BRIDGE: u8 = 10;
 pub(super) const LOST: u8 = 12;
 pub(super) const INTRODUCE: u8 = 13;
+pub(super) const PRESENT: u8 = 14;
 
 /// The flags of a [`Request::Say`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,6 +94,26 @@ pub(super) fn say<'a>(reader: &mut Reader<'a>) -> Result<Request<'a>, Malformed>
         return Err(Malformed);
     }
     Ok(Request::Say { stream, position, number, flags, text })
+}
+
+pub(super) fn put_ping(out: &mut Vec<u8>, present: u32) {
+    out.push(PING);
+    if present != 0 {
+        out.extend_from_slice(&present.to_be_bytes());
+    }
+}
+
+pub(super) fn ping(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
+    if reader.is_empty() {
+        return Ok(Request::PING);
+    }
+    let present = reader.u32()?;
+    if present == 0 { Err(Malformed) } else { Ok(Request::Ping { present }) }
+}
+
+pub(super) fn put_present(out: &mut Vec<u8>, after: PeerId) {
+    out.push(PRESENT);
+    put_u64(out, after.0);
 }
 
 pub(super) fn put_bye(out: &mut Vec<u8>, next: u64, beacon: &Signed) {

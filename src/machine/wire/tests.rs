@@ -99,14 +99,15 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
             let stream = rng.next_u32();
             Request::Say { stream, position, number: token, flags, text }
         }
-        7 => Request::Ping,
+        7 => Request::Ping { present: token as u32 },
         8 => Request::Bridge { to: PeerId(token) },
         9 => {
             let losses = [Loss::Asked, Loss::Agreed, Loss::Gone];
             Request::Lost { who: PeerId(token), loss: losses[rng.below(3) as usize] }
         }
-        11 => Request::DialBack { cookie, port: 1 + rng.below(65_535) as u16 },
         10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
+        11 => Request::DialBack { cookie, port: 1 + rng.below(65_535) as u16 },
+        12 => Request::Present { after: PeerId(token) },
         _ => {
             let mut beacon = signed(rng);
             beacon.beacon.left = true;
@@ -116,7 +117,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
 }
 
 /// Kinds of requests that are drawn: all but what another version asks.
-const REQUESTS: usize = 13;
+const REQUESTS: usize = 14;
 
 /// Which of them one is: whoever adds another one is reminded to have it drawn.
 fn kind(request: &Request<'_>) -> usize {
@@ -128,19 +129,25 @@ fn kind(request: &Request<'_>) -> usize {
         Request::RemoveMember { .. } => 4,
         Request::Hello { .. } => 5,
         Request::Say { .. } => 6,
-        Request::Ping => 7,
+        Request::Ping { .. } => 7,
         Request::Bridge { .. } => 8,
         Request::Lost { .. } => 9,
         Request::Introduce { .. } => 10,
         Request::DialBack { .. } => 11,
-        Request::Bye { .. } => 12,
+        Request::Present { .. } => 12,
+        Request::Bye { .. } => 13,
         Request::Foreign { .. } => unreachable!("nobody says it"),
     }
 }
 
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(11) {
+    match rng.below(13) {
         10 => (Asked::DialBack, Response::Dialed { at: addr(rng) }),
+        11 => (Asked::Other, Response::Others),
+        12 => {
+            let ids = (0..rng.below(101)).map(|_| PeerId(rng.next_u64())).collect();
+            (Asked::Present, Response::Present { more: rng.below(2) == 1, ids })
+        }
         9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),
         1 | 2 => (Asked::Say, Response::Next { next: rng.next_u64(), held: rng.next_u64() }),

@@ -104,6 +104,17 @@ fn room_of_three() -> (Net, Mallory) {
     (net, mallory)
 }
 
+/// Alice asks most of them rarely.
+fn room_of_26() -> (Net, Mallory) {
+    let others: Vec<_> = (3..27).map(|n| (format!("n{n}"), format!("10.0.0.{n}:1"))).collect();
+    let mut names = vec![("alice", ALICE)];
+    names.extend(others.iter().map(|(name, at)| (name.as_str(), at.as_str())));
+    let mut net = Net::with(&names);
+    net.check_every = 100;
+    let mallory = Mallory::join(&mut net, 0, Insider::new(1, 77), "mallory", MALLORY);
+    (net, mallory)
+}
+
 fn says_nothing(request: &Request<'_>) -> Option<Response> {
     match request {
         Request::Say { .. } => None,
@@ -646,12 +657,7 @@ fn an_address_of_no_computer_is_nobodys() {
 /// is so for Alice within seconds, and she would have asked them in minutes.
 #[test]
 fn who_is_said_to_be_gone_has_a_moment_to_answer() {
-    let others: Vec<_> = (3..27).map(|n| (format!("n{n}"), format!("10.0.0.{n}:1"))).collect();
-    let mut names = vec![("alice", ALICE)];
-    names.extend(others.iter().map(|(name, at)| (name.as_str(), at.as_str())));
-    let mut net = Net::with(&names);
-    net.check_every = 100;
-    let mut mallory = Mallory::join(&mut net, 0, Insider::new(1, 77), "mallory", MALLORY);
+    let (mut net, mut mallory) = room_of_26();
     mallory.live(&mut net, 0, 70_000, |_| Some(Response::Ok));
     let quiet = |one: &Presence| one.silent > Duration::from_secs(60);
     let far: Vec<PeerId> = net.peers[0].1.presence().filter(quiet).map(|one| one.who.id).collect();
@@ -684,12 +690,7 @@ fn who_is_said_to_be_gone_has_a_moment_to_answer() {
 /// heard lately is asked, and nobody is believed; and nobody is asked for as often as she says so.
 #[test]
 fn who_says_that_nobody_is_here_removes_nobody() {
-    let others: Vec<_> = (3..27).map(|n| (format!("n{n}"), format!("10.0.0.{n}:1"))).collect();
-    let mut names = vec![("alice", ALICE)];
-    names.extend(others.iter().map(|(name, at)| (name.as_str(), at.as_str())));
-    let mut net = Net::with(&names);
-    net.check_every = 100;
-    let mut mallory = Mallory::join(&mut net, 0, Insider::new(1, 77), "mallory", MALLORY);
+    let (mut net, mut mallory) = room_of_26();
     let said = Rc::new(Cell::new(0));
     let counts = Rc::clone(&said);
     net.router = Some(Box::new(move |_, carried| {

@@ -270,7 +270,7 @@ impl Members {
         }
         let Some(member) = self.slab.get(key) else { return };
         if member.lacks_hello() {
-            if member.life.is_hidden() && !member.record.is_introduced() {
+            if stranger {
                 // A stranger who said hello and does not answer: nobody vouches for them.
                 return self.forget(key, ctx);
             }

@@ -164,11 +164,7 @@ pub(super) fn put_introduce(out: &mut Vec<u8>, who: PeerId, at: SocketAddr, near
 }
 
 pub(super) fn introduce(reader: &mut Reader<'_>) -> Result<Request<'static>, Malformed> {
-    let (who, at, near) = (PeerId(reader.u64()?), reader.addr()?, reader.u8()?);
-    if near > 1 {
-        return Err(Malformed);
-    }
-    Ok(Request::Introduce { who, at, near: near == 1 })
+    Ok(Request::Introduce { who: PeerId(reader.u64()?), at: reader.addr()?, near: reader.flag()? })
 }
 
 pub(super) fn put_next(out: &mut Vec<u8>, next: u64, held: u64) {

@@ -266,10 +266,12 @@ impl Stage {
 
     /// Everything that was said is settled within so many seconds.
     fn settle_within(&mut self, s: u64) -> Verdict {
-        self.within(s, "everything said is settled", |stage| {
-            stage.seen().judge.seats().iter().all(|seat| {
-                seat.status == crate::judge::Status::Gone || seat.said.iter().all(|said| said.done)
-            })
+        self.within(s, "everything said is settled", Self::is_settled)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.seen().judge.seats().iter().all(|seat| {
+            seat.status == crate::judge::Status::Gone || seat.said.iter().all(|said| said.done)
         })
     }
 

@@ -83,7 +83,7 @@ const MEETING: [(Front, Front); 9] = [
 const WORLDS: u64 = 20;
 
 /// And so many where luck decides.
-const MANY_WORLDS: u64 = 100;
+pub(super) const MANY_WORLDS: u64 = 100;
 
 /// One way from anybody to anybody, but for the nodeset and one of the two, who is another one in every other
 /// world.
@@ -120,7 +120,7 @@ fn world(stage: &mut Stage, seed: u64, pair: (Front, Front), loss_ppm: u32) {
 }
 
 /// How many milliseconds it takes until something holds.
-fn takes(stage: &mut Stage, holds: impl Fn(&Stage) -> bool) -> Result<u64, Violation> {
+pub(super) fn takes(stage: &mut Stage, holds: impl Fn(&Stage) -> bool) -> Result<u64, Violation> {
     let began = stage.seen().now();
     while !holds(stage) && stage.seen().now() < began + MOST_S * SECOND {
         stage.ms(STEP_MS)?;
@@ -147,7 +147,12 @@ fn meet(stage: &mut Stage, people: u64, last: usize) -> Result<u64, Violation> {
 }
 
 /// What was measured in all worlds has these bounds, in the half of them and in each; of many, in nineteen of twenty.
-fn bounded(stage: &Stage, what: &str, mut took: Vec<u64>, [half, all]: [u64; 2]) -> Verdict {
+pub(super) fn bounded(
+    stage: &Stage,
+    what: &str,
+    mut took: Vec<u64>,
+    [half, all]: [u64; 2],
+) -> Verdict {
     took.sort_unstable();
     let spared = took.len() / 20 * usize::from(took.len() as u64 >= MANY_WORLDS);
     let (median, last) = (took[took.len() / 2], took[took.len() - 1 - spared]);
@@ -171,7 +176,8 @@ pub(super) fn relayed(stage: &mut Stage) -> Verdict {
             for seed in 1..=WORLDS {
                 world(stage, seed, pair, loss_ppm);
                 [1, 3].into_iter().for_each(|host| stage.join(host));
-                stage.agree_within(60)?;
+                // One world of a hundred takes a minute at 30 %.
+                stage.agree_within(90)?;
                 stage.secs(5)?;
                 took.push(meet(stage, 3, 2)?);
                 let direct = is_direct(stage);

@@ -94,6 +94,8 @@ pub(crate) struct Path {
     failures: u32,
     /// When the first of them did.
     silent_since: Time,
+    /// A long silence has ended with something that may be old.
+    perhaps_back: bool,
     /// Calls in a row that were late.
     late: u8,
     /// How often silence ended because they were heard, since they last answered.
@@ -145,6 +147,7 @@ impl Default for Path {
             late_ppm: 0,
             failures: 0,
             silent_since: Time::ZERO,
+            perhaps_back: false,
             late: 0,
             heard_only: 0,
             heard_at: Time::ZERO,
@@ -230,7 +233,7 @@ impl Path {
     /// A call failed.
     pub(crate) const fn failed(&mut self, now: Time) {
         if self.failures == 0 {
-            self.silent_since = now;
+            (self.silent_since, self.perhaps_back) = (now, false);
         }
         self.failures = self.failures.saturating_add(1);
     }
@@ -254,11 +257,21 @@ impl Path {
                 self.rttvar_us = self.rttvar_us.max(queue);
             }
         }
+        let long = long || core::mem::take(&mut self.perhaps_back);
         match (core::mem::take(&mut self.failures), long) {
+            (_, true) => Silence::Long,
             (0, _) => Silence::None,
             (_, false) => Silence::Short,
-            (_, true) => Silence::Long,
         }
+    }
+
+    /// Something came that may be old, after which they may answer again. Whether a silence has ended, and how long it was is
+    /// told once they were heard.
+    pub(crate) fn perhaps_heard(&mut self, now: Time) -> bool {
+        let before = core::mem::take(&mut self.perhaps_back);
+        let silence = self.heard(now);
+        self.perhaps_back = before || silence == Silence::Long;
+        silence != Silence::None
     }
 
     /// The other end was heard, so it may answer again: a silence has ended. From the third time on it has to
@@ -267,6 +280,9 @@ impl Path {
         // An answer is waited for that was lost, and perhaps for long.
         let overdue = self.late >= CUT && now.since(self.asked) >= HEARD_AFTER;
         let cut = self.is_cut();
+        if self.perhaps_back {
+            return self.ends_silence(now);
+        }
         if self.heard_only >= HEARD_ONLY && now.since(self.heard_at) < HEARD_ANEW {
             return Silence::None;
         }

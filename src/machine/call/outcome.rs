@@ -97,7 +97,7 @@ impl<T: About> Calls<T> {
         // A first message may be an old one: it tells nothing of others.
         let silence = match (answered, link.path.is_silent()) {
             (true, _) => link.path.alive(now),
-            (false, true) if link.path.heard(now) != Silence::None => Silence::Short,
+            (false, true) if link.path.perhaps_heard(now) => Silence::Short,
             _ => Silence::None,
         };
         self.back(now, key, silence);

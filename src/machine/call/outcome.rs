@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::{Arrival, CallKey, Calls, LinkKey, Replies, SMALL_FROM, stamp};
+use super::{Arrival, CallKey, Calls, LinkKey, Pending, Replies, SMALL_FROM, stamp};
 use crate::machine::path::{SENDS_MAX, Silence, Turn};
 use crate::machine::purpose::About;
 use crate::machine::time::Time;
@@ -129,7 +129,9 @@ impl<T: About> Calls<T> {
             if let Some(flight) = pending.flight.take() {
                 link.mtu.lost(now, flight);
             }
-            if pending.late.take().is_some() {
+            // That something large does not come tells nothing of what is small.
+            let tells = !about.asked().may_draw_much();
+            if pending.late.take().is_some() && tells {
                 link.path.answered(true);
             }
             // Whoever is silent is asked once at a time, or twice where much is lost and nobody has answered yet: what then
@@ -149,7 +151,9 @@ impl<T: About> Calls<T> {
                 // It may still be there, waiting for a session.
                 self.send(key, call);
             } else {
-                link.path.failed(now);
+                if tells {
+                    link.path.failed(now);
+                }
                 self.end(key, call);
                 return Some((key, about));
             }
@@ -168,11 +172,18 @@ impl<T: About> Calls<T> {
         }
     }
 
-    /// A call is sent at the next flush, if it does not wait for that already.
-    fn send(&mut self, key: LinkKey, call: CallKey) {
+    /// A call is sent at the next flush, if it does not wait for that already: before what waits, if it asks whether
+    /// somebody is there.
+    pub(super) fn send(&mut self, key: LinkKey, call: CallKey) {
         let Some(link) = self.links.get_mut(key) else { return };
         if !link.requests.contains(&call) {
-            link.requests.push(call);
+            let first = |call: CallKey| self.pending.get(call).is_some_and(Pending::goes_first);
+            let waiting = link.requests.iter();
+            let at = match first(call) {
+                true => waiting.take_while(|&&call| first(call)).count(),
+                false => waiting.count(),
+            };
+            link.requests.insert(at, call);
         }
         self.touch(key);
     }

@@ -161,9 +161,10 @@ impl Liveness {
         self.ping_at = self.ping_at.min(now + soon);
     }
 
-    /// How often they are asked, at least, if they are quiet.
-    pub(super) fn asked_every(&self) -> Duration {
-        self.ping_every.max(PING_EVERY)
+    /// They are heard at least that often, if they are quiet: pings are an eighth later at most, and answered in less.
+    pub(super) fn heard_every(&self) -> Duration {
+        let every = self.ping_every.max(PING_EVERY);
+        every + every / 4
     }
 
     /// They did not answer a call; returns how many in a row.

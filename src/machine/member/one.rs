@@ -34,7 +34,7 @@ impl Member {
     /// The path, when it works: it answers, and was heard since it was last to be asked.
     pub(super) fn working_path(&self, now: Time, calls: &Calls<Purpose>) -> Option<LinkKey> {
         let works = |path: &LinkKey| {
-            now.since(calls.heard(*path)) < self.life.asked_every() && !calls.is_silent(*path)
+            now.since(calls.heard(*path)) < self.life.heard_every() && !calls.is_silent(*path)
         };
         self.reach.path().filter(works)
     }

@@ -26,7 +26,7 @@ fn message(number: u64, wide: bool) -> Event<'static> {
         _ => format!("short {number}"),
     };
     let (text, id) = (SafeText::new(&text).into_owned(), MessageId { author: from.id, number });
-    Event::Message { id, from, text, action: false, private: false, mention: false }
+    Event::Message { id, from, text, action: false, private: false, mention: false, past: None }
 }
 
 /// The least of five times.

@@ -43,7 +43,7 @@ fn history(width: u16, height: u16) -> Picture {
         };
         let (text, id) = (SafeText::new(&text), MessageId { author: from.id, number });
         let (action, private, mention) = (false, false, false);
-        let event = Event::Message { id, from, text, action, private, mention };
+        let event = Event::Message { id, from, text, action, private, mention, past: None };
         picture.show(&event, number * 1000);
     }
     picture

@@ -74,13 +74,21 @@ impl Talk {
     fn hello(&mut self, stream: u32, start: u64) -> Back {
         let beacon = self.mallory.signed("mallory", 0, Vec::new());
         self.seq += 1;
-        self.asks_as(self.seq, &Request::Hello { stream, start, given_up: 0, beacon })
+        self.asks_as(self.seq, &Request::Hello { stream, start, given_up: 0, entries: 1, beacon })
     }
 
     /// A piece of a message, and what `next` and `held` are then.
     fn says(&mut self, stream: u32, position: u64, more: bool) -> Option<(u64, u64)> {
         let flags = Flags { more, ..Flags::default() };
-        let request = Request::Say { stream, position, number: position, flags, text: "word" };
+        let request = Request::Say {
+            stream,
+            position,
+            behind: u8::MAX,
+            number: position,
+            flags,
+            seal: None,
+            text: "word",
+        };
         let answer = self.asks(&request)?;
         match Response::decode(Asked::Say, &answer) {
             Ok(Response::Next { next, held }) => Some((next, held)),
@@ -97,7 +105,15 @@ const UNKNOWN: &[u8] = &[1];
 const DONE: &[u8] = &[0];
 
 fn say(stream: u32, position: u64) -> Request<'static> {
-    Request::Say { stream, position, number: 1, flags: Flags::default(), text: "word" }
+    Request::Say {
+        stream,
+        position,
+        behind: u8::MAX,
+        number: 1,
+        flags: Flags::default(),
+        seal: None,
+        text: "word",
+    }
 }
 
 #[test]
@@ -107,7 +123,7 @@ fn who_has_not_said_hello_is_unknown_and_whoever_has_is_greeted_back() {
     assert_eq!(talk.asks(&Request::PING).as_deref(), Some(UNKNOWN));
     let back = talk.hello(9, 0);
     assert_eq!((back.answer.as_deref(), back.hellos.len()), (Some(DONE), 1));
-    assert_eq!(talk.asks(&Request::PING).as_deref(), Some(DONE));
+    assert_eq!(talk.asks(&Request::PING).as_deref(), Some(&[0, 0, 0, 0, 0, 1][..]));
     // One of hers is open: there is no second one. Then it is answered, and hers needs no other.
     assert!(talk.hello(9, 0).hellos.is_empty());
     let hers = back.hellos[0];
@@ -134,13 +150,13 @@ fn the_receipt_goes_on_with_each_piece_and_what_is_held_survives_a_new_stream() 
     let mut talk = Talk::new();
     talk.hello(9, 0);
     assert_eq!((talk.says(9, 0, true), talk.shown()), (Some((1, 0)), 0));
-    assert_eq!(talk.says(9, 64, false), Some((1, 1 << 62)), "the last that is kept");
+    assert_eq!(talk.says(9, 64, false), Some((1, 1 << 63)), "the last that is kept");
     assert_eq!(talk.says(9, 65, false), None);
-    assert_eq!(talk.says(9, 2, false), Some((1, 1 << 62 | 1)));
+    assert_eq!(talk.says(9, 2, false), Some((1, 1 << 63 | 0b10)));
     assert_eq!(talk.hello(10, 1).answer.as_deref(), Some(DONE));
-    assert_eq!((talk.says(10, 1, false), talk.shown()), (Some((3, 1 << 60)), 2));
+    assert_eq!((talk.says(10, 1, false), talk.shown()), (Some((3, 1 << 61)), 2));
     talk.hello(11, 4);
-    assert_eq!(talk.says(11, 6, false), Some((4, 1 << 1)), "what was held is thrown away");
+    assert_eq!(talk.says(11, 6, false), Some((4, 1 << 2)), "what was held is thrown away");
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn who_is_not_in_yet_introduces_nobody() {
 fn hello(net: &mut Net, n: usize, at: &str, mallory: &mut Insider) {
     let mut session = net.shake(n, at, mallory);
     let beacon = mallory.signed("mallory", 0, Vec::new());
-    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon };
     let question = session.seal(1, |out| put_request(out, 1, &hello));
     net.forge(n, at, &question);
     let texts: Vec<Vec<u8>> =
@@ -196,9 +196,9 @@ fn hello(net: &mut Net, n: usize, at: &str, mallory: &mut Insider) {
         let datagram = Datagram::decode_sealed(mallory.id(), text).expect("a datagram");
         let stamp = datagram.stamp;
         for packet in datagram.packets() {
-            if let Packet::Request { seq, .. } = packet {
+            if let Packet::Request { seq, request } = packet {
                 let answer =
-                    session.seal_echoing(2, stamp, |out| put_response(out, seq, &Response::Ok));
+                    session.seal_echoing(2, stamp, |out| put_response(out, seq, &request.done()));
                 net.forge(n, at, &answer);
             }
         }

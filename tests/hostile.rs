@@ -22,7 +22,7 @@ use insider::{Insider, room};
 use net::*;
 
 fn hello(out: &mut Vec<u8>, seq: u32, beacon: Signed) {
-    put_request(out, seq, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+    put_request(out, seq, &Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon });
 }
 
 /// Lets a nodeset that answers like this serve Alice for a while.
@@ -354,7 +354,7 @@ fn many_questions_in_one_datagram_get_one_answer() {
     let mut session = net.shake(0, MALLORY, &mut mallory);
     net.wire.clear();
     let asked =
-        session.seal(7, |out| (0..140).for_each(|seq| put_request(out, seq, &Request::PING)));
+        session.seal(7, |out| (0..40).for_each(|seq| put_request(out, seq, &Request::PING)));
     net.forge(0, MALLORY, &asked);
     let answers = net.towards(MALLORY);
     assert_eq!(answers.len(), 1);

@@ -276,11 +276,23 @@ fn arrive(net: &mut Net, insider: &mut Insider, at: &str, name: &str) {
     let mut session = net.shake(0, at, insider);
     let beacon = insider.signed(name, 1, Vec::new());
     let hello = session.seal(1, |out| {
-        put_request(out, 1, &Request::Hello { stream: 9, start: 0, given_up: 0, beacon });
+        put_request(
+            out,
+            1,
+            &Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon },
+        );
     });
     let said = session.seal(2, |out| {
         let flags = Flags::default();
-        let say = Request::Say { stream: 9, position: 0, number: 1, flags, text: "hello" };
+        let say = Request::Say {
+            stream: 9,
+            position: 0,
+            behind: u8::MAX,
+            number: 1,
+            flags,
+            seal: None,
+            text: "hello",
+        };
         put_request(out, 2, &say);
     });
     net.forge(0, at, &hello);

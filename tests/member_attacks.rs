@@ -28,12 +28,12 @@ use honest::{Scene, cpu, member, member_command, memory};
 use insider::room;
 use support::Process;
 
-fn ok(_: &Request<'_>) -> Option<Response> {
-    Some(Response::Ok)
+fn ok(request: &Request<'_>) -> Option<Response> {
+    Some(request.done())
 }
 
 fn says_nothing(request: &Request<'_>) -> Option<Response> {
-    (!matches!(request, Request::Say { .. })).then_some(Response::Ok)
+    (!matches!(request, Request::Say { .. })).then(|| request.done())
 }
 
 /// For so long, Mallory is here, and says so, and confirms nothing. Returns the bytes she drew.
@@ -303,10 +303,12 @@ fn who_says_too_much_is_heard_slowly() {
                 let (flags, from) = (Flags::default(), next + 20 * part);
                 let says: Vec<Request<'_>> = (from..from + 20)
                     .map(|n| Request::Say {
+                        behind: u8::MAX,
                         stream: 9,
                         position: n,
                         number: n,
                         flags,
+                        seal: None,
                         text: "flood",
                     })
                     .collect();
@@ -331,7 +333,7 @@ fn bad_signatures_keep_nobody_busy() {
     assert!(mallory.shake(Attacker::at(2, 0).find(scene.nodeset_at(), "alice")));
     let mut beacon = mallory.me.signed("m", 0, Vec::new());
     beacon.signature[0] ^= 1;
-    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon };
+    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon };
     let before = cpu(&scene.alice);
     let count = scene.under("bad signatures, 7,000 a second", |span| {
         span.at_rate(1_000, |_| {
@@ -364,7 +366,15 @@ fn what_comes_early_fills_no_memory() {
         for number in 1..64 {
             let (flags, position) = (Flags::default(), number);
             for one in &mut all {
-                one.tell(&[Request::Say { stream: 9, position, number, flags, text }]);
+                one.tell(&[Request::Say {
+                    stream: 9,
+                    position,
+                    behind: u8::MAX,
+                    number,
+                    flags,
+                    seal: None,
+                    text,
+                }]);
                 one.live(Duration::ZERO, ok);
             }
         }

@@ -137,9 +137,10 @@ fn responses() -> Vec<Said> {
 fn to_peers(mallory: &Insider, others: &[Signed]) -> Vec<Said> {
     let say = |stream, position, private, more, text| {
         let flags = Flags { action: false, private, more };
-        Request::Say { stream, position, number: 1, flags, text }
+        Request::Say { stream, position, behind: u8::MAX, number: 1, flags, seal: None, text }
     };
-    let hello = |stream, start, beacon| Request::Hello { stream, start, given_up: 1, beacon };
+    let hello =
+        |stream, start, beacon| Request::Hello { stream, start, given_up: 1, entries: 1, beacon };
     let mut all = vec![
         hello(9, 0, mallory.signed("mallory", 0, Vec::new())),
         hello(9, 5, mallory.signed("renamed", 1, vec![addr(ALICE), addr(BOB)])),
@@ -286,7 +287,13 @@ fn no_pair_of_packets_hurts_a_peer() {
                 stamp += 1;
                 if known {
                     let hello = mallory.signed("mallory", 0, Vec::new());
-                    let hello = Request::Hello { stream: 9, start: 0, given_up: 0, beacon: hello };
+                    let hello = Request::Hello {
+                        stream: 9,
+                        start: 0,
+                        given_up: 0,
+                        entries: 1,
+                        beacon: hello,
+                    };
                     let bytes = session.seal(stamp, |out| put_request(out, stamp, &hello));
                     net.forge(0, MALLORY, &bytes);
                 }

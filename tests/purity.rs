@@ -38,7 +38,7 @@ const FLOORS: [&[&str]; 13] = [
     &["codec", "keyed", "ranges", "slots", "source", "text", "time"],
     &["copa", "guarded", "mtu", "name", "pace", "rng", "timer"],
     &["digest", "path", "who"],
-    &["doctor"],
+    &["doctor", "log"],
     &["event", "looks", "mention", "wire"],
     &["cookie", "habits", "inward", "purpose", "whom"],
     &["command", "relayed"],

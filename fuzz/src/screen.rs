@@ -273,7 +273,7 @@ impl Desk {
                 let (id, from) = (self.next_id(who), person);
                 let text = SafeText::new(&text);
                 let [action, private, mention] = [5, 6, 3].map(|n| script.one_in(n));
-                Event::Message { id, from, text, action, private, mention }
+                Event::Message { id, from, text, action, private, mention, past: None }
             }
             10 => Event::Joined(person),
             11 => Event::Left { who: person, why: script.pick(&[Why::Quit, Why::Timeout]) },

@@ -320,7 +320,7 @@ fn check_printed(script: &mut Script<'_>) {
             _ => {
                 said += 1;
                 let [action, private, mention] = [3, 3, 3].map(|n| script.one_in(n));
-                Event::Message { id, from, text: safe, action, private, mention }
+                Event::Message { id, from, text: safe, action, private, mention, past: None }
             }
         });
     }

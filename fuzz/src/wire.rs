@@ -8,24 +8,29 @@ use std::sync::{Arc, LazyLock};
 use chatrpc::machine::suite::Suite;
 use chatrpc::machine::wire::{
     ANYBODY, Asked, Change, DATAGRAM_MAX, Datagram, Departure, Flags, Gone, Listed, Loss, PADDING,
-    PIECE_MAX, POSITION_MAX, Packet, Page, Request, Response, put_header, put_inner_header,
-    put_request, put_response,
+    PART_MAX, PIECE_MAX, POSITION_MAX, Packet, Page, Request, Response, put_header,
+    put_inner_header, put_request, put_response,
 };
 use chatrpc::machine::{
-    Beacon, Farewell, Handle, Name, PeerId, PublicKey, Room, SEALED, Sealed, Secret, Signed, Tag,
+    Beacon, Farewell, Handle, Head, Name, PeerId, PublicKey, Room, SEALED, Sealed, Secret, Signed,
+    Tag,
 };
 use chatrpc_sim::standin::StandIn;
 
 use super::script::Script;
 use chatrpc_sim::insider::room;
 
-const ASKED: [Asked; 7] = [
+const ASKED: [Asked; 11] = [
     Asked::Who,
     Asked::Register,
     Asked::Say,
     Asked::Bridge,
     Asked::DialBack,
     Asked::Present,
+    Asked::Ping,
+    Asked::Heads,
+    Asked::Want,
+    Asked::Author,
     Asked::Other,
 ];
 
@@ -208,7 +213,7 @@ fn datagram_of_script(script: &mut Script<'_>) {
 
 fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     let (tag, cookie) = (Tag([script.u8(); 16]), script.array());
-    match script.below(16) {
+    match script.below(19) {
         0 => Request::Who { cookie, tag, have: script.number(), most: 1200 },
         1 => {
             let (have, token, n) = (script.number(), script.number(), script.number() as u32);
@@ -227,20 +232,22 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
             let start = script.number().min(POSITION_MAX);
             let (stream, given_up) = ((script.number() as u32).max(1), script.number());
             let beacon = Signed { beacon: beacon(script), signature: [script.u8(); 64] };
-            Request::Hello { stream, start, given_up, beacon }
+            Request::Hello { stream, start, given_up, entries: 1, beacon }
         }
-        6 | 7 => {
-            let bits = script.u8();
-            let flags =
-                Flags { action: bits & 1 != 0, private: bits & 2 != 0, more: bits & 4 != 0 };
-            let len = script.number() as usize % (PIECE_MAX + 1);
-            let text = core::str::from_utf8(script.bytes(len)).unwrap_or("é");
-            let text = if text.is_empty() { "x" } else { text };
-            let (stream, position) = (script.number() as u32, script.number());
-            Request::Say { stream, position, number: script.number(), flags, text }
-        }
-        8 => Request::Ping { present: script.number() as u32 },
+        6 | 7 => say(script),
+        8 => Request::Ping {
+            until: script.number() as u32,
+            digest: script.number(),
+            present: script.number() as u32,
+        },
         14 => Request::Present { after: PeerId(script.number()) },
+        15 => Request::Heads { after: PeerId(script.number()) },
+        16 => Request::Author { log: PeerId(script.number()) },
+        17 => {
+            let (log, from) = (PeerId(script.number()), (script.number() as u32).max(1));
+            let most = 1 + script.below(PART_MAX) as u16;
+            Request::Want { log, from, skip: script.number() as u32, most }
+        }
         11 => Request::DialBack { cookie, port: (script.number() as u16).max(1) },
         10 => Request::Bridge { to: PeerId(script.number()) },
         12 => {
@@ -262,9 +269,42 @@ fn request<'a>(script: &mut Script<'a>) -> Request<'a> {
     }
 }
 
+fn say<'a>(script: &mut Script<'a>) -> Request<'a> {
+    let bits = script.u8();
+    let flags = Flags { action: bits & 1 != 0, private: bits & 2 != 0, more: bits & 4 != 0 };
+    let len = script.number() as usize % (PIECE_MAX + 1);
+    let text = core::str::from_utf8(script.bytes(len)).unwrap_or("é");
+    let text = if text.is_empty() { "x" } else { text };
+    let (stream, position) = (script.number() as u32, script.number());
+    Request::Say {
+        stream,
+        position,
+        behind: u8::MAX,
+        number: script.number(),
+        flags,
+        seal: None,
+        text,
+    }
+}
+
 fn response(script: &mut Script<'_>) -> Response {
-    match script.below(11) {
-        9 => Response::Others,
+    match script.below(14) {
+        9 => {
+            let (differs, others) = (script.one_in(2), script.one_in(2));
+            Response::Here { differs, others, next: script.number() as u32 }
+        }
+        11 => {
+            let len = script.below(PART_MAX + 1);
+            Response::Entries { more: script.one_in(2), bytes: script.bytes(len).to_vec() }
+        }
+        12 => {
+            let beacon = beacon(script);
+            Response::Author(Box::new(Signed { beacon, signature: [script.u8(); 64] }))
+        }
+        13 => {
+            let heads = (0..script.below(31)).map(|_| head(script)).collect();
+            Response::Heads { more: script.one_in(2), heads }
+        }
         10 => {
             let ids = (0..script.below(50)).map(|_| PeerId(script.number())).collect();
             Response::Present { more: script.one_in(2), ids }
@@ -283,6 +323,12 @@ fn response(script: &mut Script<'_>) -> Response {
         6 => Response::Version(script.u8()),
         _ => Response::Full,
     }
+}
+
+fn head(script: &mut Script<'_>) -> Head {
+    let first = 1 + (script.number() as u32) / 2;
+    let (log, clock) = (PeerId(script.number()), script.number() % (1 << 47));
+    Head { log, first, next: first + 1 + script.u8() as u32, clock, hash: script.array() }
 }
 
 fn page(script: &mut Script<'_>) -> Page {

@@ -79,7 +79,9 @@ impl Faulty {
 }
 
 fn owned_message(event: &Event<'_>) -> Option<Event<'static>> {
-    let Event::Message { id, from, text, action, private, mention } = event else { return None };
+    let Event::Message { id, from, text, action, private, mention, past } = event else {
+        return None;
+    };
     Some(Event::Message {
         id: *id,
         from: from.clone(),
@@ -87,6 +89,7 @@ fn owned_message(event: &Event<'_>) -> Option<Event<'static>> {
         action: *action,
         private: *private,
         mention: *mention,
+        past: *past,
     })
 }
 
@@ -184,7 +187,15 @@ impl Machine for Faulty {
 
 fn altered(event: Event<'_>) -> Event<'_> {
     let Event::Message { id, from, action, private, mention, .. } = event else { return event };
-    Event::Message { id, from, text: SafeText::new("something else"), action, private, mention }
+    Event::Message {
+        id,
+        from,
+        text: SafeText::new("something else"),
+        action,
+        private,
+        mention,
+        past: None,
+    }
 }
 
 fn repeat_done(event: &Event<'_>) -> Option<Event<'static>> {

@@ -352,6 +352,9 @@ impl Judge {
             Event::Joined(person) => self.joined(seat, person),
             Event::Left { who, why } => self.left(seat, who, *why),
             Event::Renamed { who, was } => self.renamed(seat, who, was),
+            Event::Message { id, from, text, action, past: Some(_), .. } => {
+                self.handed_on(seat, *id, from, (text.as_str(), *action));
+            }
             Event::Message { id, from, text, action, private, .. } => {
                 self.shown(seat, *id, from, (text.as_str(), *action, *private));
             }
@@ -395,6 +398,7 @@ impl Judge {
             | Event::Alone
             | Event::Found(_)
             | Event::Twins { .. }
+            | Event::Forked(_)
             | Event::Help => {}
         }
     }

@@ -356,7 +356,7 @@ impl Liar {
                 Some(Response::Ok)
             }
             Request::Say { position, .. } => self.told(index, *position),
-            Request::Ping { .. } | Request::Bye { .. } => Some(Response::Ok),
+            Request::Ping { .. } | Request::Bye { .. } => Some(request.done()),
             _ => None,
         };
         if let Some(answer) = answer {
@@ -392,7 +392,7 @@ impl Liar {
         let (stream, start) = (talk.stream, talk.position.min(POSITION_MAX));
         let face = &self.faces[talk.face];
         let beacon = face.insider.signed(&face.name, face.n, face.addrs.clone());
-        let hello = Request::Hello { stream, start, given_up: 0, beacon };
+        let hello = Request::Hello { stream, start, given_up: 0, entries: 1, beacon };
         self.say(index, |out| put_request(out, seq, &hello));
     }
 

@@ -188,7 +188,8 @@ impl Toy {
                     let text = SafeText::new(std::str::from_utf8(&bytes[26..]).unwrap());
                     let (text, action) = (text.into_owned(), bytes[25] == 1);
                     let (private, mention) = (false, false);
-                    let shown = Event::Message { id, from: by, text, action, private, mention };
+                    let shown =
+                        Event::Message { id, from: by, text, action, private, mention, past: None };
                     self.out.push_back(Out::Show(shown));
                 }
             }

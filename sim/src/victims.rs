@@ -33,6 +33,12 @@ const COURTESY: u64 = 5_000 + 3 * 7 * 1_200;
 /// a quarter of that time, and then a piece at a time.
 const RETRIES: u64 = 20;
 
+/// What stands around one thing that was said, in a datagram of its own.
+const HEADERS: u64 = 104;
+
+/// What signs one thing that was said.
+const SEAL: u64 = 105;
+
 /// How much went by in the last seconds, second by second.
 #[derive(Clone, Debug)]
 pub(crate) struct Window<const SECONDS: usize = WINDOW> {
@@ -118,7 +124,7 @@ impl Victims {
 
     /// A process is told to say something of that size, to so many faces.
     pub(crate) fn said(&mut self, now: u64, proc: u32, bytes: usize, faces: usize) {
-        let said = (bytes as u64 + 64) * faces as u64;
+        let said = (bytes as u64 + HEADERS + SEAL) * faces as u64;
         self.price.entry(proc).or_default().said.add(now, said);
     }
 

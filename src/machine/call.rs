@@ -386,9 +386,8 @@ impl<T: About> Calls<T> {
         let pending = self.pending.insert(pending);
         numbering.next = seq.wrapping_add(1);
         link.open.push_back((seq, pending));
-        link.requests.push(pending);
         self.timers.set(pending.index(), due);
-        self.touch(key);
+        self.send(key, pending);
         Some(seq)
     }
 

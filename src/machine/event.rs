@@ -228,6 +228,15 @@ pub enum NameProblem {
     },
 }
 
+/// What is to be known of a message that was said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Past {
+    /// When, in milliseconds since 1970, by the clock of its author.
+    pub at: u64,
+    /// We were not here then.
+    pub replay: bool,
+}
+
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -306,7 +315,11 @@ pub enum Event<'a> {
         private: bool,
         /// It has our name in it.
         mention: bool,
+        /// It was said before, and comes from whoever kept it.
+        past: Option<Past>,
     },
+    /// Somebody signed two different messages as one and the same: what they say is not what others are told.
+    Forked(Person),
     /// A line of ours was accepted and is on its way.
     Sent {
         /// Which message it became.

@@ -1,10 +1,12 @@
-//! What one author says to us: in order, once each (docs/PROTOCOL.md, "Streams").
+//! What one author says to us: in order, once each, and never before what it follows (docs/PROTOCOL.md,
+//! "Streams").
 //!
-//! A piece is shown when everything before it is; what comes early is held, within bounds, and the
-//! answer tells the author both.
+//! A message is shown when everything before it is, in its author's stream and among what others said. What
+//! comes early is held, within bounds, and the answer tells the author both.
 
+use crate::machine::log::Seal;
 use crate::machine::text::TEXT_MAX;
-use crate::machine::wire::Flags;
+use crate::machine::wire::{Flags, POSITION_MAX};
 
 /// How far ahead of the next piece a reader keeps what arrived early. More than can be in flight.
 const HOLD: usize = 64;
@@ -19,9 +21,9 @@ pub(crate) struct InStream {
     next: Option<u64>,
     /// Messages to us that the author had given up when it named the stream.
     given_up: u64,
-    /// Which positions came early: bit i is `next + 1 + i`.
+    /// Which positions are held: bit i is `next + i`.
     early: u64,
-    /// What came early, by position modulo [`HOLD`]; empty while nothing did.
+    /// What is held, by position modulo [`HOLD`]; empty while nothing is.
     held: Vec<Held>,
     /// Bytes of what is held.
     held_bytes: usize,
@@ -35,14 +37,33 @@ pub(crate) struct InStream {
 struct Held {
     number: u64,
     flags: Flags,
+    seal: Option<Seal>,
     text: String,
+}
+
+/// A piece, or what all pieces of a message make.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) number: u64,
+    pub(crate) flags: Flags,
+    pub(crate) seal: Option<&'a Seal>,
+    pub(crate) text: &'a str,
+}
+
+/// Where messages are shown.
+pub(crate) trait Screen {
+    /// Whether everything is shown that a message follows.
+    fn is_due(&self, seal: &Seal) -> bool;
+
+    /// Shows a message that is complete, with its raw text.
+    fn show(&mut self, message: Piece<'_>);
 }
 
 /// What became of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// It is kept or was there before. Everything before this position is shown, and what the bits
-    /// name is kept: bit i is the position behind it by i + 1.
+    /// name is kept: bit i is the position behind it by i.
     Next(u64, u64),
     /// It is on another stream.
     Unknown,
@@ -105,45 +126,106 @@ impl InStream {
         self.drop_held();
     }
 
-    /// Takes a piece; `show` gets every message that is complete now: number, flags, raw text. What comes
-    /// early is kept as far as there is `room` for its bytes.
+    /// Takes a piece; the screen gets every message that is complete now and due. What comes early, or is not
+    /// due, is kept as far as there is `room` for its bytes.
     pub(crate) fn take(
         &mut self,
-        stream: u32,
-        position: u64,
-        piece: (u64, Flags, &str),
+        (stream, position, behind): (u32, u64, u8),
+        piece: Piece<'_>,
         room: usize,
-        mut show: impl FnMut(u64, Flags, &str),
+        screen: &mut impl Screen,
     ) -> Taken {
         let Some(next) = self.next.filter(|_| self.is(stream)) else {
             return Taken::Unknown;
         };
+        if position > POSITION_MAX {
+            return Taken::TooFar;
+        }
+        let next = self.skip(next, position.saturating_sub(u64::from(behind)));
         if position >= next.saturating_add(HOLD as u64) {
             return Taken::TooFar;
         }
-        if position == next {
-            let (number, flags, text) = piece;
-            self.append(number, flags, text, &mut show);
-            let end = self.show_held(next, &mut show);
-            self.next = Some(end);
-            return Taken::Next(end, self.early);
-        }
-        if position > next && piece.2.len() <= room {
+        if position == next && piece.seal.is_none_or(|seal| screen.is_due(seal)) {
+            self.append(piece, screen);
+            if self.early & 1 == 1 {
+                self.take_out(next);
+            }
+            self.step(next);
+            self.show_held(screen);
+        } else if position >= next && piece.text.len() <= room {
             self.hold(next, position, piece);
         }
-        Taken::Next(next, self.early)
+        Taken::Next(self.next(), self.early)
     }
 
-    fn hold(&mut self, next: u64, position: u64, (number, flags, text): (u64, Flags, &str)) {
+    /// What comes before that position has come another way, and does not come on the stream. The next one then.
+    fn skip(&mut self, next: u64, to: u64) -> u64 {
+        let Some(count) = to.checked_sub(next).filter(|&count| count > 0) else { return next };
+        for position in next..next.saturating_add(count.min(HOLD as u64)) {
+            if self.early & 1 == 1 {
+                self.take_out(position);
+            }
+            self.early >>= 1;
+        }
+        if self.early == 0 {
+            self.drop_held();
+        }
+        self.partial.clear();
+        (self.number, self.next) = (None, Some(to));
+        to
+    }
+
+    /// Whether the next message is there, and waits for what it follows.
+    pub(crate) const fn waits(&self) -> bool {
+        self.early & 1 == 1
+    }
+
+    /// That of the next message, if it is there, and waits for what it follows.
+    pub(crate) fn waiting(&self) -> Option<&Seal> {
+        let next = self.next.filter(|_| self.waits())?;
+        self.held.get(next as usize % HOLD)?.seal.as_ref()
+    }
+
+    /// Shows what is held and is due now.
+    pub(crate) fn show_held(&mut self, screen: &mut impl Screen) {
+        while let Some(next) = self.next.filter(|_| self.early & 1 == 1) {
+            let seal = self.held[next as usize % HOLD].seal;
+            if seal.is_some_and(|seal| !screen.is_due(&seal)) {
+                return;
+            }
+            let Held { number, flags, text, .. } = self.take_out(next);
+            self.append(Piece { number, flags, seal: seal.as_ref(), text: &text }, screen);
+            self.step(next);
+        }
+        if self.early == 0 && !self.held.is_empty() {
+            self.drop_held();
+        }
+    }
+
+    fn hold(&mut self, next: u64, position: u64, piece: Piece<'_>) {
         if self.held.is_empty() {
             self.held.resize_with(HOLD, Held::default);
         }
-        let bit = 1 << (position - next - 1);
+        let bit = 1 << (position - next);
         if self.early & bit == 0 {
+            let Piece { number, flags, seal, text } = piece;
             self.early |= bit;
             self.held_bytes += text.len();
-            self.held[position as usize % HOLD] = Held { number, flags, text: text.to_owned() };
+            self.held[position as usize % HOLD] =
+                Held { number, flags, seal: seal.copied(), text: text.to_owned() };
         }
+    }
+
+    fn take_out(&mut self, position: u64) -> Held {
+        let held = core::mem::take(&mut self.held[position as usize % HOLD]);
+        self.held_bytes -= held.text.len();
+        held
+    }
+
+    /// What stood at that position is shown.
+    const fn step(&mut self, shown: u64) {
+        self.next = Some(shown + 1);
+        self.early >>= 1;
     }
 
     /// What came early is of no use, or all shown: its memory is given back.
@@ -153,42 +235,17 @@ impl InStream {
         self.held = Vec::new();
     }
 
-    /// Shows what was held behind `shown` and returns the first position that is missing.
-    fn show_held(&mut self, shown: u64, show: &mut impl FnMut(u64, Flags, &str)) -> u64 {
-        let mut next = shown;
-        loop {
-            next += 1;
-            let present = self.early & 1 == 1;
-            self.early >>= 1;
-            if !present {
-                if self.early == 0 && !self.held.is_empty() {
-                    self.drop_held();
-                }
-                return next;
-            }
-            let Held { number, flags, text } =
-                core::mem::take(&mut self.held[next as usize % HOLD]);
-            self.held_bytes -= text.len();
-            self.append(number, flags, &text, show);
-        }
-    }
-
     /// Adds a piece to its message. What goes beyond the longest message is cut off.
-    fn append(
-        &mut self,
-        number: u64,
-        flags: Flags,
-        text: &str,
-        show: &mut impl FnMut(u64, Flags, &str),
-    ) {
+    fn append(&mut self, piece: Piece<'_>, screen: &mut impl Screen) {
+        let Piece { number, flags, text, .. } = piece;
         if self.number.is_none() && !flags.more {
-            return show(number, flags, text);
+            return screen.show(piece);
         }
         let number = *self.number.get_or_insert(number);
         let room = TEXT_MAX - self.partial.len();
         self.partial.push_str(&text[..text.floor_char_boundary(room)]);
         if !flags.more {
-            show(number, flags, &self.partial);
+            screen.show(Piece { number, text: &self.partial, ..piece });
             self.partial.clear();
             self.number = None;
         }
@@ -198,15 +255,43 @@ impl InStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::log::Deps;
     use crate::machine::wire::PIECE_MAX;
 
+    /// What was shown; nothing is due that is sealed with an odd clock.
+    #[derive(Default)]
+    struct Texts(Vec<String>);
+
+    impl Screen for Texts {
+        fn is_due(&self, seal: &Seal) -> bool {
+            seal.clock.is_multiple_of(2)
+        }
+
+        fn show(&mut self, message: Piece<'_>) {
+            self.0.push(message.text.to_owned());
+        }
+    }
+
+    fn piece(number: u64, text: &str) -> Piece<'_> {
+        Piece { number, flags: Flags::default(), seal: None, text }
+    }
+
     fn say(stream: &mut InStream, position: u64, text: &str, more: bool) -> (Taken, Vec<String>) {
-        let mut shown = Vec::new();
+        let mut shown = Texts::default();
         let flags = Flags { more, ..Flags::default() };
-        let taken = stream.take(7, position, (position, flags, text), 4_096, |_, _, text| {
-            shown.push(text.to_owned());
-        });
-        (taken, shown)
+        let piece = Piece { flags, ..piece(position, text) };
+        let taken = stream.take((7, position, u8::MAX), piece, 4_096, &mut shown);
+        (taken, shown.0)
+    }
+
+    /// Says a message that is sealed at that time.
+    fn sealed(stream: &mut InStream, position: u64, clock: u64) -> (Taken, Vec<String>) {
+        let seal = Seal { seq: 1, clock, deps: Deps::default(), past: [0; 16], signature: [0; 64] };
+        let mut shown = Texts::default();
+        let text = position.to_string();
+        let piece = Piece { seal: Some(&seal), ..piece(position, &text) };
+        let taken = stream.take((7, position, u8::MAX), piece, 4_096, &mut shown);
+        (taken, shown.0)
     }
 
     fn opened(start: u64) -> InStream {
@@ -218,8 +303,8 @@ mod tests {
     #[test]
     fn pieces_are_shown_in_order_and_once() {
         let mut stream = opened(3);
-        assert_eq!(say(&mut stream, 5, "c", false), (Taken::Next(3, 0b10), vec![]));
-        assert_eq!(say(&mut stream, 4, "b", false), (Taken::Next(3, 0b11), vec![]));
+        assert_eq!(say(&mut stream, 5, "c", false), (Taken::Next(3, 0b100), vec![]));
+        assert_eq!(say(&mut stream, 4, "b", false), (Taken::Next(3, 0b110), vec![]));
         let all = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
         assert_eq!(say(&mut stream, 3, "a", false), (Taken::Next(6, 0), all));
         assert_eq!(say(&mut stream, 4, "b", false), (Taken::Next(6, 0), vec![]));
@@ -229,7 +314,7 @@ mod tests {
     #[test]
     fn a_message_in_pieces_is_one_message() {
         let mut stream = opened(0);
-        assert_eq!(say(&mut stream, 1, "lo", false), (Taken::Next(0, 1), vec![]));
+        assert_eq!(say(&mut stream, 1, "lo", false), (Taken::Next(0, 0b10), vec![]));
         assert_eq!(say(&mut stream, 0, "hel", true), (Taken::Next(2, 0), vec!["hello".to_owned()]));
     }
 
@@ -248,13 +333,35 @@ mod tests {
     }
 
     #[test]
+    fn what_came_another_way_is_waited_for_no_more() {
+        let mut stream = opened(0);
+        assert_eq!(say(&mut stream, 0, "be", true).0, Taken::Next(1, 0));
+        assert_eq!(say(&mut stream, 4, "held", false).0, Taken::Next(1, 0b1000));
+        let mut shown = Texts::default();
+        let taken = stream.take((7, 5, 2), piece(5, "five"), 4_096, &mut shown);
+        assert_eq!((taken, shown.0.len()), (Taken::Next(3, 0b110), 0), "3 may still come");
+        assert_eq!(say(&mut stream, 3, "three", false).1, ["three", "held", "five"]);
+        let taken = stream.take((7, 900, 0), piece(900, "far"), 4_096, &mut shown);
+        assert_eq!((taken, stream.held_bytes()), (Taken::Next(901, 0), 0));
+        assert_eq!(shown.0, ["far"], "the beginning of a message that came whole is forgotten");
+        let taken = stream.take((7, u64::MAX, 0), piece(1, "x"), 9, &mut shown);
+        assert_eq!((taken, stream.next()), (Taken::TooFar, 901));
+    }
+
+    #[test]
     fn another_stream_is_unknown_and_a_new_one_counts_what_was_given_up() {
         let mut stream = opened(0);
-        assert_eq!(stream.take(8, 0, (0, Flags::default(), "x"), 9, |_, _, _| ()), Taken::Unknown);
+        assert_eq!(
+            stream.take((8, 0, u8::MAX), piece(0, "x"), 9, &mut Texts::default()),
+            Taken::Unknown
+        );
         assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(1, 0));
         assert_eq!(stream.open(9, 4, 3), 3, "positions 1, 2 and 3 will not come");
         stream.close();
-        assert_eq!(stream.take(9, 4, (4, Flags::default(), "x"), 9, |_, _, _| ()), Taken::Unknown);
+        assert_eq!(
+            stream.take((9, 4, u8::MAX), piece(4, "x"), 9, &mut Texts::default()),
+            Taken::Unknown
+        );
         assert_eq!(stream.open(7, 2, 3), 0, "a stream that resumes earlier shows nothing twice");
         assert_eq!(say(&mut stream, 3, "old", false), (Taken::Next(4, 0), vec![]));
         assert_eq!(say(&mut stream, 4, "new", false).0, Taken::Next(5, 0));
@@ -264,19 +371,53 @@ mod tests {
     fn what_comes_early_takes_the_room_there_is_and_gives_it_back() {
         let mut stream = opened(0);
         let early = |stream: &mut InStream, position, room| {
-            stream.take(7, position, (position, Flags::default(), "xyz"), room, |_, _, _| ())
+            stream.take((7, position, u8::MAX), piece(position, "xyz"), room, &mut Texts::default())
         };
         assert_eq!(early(&mut stream, 1, 2), Taken::Next(0, 0), "no room");
-        assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 1));
-        assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 1), "once");
-        assert_eq!((stream.held_bytes(), early(&mut stream, 3, 9)), (3, Taken::Next(0, 0b101)));
-        assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(2, 1));
+        assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 0b10));
+        assert_eq!(early(&mut stream, 1, 3), Taken::Next(0, 0b10), "once");
+        assert_eq!((stream.held_bytes(), early(&mut stream, 3, 9)), (3, Taken::Next(0, 0b1010)));
+        assert_eq!(say(&mut stream, 0, "a", false).0, Taken::Next(2, 0b10));
         assert_eq!((stream.held_bytes(), stream.held.len()), (3, HOLD));
         assert_eq!(say(&mut stream, 2, "b", false).0, Taken::Next(4, 0));
         assert_eq!((stream.held_bytes(), stream.held.capacity()), (0, 0));
-        assert_eq!(early(&mut stream, 9, 9), Taken::Next(4, 0b10000));
+        assert_eq!(early(&mut stream, 9, 9), Taken::Next(4, 0b10_0000));
         assert_eq!(stream.open(8, 20, 0), 0, "what was held is behind it");
         assert_eq!((stream.held_bytes(), stream.decline(8)), (0, Taken::Next(20, 0)));
         assert!(stream.is_news(8, 20) && !stream.is_news(8, 19) && !stream.is_news(7, 20));
+    }
+
+    #[test]
+    fn what_is_not_due_is_held_and_holds_up_what_comes_behind() {
+        let mut stream = opened(0);
+        assert_eq!(sealed(&mut stream, 0, 1), (Taken::Next(0, 1), vec![]));
+        assert_eq!(sealed(&mut stream, 0, 1), (Taken::Next(0, 1), vec![]), "once");
+        assert_eq!(say(&mut stream, 1, "b", false), (Taken::Next(0, 0b11), vec![]));
+        assert!(stream.waits());
+        let mut due = Due::default();
+        stream.show_held(&mut due);
+        assert_eq!(
+            (due.0.0, stream.next(), stream.waits()),
+            (vec!["0".into(), "b".into()], 2, false)
+        );
+        assert_eq!((stream.held_bytes(), stream.held.capacity()), (0, 0));
+        // It is said again when it is due at last.
+        assert_eq!(sealed(&mut stream, 2, 1), (Taken::Next(2, 1), vec![]));
+        assert_eq!(sealed(&mut stream, 2, 2), (Taken::Next(3, 0), vec!["2".into()]));
+        assert_eq!(stream.held_bytes(), 0);
+    }
+
+    /// Everything is due.
+    #[derive(Default)]
+    struct Due(Texts);
+
+    impl Screen for Due {
+        fn is_due(&self, _: &Seal) -> bool {
+            true
+        }
+
+        fn show(&mut self, message: Piece<'_>) {
+            self.0.show(message);
+        }
     }
 }

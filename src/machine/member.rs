@@ -10,7 +10,9 @@
 mod answers;
 mod apart;
 mod bridges;
+mod catching;
 mod comparing;
+mod fetch;
 mod greeting;
 mod likeness;
 mod liveness;
@@ -23,6 +25,8 @@ mod reachable;
 mod readers;
 mod record;
 mod relaying;
+mod showing;
+mod spreading;
 mod streams;
 mod watch;
 mod watching;
@@ -34,16 +38,19 @@ use core::time::Duration;
 
 pub(crate) use self::apart::Viewpoint;
 use self::bridges::{BRIDGES_MAX, Bridges};
+use self::catching::Catching;
 use self::liveness::Liveness;
 pub(crate) use self::one::Member;
 use self::reach::Reach;
 use self::reachable::Reachable;
 use self::record::Record;
+use self::spreading::Spreading;
 use self::streams::Streams;
 use self::watch::{Lots, Rings};
 use crate::machine::call::Calls;
 use crate::machine::contract::Table;
 use crate::machine::event::{Event, Why};
+use crate::machine::log::Log;
 use crate::machine::looks::Looks;
 use crate::machine::outbox::Outbox;
 use crate::machine::pace::{Pace, Rate};
@@ -111,6 +118,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) pins: &'a Pins,
     pub(crate) calls: &'a mut Calls<Purpose>,
     pub(crate) speech: &'a mut Speech,
+    pub(crate) log: &'a mut Log,
     pub(crate) rng: &'a mut Rng,
     pub(crate) out: &'a mut Outbox,
     /// We are in: arrivals and departures are shown, and what is said is taken.
@@ -162,8 +170,12 @@ pub(crate) struct Members {
     told_apart: bool,
     /// Those we pass things on between.
     bridges: Bridges,
-    /// Bytes that came early from all authors.
+    /// Bytes that came early from all authors, and whose next message waits for what it follows.
     held: usize,
+    waiting: Vec<MemberKey>,
+    /// What others have and we lack, and when it is asked for.
+    catching: Catching,
+    spreading: Spreading,
     /// Beacons that nodesets brought and that were looked at.
     brought: Pace,
     /// Two who are one process, and whether they are us, until that is told; and how often it was.
@@ -219,7 +231,8 @@ impl Members {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        self.timers.next()
+        let catching = self.catching.next_wake().into_iter().chain(self.spreading.next_wake());
+        self.timers.next().into_iter().chain(catching).min()
     }
 
     /// The nodeset says that somebody is here: if they say so themselves. Who is new to us in what we
@@ -491,14 +504,33 @@ impl Members {
     fn kick(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let Some(path) = member.reach.path() else { return };
-        let out = member.streams.out_mut();
         let silent = ctx.calls.is_silent(path);
+        let others = self.shown > 1;
+        if silent && member.life.is_probed() {
+            let (now, calls, out) = (ctx.now, &mut *ctx.calls, member.streams.out_mut());
+            if out.leave(now, others, ctx.speech) {
+                out.recall(path, |position, seq| {
+                    calls.finish(now, path, seq, Purpose::Member(key, Matter::Say { position }));
+                });
+            }
+            if member.streams.out().pieces() > 0 && member.life.may_ping() {
+                self.ping(key, ctx);
+            }
+            return;
+        }
+        let out = member.streams.out_mut();
+        if !silent && let (true, asks) = out.leaves(ctx.now, ctx.calls.rtt(path)) {
+            if asks && member.life.may_ping() {
+                self.ping(key, ctx);
+            }
+            return;
+        }
         let reserve = crate::machine::call::WINDOW - PIECES_IN_FLIGHT;
         while ctx.calls.may_open(path) > reserve {
             let stream = out.id;
             let Some(piece) = out.next_call(ctx.now, silent, ctx.speech) else { return };
-            let Piece { position, number, flags, text } = piece;
-            let request = Request::Say { stream, position, number, flags, text };
+            let Piece { position, behind, number, flags, seal, text } = piece;
+            let request = Request::Say { stream, position, behind, number, flags, seal, text };
             let token = Purpose::Member(key, Matter::Say { position });
             let Some(seq) = ctx.calls.request(ctx.now, path, token, &request) else { return };
             out.calling(position, path, seq);
@@ -539,7 +571,10 @@ impl Members {
         let held = self.slab.iter().map(|(_, member)| member.streams.held_bytes());
         assert_eq!(self.held, held.sum::<usize>());
         self.check_looks();
+        let waits = |&key: &MemberKey| self.get(key).is_some_and(|member| member.streams.waits());
+        assert!(self.waiting.iter().all(waits));
         self.bridges.check();
+        self.catching.check();
         for (key, member) in self.slab.iter() {
             assert_eq!(self.key_of(member.record.beacon().id), Some(key));
             assert!(member.reach.links().all(|link| self.on_link(link) == Some(key)));

@@ -65,9 +65,11 @@
 //! | `member` and its `one` | who is known; one of them, who is five things: |
 //! | `member/record`, `member/reach`, `member/reachable`, `member/liveness`, `member/streams` | who they are, and why nobody else may have their name; the ways to them, and which is tried next; when people are told that there is none; the rule whether they are here; what is said both ways |
 //! | `member/answers`, `member/greeting`, `member/moving`, `member/presence`, `member/readers`, `member/relaying`, `member/punching`, `member/apart`, `member/likeness` | what members do with these: what is asked both ways, and what comes of it; finding a path; another one; what is heard and missed of them, carried out; who reads what we say; through whom they are reached; how two routers are opened at once; whether the network keeps us apart; whom they could be taken for |
+//! | `member/showing`, `member/catching`, `member/fetch` | what is heard is shown, after what it follows; what others have and we lack; parts of one log, asked for and put together |
 //! | `member/bridges` | whom we pass things on between, and how much of it |
 //! | `hail` and its `finding` | when the networks around us are asked for the room, and who answers there; the machine behind `chatrpc find` |
 //! | `mapping` and its `bytes` | a port of the router in front of us, asked for and kept; how that is written |
+//! | `log` and its `entry` | what was said to the room, by author, and in one order; one thing that was said, signed |
 //! | `speech` and its `stream`, `inward` | what was said, in order, once each: to each reader, from each author |
 //! | `command`, `habits`, `whom` | what a typed line means; what people type who know other chats; who is meant in it |
 //! | `doctor` and its `cause`, `evidence`, `reason`, `room`, `sentence` | why somebody does not get in, or not well: what can be wrong, and how bad it is; what was found; what that means, before and in a room; how it is said |
@@ -94,6 +96,7 @@ mod habits;
 mod hail;
 mod inward;
 pub mod keyed;
+mod log;
 mod looks;
 mod mapping;
 mod member;
@@ -126,9 +129,12 @@ pub use command::{COMMANDS, Command, CommandHelp, Opening};
 pub use contract::{
     Action, Blame, Drained, Gateway, Input, Machine, Segment, Table, WAKE_MIN, Wake, drain,
 };
-pub use event::{Event, Exit, Found, Health, Listed, NameProblem, Presence, Refusal, Way, Why};
+pub use event::{
+    Event, Exit, Found, Health, Listed, NameProblem, Past, Presence, Refusal, Way, Why,
+};
 pub use guarded::{Guarded, wipe, wiped};
 pub use hail::finding::Finding;
+pub use log::{Deps, Head, Place, Seal};
 pub use name::{Look, Name, NameError};
 pub use nodeset::exam::{Examination, ExaminationConfig};
 pub use nodeset::listing::{Listing, ListingConfig};

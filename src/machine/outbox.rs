@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 
 use crate::machine::contract::Action;
-use crate::machine::event::{Event, Exit};
+use crate::machine::event::{Event, Exit, Past};
 use crate::machine::relayed::is_relayed;
 use crate::machine::text::{SafeText, sanitize_into};
 use crate::machine::who::identity::Person;
@@ -61,6 +61,8 @@ pub(crate) struct Marks {
     pub(crate) action: bool,
     pub(crate) private: bool,
     pub(crate) mention: bool,
+    /// When it was said, if that was before.
+    pub(crate) past: Option<Past>,
 }
 
 impl Outbox {
@@ -160,6 +162,7 @@ impl Outbox {
                 action: marks.action,
                 private: marks.private,
                 mention: marks.mention,
+                past: marks.past,
             }),
             Queued::Sent { id, text, action, to, readers } => {
                 Action::Show(Event::Sent { id, text: safe(text), action, to, readers })

@@ -25,6 +25,7 @@ use crate::machine::call::{Arrival, Calls, Part, Parts, Refused};
 use crate::machine::contract::{Action, Blame, Input, Machine, Table, Wake};
 use crate::machine::digest::digest;
 use crate::machine::event::{Exit, NameProblem};
+use crate::machine::log::{BYTES_MAX, ENTRIES_MAX, LOGS_MAX, Log};
 use crate::machine::member::{ABSENT_MAX, Ctx, LINKS_EACH, MEMBERS_MAX, Members};
 use crate::machine::nodeset::client::Client;
 use crate::machine::nodeset::door::Door;
@@ -38,10 +39,13 @@ use crate::machine::speech::{BACKLOG_EASY, MESSAGES_MAX, Speech};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::Person;
-use crate::machine::who::ids::{Farewell, Handle, Tag};
+use crate::machine::who::ids::{Farewell, Handle, LUCK_BITS, Tag};
 use crate::machine::who::keys::Keys;
 use crate::machine::who::pins::{PINS_MAX, Pins};
 use crate::machine::wire::{self, Sender, kind};
+
+/// Links to doors and to members.
+const LINKS_MAX: usize = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
 
 /// Somebody who chats.
 #[derive(Debug)]
@@ -76,6 +80,7 @@ pub struct Peer {
     mapped: Mapped,
     pins: Pins,
     speech: Speech,
+    log: Log,
     /// How it ended, until that is told.
     exit: Option<Exit>,
     /// Whoever is in front of us can be shown no more.
@@ -140,7 +145,6 @@ impl Peer {
         let keys = Arc::new(Keys { suite, identity, room });
         let me = keys.sign(beacon);
         let card = Card { farewell, n: 0, sealed: keys.seal(&me) };
-        let links_max = 2 * DOORS_MAX + (MEMBERS_MAX + ABSENT_MAX) * LINKS_EACH;
         let doors = Doors::new(&nodesets, patience).and_remembered(&remembered);
         let sessions = Sessions::new(SessionsConfig {
             keys: keys.clone(),
@@ -160,7 +164,7 @@ impl Peer {
             drain,
             stage: Stage::Finding,
             client: None,
-            calls: Calls::sealed(incarnation, links_max, seed.stream("calls"), sessions),
+            calls: Calls::sealed(incarnation, LINKS_MAX, seed.stream("calls"), sessions),
             text: Vec::new(),
             parts: Parts::default(),
             members: Members::default(),
@@ -171,6 +175,7 @@ impl Peer {
             mapped,
             pins: Pins::new(pins),
             speech: Speech::new(),
+            log: Log::new(incarnation >> LUCK_BITS),
             exit: None,
             full: false,
             seen: None,
@@ -222,6 +227,7 @@ impl Peer {
             pins: &self.pins,
             calls: &mut self.calls,
             speech: &mut self.speech,
+            log: &mut self.log,
             rng: &mut self.rng,
             out: &mut self.out,
             announce,
@@ -363,6 +369,8 @@ impl Peer {
         self.ask_given();
         self.hail();
         self.map();
+        let (members, mut ctx) = self.parts();
+        members.catch_up(&mut ctx);
         self.part_when_drained();
     }
 }
@@ -467,6 +475,10 @@ impl Machine for Peer {
         tables.push(Table { name: "trusted names", len: self.pins.len(), limit: PINS_MAX });
         let backlog = self.speech.backlog();
         tables.push(Table { name: "undelivered messages", len: backlog, limit: MESSAGES_MAX });
+        let (entries, bytes, logs) = self.log.sizes();
+        tables.push(Table { name: "kept entries", len: entries, limit: ENTRIES_MAX });
+        tables.push(Table { name: "kept bytes", len: bytes, limit: BYTES_MAX });
+        tables.push(Table { name: "kept logs", len: logs, limit: LOGS_MAX + 1 });
         tables
     }
 
@@ -491,6 +503,7 @@ impl Machine for Peer {
             mapped,
             pins,
             speech,
+            log,
             exit,
             full,
             seen,
@@ -508,7 +521,7 @@ impl Machine for Peer {
             out: _,
         } = self;
         let entrance = (given, doors, door, through, asked_given);
-        let children = (stage, client, calls, members, (entrance, mapped), pins, speech);
+        let children = (stage, client, calls, members, (entrance, mapped), pins, (speech, log));
         let all = (me, card, children, exit, full, seen, elsewhere, client_rng, rng);
         hailing.as_ref().map_or_else(|| digest(&all), |hailing| digest(&(&all, hailing)))
     }
@@ -518,6 +531,7 @@ impl Machine for Peer {
         self.members.check();
         self.client.iter().for_each(Client::check);
         self.hailing.iter().for_each(Hailing::check);
+        self.log.check();
         assert!(self.speech.backlog() <= MESSAGES_MAX);
     }
 }

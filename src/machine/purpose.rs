@@ -66,6 +66,20 @@ pub(crate) enum Matter {
     Lost,
     /// Who is here, of those behind that one.
     Present { after: PeerId },
+    /// What there is of all logs.
+    Heads,
+    /// Part of a log.
+    Want {
+        /// Whose.
+        log: PeerId,
+        /// Behind so many bytes.
+        skip: u32,
+    },
+    /// Who writes a log.
+    Author {
+        /// Which one.
+        log: PeerId,
+    },
     /// Where somebody else is.
     Introduce {
         /// Who is.
@@ -115,7 +129,11 @@ impl About for Purpose {
             Self::Member(_, Matter::Say { .. }) => Asked::Say,
             Self::Member(_, Matter::Bridge { .. }) => Asked::Bridge,
             Self::Member(_, Matter::Present { .. }) => Asked::Present,
-            Self::Member(..) | Self::Probe | Self::Bye => Asked::Other,
+            Self::Member(_, Matter::Heads) => Asked::Heads,
+            Self::Member(_, Matter::Want { .. }) => Asked::Want,
+            Self::Member(_, Matter::Author { .. }) => Asked::Author,
+            Self::Member(_, Matter::Ping | Matter::Challenge) | Self::Probe => Asked::Ping,
+            Self::Member(..) | Self::Bye => Asked::Other,
         }
     }
 }

@@ -11,6 +11,7 @@ mod stream;
 use core::hash::{Hash, Hasher};
 
 use crate::machine::event::{Event, Why};
+use crate::machine::log::Seal;
 use crate::machine::outbox::Outbox;
 use crate::machine::slots::{Key, Slots};
 use crate::machine::time::Time;
@@ -54,6 +55,7 @@ pub(crate) struct Message {
     number: u64,
     text: String,
     flags: Flags,
+    seal: Option<Seal>,
     said: Time,
     waiting: usize,
     acked: usize,
@@ -75,14 +77,14 @@ impl Speech {
         Self { messages: Slots::default(), next: 1, pieces: 0, spare: Vec::new(), undelivered: 0 }
     }
 
-    /// Keeps a message for `readers` readers; returns its number as well.
+    /// Keeps a message for `readers` readers, with its seal if it is an entry of our log.
     pub(crate) fn say(
         &mut self,
         now: Time,
         text: &str,
-        flags: Flags,
+        (flags, seal): (Flags, Option<Seal>),
         readers: usize,
-    ) -> (MessageKey, u64) {
+    ) -> MessageKey {
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.push_str(text);
         let number = self.next;
@@ -92,13 +94,19 @@ impl Speech {
             number,
             text: kept,
             flags,
+            seal,
             said: now,
             waiting: readers,
             acked: 0,
             failed,
             left,
         };
-        (self.messages.insert(message), number)
+        self.messages.insert(message)
+    }
+
+    /// The number of the message that is said next.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.next
     }
 
     /// Messages that are not delivered to everybody yet.
@@ -115,9 +123,12 @@ impl Speech {
         self.messages.get(key).map(|message| message.number)
     }
 
-    fn text(&self, key: MessageKey) -> Option<(&str, Flags, u64)> {
-        let message = self.messages.get(key)?;
-        Some((&message.text, message.flags, message.number))
+    fn is_entry(&self, key: MessageKey) -> bool {
+        self.message(key).is_some_and(|message| message.seal.is_some())
+    }
+
+    fn message(&self, key: MessageKey) -> Option<&Message> {
+        self.messages.get(key)
     }
 
     fn acked(&mut self, now: Time, me: PeerId, key: MessageKey, by: Person, out: &mut Outbox) {

@@ -19,13 +19,14 @@ use core::net::SocketAddr;
 
 pub use crate::machine::codec::Malformed;
 use crate::machine::codec::{Reader, put_addr, put_u64};
+use crate::machine::log::{Head, Seal};
 use crate::machine::who::beacon::{Sealed, Signed};
 use crate::machine::who::ids::{Farewell, PeerId, Tag};
 use crate::machine::who::suite::TAG;
 
 pub use hail::{HAIL, HAILED, Hail, SALT, Salt, put_hail, put_hailed};
 pub(crate) use hail::{Heard, read};
-pub use member::{Flags, PIECE_MAX, POSITION_MAX};
+pub use member::{Flags, PART_MAX, PIECE_MAX, POSITION_MAX};
 pub use nodeset::{ANYWHERE, Cookie, ELSEWHERE_MAX};
 pub use roster::{Change, Departure, Gone, Listed, Page};
 
@@ -163,8 +164,10 @@ pub enum Request<'a> {
         stream: u32,
         /// The position of the first piece that is still to come.
         start: u64,
-        /// How many messages to the receiver the sender has given up, ever.
+        /// How many messages to the receiver, besides entries, the sender has given up, ever.
         given_up: u64,
+        /// The first entry of the sender's log that comes on the stream.
+        entries: u32,
         /// Who the sender is.
         beacon: Signed,
     },
@@ -174,15 +177,23 @@ pub enum Request<'a> {
         stream: u32,
         /// Where in the stream.
         position: u64,
+        /// So many positions before this one may still come; what is before those does not.
+        behind: u8,
         /// Which of the author's messages it belongs to.
         number: u64,
         /// What kind of message, and whether more of it follows.
         flags: Flags,
-        /// The text, 1 to [`PIECE_MAX`] bytes.
+        /// What makes the message an entry of its author's log: with the last piece of what everybody may keep.
+        seal: Option<Seal>,
+        /// The text, 1 to [`PIECE_MAX`] bytes together with the seal.
         text: &'a str,
     },
-    /// To a peer: are you there?
+    /// To a peer: are you there, do you have what we have, and see whom we see?
     Ping {
+        /// Up to then, in seconds since 1970.
+        until: u32,
+        /// A hash over the newest entries of all logs by then; 0 stands for anything.
+        digest: u64,
         /// A hash of who is here; 0 stands for anything.
         present: u32,
     },
@@ -190,6 +201,27 @@ pub enum Request<'a> {
     Present {
         /// Of those behind this one.
         after: PeerId,
+    },
+    /// To a peer: what do you have of all logs?
+    Heads {
+        /// Of those behind this one.
+        after: PeerId,
+    },
+    /// To a peer: entries of a log.
+    Want {
+        /// Whose.
+        log: PeerId,
+        /// The first one.
+        from: u32,
+        /// Without so many bytes, which we have.
+        skip: u32,
+        /// So many bytes at most, up to [`PART_MAX`].
+        most: u16,
+    },
+    /// To a peer: who writes that log?
+    Author {
+        /// Which one.
+        log: PeerId,
     },
     /// To a peer: pass on what we send to that process, and what it sends to us.
     Bridge {
@@ -255,7 +287,7 @@ pub enum Response {
     Next {
         /// Everything before this position is on the reader's screen.
         next: u64,
-        /// What came early and is kept: bit i is the position `next + 1 + i`.
+        /// What came early, or waits for what it follows, and is kept: bit i is the position `next + i`.
         held: u64,
     },
     /// The answer to [`Request::Present`].
@@ -265,6 +297,22 @@ pub enum Response {
         /// In their order.
         ids: Vec<PeerId>,
     },
+    /// The answer to [`Request::Heads`].
+    Heads {
+        /// There are more behind these.
+        more: bool,
+        /// In the order of their logs.
+        heads: Vec<Head>,
+    },
+    /// The answer to [`Request::Want`].
+    Entries {
+        /// There are more behind these.
+        more: bool,
+        /// Part of the entries, one behind the other.
+        bytes: Vec<u8>,
+    },
+    /// The answer to [`Request::Author`].
+    Author(Box<Signed>),
     /// The answer to [`Request::Bridge`].
     Bridge {
         /// What stands in front of what is to be passed on.
@@ -296,8 +344,15 @@ pub enum Response {
     Version(u8),
     /// Not any more: there are too many members.
     Full,
-    /// To [`Request::Ping`]: here, and seeing others than the one that asks.
-    Others,
+    /// The answer to [`Request::Ping`].
+    Here {
+        /// With other entries than the one that asks.
+        differs: bool,
+        /// Seeing others than the one that asks.
+        others: bool,
+        /// Of what the one that asks says to us on its stream, all entries before this one are on the screen.
+        next: u32,
+    },
 }
 
 /// What was asked, as far as reading the answer needs it.
@@ -315,8 +370,23 @@ pub enum Asked {
     DialBack,
     /// [`Request::Present`].
     Present,
+    /// [`Request::Heads`].
+    Heads,
+    /// [`Request::Want`].
+    Want,
+    /// [`Request::Author`].
+    Author,
+    /// [`Request::Ping`].
+    Ping,
     /// Any other request: the answer carries nothing.
     Other,
+}
+
+impl Asked {
+    /// Whether the answer may be large: then it can vanish where all that is small arrives.
+    pub(crate) const fn may_draw_much(self) -> bool {
+        matches!(self, Self::Heads | Self::Want)
+    }
 }
 
 mod status {
@@ -325,12 +395,22 @@ mod status {
     pub(super) const COOKIE: u8 = 2;
     pub(super) const VERSION: u8 = 3;
     pub(super) const FULL: u8 = 4;
-    pub(super) const OTHERS: u8 = 5;
 }
 
 impl<'a> Request<'a> {
     /// Are you there? Nothing is compared.
-    pub const PING: Self = Self::Ping { present: 0 };
+    pub const PING: Self = Self::Ping { until: 0, digest: 0, present: 0 };
+
+    /// The answer that says yes, and nothing else; of what is to be handed on, there is nothing.
+    #[must_use]
+    pub const fn done(&self) -> Response {
+        match self {
+            Self::Ping { .. } => Response::Here { differs: false, others: false, next: 0 },
+            Self::Heads { .. } => Response::Heads { more: false, heads: Vec::new() },
+            Self::Want { .. } | Self::Author { .. } => Response::Unknown,
+            _ => Response::Ok,
+        }
+    }
 
     /// Whether a page answers it, which takes a datagram of its own.
     pub const fn draws_page(&self) -> bool {
@@ -371,14 +451,22 @@ impl<'a> Request<'a> {
             }
             Self::DialBack { cookie, port } => nodeset::put_dial_back(out, cookie, *port),
             Self::Foreign { method, version } => out.extend_from_slice(&[*method, *version]),
-            Self::Hello { stream, start, given_up, beacon } => {
-                member::put_hello(out, *stream, *start, *given_up, beacon);
+            Self::Hello { stream, start, given_up, entries, beacon } => {
+                member::put_hello(out, (*stream, *start), *given_up, *entries, beacon);
             }
-            Self::Say { stream, position, number, flags, text } => {
-                member::put_say(out, *stream, *position, *number, *flags, text);
+            Self::Say { stream, position, behind, number, flags, seal, text } => {
+                let at = (*stream, *position, *behind);
+                member::put_say(out, at, *number, *flags, seal.as_ref(), text);
             }
-            Self::Ping { present } => member::put_ping(out, *present),
-            Self::Present { after } => member::put_present(out, *after),
+            Self::Ping { until, digest, present } => {
+                member::put_ping(out, *until, *digest, *present);
+            }
+            Self::Present { after } => member::put_log(out, member::PRESENT, *after),
+            Self::Heads { after } => member::put_log(out, member::HEADS, *after),
+            Self::Want { log, from, skip, most } => {
+                member::put_want(out, *log, *from, *skip, *most);
+            }
+            Self::Author { log } => member::put_log(out, member::AUTHOR, *log),
             Self::Bridge { to } => member::put_bridge(out, *to),
             Self::Lost { who, loss } => member::put_lost(out, *who, *loss),
             Self::Introduce { who, at, near } => member::put_introduce(out, *who, *at, *near),
@@ -406,6 +494,9 @@ impl<'a> Request<'a> {
             member::SAY => member::say(reader),
             member::PING => member::ping(reader),
             member::PRESENT => Ok(Self::Present { after: PeerId(reader.u64()?) }),
+            member::HEADS => Ok(Self::Heads { after: PeerId(reader.u64()?) }),
+            member::WANT => member::want(reader),
+            member::AUTHOR => Ok(Self::Author { log: PeerId(reader.u64()?) }),
             member::BRIDGE => Ok(Self::Bridge { to: PeerId(reader.u64()?) }),
             member::LOST => member::lost(reader),
             member::INTRODUCE => member::introduce(reader),
@@ -423,6 +514,22 @@ impl Response {
             Self::Next { next, held } => {
                 out.push(status::OK);
                 member::put_next(out, *next, *held);
+            }
+            Self::Here { differs, others, next } => {
+                out.push(status::OK);
+                member::put_here(out, (*differs, *others), *next);
+            }
+            Self::Heads { more, heads } => {
+                out.extend_from_slice(&[status::OK, u8::from(*more)]);
+                heads.iter().for_each(|head| member::put_head(out, head));
+            }
+            Self::Entries { more, bytes } => {
+                out.extend_from_slice(&[status::OK, u8::from(*more)]);
+                out.extend_from_slice(bytes);
+            }
+            Self::Author(signed) => {
+                out.push(status::OK);
+                signed.put(out);
             }
             Self::Bridge { index } => {
                 out.push(status::OK);
@@ -447,7 +554,6 @@ impl Response {
             }
             Self::Version(version) => out.extend_from_slice(&[status::VERSION, *version]),
             Self::Full => out.push(status::FULL),
-            Self::Others => out.push(status::OTHERS),
             Self::Present { more, ids } => {
                 out.extend_from_slice(&[status::OK, u8::from(*more)]);
                 ids.iter().for_each(|id| put_u64(out, id.0));
@@ -472,12 +578,19 @@ impl Response {
                 let more = reader.flag()?;
                 Self::Present { more, ids: reader.until_end(|reader| Ok(PeerId(reader.u64()?)))? }
             }
+            (status::OK, Asked::Heads) => {
+                Self::Heads { more: reader.flag()?, heads: reader.until_end(member::head)? }
+            }
+            (status::OK, Asked::Want) => {
+                Self::Entries { more: reader.flag()?, bytes: reader.rest().to_vec() }
+            }
+            (status::OK, Asked::Author) => Self::Author(Box::new(Signed::read(&mut reader)?)),
+            (status::OK, Asked::Ping) => member::here(&mut reader)?,
             (status::OK, Asked::Other) => Self::Ok,
             (status::UNKNOWN, _) => Self::Unknown,
             (status::COOKIE, _) => Self::Cookie(reader.array()?),
             (status::VERSION, _) => Self::Version(reader.u8()?),
             (status::FULL, _) => Self::Full,
-            (status::OTHERS, Asked::Other) => Self::Others,
             _ => return Err(Malformed),
         };
         reader.finish()?;

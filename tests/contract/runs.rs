@@ -121,11 +121,12 @@ fn what_real_programs_write_is_allowed() {
 
 /// What takes a network of one's own (tests/lan.rs), and those of a status: what takes minutes, a fault of the network, an impostor, or a room of one's own: written.rs and the
 /// tests below have it, and others make it happen.
-const ELSEWHERE: [&str; 15] = [
+const ELSEWHERE: [&str; 16] = [
     "alike",
     "apart",
     "does_not_read",
     "dropped",
+    "forked",
     "found",
     "lost",
     "missing",

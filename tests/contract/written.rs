@@ -39,6 +39,7 @@ fn of_messages() -> Vec<Event<'static>> {
         action,
         private,
         mention,
+        past: None,
     };
     let sent = |readers| Event::Sent {
         id: of(&me, 1),
@@ -108,6 +109,7 @@ fn of_people() -> Vec<Event<'static>> {
         alike(Vec::new()),
         Event::Elsewhere { count: 9 },
         Event::Twins { who: bob.clone(), ours: false },
+        Event::Forked(bob.clone()),
         way(Way::None),
         way(Way::Deaf),
         way(Way::Direct),
@@ -151,7 +153,7 @@ fn every_introduction_says_whether_the_name_is_somebody_elses() {
         let text = SafeText::new("hi");
         let (action, private, mention) = (false, false, false);
         let (id, from) = (of(who, 1), who.clone());
-        events.push(Event::Message { id, from, text, action, private, mention });
+        events.push(Event::Message { id, from, text, action, private, mention, past: None });
     }
     let (out, _) = trial::printed(true, &events);
     seen(out.lines());

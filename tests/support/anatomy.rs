@@ -17,13 +17,17 @@ pub enum Of {
     Who,
     Register,
     Say,
+    Ping,
     Bridge,
     DialBack,
     Present,
+    Heads,
+    Want,
+    Author,
     Other,
 }
 
-const METHODS: [&str; 14] = [
+const METHODS: [&str; 17] = [
     "Who",
     "Register",
     "Deregister",
@@ -38,6 +42,9 @@ const METHODS: [&str; 14] = [
     "Lost",
     "Introduce",
     "Present",
+    "Heads",
+    "Want",
+    "Author",
 ];
 
 impl<'a> Anatomy<'a> {
@@ -127,23 +134,7 @@ impl<'a> Anatomy<'a> {
                     if method == 4 { self.listed() } else { self.gone() }
                 }
             }
-            6 => {
-                self.number("stream", 4);
-                self.number("start", 8);
-                self.number("given up", 8);
-                self.signed();
-            }
-            7 => {
-                self.number("stream", 4);
-                self.number("position", 8);
-                self.number("number", 8);
-                self.put("flags", 1);
-                self.text("text", end - self.at);
-            }
-            8 if self.at == end => {}
-            8 => {
-                self.put("present", 4);
-            }
+            6 | 7 | 8 | 15..=17 => self.talk(method, end),
             10 | 14 => {
                 self.put(if method == 10 { "to" } else { "after" }, 8);
             }
@@ -167,6 +158,55 @@ impl<'a> Anatomy<'a> {
         }
     }
 
+    /// What members say, and what they ask of what was said.
+    fn talk(&mut self, method: u8, end: usize) {
+        match method {
+            6 => {
+                self.number("stream", 4);
+                self.number("start", 8);
+                self.number("given up", 8);
+                self.number("entries", 4);
+                self.signed();
+            }
+            7 => {
+                self.number("stream", 4);
+                self.number("position", 8);
+                self.number("behind", 1);
+                self.number("number", 8);
+                if self.put("flags", 1)[0] & 8 != 0 {
+                    self.seal();
+                }
+                self.text("text", end - self.at);
+            }
+            8 if self.at == end => {}
+            8 => {
+                self.number("until", 4);
+                self.put("digest", 8);
+                self.put("present", 4);
+            }
+            16 => {
+                self.put("log", 8);
+                self.number("from", 4);
+                self.number("skip", 4);
+                self.number("most", 2);
+            }
+            _ => {
+                self.put(if method == 15 { "after" } else { "log" }, 8);
+            }
+        }
+    }
+
+    fn seal(&mut self) {
+        self.number("seq", 4);
+        self.number("clock", 8);
+        for _ in 0..self.put("count", 1)[0] {
+            self.put("log", 8);
+            self.number("seq", 4);
+        }
+        self.put("past", 16);
+        self.put("signature", 64);
+    }
+
     fn response(&mut self, of: Of, end: usize) {
         match (self.put("status", 1)[0], of) {
             (0, Of::Who) => self.page(end),
@@ -185,6 +225,32 @@ impl<'a> Anatomy<'a> {
                 while self.at < end {
                     self.put("id", 8);
                 }
+            }
+            (0, Of::Heads) => {
+                self.put("more", 1);
+                while self.at < end {
+                    self.put("log", 8);
+                    self.number("first", 4);
+                    self.number("next", 4);
+                    self.number("clock", 8);
+                    self.put("hash", 8);
+                }
+            }
+            (0, Of::Want) => {
+                self.put("more", 1);
+                while self.at < end {
+                    self.number("number", 8);
+                    self.put("action", 1);
+                    self.seal();
+                    let len = self.put("length", 2);
+                    let len = usize::from(u16::from_be_bytes([len[0], len[1]]));
+                    self.text("text", len);
+                }
+            }
+            (0, Of::Author) => self.signed(),
+            (0, Of::Ping) => {
+                self.put("bits", 1);
+                self.number("next", 4);
             }
             (0, Of::Say) => {
                 self.number("next", 8);

@@ -119,7 +119,7 @@ impl Attacker {
         let mut attacker = Self::at(ip, n);
         assert!(attacker.shake(target), "nobody answers");
         attacker.greet(&format!("mallory {n}"));
-        attacker.live(ms(50), |_| Some(Response::Ok));
+        attacker.live(ms(50), |request| Some(request.done()));
         attacker
     }
 
@@ -259,8 +259,8 @@ impl Attacker {
         while let Some((_, bytes)) = self.hear(Duration::ZERO) {
             let Ok(datagram) = Datagram::decode(&bytes) else { continue };
             for packet in datagram.packets() {
-                if let Packet::Request { seq, .. } = packet {
-                    let answer = self.clear(|out| put_response(out, seq, &Response::Ok));
+                if let Packet::Request { seq, request } = packet {
+                    let answer = self.clear(|out| put_response(out, seq, &request.done()));
                     self.send(nodeset, &answer);
                 }
             }
@@ -319,7 +319,7 @@ impl Attacker {
     /// Says hello under a name.
     pub fn greet(&mut self, name: &str) {
         let beacon = self.me.signed(name, 0, Vec::new());
-        self.tell(&[Request::Hello { stream: 9, start: 0, given_up: 0, beacon }]);
+        self.tell(&[Request::Hello { stream: 9, start: 0, given_up: 0, entries: 1, beacon }]);
     }
 
     /// For so long, answers whatever it is asked like this, or not at all.

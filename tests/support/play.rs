@@ -216,6 +216,8 @@ impl<'a> World<'a> {
                 let said = self.said.entry(*id).or_default();
                 (said.text, said.readers) = (text.to_string(), *readers);
             }
+            // Who came later reads what was said before.
+            Event::Message { past: Some(past), .. } if past.replay => {}
             Event::Message { id, text, .. } => {
                 let said = self.said.entry(*id).or_default();
                 said.read.entry(who).or_default().push(text.to_string());

@@ -189,6 +189,7 @@ fn talk(script: &mut Script, alice: &Side, bob: &Side) -> Shaken {
         stream,
         start: 0,
         given_up: 0,
+        entries: 1,
         beacon: who.beacon(false),
     };
     let (of_bob, of_alice) = (0xb0b0_b0b0, 0xa1a1_a1a1);
@@ -208,7 +209,15 @@ fn talk(script: &mut Script, alice: &Side, bob: &Side) -> Shaken {
     script.sealed(&shaken, (0, 1), "done", (&text, Of::Other));
     let said = script.stamp();
     let flags = Flags::default();
-    let say = Request::Say { stream: of_alice, position: 0, number: 1, flags, text: "hello, bob" };
+    let say = Request::Say {
+        behind: u8::MAX,
+        stream: of_alice,
+        position: 0,
+        number: 1,
+        flags,
+        seal: None,
+        text: "hello, bob",
+    };
     let text = inner((said, 0), |out| put_request(out, 301, &say));
     script.sealed(&shaken, (1, 1), "Say", (&text, Of::Other));
     let read = script.stamp();

@@ -158,7 +158,7 @@ fn under_the_seal() -> Vec<(&'static str, Vec<u8>)> {
     let hello = |stream, start, beacon: Signed| {
         text(&|out| {
             let beacon = beacon.clone();
-            put_request(out, 8, &Request::Hello { stream, start, given_up: 0, beacon });
+            put_request(out, 8, &Request::Hello { stream, start, given_up: 0, entries: 1, beacon });
         })
     };
     let spoilt = |at: usize, to: &[u8]| {
@@ -227,7 +227,7 @@ fn to_register() -> Vec<(&'static str, Vec<u8>)> {
         ("elsewhere 10", lease(10, (0, 1, 1))),
         ("reached before after", lease(0, (2, 1, 3))),
         ("current before reached", lease(0, (1, 3, 2))),
-        ("status 5", vec![5]),
+        ("status 6", vec![6]),
         ("a cookie of 7 bytes", vec![2; 8]),
     ]
 }

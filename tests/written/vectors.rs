@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use chatrpc::machine::keyed::{hash, mac, short};
+use chatrpc::machine::suite::Suite;
 use chatrpc::machine::wire::{
     ANYBODY, ANYWHERE, Change, Datagram, Departure, Flags, Gone, Hail, Listed, Loss, Page, Request,
     Response, kind, put_hail, put_hailed, put_header, put_request, put_response,
 };
-use chatrpc::machine::{Handle, Noise, Sealed, words};
+use chatrpc::machine::{Deps, Handle, Head, Noise, Seal, Sealed, words};
 
 use crate::anatomy::{self, Of};
 use crate::cast::*;
@@ -235,6 +236,121 @@ fn in_the_open(out: &mut String) {
     }
 }
 
+/// An entry of alice, which follows one of bob, signed as the document has it; and the hash of it.
+fn entry(text: &str) -> (Seal, [u8; 16]) {
+    let (alice, bob) = (alice(), bob());
+    let follows = (bob.identity.public().process(bob.started), 7);
+    let (deps, past, signature) = (Deps::new([follows]), [0x33; 16], [0; 64]);
+    let mut seal = Seal { seq: 2, clock: 1_790_000_000_123, deps, past, signature };
+    let number = 4_u64.to_be_bytes();
+    let mut said = b"chatrpc entry 1".to_vec();
+    for part in [&room().tag().0[..], &alice.identity.public().0, &alice.started.to_be_bytes()] {
+        said.extend_from_slice(part);
+    }
+    for part in [&seal.seq.to_be_bytes()[..], &number, &seal.clock.to_be_bytes(), &[1]] {
+        said.extend_from_slice(part);
+    }
+    for part in [&follows.0.0.to_be_bytes()[..], &follows.1.to_be_bytes(), &past, &[0]] {
+        said.extend_from_slice(part);
+    }
+    said.extend_from_slice(&hash(b"", &[text.as_bytes()]));
+    seal.signature = Noise.sign(&alice.identity, &said);
+    (seal, mac(b"chatrpc entry 1", &[&said]))
+}
+
+/// What alice asks under the seal, each with its counter.
+fn asked() -> Vec<(&'static str, u64, Vec<u8>)> {
+    let (alice, bob) = (alice(), bob());
+    let asks = |request: Request<'_>| inner((2, 0), |out| put_request(out, 8, &request));
+    let say = |flags, seal, text| Request::Say {
+        behind: u8::MAX,
+        stream: 0xa0b0_c0d0,
+        position: 3,
+        number: 4,
+        flags,
+        seal,
+        text,
+    };
+    let flags = Flags::default();
+    let all = Flags { action: true, private: true, more: true };
+    let (until, digest, present) = (1_790_000_000, 0x0102_0304_0506_0708, 0x0102_0304);
+    let ping = Request::Ping { until, digest, present };
+    let bye = Request::Bye { next: 4, beacon: alice.beacon(true) };
+    let to = bob.identity.public().process(bob.started);
+    let at = addr("10.0.0.3:7421");
+    let text = "Grüß Gott";
+    vec![
+        ("Hello", 1, asks(hello(&alice))),
+        ("Say", 0x0102_0304_0506_0708, asks(say(flags, None, text))),
+        ("Say with all flags", 256, asks(say(all, None, "x"))),
+        ("Say with a seal", 265, asks(say(flags, Some(entry(text).0), text))),
+        ("Ping", (1 << 60) - 1, asks(Request::PING)),
+        ("Ping, and what is compared", 263, asks(ping)),
+        ("Bye", 258, asks(bye)),
+        ("Bridge", 259, asks(Request::Bridge { to })),
+        ("Lost", 260, asks(Request::Lost { who: to, loss: Loss::Agreed })),
+        ("Lost, and gone", 262, asks(Request::Lost { who: to, loss: Loss::Gone })),
+        ("Introduce", 261, asks(Request::Introduce { who: to, at, near: true })),
+        ("Present", 264, asks(Request::Present { after: to })),
+        ("Heads", 266, asks(Request::Heads { after: to })),
+        ("Want", 267, asks(Request::Want { log: to, from: 2, skip: 960, most: 240 })),
+        ("Author", 268, asks(Request::Author { log: to })),
+    ]
+}
+
+/// What bob answers, each with its counter, and to what.
+fn answered() -> Vec<(&'static str, u64, Of, Vec<u8>)> {
+    let (alice, bob) = (alice(), bob());
+    let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));
+    let here = |differs, others, next| Response::Here { differs, others, next };
+    let ids = vec![chatrpc::machine::PeerId(7), bob.identity.public().process(bob.started)];
+    let text = "Grüß Gott";
+    let (Seal { clock, .. }, whole) = entry(text);
+    let log = alice.identity.public().process(alice.started);
+    let hash = *whole.first_chunk().expect("it is longer");
+    let head = Head { log, first: 1, next: 3, clock, hash };
+    let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, 4, 0];
+    bytes.extend_from_slice(&sealed(&entry(text).0));
+    bytes.extend_from_slice(&(text.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    let both = inner((9, 2), |out| {
+        put_response(out, 8, &Response::Ok);
+        put_request(out, 0, &hello(&bob));
+    });
+    let index = 0x0102_0304_0506_0708;
+    vec![
+        ("next and held", 1, Of::Say, says(Response::Next { next: 4, held: 1 << 62 | 1 })),
+        ("here, with other entries", 2, Of::Ping, says(here(true, false, 0x0a0b_0c0d))),
+        ("an index", 3, Of::Bridge, says(Response::Bridge { index })),
+        ("unknown", 6, Of::Say, says(Response::Unknown)),
+        ("here, seeing others", 4, Of::Ping, says(here(false, true, 1))),
+        ("who is here", 5, Of::Present, says(Response::Present { more: true, ids })),
+        ("a head", 7, Of::Heads, says(Response::Heads { more: false, heads: vec![head] })),
+        ("an entry", 8, Of::Want, says(Response::Entries { more: false, bytes })),
+        ("an author", 9, Of::Author, says(Response::Author(Box::new(alice.beacon(false))))),
+        ("an answer and a Hello", 65_536, Of::Other, both),
+    ]
+}
+
+/// A seal, field by field.
+fn sealed(seal: &Seal) -> Vec<u8> {
+    let mut bytes = seal.seq.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&seal.clock.to_be_bytes());
+    bytes.push(1);
+    for (log, seq) in seal.deps.iter() {
+        bytes.extend_from_slice(&log.0.to_be_bytes());
+        bytes.extend_from_slice(&seq.to_be_bytes());
+    }
+    bytes.extend_from_slice(&seal.past);
+    bytes.extend_from_slice(&seal.signature);
+    bytes
+}
+
+fn hello(side: &Side) -> Request<'static> {
+    let beacon = side.beacon(false);
+    Request::Hello { stream: 0xa0b0_c0d0, start: 3, given_up: 1, entries: 1, beacon }
+}
+
 fn under_the_seal(out: &mut String) {
     let (alice, bob) = (alice(), bob());
     let shaken = shake(&alice, &bob, [3, 4]);
@@ -257,46 +373,12 @@ fn under_the_seal(out: &mut String) {
         );
     };
     put("nothing", 0, 0, Of::Other, &inner((1, 0), |_| ()));
-    let hello = |side: &Side| Request::Hello {
-        stream: 0xa0b0_c0d0,
-        start: 3,
-        given_up: 1,
-        beacon: side.beacon(false),
-    };
-    let asks = |request: Request<'_>| inner((2, 0), |out| put_request(out, 8, &request));
-    put("Hello", 0, 1, Of::Other, &asks(hello(&alice)));
-    let say =
-        |flags, text| Request::Say { stream: 0xa0b0_c0d0, position: 3, number: 4, flags, text };
-    let flags = Flags::default();
-    put("Say", 0, 0x0102_0304_0506_0708, Of::Other, &asks(say(flags, "Grüß Gott")));
-    let all = Flags { action: true, private: true, more: true };
-    put("Say with all flags", 0, 256, Of::Other, &asks(say(all, "x")));
-    put("Ping", 0, (1 << 60) - 1, Of::Other, &asks(Request::PING));
-    let present = 0x0102_0304;
-    put("Ping, and who is here", 0, 263, Of::Other, &asks(Request::Ping { present }));
-    let bye = Request::Bye { next: 4, beacon: alice.beacon(true) };
-    put("Bye", 0, 258, Of::Other, &asks(bye));
-    let to = bob.identity.public().process(bob.started);
-    put("Bridge", 0, 259, Of::Other, &asks(Request::Bridge { to }));
-    put("Lost", 0, 260, Of::Other, &asks(Request::Lost { who: to, loss: Loss::Agreed }));
-    put("Lost, and gone", 0, 262, Of::Other, &asks(Request::Lost { who: to, loss: Loss::Gone }));
-    let at = addr("10.0.0.3:7421");
-    put("Introduce", 0, 261, Of::Other, &asks(Request::Introduce { who: to, at, near: true }));
-    put("Present", 0, 264, Of::Other, &asks(Request::Present { after: to }));
-    let says = |response: Response| inner((9, 2), |out| put_response(out, 8, &response));
-    let next = Response::Next { next: 4, held: 1 << 62 | 1 };
-    put("next and held", 1, 1, Of::Say, &says(next));
-    let index = 0x0102_0304_0506_0708;
-    put("an index", 1, 3, Of::Bridge, &says(Response::Bridge { index }));
-    put("unknown", 1, 2, Of::Say, &says(Response::Unknown));
-    put("others", 1, 4, Of::Other, &says(Response::Others));
-    let ids = vec![chatrpc::machine::PeerId(7), to];
-    put("who is here", 1, 5, Of::Present, &says(Response::Present { more: true, ids }));
-    let both = inner((9, 2), |out| {
-        put_response(out, 8, &Response::Ok);
-        put_request(out, 0, &hello(&bob));
-    });
-    put("an answer and a Hello", 1, 65_536, Of::Other, &both);
+    for (name, counter, bytes) in asked() {
+        put(name, 0, counter, Of::Other, &bytes);
+    }
+    for (name, counter, of, bytes) in answered() {
+        put(name, 1, counter, of, &bytes);
+    }
     let mut unpadded = inner((3, 0), |_| ());
     unpadded.truncate(8);
     put_request(&mut unpadded, 9, &Request::PING);

@@ -109,7 +109,11 @@ impl Town {
                 let stream = member.stream;
                 member.position = member.position.max(start.min(POSITION_MAX));
                 let beacon = self.beacon(who, script);
-                put_request(out, seq, &Request::Hello { stream, start, given_up, beacon });
+                put_request(
+                    out,
+                    seq,
+                    &Request::Hello { stream, start, given_up, entries: 1, beacon },
+                );
             }
             6 => put_request(out, seq, &Request::PING),
             7 if script.one_in(4) => {
@@ -167,7 +171,11 @@ impl Town {
             }
             _ => script.pick(&TEXTS),
         };
-        put_request(out, seq, &Request::Say { stream, position, number, flags, text });
+        put_request(
+            out,
+            seq,
+            &Request::Say { stream, position, behind: u8::MAX, number, flags, seal: None, text },
+        );
     }
 
     /// A beacon, mostly of whoever says it.

@@ -225,7 +225,11 @@ impl Member {
         let (stream, start, given_up) = (self.stream, self.position, 0);
         self.seq += 1;
         let mut packets = Vec::new();
-        put_request(&mut packets, self.seq, &Request::Hello { stream, start, given_up, beacon });
+        put_request(
+            &mut packets,
+            self.seq,
+            &Request::Hello { stream, start, given_up, entries: 1, beacon },
+        );
         self.seal(now, 0, &packets).unwrap_or_default()
     }
 }

@@ -1,5 +1,7 @@
 //! The laws of what is said: S1, S2, S3, S6, `once` and `missing`.
 
+use std::collections::BTreeSet;
+
 use chatrpc::machine::{MessageId, PeerId, Person, Why};
 
 use super::{Judge, Status};
@@ -31,6 +33,10 @@ pub struct Said {
     pub done: bool,
     /// Whom it was for, in the order of their ids, and what became of it there.
     pub(crate) audience: Vec<(PeerId, u8)>,
+    /// Who else was shown it, by somebody who kept it.
+    pub(crate) others: BTreeSet<PeerId>,
+    /// What its author had been shown, as in `last_shown`.
+    pub(crate) seen: Vec<u64>,
 }
 
 impl Said {
@@ -113,6 +119,7 @@ impl Judge {
             self.fail("once", seat, text);
         }
         let me = &mut self.seats[seat];
+        let seen = me.last_shown.clone();
         me.open += usize::from(!audience.is_empty());
         me.said.push(Said {
             number: id.number,
@@ -122,6 +129,8 @@ impl Judge {
             at: self.now,
             done: false,
             audience,
+            others: BTreeSet::new(),
+            seen,
         });
     }
 
@@ -149,6 +158,7 @@ impl Judge {
             return self.fail("S1", seat, format!("{label} was never said"));
         };
         let said_at = said.at;
+        let seen = if private { Vec::new() } else { said.seen.clone() };
         let same = said.text == text && said.action == action && said.to.is_some() == private;
         let Some(flags) = said.reader(me) else {
             return self.fail("S1", seat, format!("{label} was not said to this reader"));
@@ -164,10 +174,62 @@ impl Judge {
         }
         self.in_order(seat, id);
         self.is_present(seat, from);
+        if self.is_early(me, &seen) {
+            self.seats[seat].tally.early += 1;
+        }
         self.seats[seat].tally.messages += 1;
         self.deliveries += 1;
         if let Some(latencies) = &mut self.latencies {
             latencies.push(now - said_at);
+        }
+    }
+
+    /// Whether something was for that reader and is not shown to them, though the author of what is shown had seen it.
+    fn is_early(&self, reader: PeerId, seen: &[u64]) -> bool {
+        seen.iter().zip(&self.seats).filter(|&(&seen, author)| seen > 0 && author.id != reader).any(
+            |(&seen, author)| {
+                let last =
+                    author.said.iter().rev().find(|said| said.number < seen && said.to.is_none());
+                last.is_some_and(|said| said.unshown().any(|id| id == reader))
+            },
+        )
+    }
+
+    /// A message is shown that comes from who kept it: to anybody in the room, and once.
+    pub(crate) fn handed_on(
+        &mut self,
+        seat: usize,
+        id: MessageId,
+        from: &Person,
+        (text, action): (&str, bool),
+    ) {
+        let me = self.seats[seat].id;
+        let label = self.message_label(id);
+        if self.liars.are(id.author) && id.author == from.id {
+            return;
+        }
+        let Some(said) = self.find_said(id) else {
+            return self.fail("S1", seat, format!("{label} was never said"));
+        };
+        let same = said.text == text && said.action == action && said.to.is_none();
+        let said_at = said.at;
+        let (was_for_them, twice) = match said.reader(me) {
+            Some(flags) => (true, std::mem::replace(flags, *flags | SHOWN) & SHOWN != 0),
+            None => (false, !said.others.insert(me)),
+        };
+        if !same || from.id != id.author {
+            let text = format!("{label} is shown as {:?} of {}", clip(text), self.label(from.id));
+            self.fail("S1", seat, text);
+        } else if twice {
+            self.fail("S2", seat, format!("{label} is shown twice"));
+        }
+        let tally = &mut self.seats[seat].tally;
+        tally.handed_on += u64::from(!was_for_them);
+        // It was said to them, and came another way.
+        tally.messages += u64::from(was_for_them);
+        self.deliveries += u64::from(was_for_them);
+        if let Some(latencies) = self.latencies.as_mut().filter(|_| was_for_them) {
+            latencies.push(self.now - said_at);
         }
     }
 

@@ -15,6 +15,10 @@ pub struct Tally {
     pub silent: u64,
     /// Messages of others.
     pub messages: u64,
+    /// Of those, which were shown before something that their author had seen.
+    pub early: u64,
+    /// Messages of others that were not for them, and came from who kept them.
+    pub handed_on: u64,
     /// People who entered.
     pub joined: u64,
     /// People who left.

@@ -64,7 +64,7 @@ impl Room {
         let (id, from) = (self.id(number), self.people[0].clone());
         let text = SafeText::new(text);
         let (action, mention) = (false, false);
-        self.judge.saw(1, &Event::Message { id, from, text, action, private, mention });
+        self.judge.saw(1, &Event::Message { id, from, text, action, private, mention, past: None });
     }
 
     fn ack(&mut self, number: u64) {

@@ -194,7 +194,7 @@ impl Liar {
         let (stream, start, given_up) = (talk.stream, talk.position, extreme(d));
         let face = &self.faces[talk.face];
         let beacon = face.insider.signed(&face.name, face.n, face.addrs.clone());
-        let hello = Request::Hello { stream, start, given_up, beacon };
+        let hello = Request::Hello { stream, start, given_up, entries: 1, beacon };
         self.say(index, |out| put_request(out, seq, &hello));
     }
 
@@ -214,7 +214,15 @@ impl Liar {
         self.say(index, |out| {
             for n in 0..25 {
                 let (position, number) = (first.saturating_add(n), number.saturating_add(n));
-                let say = Request::Say { stream, position, number, flags, text: "lies" };
+                let say = Request::Say {
+                    stream,
+                    position,
+                    behind: u8::MAX,
+                    number,
+                    flags,
+                    seal: None,
+                    text: "lies",
+                };
                 put_request(out, seq.wrapping_add(1 + n as u32), &say);
             }
         });
@@ -232,7 +240,15 @@ impl Liar {
         let (stream, position) = (talk.stream, talk.position.saturating_add(ahead));
         let (number, flags) = (talk.number, Flags::default());
         let text = "x".repeat(BULK);
-        let say = Request::Say { stream, position, number, flags, text: &text };
+        let say = Request::Say {
+            stream,
+            position,
+            behind: u8::MAX,
+            number,
+            flags,
+            seal: None,
+            text: &text,
+        };
         self.say(index, |out| put_request(out, seq, &say));
     }
 
@@ -323,7 +339,7 @@ impl Liar {
             .collect();
         self.say(index, |out| {
             for (n, beacon) in signed.into_iter().enumerate() {
-                let hello = Request::Hello { stream, start, given_up: 0, beacon };
+                let hello = Request::Hello { stream, start, given_up: 0, entries: 1, beacon };
                 put_request(out, seq.wrapping_add(1 + n as u32), &hello);
             }
         });

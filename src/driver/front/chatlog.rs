@@ -230,7 +230,7 @@ mod tests {
         let mut company = Company::EMPTY;
         company.me = Some(me);
         let mut show = |event| assert!(log.show(&event, &company).is_none());
-        show(Event::Message { id, from, text, action, private, mention });
+        show(Event::Message { id, from, text, action, private, mention, past: None });
         let (text, to) = (SafeText::new("psst"), Some(bob.clone()));
         show(Event::Sent { id, text, action, to, readers: 1 });
         show(Event::OtherKey { who: bob.clone() });
@@ -267,7 +267,7 @@ mod tests {
         let id = MessageId { author: from.id, number: 1 };
         let text = SafeText::new(text);
         let (action, private, mention) = (false, false, false);
-        let event = Event::Message { id, from, text, action, private, mention };
+        let event = Event::Message { id, from, text, action, private, mention, past: None };
         log.show(&event, &Company::EMPTY)
     }
 

@@ -177,12 +177,14 @@ impl Json {
     /// Everything that happens to what is said.
     fn speech(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
         match event {
-            Event::Message { id, from, text, action, private, mention } => {
+            Event::Message { id, from, text, action, private, mention, past } => {
                 let me = company.me.as_ref().filter(|_| *private);
                 let message = Message {
                     to: me.map(|me| me.id.to_string()),
                     action: *action,
                     mention: *mention,
+                    replay: past.is_some_and(|past| past.replay),
+                    at: past.map(|past| rfc3339(past.at)),
                     ..Message::new(*id, from, text.as_str(), company)
                 };
                 write(paper, "msg", message);
@@ -345,6 +347,7 @@ impl Format for Json {
             Event::Twins { who, ours } => {
                 status(paper, "twins", json!({ "who": Who::from(who), "ours": ours }));
             }
+            Event::Forked(who) => status(paper, "forked", json!({ "who": Who::from(who) })),
             Event::Nodeset(Health::Silent) => status(paper, "nodeset_silent", json!({})),
             Event::Nodeset(Health::Online) => status(paper, "nodeset_back", json!({})),
             Event::Alike { one, like, others } => {

@@ -30,7 +30,7 @@ use crate::driver::os::clock::{Zone, unix_ms};
 use crate::driver::os::failure::Failure;
 use crate::driver::os::shown::shown;
 use crate::driver::os::splitter::Piece;
-use crate::machine::{self, CommandHelp, Event, Health, sanitize};
+use crate::machine::{self, CommandHelp, Event, Health, Past, sanitize};
 
 /// How much of an undelivered message is shown, in columns.
 const EXCERPT_COLUMNS: usize = 40;
@@ -115,9 +115,46 @@ impl Lines {
     /// A message from before: with its time, and no line of those that are said now.
     fn kept(&self, record: &Record, company: &Company, paper: &mut Paper) {
         let Some(said) = record.said() else { return };
+        self.before(record.at, &wording::kept(said, company), paper);
+    }
+
+    fn before(&self, at: u64, what: &dyn std::fmt::Display, paper: &mut Paper) {
         let [dim, plain] = if self.style.colour { ["\x1b[2m", "\x1b[0m"] } else { [""; 2] };
-        let (when, what) = (self.zone.moment(record.at), wording::kept(said, company));
+        let when = self.zone.moment(at);
         paper.remark(format_args!("{dim}* {when} {what}{plain}"));
+    }
+
+    /// Everything that happens to what is said.
+    fn speech(&mut self, event: &Event<'_>, company: &Company, paper: &mut Paper) {
+        match event {
+            Event::Message { .. } if self.style.deaf => {}
+            Event::Message {
+                from, text, action, past: Some(Past { at, replay: true }), ..
+            } => {
+                let label = company.label(from);
+                let what = wording::message(&label, text.as_str(), *action, false);
+                self.before(*at, &what, paper);
+            }
+            Event::Message { from, text, action, private, .. } => {
+                let (label, text) = (company.label(from), text.as_str());
+                paper.say(wording::message(&label, text, *action, *private));
+            }
+            Event::Sent { id, text, readers, to, .. } => {
+                self.pending.insert(id.number, excerpt(text.as_str()));
+                if *readers == 0 && to.is_none() && !self.said_alone {
+                    self.said_alone = true;
+                    paper.remark("* nobody is here to hear it");
+                }
+            }
+            Event::Done { id, failed, .. } => {
+                let excerpt = self.pending.remove(&id.number).unwrap_or_default();
+                if !failed.is_empty() {
+                    let whom = wording::whom(company, failed);
+                    paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
+                }
+            }
+            _ => {}
+        }
     }
 
     fn nodeset(&self, health: Health, company: &Company, paper: &mut Paper) {
@@ -144,24 +181,11 @@ impl Format for Lines {
                 let line = wording::twins(&company.label(who), *ours);
                 paper.remark(format_args!("* {line}"));
             }
-            Event::Message { .. } if self.style.deaf => {}
-            Event::Message { from, text, action, private, .. } => {
-                let (label, text) = (company.label(from), text.as_str());
-                paper.say(wording::message(&label, text, *action, *private));
+            Event::Forked(who) => {
+                paper.remark(format_args!("! {}", wording::forked(&company.label(who))));
             }
-            Event::Sent { id, text, readers, to, .. } => {
-                self.pending.insert(id.number, excerpt(text.as_str()));
-                if *readers == 0 && to.is_none() && !self.said_alone {
-                    self.said_alone = true;
-                    paper.remark("* nobody is here to hear it");
-                }
-            }
-            Event::Done { id, failed, .. } => {
-                let excerpt = self.pending.remove(&id.number).unwrap_or_default();
-                if !failed.is_empty() {
-                    let whom = wording::whom(company, failed);
-                    paper.remark(format_args!("* not delivered to {whom}: \"{excerpt}\""));
-                }
+            Event::Message { .. } | Event::Sent { .. } | Event::Done { .. } => {
+                self.speech(event, company, paper);
             }
             Event::Missing { from, count } => {
                 paper.remark(format_args!("* {count} missing from {}", company.label(from)));
@@ -331,7 +355,7 @@ mod tests {
     fn message(from: &Person, text: &'static str, action: bool, private: bool) -> Event<'static> {
         let id = MessageId { author: from.id, number: 1 };
         let (from, text) = (from.clone(), SafeText::new(text));
-        Event::Message { id, from, text, action, private, mention: false }
+        Event::Message { id, from, text, action, private, mention: false, past: None }
     }
 
     /// What is printed for some events: standard output and standard error.

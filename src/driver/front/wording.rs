@@ -55,6 +55,14 @@ pub(crate) fn elsewhere(count: u8) -> String {
     )
 }
 
+/// Somebody signed two messages as one.
+pub(crate) fn forked(label: &str) -> String {
+    format!(
+        "{label} signed two different messages as one: what they say here is not what they say to others; \
+         nothing more of theirs is shown"
+    )
+}
+
 /// Two programs are one process to everybody.
 pub(crate) fn twins(label: &str, ours: bool) -> String {
     let who = if ours { "this program" } else { label };

@@ -75,7 +75,7 @@ impl Record {
             Event::Left { who, why } => What::Left(who.clone(), *why),
             Event::Renamed { who, was } => What::Renamed { who: who.clone(), was: was.clone() },
             Event::Missing { from, count } => What::Missing(from.clone(), *count),
-            Event::Message { id, from, text, action, private, mention } => What::Said(Said {
+            Event::Message { id, from, text, action, private, mention, .. } => What::Said(Said {
                 id: *id,
                 from: from.clone(),
                 text: text.clone().into_owned(),
@@ -97,7 +97,11 @@ impl Record {
             }),
             _ => return None,
         };
-        Some(Self { at, what })
+        let said = match event {
+            Event::Message { past, .. } => past.map(|past| past.at),
+            _ => None,
+        };
+        Some(Self { at: said.unwrap_or(at), what })
     }
 
     /// The message, if it is one.

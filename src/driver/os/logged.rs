@@ -38,6 +38,7 @@ fn write_event(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Event::Found(found) => write!(f, "found: {}", found.len()),
         Event::Alone => f.write_str("alone"),
         Event::Twins { who, ours } => write!(f, "twins: {}, ours: {ours}", who.id),
+        Event::Forked(who) => write!(f, "forked: {}", who.id),
         Event::Message { id, private, .. } => write!(f, "message: {id}, private: {private}"),
         Event::Sent { id, to, readers, .. } => {
             write!(f, "sent: {id} to {readers}, private: {}", to.is_some())
@@ -121,7 +122,15 @@ mod tests {
         let (action, private, mention) = (false, true, false);
         let refused = Refusal::UnknownCommand { typed, nearest: None };
         for event in [
-            Event::Message { id, from: who(), text: text.clone(), action, private, mention },
+            Event::Message {
+                id,
+                from: who(),
+                text: text.clone(),
+                action,
+                private,
+                mention,
+                past: None,
+            },
             Event::Sent { id, text: text.clone(), action, to: Some(who()), readers: 1 },
             Event::Joined(who()),
             Event::Alike { one: who(), like: vec![who()], others: 37 },

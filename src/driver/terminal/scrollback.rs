@@ -195,6 +195,11 @@ impl Scrollback {
             fate: None,
             kept: true,
         };
+        self.recall(at, said);
+    }
+
+    /// A message from before we came.
+    pub(crate) fn recall(&mut self, at: u64, said: Said) {
         self.push(at, Item::Said(said));
     }
 

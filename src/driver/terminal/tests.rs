@@ -38,7 +38,8 @@ fn who(id: u64, name: &str) -> Person {
 fn kept(at: u64, number: u64, text: &str) -> Record {
     let (from, text) = (bob(), SafeText::new(text));
     let id = MessageId { author: from.id, number };
-    let event = Event::Message { id, from, text, action: false, private: false, mention: true };
+    let event =
+        Event::Message { id, from, text, action: false, private: false, mention: true, past: None };
     Record::of(at, &event, None).unwrap()
 }
 
@@ -140,7 +141,7 @@ impl Room {
         let id = MessageId { author: from.id, number: self.said };
         let mention = text.contains("alice");
         let (from, text) = (from.clone(), SafeText::new(text));
-        self.show(&Event::Message { id, from, text, action, private, mention });
+        self.show(&Event::Message { id, from, text, action, private, mention, past: None });
     }
 
     /// We say something; what is its number?

@@ -26,7 +26,9 @@ use crate::driver::terminal::settings::Notify;
 use crate::driver::terminal::theme::Signs;
 use crate::driver::terminal::viewport::Viewport;
 use crate::driver::terminal::want::{Submitted, Want};
-use crate::machine::{Event, Health, Name, PeerId, Person, Presence, Refusal, SafeText, Way, Why};
+use crate::machine::{
+    Event, Health, Name, Past, PeerId, Person, Presence, Refusal, SafeText, Way, Why,
+};
 
 /// How many people are remembered in the order they spoke, for Tab.
 const RECENT_MAX: usize = 64;
@@ -229,9 +231,14 @@ impl View {
                 self.page.moved(self.now_ms, who.clone(), Some(*why));
             }
             Event::Renamed { who, was } => self.renamed(who, was),
-            Event::Message { id, from, text, action, private, mention } => {
+            Event::Forked(who) => {
+                let label = self.page.label(who);
+                self.notice(&wording::forked(&label));
+            }
+            Event::Message { id, from, text, action, private, mention, past } => {
                 let private = private.then(|| from.clone());
-                self.heard(Said {
+                let replay = past.is_some_and(|past| past.replay);
+                let said = Said {
                     id: *id,
                     from: from.clone(),
                     text: text.clone().into_owned(),
@@ -239,8 +246,9 @@ impl View {
                     private,
                     mention: *mention,
                     fate: None,
-                    kept: false,
-                });
+                    kept: replay,
+                };
+                self.heard_or_recalled(said, past.filter(|past| past.replay));
             }
             Event::Sent { id, text, action, to, readers } => {
                 let Some(from) = self.page.company.me.clone() else { return };
@@ -391,6 +399,14 @@ impl View {
         }
         let line = wording::renamed(who, was, &self.page.company);
         self.remark(&line);
+    }
+
+    /// Somebody says something now, or did before we came.
+    fn heard_or_recalled(&mut self, said: Said, past: Option<Past>) {
+        match past {
+            Some(past) => self.page.scrollback.recall(past.at, said),
+            None => self.heard(said),
+        }
     }
 
     fn heard(&mut self, said: Said) {

@@ -370,6 +370,8 @@ struct Sizes {
     small_from: u8,
     /// So does a request that shares its datagram with an answer.
     doubts: bool,
+    /// Whoever is silent is asked one thing at a time: the rest would most likely be lost as well.
+    alone: bool,
 }
 
 impl Sizes {
@@ -386,6 +388,7 @@ impl Sizes {
                 _ => u8::MAX,
             },
             doubts: link.mtu.doubts(),
+            alone: link.path.is_silent(),
         }
     }
 }
@@ -437,7 +440,7 @@ impl Packing<'_> {
     }
 
     fn share<T>(&self, pending: &Open<T>, most: usize) -> Share {
-        let Sizes { small, small_from, doubts, .. } = self.sizes;
+        let Sizes { small, small_from, doubts, alone, .. } = self.sizes;
         let mut share = Share { room: most, ..Share::default() };
         while let Some(&[high, low]) = self.responses.get(share.responses..share.responses + 2) {
             let len = 2 + usize::from(u16::from_be_bytes([high, low]));
@@ -456,7 +459,7 @@ impl Packing<'_> {
         {
             let room = if asked.sends >= small_from { share.room.min(small) } else { share.room };
             let fits = share.bytes == 0 || share.bytes + asked.bytes.len() <= room;
-            if !fits || share.draws_page && asked.draws_page {
+            if !fits || alone && share.requests > 0 || share.draws_page && asked.draws_page {
                 break;
             }
             share.room = room;

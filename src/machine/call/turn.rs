@@ -9,6 +9,7 @@ use crate::machine::path::{Path, SENDS_MAX, Silence, Turn};
 use crate::machine::purpose::{About, LinkKey};
 use crate::machine::slots::Slots;
 use crate::machine::time::Time;
+use crate::machine::wire::Asked;
 
 /// Datagrams to all who are silent: a few at once, and then one a second, or as many as each of them gets one
 /// in fifteen seconds. Who is back shows that others may be.
@@ -160,12 +161,22 @@ impl<T: About> Calls<T> {
     }
 }
 
-/// How many datagrams with calls are under way. Calls that share one were made one after the other.
-fn under_way<'a, T: 'a>(
+impl<T: About> Pending<T> {
+    /// Whether it asks if somebody is there: that is small, and does not wait behind what is said.
+    pub(super) fn goes_first(&self) -> bool {
+        matches!(self.about.asked(), Asked::Other | Asked::Ping)
+    }
+}
+
+/// How many datagrams with calls are under way. Calls that share one were made one after the other. What draws much and
+/// did not come at once perhaps never comes: it holds up nothing else.
+fn under_way<'a, T: About + 'a>(
     open: impl IntoIterator<Item = &'a (u32, CallKey)>,
     pending: &Slots<Pending<T>, OpenCall>,
 ) -> usize {
-    let flights = open.into_iter().filter_map(|&(_, call)| pending.get(call)?.flight);
+    let in_vain = |of: &Pending<T>| of.sends > 1 && of.about.asked().may_draw_much();
+    let pending = open.into_iter().filter_map(|&(_, call)| pending.get(call));
+    let flights = pending.filter(|of| !in_vain(of)).filter_map(|of| of.flight);
     let (mut last, mut count) = (None, 0);
     for flight in flights {
         count += usize::from(last.replace(flight) != Some(flight));

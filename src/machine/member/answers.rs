@@ -2,15 +2,12 @@
 
 use super::{Ctx, Member, MemberKey, Members};
 use crate::machine::call::{Admission, Arrival};
-use crate::machine::inward::Taken;
-use crate::machine::mention::mentions;
-use crate::machine::outbox::Marks;
+use crate::machine::inward::{Piece, Taken};
 use crate::machine::purpose::{LinkKey, Matter};
 use crate::machine::speech::Receipt;
 use crate::machine::who::beacon::Signed;
-use crate::machine::who::identity::Person;
-use crate::machine::who::ids::{MessageId, PeerId};
-use crate::machine::wire::{Flags, Request, Response};
+use crate::machine::who::ids::PeerId;
+use crate::machine::wire::{Request, Response};
 
 impl Members {
     /// The process of that id asks something, under a seal: it has proven who it is.
@@ -25,33 +22,10 @@ impl Members {
         let link = arrival.link.filter(|&link| ctx.calls.is_open(link));
         let member = link.and_then(|link| Some((link, self.on_link(link)?)));
         match (request, member) {
-            (Request::Hello { stream, start, given_up, beacon }, _)
+            (Request::Hello { stream, start, given_up, entries, beacon }, _)
                 if beacon.beacon.id == id && !ctx.parting =>
             {
-                self.says_hello(arrival, seq, &beacon, (stream, start, given_up), ctx);
-            }
-            (Request::Say { stream, position, number, flags, text }, Some((link, key))) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
-                    && let Some(response) =
-                        self.said(key, (stream, position), (number, flags, text), ctx)
-                {
-                    ctx.calls.reply(arrival, link, seq, &response);
-                }
-            }
-            (Request::Present { after }, Some((link, _))) => {
-                self.says_who_is_present(arrival, (link, seq), after, ctx);
-            }
-            (
-                request @ (Request::Ping { .. }
-                | Request::Lost { .. }
-                | Request::Introduce { .. }
-                | Request::Bridge { .. }),
-                Some((link, key)),
-            ) => {
-                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
-                    let response = self.asks((key, arrival), &request, ctx);
-                    ctx.calls.reply(arrival, link, seq, &response);
-                }
+                self.says_hello(arrival, seq, &beacon, (stream, start, given_up, entries), ctx);
             }
             (Request::Bye { next, beacon }, member) if beacon.beacon.id == id => {
                 // The answer goes out first: the link it would take is closed.
@@ -61,31 +35,70 @@ impl Members {
                 }
                 self.says_goodbye(&beacon, ctx);
             }
+            (Request::Hello { .. } | Request::Bye { .. }, _) => {
+                ctx.calls.blame.unauthenticated += 1
+            }
             (
-                Request::Say { .. }
+                request @ (Request::Say { .. }
                 | Request::Ping { .. }
                 | Request::Present { .. }
+                | Request::Heads { .. }
+                | Request::Want { .. }
+                | Request::Author { .. }
                 | Request::Lost { .. }
                 | Request::Introduce { .. }
-                | Request::Bridge { .. },
-                None,
-            ) => {
-                ctx.calls.reply_stray(seq, &Response::Unknown);
-            }
+                | Request::Bridge { .. }),
+                member,
+            ) => match member {
+                Some(at) => self.member_asks(arrival, at, (seq, request), ctx),
+                None => ctx.calls.reply_stray(seq, &Response::Unknown),
+            },
             _ => ctx.calls.blame.unauthenticated += 1,
         }
     }
 
-    /// What is answered to a member who asks something for the first time.
+    /// A member asks something over a link of theirs.
+    fn member_asks(
+        &mut self,
+        arrival: &Arrival,
+        (link, key): (LinkKey, MemberKey),
+        (seq, request): (u32, Request<'_>),
+        ctx: &mut Ctx<'_>,
+    ) {
+        match request {
+            // They change nothing, so they are answered each time.
+            asked @ (Request::Heads { .. } | Request::Want { .. } | Request::Author { .. }) => {
+                self.send_on(arrival, (link, key, seq), &asked, ctx);
+            }
+            Request::Present { after } => {
+                self.says_who_is_present(arrival, (link, seq), after, ctx);
+            }
+            asked => {
+                if matches!(ctx.calls.admit(arrival, link, seq), Admission::New)
+                    && let Some(response) = self.asks((key, arrival), &asked, ctx)
+                {
+                    ctx.calls.reply(arrival, link, seq, &response);
+                }
+            }
+        }
+    }
+
+    /// What is answered to a member who asks something for the first time. `None` is silence.
     fn asks(
         &mut self,
         (key, arrival): (MemberKey, &Arrival),
         request: &Request<'_>,
         ctx: &mut Ctx<'_>,
-    ) -> Response {
-        match *request {
-            Request::Ping { present } if self.sees_others(key, present, ctx) => Response::Others,
-            Request::Ping { .. } => Response::Ok,
+    ) -> Option<Response> {
+        Some(match *request {
+            Request::Say { stream, position, behind, number, flags, ref seal, text } => {
+                let piece = Piece { number, flags, seal: seal.as_ref(), text };
+                return self.said(key, (stream, position, behind), piece, ctx);
+            }
+            Request::Ping { until, digest, present } => {
+                let others = self.sees_others(key, present, ctx);
+                self.compared(key, (until, digest), others, ctx)
+            }
             Request::Lost { who, loss } => {
                 self.told_of_lost(key, (who, loss), ctx);
                 Response::Ok
@@ -96,8 +109,8 @@ impl Members {
                 response.unwrap_or(Response::Unknown)
             }
             Request::Bridge { to } => self.bridge(key, arrival, to, ctx),
-            _ => Response::Unknown,
-        }
+            _ => return None,
+        })
     }
 
     fn says_hello(
@@ -105,10 +118,12 @@ impl Members {
         arrival: &Arrival,
         seq: u32,
         beacon: &Signed,
-        stream: (u32, u64, u64),
+        (stream, start, given_up, entries): (u32, u64, u64, u32),
         ctx: &mut Ctx<'_>,
     ) {
+        let stream = (stream, start, given_up);
         let Some((key, link)) = self.hello(arrival, beacon, stream, ctx) else { return };
+        ctx.log.comes_from(beacon.beacon.id, entries);
         if matches!(ctx.calls.admit(arrival, link, seq), Admission::New) {
             ctx.calls.reply(arrival, link, seq, &Response::Ok);
         }
@@ -119,8 +134,8 @@ impl Members {
     fn said(
         &mut self,
         key: MemberKey,
-        at: (u32, u64),
-        piece: (u64, Flags, &str),
+        at: (u32, u64, u8),
+        piece: Piece<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Option<Response> {
         if !ctx.announce {
@@ -132,19 +147,11 @@ impl Members {
         if self.get(key).is_some_and(comes_in) {
             self.show(key, ctx);
         }
-        let (me, out) = (ctx.me.beacon.name.as_str(), &mut *ctx.out);
-        let (mut says, mut to_all) = (false, false);
-        let show = |from: &Person, number, flags: Flags, text: &str| {
-            (says, to_all) = (true, to_all || !flags.private);
-            let Some(kept) = out.keep(text) else { return };
-            let id = MessageId { author: from.id, number };
-            let mention = mentions(out.text(&kept), me);
-            let marks = Marks { action: flags.action, private: flags.private, mention };
-            out.message(id, from.clone(), kept, marks);
-        };
-        let taken = self.take(key, at, piece, (ctx.now, ctx.full), show);
+        self.show_caught_before(key, piece.seal, ctx);
+        let (taken, (says, to_all)) = self.take(key, at, piece, ctx);
         if says {
             self.is_talking(ctx);
+            self.release(ctx);
         }
         if to_all {
             self.asks_everybody(key, ctx.now);
@@ -181,13 +188,33 @@ impl Members {
                 self.say_failed(key, position, ctx);
                 self.unknown(key, link, ctx);
             }
+            (Matter::Ping, &Response::Here { differs, others, next }) => {
+                self.has_entries(key, next, ctx);
+                self.pinged(key, true, ctx);
+                if differs || ctx.log.has_gap() {
+                    self.differs(key, ctx);
+                }
+                if others {
+                    self.ask_who_is_present(key, ctx);
+                }
+            }
             (Matter::Ping, response) => {
                 self.pinged(key, true, ctx);
-                match response {
-                    Response::Unknown => self.unknown(key, link, ctx),
-                    Response::Others => self.ask_who_is_present(key, ctx),
-                    _ => {}
+                if *response == Response::Unknown {
+                    self.unknown(key, link, ctx);
                 }
+            }
+            (Matter::Heads, Response::Heads { more, heads }) => {
+                self.heads_told(key, (heads, *more), ctx);
+            }
+            (Matter::Want { log, skip }, Response::Entries { more, bytes }) => {
+                self.entries_came(key, (log, skip), (bytes, *more), ctx);
+            }
+            (Matter::Author { log }, Response::Author(signed)) => {
+                self.author_told(key, log, signed, ctx);
+            }
+            (Matter::Heads | Matter::Want { .. } | Matter::Author { .. }, _) => {
+                self.not_caught_up(key, (matter, false), ctx);
             }
             (Matter::Challenge, _) => self.challenged(key, link, true, ctx),
             (Matter::Present { after }, Response::Present { more, ids }) => {
@@ -219,6 +246,9 @@ impl Members {
             Matter::Introduce { of, step } => {
                 self.ask_when_due(key, ctx);
                 self.has_introduced(key, (of, step), false, ctx);
+            }
+            Matter::Heads | Matter::Want { .. } | Matter::Author { .. } => {
+                self.not_caught_up(key, (matter, true), ctx);
             }
             Matter::Lost | Matter::Present { .. } => {
                 self.misses(key, ctx);

@@ -178,10 +178,14 @@ impl Members {
         let member = self.slab.get_mut(key)?;
         member.life.meets();
         self.held -= member.streams.held_bytes();
-        member.streams.open(stream);
+        let missing = member.streams.open(ctx.now, stream);
         self.held += member.streams.held_bytes();
+        self.note_waiting(key, ctx);
         self.tell_missing(key, ctx);
         self.heard(key, link, arrival, ctx);
+        if missing {
+            self.read_heads(key, ctx);
+        }
         Some((key, link))
     }
 
@@ -239,6 +243,7 @@ impl Members {
         if told.is_some_and(|n| n < ctx.me.beacon.n) {
             self.greet_on(key, link, ctx);
         }
+        self.may_catch_up(key, ctx);
         self.kick(key, ctx);
         self.reschedule(key);
     }
@@ -336,5 +341,6 @@ impl Members {
 fn hello<'a>(ctx: &Ctx<'_>, out: &OutStream) -> Request<'a> {
     let beacon = ctx.me.clone();
     let (stream, start, given_up) = (out.id, out.start(), out.given_up);
-    Request::Hello { stream, start, given_up, beacon }
+    let entries = out.first_entry(ctx.speech).unwrap_or_else(|| ctx.log.next(beacon.beacon.id));
+    Request::Hello { stream, start, given_up, entries, beacon }
 }

@@ -27,6 +27,9 @@ const VERIFY_TOGETHER: Duration = Duration::from_secs(30);
 /// How long somebody who timed out is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// After so many calls that were not answered, what is said is not said into the silence any more.
+const PROBED: u8 = 1;
+
 /// A word that somebody is lost is news this long after the last one.
 const DOUBTED_ANEW: Duration = Duration::from_secs(5);
 
@@ -171,6 +174,11 @@ impl Liveness {
     pub(super) const fn misses(&mut self) -> u8 {
         self.missed = self.missed.saturating_add(1);
         self.missed
+    }
+
+    /// So many that a small question finds out when they are back: what is said waits for its answer.
+    pub(super) const fn is_probed(&self) -> bool {
+        self.missed >= PROBED
     }
 
     /// Somebody else does not hear them, or several `agree` that they do not. False when as much was known lately.

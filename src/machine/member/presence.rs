@@ -15,7 +15,7 @@ use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::ids::PeerId;
-use crate::machine::wire::{Departure, Gone, Request};
+use crate::machine::wire::{Departure, Gone};
 
 /// For so long after somebody is back others may be, before they are given up.
 const HEALING: Duration = Duration::from_secs(20);
@@ -144,11 +144,13 @@ impl Members {
     }
 
     pub(super) fn ping(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
-        let question = Request::Ping { present: self.compares(ctx) };
-        let Some(member) = self.slab.get_mut(key) else { return };
-        if let Some(path) = member.reach.path().filter(|_| member.life.may_ping()) {
+        let path = self.get(key).filter(|member| member.life.may_ping());
+        if let Some(path) = path.and_then(|member| member.reach.path()) {
             let token = Purpose::Member(key, Matter::Ping);
-            if ctx.calls.request(ctx.now, path, token, &question).is_some() {
+            let question = self.question(ctx);
+            if ctx.calls.request(ctx.now, path, token, &question).is_some()
+                && let Some(member) = self.slab.get_mut(key)
+            {
                 member.life.pings(path);
             }
         }
@@ -279,6 +281,8 @@ impl Members {
         member.record.keep_name();
         self.held -= member.streams.held_bytes();
         member.streams.close();
+        self.waiting.retain(|&waiting| waiting != key);
+        ctx.log.comes_no_more(who.id);
         let out = member.streams.out_mut();
         out.give_up(&who, why, ctx.me.beacon.id, ctx.speech, ctx.out);
         if why == Why::Timeout {
@@ -347,6 +351,7 @@ impl Members {
             let lost = is_due(member.reachable.tells_at());
             let pings = member.life.ping_is_due(ctx.now);
             let relays = member.reach.relay_is_due(ctx.now);
+            let overdue = member.streams.is_overdue(ctx.now);
             if greets {
                 self.ask_introduction(key, ctx);
                 self.greet(key, None, ctx);
@@ -370,6 +375,14 @@ impl Members {
             }
             self.notice_unread(key, ctx);
             self.resume(key, ctx);
+            self.ask_for_what_is_followed(key, ctx);
+            if overdue {
+                self.show_caught(ctx);
+            }
+            if overdue && self.show_waiting(key, ctx) {
+                self.is_talking(ctx);
+                self.release(ctx);
+            }
             self.reschedule(key);
         }
     }

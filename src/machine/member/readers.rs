@@ -2,13 +2,12 @@
 
 use core::time::Duration;
 
+use super::showing::Showing;
 use super::{BACKLOG_EASY, Ctx, HELD_MAX, MESSAGES_MAX, Members, Receipt};
 use crate::machine::event::{Event, Why};
-use crate::machine::inward::Taken;
+use crate::machine::inward::{self, Taken};
 use crate::machine::purpose::{Matter, MemberKey, Purpose};
 use crate::machine::time::Time;
-use crate::machine::who::identity::Person;
-use crate::machine::wire::Flags;
 
 /// Who was heard so lately is there: the quiet are pinged more often.
 const THERE: Duration = Duration::from_secs(20);
@@ -79,6 +78,18 @@ impl Members {
         ctx.calls.blame.malformed += u64::from(!possible);
     }
 
+    /// A reader says before which entry of our log it has all: what others handed on needs not be said.
+    pub(super) fn has_entries(&mut self, key: MemberKey, next: u32, ctx: &mut Ctx<'_>) {
+        let Some(member) = self.get_mut(key) else { return };
+        let rtt = member.reach.path().and_then(|path| ctx.calls.rtt(path));
+        let out = member.streams.out_mut();
+        let (start, behind) = (out.start(), out.behind_entries(next, ctx.speech));
+        out.is_handed_on(ctx.now, behind > start, rtt);
+        if behind > start {
+            self.receipt(key, Receipt { at: ctx.now, next: behind, held: 0 }, None, ctx);
+        }
+    }
+
     /// The call of a piece failed, or was answered by somebody who does not know the stream.
     pub(super) fn say_failed(&mut self, key: MemberKey, position: u64, ctx: &mut Ctx<'_>) {
         let Some(member) = self.get_mut(key) else { return };
@@ -125,22 +136,25 @@ impl Members {
         }
     }
 
-    /// Somebody says a piece; `show` gets every message that is complete now, with its author.
+    /// Somebody says a piece; messages that are complete and due are shown. Whether any was, and whether any was for
+    /// everybody.
     pub(super) fn take(
         &mut self,
         key: MemberKey,
-        at: (u32, u64),
-        piece: (u64, Flags, &str),
-        now: (Time, bool),
-        mut show: impl FnMut(&Person, u64, Flags, &str),
-    ) -> Taken {
+        at: (u32, u64, u8),
+        piece: inward::Piece<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> (Taken, (bool, bool)) {
         let room = HELD_MAX.saturating_sub(self.held);
-        let Some(member) = self.slab.get_mut(key) else { return Taken::Unknown };
-        let (from, before) = (member.record.person(), member.streams.held_bytes());
-        let taken = member.streams.take(now, at, piece, room, |number, flags, text| {
-            show(&from, number, flags, text);
-        });
+        let Some(member) = self.slab.get_mut(key) else { return (Taken::Unknown, (false, false)) };
+        let (before, now, full) = (member.streams.held_bytes(), ctx.now, ctx.full);
+        let overdue = member.streams.is_overdue(now);
+        let mut screen = Showing::of(&member.record, overdue, ctx);
+        let taken = member.streams.take((now, full), at, piece, room, &mut screen);
+        let Showing { shows, to_all, forged, .. } = screen;
         self.held = self.held - before + member.streams.held_bytes();
-        taken
+        ctx.calls.blame.unauthenticated += forged;
+        self.note_waiting(key, ctx);
+        (taken, (shows, to_all))
     }
 }

@@ -27,7 +27,7 @@ use crate::machine::rng::Seed;
 use crate::machine::time::Time;
 use crate::machine::who::beacon::{Beacon, Signed};
 use crate::machine::who::identity::Identity;
-use crate::machine::who::ids::{Farewell, Handle, Incarnation};
+use crate::machine::who::ids::{Farewell, Handle, Incarnation, LUCK_BITS};
 use crate::machine::who::noise::Noise;
 use crate::machine::who::room::Room;
 use crate::machine::who::suite::Suite;
@@ -62,9 +62,6 @@ const NAME: &str = "doctor";
 
 /// People in the room who are counted.
 const LISTED_MAX: usize = 64;
-
-/// Clocks of processes count milliseconds above so many bits of luck.
-const LUCK_BITS: u32 = 20;
 
 /// What an [`Examination`] is made from.
 #[derive(Clone, Debug)]

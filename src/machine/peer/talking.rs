@@ -8,6 +8,7 @@ use super::{Peer, Stage};
 use crate::machine::command::Command;
 use crate::machine::doctor::{Bond, Checkup, Link};
 use crate::machine::event::{Event, NameProblem, Presence, Refusal, Way};
+use crate::machine::log::Words;
 use crate::machine::looks::all_alike;
 use crate::machine::member::{Member, Viewpoint};
 use crate::machine::name::Name;
@@ -137,7 +138,13 @@ impl Peer {
         };
         let private = matches!(audience, Audience::One(_));
         let flags = Flags { action, private, more: false };
-        let (message, number) = self.speech.say(self.now, text, flags, readers);
+        let number = self.speech.next_number();
+        // What is said to everybody is everybody's to keep.
+        let seal = matches!(audience, Audience::Everybody).then(|| {
+            let by = (self.now, &*self.keys, &self.me);
+            self.log.say(by, Words { number, action, text })
+        });
+        let message = self.speech.say(self.now, text, (flags, seal.flatten()), readers);
         let id = MessageId { author: self.me.beacon.id, number };
         self.out.sent(id, kept, action, one, readers);
         let (members, mut ctx) = self.parts();

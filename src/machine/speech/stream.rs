@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use core::ops::Range;
 use core::time::Duration;
 
-use super::{BACKLOG_MAX, MessageKey, PIECES_IN_FLIGHT, Speech};
+use super::{BACKLOG_MAX, Message, MessageKey, PIECES_IN_FLIGHT, Speech};
 use crate::machine::event::Why;
+use crate::machine::log::Seal;
 use crate::machine::outbox::Outbox;
 use crate::machine::purpose::LinkKey;
 use crate::machine::text::TEXT_MAX;
@@ -16,7 +17,7 @@ use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{Flags, PIECE_MAX};
 
 /// A reader that has taken nothing for so long, though they are there, is called with one piece at a time.
-const STUCK: Duration = Duration::from_secs(5);
+const STUCK: Duration = Duration::from_secs(1);
 
 /// One that goes on like that for so long does not read.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -25,6 +26,16 @@ const UNREAD: Duration = Duration::from_secs(60);
 /// time since the last one that was.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LAST: Duration = Duration::from_secs(15);
+
+/// What a reader keeps and has not shown, since what it follows is missing there, is called again after that.
+const WAITS: Duration = Duration::from_millis(200);
+
+/// A reader who was silent for longer than that is asked what others handed on, of what waits, after pauses of so long at
+/// least and at most, until nothing more has come for that time.
+const HANDED_ON: Duration = Duration::from_secs(1);
+const HANDED_ON_PAUSE: Duration = Duration::from_secs(15);
+const HANDED_ON_LAST: Duration = Duration::from_secs(60);
+const SILENT_FOR_LONG: Duration = Duration::from_secs(3);
 
 /// The longest pause between hellos that the reader asks for.
 const GREETING_LAST: Duration = Duration::from_secs(5);
@@ -46,7 +57,7 @@ pub(crate) struct Receipt {
     pub(crate) at: Time,
     /// Everything before this position is on the reader's screen.
     pub(crate) next: u64,
-    /// What the reader keeps beyond: bit i is the position `next + 1 + i`.
+    /// What the reader keeps beyond: bit i is the position `next + i`.
     pub(crate) held: u64,
 }
 
@@ -55,7 +66,7 @@ impl Receipt {
     pub(crate) const fn covers(&self, position: u64) -> bool {
         match position.checked_sub(self.next) {
             None => true,
-            Some(ahead) => ahead > 0 && ahead <= 64 && self.held >> (ahead - 1) & 1 == 1,
+            Some(ahead) => ahead < 64 && self.held >> ahead & 1 == 1,
         }
     }
 }
@@ -82,10 +93,42 @@ pub(crate) struct OutStream {
     pause: Time,
     /// No hello that the reader asks for goes out before.
     greeting: Time,
+    /// The reader keeps the first piece and has not shown it: it is called again then.
+    waits: Option<Time>,
     /// Until then the reader holds up a pipe.
     patience: Time,
     /// It was told that the reader does not read.
     pub(crate) told_unread: bool,
+    /// What waits is left to others, who hand it on.
+    leaving: Option<Leaving>,
+}
+
+/// What waits for a reader who was silent for long is not said, as long as it reaches them through others.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Leaving {
+    /// The reader was silent then.
+    since: Time,
+    /// Others have until then, or longer if something comes.
+    until: Time,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Turn {
+    /// The reader is silent.
+    Silent,
+    /// The reader is to be asked then.
+    Others(Time),
+    /// The reader is asked what it has.
+    Asked,
+}
+
+/// Eight round trips: somebody is compared with, what they have is read, and asked for, and shown. When the reader is
+/// asked, and until when others have time: for some it is not the first who hand it on.
+fn handed_on(now: Time, rtt: Option<Duration>) -> (Time, Time) {
+    let once = rtt.map_or(HANDED_ON, |rtt| rtt.saturating_mul(8));
+    let pause = once.saturating_mul(3).clamp(HANDED_ON, HANDED_ON_PAUSE);
+    (now + pause, now + once.saturating_mul(6).clamp(HANDED_ON, HANDED_ON_LAST))
 }
 
 /// A reader that takes nothing.
@@ -124,8 +167,11 @@ enum Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece<'a> {
     pub(crate) position: u64,
+    /// So many positions before it may still come.
+    pub(crate) behind: u8,
     pub(crate) number: u64,
     pub(crate) flags: Flags,
+    pub(crate) seal: Option<Seal>,
     pub(crate) text: &'a str,
 }
 
@@ -142,13 +188,63 @@ impl OutStream {
             window: PIECES_IN_FLIGHT,
             pause: Time::ZERO,
             greeting: Time::ZERO,
+            waits: None,
             patience: Time::ZERO,
             told_unread: false,
+            leaving: None,
         }
+    }
+
+    /// The reader is silent, and `others` may hand on what waits for them, unless some of it is for them alone: whether it
+    /// is left to them.
+    pub(crate) fn leave(&mut self, now: Time, others: bool, speech: &Speech) -> bool {
+        let sealed = self.entries.iter().all(|entry| speech.is_entry(entry.message));
+        let since = self.leaving.map_or(now, |leaving| leaving.since);
+        let leaves = others && sealed && !self.entries.is_empty();
+        self.leaving = leaves.then_some(Leaving { since, until: now, turn: Turn::Silent });
+        leaves
+    }
+
+    /// The reader is back. Whether what waits is still left to others, and whether the reader is to be asked what
+    /// it has: they have had their time.
+    pub(crate) fn leaves(&mut self, now: Time, rtt: Option<Duration>) -> (bool, bool) {
+        let Some(Leaving { since, mut until, mut turn }) = self.leaving else {
+            return (false, false);
+        };
+        if turn == Turn::Silent {
+            let (asks, last) = handed_on(now, rtt);
+            (turn, until) = (Turn::Others(asks), last);
+        }
+        let leaves = now.since(since) >= SILENT_FOR_LONG && !self.entries.is_empty();
+        self.leaving = leaves.then_some(Leaving { since, until, turn });
+        (leaves, leaves && turn == Turn::Asked)
+    }
+
+    /// The reader was asked, and has more than before or not: if so, others have more time.
+    pub(crate) fn is_handed_on(&mut self, now: Time, more: bool, rtt: Option<Duration>) {
+        if let Some(leaving) = self.leaving.filter(|leaving| leaving.turn == Turn::Asked) {
+            let (asks, last) = handed_on(now, rtt);
+            let until = if more { last } else { leaving.until };
+            let turn = Turn::Others(asks);
+            self.leaving = (now < until).then_some(Leaving { turn, until, ..leaving });
+        }
+    }
+
+    /// The position behind what is in our log before that entry, of what waits first.
+    pub(crate) fn behind_entries(&self, next: u32, speech: &Speech) -> u64 {
+        let seal = |entry: &Entry| speech.message(entry.message)?.seal;
+        let before = |entry: &&Entry| seal(entry).is_some_and(|seal| seal.seq < next);
+        self.base + self.entries.iter().take_while(before).count() as u64
     }
 
     pub(crate) const fn start(&self) -> u64 {
         self.base
+    }
+
+    /// The first entry of our log that the reader has not confirmed.
+    pub(crate) fn first_entry(&self, speech: &Speech) -> Option<u32> {
+        let seal = |entry: &Entry| speech.message(entry.message)?.seal;
+        self.entries.iter().find_map(seal).map(|seal| seal.seq)
     }
 
     /// Pieces that the reader has not confirmed.
@@ -180,7 +276,12 @@ impl OutStream {
     /// When the pause is over after which there is something to call.
     pub(crate) fn resumes_at(&self) -> Option<Time> {
         let waits = self.open && self.entries.iter().any(|entry| entry.state == Flight::Waiting);
-        Some(self.pause).filter(|&pause| waits && pause > Time::ZERO)
+        let pause = Some(self.pause).filter(|&pause| waits && pause > Time::ZERO);
+        let others = self.leaving.and_then(|leaving| match leaving.turn {
+            Turn::Others(until) => Some(until),
+            Turn::Silent | Turn::Asked => None,
+        });
+        pause.into_iter().chain(self.waits).chain(others).min()
     }
 
     /// Notices that the reader does not read: true once. Who slept meanwhile begins to count anew.
@@ -198,12 +299,23 @@ impl OutStream {
         if self.pause <= now {
             self.pause = Time::ZERO;
         }
+        if let Some(Leaving { turn, .. }) = &mut self.leaving
+            && matches!(turn, Turn::Others(until) if *until <= now)
+        {
+            *turn = Turn::Asked;
+        }
+        if self.waits.is_some_and(|at| at <= now) {
+            self.waits = None;
+            let first = self.entries.front_mut().filter(|entry| entry.state == Flight::Held);
+            first.into_iter().for_each(|entry| entry.state = Flight::Waiting);
+        }
     }
 
     /// The reader has lost the stream: until it is opened again nothing is called, and then all that
     /// is not delivered. `over` gets the position, the link and the number of each call that is open.
     pub(crate) fn shut(&mut self, mut over: impl FnMut(u64, LinkKey, u32)) {
         self.open = false;
+        self.waits = None;
         for (position, entry) in (self.base..).zip(&mut self.entries) {
             if let Flight::Called { link, seq } = entry.state {
                 over(position, link, seq);
@@ -216,7 +328,7 @@ impl OutStream {
     /// what it held, so that is called again; what it still has costs an answer.
     pub(crate) fn opened(&mut self) {
         self.open = true;
-        self.pause = Time::ZERO;
+        (self.pause, self.waits) = (Time::ZERO, None);
         let held = |entry: &&mut Entry| entry.state == Flight::Held;
         self.entries.iter_mut().filter(held).for_each(|entry| entry.state = Flight::Waiting);
     }
@@ -245,14 +357,20 @@ impl OutStream {
         if self.unacked >= BACKLOG_MAX {
             return false;
         }
-        let Some((text, ..)) = speech.text(message) else { return true };
+        let Some(Message { text, seal, .. }) = speech.message(message) else { return true };
+        let sealed = seal.as_ref().map_or(0, Seal::size);
         if self.entries.is_empty() {
             self.stuck = None;
             self.patience = now + PATIENCE;
         }
+        // They are here, and so is what comes before: somebody talks with them.
+        self.leaving = self.leaving.filter(|leaving| leaving.turn == Turn::Silent);
         let (mut start, mut pieces) = (0, 0);
         while start < text.len() {
-            let end = text.floor_char_boundary(start + PIECE_MAX);
+            let mut end = text.floor_char_boundary(start + PIECE_MAX);
+            if end == text.len() && end - start + sealed > PIECE_MAX {
+                end = text.floor_char_boundary(start + PIECE_MAX - sealed);
+            }
             let last = end == text.len();
             self.entries.push_back(Entry {
                 message,
@@ -285,10 +403,12 @@ impl OutStream {
         let waiting = |entry: &Entry| entry.state == Flight::Waiting;
         let index = self.entries.iter().take(limit).position(waiting)?;
         let entry = &self.entries[index];
-        let (text, flags, number) = speech.text(entry.message)?;
-        let flags = Flags { more: entry.range.end < text.len(), ..flags };
-        let text = text.get(entry.range.clone())?;
-        Some(Piece { position: self.base + index as u64, number, flags, text })
+        let Message { text, flags, number, seal, .. } = speech.message(entry.message)?;
+        let flags = Flags { more: !entry.last, ..*flags };
+        let (text, seal) = (text.get(entry.range.clone())?, seal.filter(|_| entry.last));
+        let position = self.base + index as u64;
+        let behind = u8::try_from(index).unwrap_or(u8::MAX);
+        Some(Piece { position, behind, number: *number, flags, seal, text })
     }
 
     /// A piece has been called.
@@ -384,7 +504,7 @@ impl OutStream {
                 }
             }
         }
-        for (position, entry) in (self.base..).zip(&mut self.entries).take(u64::BITS as usize + 1) {
+        for (position, entry) in (self.base..).zip(&mut self.entries).take(u64::BITS as usize) {
             if !receipt.covers(position) {
                 continue;
             }
@@ -393,6 +513,8 @@ impl OutStream {
             }
             entry.state = Flight::Held;
         }
+        let held = self.entries.front().is_some_and(|entry| entry.state == Flight::Held);
+        self.waits = held.then(|| self.waits.unwrap_or(now + WAITS));
         true
     }
 
@@ -417,9 +539,10 @@ impl OutStream {
         self.id = 0;
         self.open = false;
         self.unacked = 0;
-        (self.stuck, self.told_unread) = (None, false);
+        (self.stuck, self.told_unread, self.leaving) = (None, false, None);
         for entry in self.entries.drain(..).filter(|entry| entry.last) {
-            self.given_up += 1;
+            // An entry of our log is to be had as long as anybody keeps it.
+            self.given_up += u64::from(!speech.is_entry(entry.message));
             speech.failed(me, entry.message, reader.clone(), why, out);
         }
     }
@@ -433,7 +556,7 @@ impl OutStream {
         speech: &mut Speech,
         out: &mut Outbox,
     ) {
-        self.given_up += 1;
+        self.given_up += u64::from(!speech.is_entry(message));
         speech.failed(me, message, reader, Why::Unread, out);
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::machine::inward::{InStream, Taken};
+use crate::machine::inward::{self, InStream, Screen, Taken};
 use crate::machine::name::Name;
 use crate::machine::purpose::LinkKey;
 use crate::machine::text::TEXT_MAX;
@@ -35,7 +35,7 @@ impl Talk {
     }
 
     fn say(&mut self, now: Time, text: &str) -> bool {
-        let (message, _) = self.speech.say(now, text, Flags::default(), 1);
+        let message = self.speech.say(now, text, (Flags::default(), None), 1);
         let queued = self.stream.push(now, &mut self.speech, message);
         if !queued {
             let Self { speech, stream, out } = self;
@@ -115,6 +115,17 @@ fn a_receipt_is_possible_or_changes_nothing() {
     assert_eq!((talk.speech.backlog(), talk.stream.unacked()), (0, 0));
 }
 
+/// Nobody looks.
+struct Nowhere;
+
+impl Screen for Nowhere {
+    fn is_due(&self, _: &Seal) -> bool {
+        true
+    }
+
+    fn show(&mut self, _: inward::Piece<'_>) {}
+}
+
 /// A reader that loses the author forgets what came early. If the author does not notice, and says hello
 /// on the same stream, that has to come again.
 #[test]
@@ -123,8 +134,9 @@ fn what_a_reader_held_before_a_hello_is_said_again() {
     let mut reading = InStream::default();
     reading.open(7, 0, 0);
     let take = |reading: &mut InStream, position| {
-        let piece = (position, Flags::default(), "text");
-        match reading.take(7, position, piece, 99, |_, _, _| ()) {
+        let (flags, text) = (Flags::default(), "text");
+        let piece = inward::Piece { number: position, flags, seal: None, text };
+        match reading.take((7, position, u8::MAX), piece, 99, &mut Nowhere) {
             Taken::Next(next, held) => Receipt { at: ms(2), next, held },
             refused => panic!("{refused:?}"),
         }

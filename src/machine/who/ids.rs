@@ -58,6 +58,9 @@ impl FromStr for PeerId {
     }
 }
 
+/// How many of the lowest bits of an incarnation are drawn; those above are milliseconds since 1970.
+pub(crate) const LUCK_BITS: u32 = 20;
+
 /// When a process started: a number that is greater than that of any earlier process of the same key, and
 /// another one than that of any other process of it. On the wire 0 stands for whoever listens at an address, so no process has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

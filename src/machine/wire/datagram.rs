@@ -47,6 +47,8 @@ pub struct Datagram<'a> {
 }
 
 /// One packet: the original's sequence number, packet type and payload.
+// It is handled where it is read: a box would be an allocation for each.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// Somebody asks.

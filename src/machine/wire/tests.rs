@@ -2,6 +2,7 @@
 
 use super::datagram::{REQUEST, RESPONSE, put_packet};
 use super::*;
+use crate::machine::log::{Deps, SEAL_MAX};
 use crate::machine::name::Name;
 use crate::machine::rng::{Rng, Seed};
 use crate::machine::who::beacon::Beacon;
@@ -92,14 +93,24 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         }
         5 => {
             let stream = rng.next_u32().max(1);
-            Request::Hello { stream, start: position, given_up: 1, beacon: signed(rng) }
+            Request::Hello { stream, start: position, given_up: 1, entries: 1, beacon: signed(rng) }
         }
         6 => {
             let flags = Flags::decode(rng.below(8) as u8).unwrap();
             let stream = rng.next_u32();
-            Request::Say { stream, position, number: token, flags, text }
+            let whole = !flags.private && !flags.more && text.len() + SEAL_MAX <= PIECE_MAX;
+            let seal = (whole && token & 1 == 1).then(|| seal(rng));
+            Request::Say {
+                stream,
+                position,
+                behind: position as u8,
+                number: token,
+                flags,
+                seal,
+                text,
+            }
         }
-        7 => Request::Ping { present: token as u32 },
+        7 => Request::Ping { until: rng.next_u32(), digest: token, present: token as u32 },
         8 => Request::Bridge { to: PeerId(token) },
         9 => {
             let losses = [Loss::Asked, Loss::Agreed, Loss::Gone];
@@ -108,6 +119,13 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
         10 => Request::Introduce { who: PeerId(token), at: addr(rng), near: token & 1 == 1 },
         11 => Request::DialBack { cookie, port: 1 + rng.below(65_535) as u16 },
         12 => Request::Present { after: PeerId(token) },
+        13 => Request::Heads { after: PeerId(token) },
+        14 => Request::Author { log: PeerId(token) },
+        15 => {
+            let (from, skip) = (rng.next_u32().max(1), rng.next_u32());
+            let most = 1 + rng.below(PART_MAX as u64) as u16;
+            Request::Want { log: PeerId(token), from, skip, most }
+        }
         _ => {
             let mut beacon = signed(rng);
             beacon.beacon.left = true;
@@ -117,7 +135,7 @@ fn request<'a>(rng: &mut Rng, text: &'a str) -> Request<'a> {
 }
 
 /// Kinds of requests that are drawn: all but what another version asks.
-const REQUESTS: usize = 14;
+const REQUESTS: usize = 17;
 
 /// Which of them one is: whoever adds another one is reminded to have it drawn.
 fn kind(request: &Request<'_>) -> usize {
@@ -135,18 +153,46 @@ fn kind(request: &Request<'_>) -> usize {
         Request::Introduce { .. } => 10,
         Request::DialBack { .. } => 11,
         Request::Present { .. } => 12,
-        Request::Bye { .. } => 13,
+        Request::Heads { .. } => 13,
+        Request::Author { .. } => 14,
+        Request::Want { .. } => 15,
+        Request::Bye { .. } => 16,
         Request::Foreign { .. } => unreachable!("nobody says it"),
     }
 }
 
+fn seal(rng: &mut Rng) -> Seal {
+    let places = |rng: &mut Rng| (PeerId(rng.next_u64()), rng.next_u32().max(1));
+    let deps = Deps::new((0..rng.below(5)).map(|_| places(rng)).collect::<Vec<_>>());
+    let (seq, clock) = (rng.next_u32().max(1), rng.below(1 << 47));
+    Seal { seq, clock, deps, past: [3; 16], signature: [rng.next_u64() as u8; 64] }
+}
+
+fn head(rng: &mut Rng) -> Head {
+    let first = 1 + rng.next_u32() / 2;
+    let (log, next) = (PeerId(rng.next_u64()), first + 1 + rng.below(9) as u32);
+    Head { log, first, next, clock: rng.below(1 << 47), hash: [5; 8] }
+}
+
 fn response(rng: &mut Rng) -> (Asked, Response) {
-    match rng.below(13) {
+    match rng.below(16) {
         10 => (Asked::DialBack, Response::Dialed { at: addr(rng) }),
-        11 => (Asked::Other, Response::Others),
+        11 => {
+            let (differs, others) = (rng.below(2) == 1, rng.below(2) == 1);
+            (Asked::Ping, Response::Here { differs, others, next: rng.next_u32() })
+        }
         12 => {
             let ids = (0..rng.below(101)).map(|_| PeerId(rng.next_u64())).collect();
             (Asked::Present, Response::Present { more: rng.below(2) == 1, ids })
+        }
+        13 => (Asked::Author, Response::Author(Box::new(signed(rng)))),
+        14 => {
+            let bytes = vec![7; rng.below(PART_MAX as u64 + 1) as usize];
+            (Asked::Want, Response::Entries { more: rng.below(2) == 1, bytes })
+        }
+        15 => {
+            let heads = (0..rng.below(30)).map(|_| head(rng)).collect();
+            (Asked::Heads, Response::Heads { more: rng.below(2) == 1, heads })
         }
         9 => (Asked::Bridge, Response::Bridge { index: rng.next_u64() }),
         0 => (Asked::Other, Response::Ok),
@@ -238,7 +284,7 @@ fn what_is_cut_off_or_added_is_refused() {
         let mut payload = Vec::new();
         answered.encode(&mut payload);
         payload.push(0);
-        let lists = matches!(of, Asked::Who | Asked::Register) && payload[0] == 0;
+        let lists = matches!(of, Asked::Who | Asked::Register | Asked::Want) && payload[0] == 0;
         assert!(lists || Response::decode(of, &payload).is_err(), "{answered:?}");
         let cut = &payload[..payload.len() - 2];
         assert!(lists || cut.len() > 8 || Response::decode(of, cut).is_err(), "{answered:?}");
@@ -280,6 +326,7 @@ fn junk_never_panics_and_what_decodes_encodes_to_the_same() {
                         Asked::Who,
                         Asked::Register,
                         Asked::Say,
+                        Asked::Ping,
                         Asked::Bridge,
                         Asked::DialBack,
                         Asked::Other,
@@ -310,7 +357,7 @@ fn addresses_that_are_no_ones_are_refused() {
         put_header(&mut bytes, 1, 1, 1, 0);
         let mut beacon = signed(&mut Seed([3; 32]).stream("addr"));
         beacon.beacon.addrs = vec![addr];
-        let hello = Request::Hello { stream: 1, start: 0, given_up: 0, beacon };
+        let hello = Request::Hello { stream: 1, start: 0, given_up: 0, entries: 1, beacon };
         put_request(&mut bytes, 1, &hello);
         Datagram::decode(&bytes).is_ok()
     };
@@ -337,7 +384,15 @@ fn the_limits_hold() {
         put_request(
             &mut bytes,
             1,
-            &Request::Say { stream: 1, position: 0, number: 1, flags, text },
+            &Request::Say {
+                stream: 1,
+                position: 0,
+                behind: u8::MAX,
+                number: 1,
+                flags,
+                seal: None,
+                text,
+            },
         );
         Datagram::decode(&bytes).is_ok()
     };

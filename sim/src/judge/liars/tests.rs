@@ -58,7 +58,7 @@ impl Room {
     fn show(&mut self, number: u64) {
         let (id, from, text) = (self.id(number), self.people[0].clone(), SafeText::new("hello"));
         let (action, private, mention) = (false, false, false);
-        self.judge.saw(1, &Event::Message { id, from, text, action, private, mention });
+        self.judge.saw(1, &Event::Message { id, from, text, action, private, mention, past: None });
     }
 
     fn ack(&mut self, number: u64, by: &Person) {
@@ -71,7 +71,7 @@ impl Room {
         let (id, from) = (MessageId { author: from.id, number }, from.clone());
         let (action, private, mention) = (false, false, false);
         let text = SafeText::new("lies");
-        self.judge.saw(0, &Event::Message { id, from, text, action, private, mention });
+        self.judge.saw(0, &Event::Message { id, from, text, action, private, mention, past: None });
     }
 
     #[track_caller]

@@ -415,7 +415,7 @@ impl Path {
     }
 
     /// Nothing gets through of late, where little was lost before.
-    const fn is_cut(&self) -> bool {
+    pub(crate) const fn is_cut(&self) -> bool {
         self.late >= CUT && self.loss_ppm < BAD_LUCK_PPM
     }
 

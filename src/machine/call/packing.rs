@@ -53,6 +53,11 @@ impl<T: About> Calls<T> {
         self.screen(now, key);
         let Some(link) = self.links.get_mut(key) else { return };
         let mut requests = core::mem::take(&mut link.requests);
+        if link.path.is_cut() {
+            // One at a time, and always the same one: its end tells soon whether anybody is there.
+            let sends = |&call: &CallKey| self.pending.get(call).map(|pending| pending.sends);
+            requests.sort_by_key(|call| core::cmp::Reverse(sends(call)));
+        }
         let mut responses = core::mem::take(&mut link.responses);
         let mut packing =
             Packing { responses: &responses, requests: &requests, sizes: Sizes::of(now, link) };

@@ -115,5 +115,7 @@ fn who_is_kept_apart_alone_is_told_and_waited_for() {
     assert_eq!(bob.out.next_line().unwrap(), "alice: are you there?");
     alice.err.wait("* bob can be reached again");
     bob.say("I am");
+    // What somebody said meanwhile, who has left since, Bob hands on.
+    assert_eq!(alice.out.next_line().unwrap(), "script: hello");
     assert_eq!(alice.out.next_line().unwrap(), "bob: I am");
 }

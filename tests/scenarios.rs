@@ -61,6 +61,10 @@ scenarios! {
     sleep_ends_in_3_s
     join_storm_100
     goodbye_unheard
+    log_newcomer
+    log_author_dies
+    log_split
+    log_in_order
     mass_leave
     flash_restart_20
     name_taken

@@ -6,6 +6,7 @@ mod crowd;
 mod doors;
 mod hails;
 mod links;
+mod log;
 mod nodeset;
 mod people;
 mod routers;
@@ -82,6 +83,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("laptop_sleep_10_min", "after waking, everybody is back", people::laptop_sleep),
     scenario("sleep_ends_in_3_s", "who wakes is heard, and hears, within 3 s", people::sleep_ends),
     scenario("join_storm_100", "100 people enter in 100 ms", people::join_storm),
+    scenario("log_newcomer", "who comes later reads what was said before", log::newcomer),
+    scenario("log_author_dies", "what one alone has heard is not lost with its author", log::author_dies),
+    scenario("log_split", "two halves that talked apart have everything once", log::split),
+    scenario("log_in_order", "no answer is shown before what it answers", log::in_order),
     scenario("goodbye_unheard", "who missed a goodbye learns of it", people::goodbye_unheard),
     scenario("mass_leave", "20 people leave at once and nothing remains", people::mass_leave),
     scenario("flash_restart_20", "20 processes restart at once", people::flash_restart),

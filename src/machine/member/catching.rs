@@ -275,20 +275,35 @@ impl Members {
     pub(super) fn ask_for_what_is_followed(&mut self, key: MemberKey, ctx: &mut Ctx<'_>) {
         let Some(member) = self.slab.get_mut(key) else { return };
         let Some(seal) = member.streams.asks_for(ctx.now) else { return };
-        for (log, seq) in seal.deps.iter().filter(|&place| ctx.log.awaits(place)) {
-            let asked = self.catching.fetches.contains_key(&log);
+        self.want_followed(key, seal.deps.iter(), ctx);
+        self.fetch(ctx);
+    }
+
+    /// What is followed, and is not here, is wanted of who handed us what follows it.
+    fn want_followed(
+        &mut self,
+        giver: MemberKey,
+        followed: impl Iterator<Item = Place>,
+        ctx: &Ctx<'_>,
+    ) {
+        for (log, seq) in followed.filter(|&place| ctx.log.awaits(place)) {
+            let range = (seq, seq + 1);
+            let comes = self.catching.fetches.get(&log).is_some_and(|fetch| fetch.covers(seq));
+            let is_wanted = |one: &Wanted| (one.log, one.range) == (log, range);
+            let asked = comes || self.catching.wanted.iter().any(is_wanted);
             if !asked && self.catching.wanted.len() < WANTED_MAX - FETCHES_MAX {
-                let range = (seq, seq + 1);
-                self.catching.wanted.push_front(Wanted { giver: key, log, range });
+                self.catching.wanted.push_front(Wanted { giver, log, range });
             }
         }
-        self.fetch(ctx);
     }
 
     /// Asks for what is wanted.
     fn fetch(&mut self, ctx: &mut Ctx<'_>) {
         while self.catching.fetches.len() < FETCHES_MAX {
-            let Some(Wanted { giver, log, range }) = self.catching.wanted.pop_front() else {
+            // Of one log one thing at a time.
+            let Catching { wanted, fetches, .. } = &mut self.catching;
+            let next = wanted.iter().position(|wanted| !fetches.contains_key(&wanted.log));
+            let Some(Wanted { giver, log, range }) = next.and_then(|at| wanted.remove(at)) else {
                 break;
             };
             let path = self.slab.get(giver).and_then(|member| member.reach.path());

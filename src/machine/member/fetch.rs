@@ -116,6 +116,11 @@ impl Fetch {
         if self.bytes.len() > ENTRY_MAX { Err(Malformed) } else { Ok(()) }
     }
 
+    /// Whether that entry is among what is still to come.
+    pub(crate) const fn covers(&self, seq: u32) -> bool {
+        seq >= self.from && seq < self.to
+    }
+
     /// How many parts are under way.
     pub(crate) fn open(&self) -> usize {
         self.open.len()

@@ -49,7 +49,8 @@ impl Screen for Showing<'_> {
 
     fn show(&mut self, message: Piece<'_>) {
         let Piece { number, flags, seal, text } = message;
-        self.shows = true;
+        // The next one has not waited yet.
+        (self.shows, self.overdue) = (true, false);
         self.to_all |= !flags.private;
         if let Some(seal) = seal {
             let words = Words { number, action: flags.action, text };

@@ -32,8 +32,8 @@ pub(crate) struct Streams {
     said: Pace,
     /// What they were given of logs.
     given: Pace,
-    /// Since when their next message is here, and waits for what it follows.
-    waiting: Option<Time>,
+    /// Which position their next message has, if it is here, and since when it waits for what it follows.
+    waiting: Option<(u64, Time)>,
     /// When what it waits for is to be asked for.
     asks_at: Option<Time>,
     /// Messages of theirs that are missing, and that they are.
@@ -130,12 +130,12 @@ impl Streams {
 
     /// It waits no longer: what it follows is not to be had.
     pub(super) fn give_up_waiting(&mut self) {
-        self.waiting = self.waiting.map(|_| Time::ZERO);
+        self.waiting = self.waiting.map(|(position, _)| (position, Time::ZERO));
     }
 
     /// Whether it has waited long enough.
     pub(super) fn is_overdue(&self, now: Time) -> bool {
-        self.waiting.is_some_and(|since| now >= since + WAIT)
+        self.waiting.is_some_and(|(_, since)| now >= since + WAIT)
     }
 
     /// Shows what is held and is due now.
@@ -150,10 +150,10 @@ impl Streams {
 
     /// Notes whether something waits from now on. What it waits for may still be on its way, for so long.
     pub(super) fn note_waiting(&mut self, now: Time, grace: Duration) {
-        match (self.inward.waits(), self.waiting) {
-            (true, None) => (self.waiting, self.asks_at) = (Some(now), Some(now + grace)),
-            (false, Some(_)) => (self.waiting, self.asks_at) = (None, None),
-            _ => {}
+        let waits = self.inward.waits().then(|| self.inward.next());
+        if waits != self.waiting.map(|(position, _)| position) {
+            self.waiting = waits.map(|position| (position, now));
+            self.asks_at = waits.map(|_| now + grace);
         }
     }
 
@@ -200,7 +200,7 @@ impl Streams {
 
     /// When something is due for somebody who is here.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let waits = self.waiting.map(|since| since + WAIT);
+        let waits = self.waiting.map(|(_, since)| since + WAIT);
         let stream = [
             self.out.resumes_at(),
             self.out.unread_at(),

@@ -104,6 +104,16 @@ fn extreme(d: &mut Draws) -> u64 {
     d.one_of(&[0, 1, u64::MAX, u64::MAX - 1, POSITION_MAX, POSITION_MAX - 1, any, any >> 40])
 }
 
+/// A piece that nobody signed, and that is no entry.
+const fn bare(
+    (stream, position): (u32, u64),
+    number: u64,
+    flags: Flags,
+    text: &str,
+) -> Request<'_> {
+    Request::Say { stream, position, behind: u8::MAX, number, flags, seal: None, text }
+}
+
 impl Liar {
     /// It thinks of something: mostly little, now and then much at once.
     pub(super) fn turn(&mut self) {
@@ -214,15 +224,7 @@ impl Liar {
         self.say(index, |out| {
             for n in 0..25 {
                 let (position, number) = (first.saturating_add(n), number.saturating_add(n));
-                let say = Request::Say {
-                    stream,
-                    position,
-                    behind: u8::MAX,
-                    number,
-                    flags,
-                    seal: None,
-                    text: "lies",
-                };
+                let say = bare((stream, position), number, flags, "lies");
                 put_request(out, seq.wrapping_add(1 + n as u32), &say);
             }
         });
@@ -240,15 +242,7 @@ impl Liar {
         let (stream, position) = (talk.stream, talk.position.saturating_add(ahead));
         let (number, flags) = (talk.number, Flags::default());
         let text = "x".repeat(BULK);
-        let say = Request::Say {
-            stream,
-            position,
-            behind: u8::MAX,
-            number,
-            flags,
-            seal: None,
-            text: &text,
-        };
+        let say = bare((stream, position), number, flags, &text);
         self.say(index, |out| put_request(out, seq, &say));
     }
 

@@ -292,6 +292,19 @@ impl<T: About> Calls<T> {
         }
     }
 
+    /// The same for an answer that is large, and travels alone. What was answered before leaves first.
+    pub(crate) fn reply_alone(
+        &mut self,
+        now: Time,
+        asked: &Arrival,
+        (seq, response): (u32, &Response),
+        out: &mut Outbox,
+    ) {
+        self.flush_strays(now, asked, out);
+        self.reply_stray(seq, response);
+        self.flush_strays(now, asked, out);
+    }
+
     /// The same for an answer that travels alone, to another port of the address that the request came from. What
     /// was answered before leaves first.
     pub(crate) fn reply_to_port(

@@ -6,19 +6,18 @@ use std::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
 use super::fetch::{Fetch, Wanted};
-use super::showing::tell_fork;
+use super::showing::{put_on_screen, tell_fork};
 use super::{Ctx, Members};
 use crate::machine::call::Arrival;
 use crate::machine::codec::Malformed;
 use crate::machine::event::{Event, Past};
 use crate::machine::log::{HEADS_MAX, Head, NOTHING, Place, Seal, Verdict, Words};
-use crate::machine::mention::mentions;
 use crate::machine::outbox::Marks;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Signed;
-use crate::machine::who::ids::{MessageId, PeerId};
+use crate::machine::who::ids::PeerId;
 use crate::machine::wire::{PART_MAX, Request, Response};
 
 /// Two compare what is older than that: what was said since is still on its way.
@@ -546,23 +545,22 @@ impl Members {
         caught.sort_by_cached_key(|&place| ctx.log.order(place));
         for place in caught {
             let Some(entry) = ctx.log.shown(place) else { continue };
-            let Some(kept) = ctx.out.keep(entry.text) else { continue };
             let member = self.key_of(place.0).and_then(|key| self.get(key));
             let from = match member {
                 Some(member) => member.record.person(),
                 None => entry.author.beacon.person(),
             };
-            let id = MessageId { author: from.id, number: entry.number };
-            let mention = mentions(ctx.out.text(&kept), ctx.me.beacon.name.as_str());
             let past = Past { at: entry.clock, replay: entry.clock < came };
-            let marks = Marks { action: entry.action, private: false, mention, past: Some(past) };
-            ctx.out.message(id, from, kept, marks);
+            let (action, past) = (entry.action, Some(past));
+            let marks = Marks { action, private: false, mention: false, past };
+            let me = ctx.me.beacon.name.as_str();
+            put_on_screen(ctx.out, me, (from, entry.number), (entry.text, marks));
         }
         self.release(ctx);
         self.has_news_for_the_near(ctx);
     }
 
-    /// Sent somebody what they asked for: as it is large, in a datagram of its own.
+    /// Sends somebody what they asked for: as it is large, in a datagram of its own.
     pub(super) fn send_on(
         &mut self,
         arrival: &Arrival,
@@ -571,9 +569,7 @@ impl Members {
         ctx: &mut Ctx<'_>,
     ) {
         if let Some(response) = self.hand_on(key, (link, request), ctx) {
-            ctx.calls.flush_strays(ctx.now, arrival, ctx.out);
-            ctx.calls.reply_stray(seq, &response);
-            ctx.calls.flush_strays(ctx.now, arrival, ctx.out);
+            ctx.calls.reply_alone(ctx.now, arrival, (seq, &response), ctx.out);
         }
     }
 }

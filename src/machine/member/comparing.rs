@@ -88,9 +88,8 @@ impl Members {
             return;
         }
         let (ids, more) = self.list_present(after, ctx);
-        ctx.calls.flush_strays(ctx.now, arrival, ctx.out);
-        ctx.calls.reply_stray(seq, &Response::Present { more, ids });
-        ctx.calls.flush_strays(ctx.now, arrival, ctx.out);
+        let response = Response::Present { more, ids };
+        ctx.calls.reply_alone(ctx.now, arrival, (seq, &response), ctx.out);
     }
 
     /// Those who are here, ourselves among them, behind that one, and whether there are more.

@@ -54,11 +54,10 @@ impl Screen for Showing<'_> {
         self.to_all |= !flags.private;
         if let Some(seal) = seal {
             let words = Words { number, action: flags.action, text };
+            let place = (self.author.beacon().id, seal.seq);
             match self.log.take((self.now, self.keys, self.author.signed()), seal, words) {
-                Verdict::New | Verdict::Old => {
-                    self.log.has_come((self.author.beacon().id, seal.seq))
-                }
-                Verdict::Known => return self.log.has_come((self.author.beacon().id, seal.seq)),
+                Verdict::New | Verdict::Old => self.log.has_come(place),
+                Verdict::Known => return self.log.has_come(place),
                 Verdict::Forged => {
                     self.forged += 1;
                     return;
@@ -68,12 +67,23 @@ impl Screen for Showing<'_> {
                 }
             }
         }
-        let Some(kept) = self.out.keep(text) else { return };
-        let id = MessageId { author: self.author.beacon().id, number };
-        let mention = mentions(self.out.text(&kept), self.me);
-        let marks = Marks { action: flags.action, private: flags.private, mention, past: None };
-        self.out.message(id, self.author.person(), kept, marks);
+        let (action, private) = (flags.action, flags.private);
+        let marks = Marks { action, private, mention: false, past: None };
+        put_on_screen(self.out, self.me, (self.author.person(), number), (text, marks));
     }
+}
+
+/// Shows a message, and whether it has our name in it.
+pub(super) fn put_on_screen(
+    out: &mut Outbox,
+    me: &str,
+    (from, number): (Person, u64),
+    (text, marks): (&str, Marks),
+) {
+    let Some(kept) = out.keep(text) else { return };
+    let id = MessageId { author: from.id, number };
+    let mention = mentions(out.text(&kept), me);
+    out.message(id, from, kept, Marks { mention, ..marks });
 }
 
 /// Says that somebody signed two different messages as one.

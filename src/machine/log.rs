@@ -5,15 +5,17 @@
 //! them hands them on, and who reads them needs to trust nobody but their authors.
 
 mod entry;
+mod one;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 pub(crate) use self::entry::{CLOCK_MAX, SEAL_MAX, Words, entry};
 pub use self::entry::{Deps, Place, Seal};
-use self::entry::{Notary, put_entry};
+use self::entry::{Notary, SEQ_MAX};
+use self::one::{Entry, GAP_MAX, One};
 use crate::machine::keyed::{MAC, mac};
 use crate::machine::time::Time;
 use crate::machine::who::beacon::Signed;
@@ -46,8 +48,8 @@ const TIPS_MAX: usize = 32;
 /// Heads in one page: they fit a datagram, also through a relay.
 pub(crate) const HEADS_MAX: usize = 30;
 
-/// How far apart two entries of one log may be that are both kept.
-const GAP_MAX: u32 = 1_000;
+/// Places of all logs together, with those between others where nothing is: who leaves gaps fills no memory.
+const SLOTS_MAX: usize = 4 * ENTRIES_MAX;
 
 /// What somebody has of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,37 +84,6 @@ pub(crate) struct Log {
     tips: Vec<(u64, Place)>,
     notary: Notary,
     spare: Vec<String>,
-}
-
-/// The log of one process.
-#[derive(Debug, Hash)]
-struct One {
-    author: Signed,
-    /// Which entry the first of `entries` is.
-    first: u32,
-    /// `None` where one is missing; never at either end.
-    entries: VecDeque<Option<Entry>>,
-    /// What comes before this one is not asked for.
-    floor: u32,
-    /// The hash of the newest there ever was, once none is kept.
-    last: [u8; MAC],
-    /// What is missing before this one was told of.
-    told: u32,
-    /// Its author signed two entries of one place: what comes behind is not taken.
-    forked: bool,
-    /// We write it.
-    ours: bool,
-}
-
-#[derive(Debug, Hash)]
-struct Entry {
-    seal: Seal,
-    number: u64,
-    action: bool,
-    text: String,
-    hash: [u8; MAC],
-    /// Its place among all: the clock of the seal for whoever is honest.
-    order: u64,
 }
 
 /// What became of an entry.
@@ -159,73 +130,6 @@ impl Hash for Log {
     }
 }
 
-impl One {
-    fn new(author: Signed) -> Self {
-        Self {
-            author,
-            first: 1,
-            entries: VecDeque::new(),
-            floor: 1,
-            last: [0; MAC],
-            told: 0,
-            forked: false,
-            ours: false,
-        }
-    }
-
-    fn index(&self, seq: u32) -> Option<usize> {
-        seq.checked_sub(self.first).map(|index| index as usize)
-    }
-
-    fn get(&self, seq: u32) -> Option<&Entry> {
-        self.entries.get(self.index(seq)?)?.as_ref()
-    }
-
-    /// The place behind the newest.
-    fn next(&self) -> u32 {
-        self.first.saturating_add(u32::try_from(self.entries.len()).unwrap_or(u32::MAX))
-    }
-
-    fn newest(&self) -> Option<&Entry> {
-        self.entries.back()?.as_ref()
-    }
-
-    /// Makes a slot for that place, if it is near enough to the others.
-    fn slot(&mut self, seq: u32) -> Option<&mut Option<Entry>> {
-        if self.entries.is_empty() {
-            self.first = seq;
-        }
-        while seq < self.first {
-            if self.first - seq > GAP_MAX {
-                return None;
-            }
-            self.entries.push_front(None);
-            self.first -= 1;
-        }
-        let index = self.index(seq)?;
-        if index >= self.entries.len() + GAP_MAX as usize {
-            return None;
-        }
-        while self.entries.len() <= index {
-            self.entries.push_back(None);
-        }
-        self.entries.get_mut(index)
-    }
-
-    /// Takes the oldest out, and the gap behind it.
-    fn pop(&mut self) -> Option<Entry> {
-        let oldest = self.entries.pop_front().flatten();
-        self.first += 1;
-        while matches!(self.entries.front(), Some(None)) {
-            self.entries.pop_front();
-            self.first += 1;
-        }
-        self.floor = self.floor.max(self.first);
-        self.last = oldest.as_ref().map_or(self.last, |oldest| oldest.hash);
-        oldest
-    }
-}
-
 impl Log {
     /// Nothing was said yet; our time began then, in milliseconds since 1970.
     pub(crate) fn new(started: u64) -> Self {
@@ -262,7 +166,7 @@ impl Log {
         one.ours = true;
         let (seq, past) = (one.next(), one.newest().map_or(one.last, |entry| entry.hash));
         let clock = self.clock(now).max(self.clock + 1);
-        if seq == u32::MAX || clock >= CLOCK_MAX {
+        if seq > SEQ_MAX || clock >= CLOCK_MAX {
             return None;
         }
         self.tips.sort_unstable_by(|one, other| other.cmp(one));
@@ -366,7 +270,8 @@ impl Log {
                 one.entries.front()?.as_ref().map(|entry| (entry.order, id))
             };
             let Some((order, id)) = self.logs.iter().filter_map(oldest).min() else { break };
-            let full = self.entries > ENTRIES_MAX || self.bytes > BYTES_MAX;
+            let slots: usize = self.logs.values().map(|one| one.entries.len()).sum();
+            let full = self.entries > ENTRIES_MAX || self.bytes > BYTES_MAX || slots > SLOTS_MAX;
             let live = self.logs.values().filter(|one| !one.entries.is_empty()).count();
             if !full && order > expired && live <= LOGS_MAX {
                 break;
@@ -385,6 +290,11 @@ impl Log {
             self.spare.push(entry.text);
         }
         self.spare.truncate(ENTRIES_MAX / 8);
+        self.forget_empty();
+    }
+
+    /// Of who has nothing in what is kept it is not known any more who they are, once there are many.
+    fn forget_empty(&mut self) {
         if self.logs.len() > LOGS_MAX {
             self.logs.retain(|_, one| one.ours || !one.entries.is_empty());
         }
@@ -453,6 +363,7 @@ impl Log {
 
     /// Keeps who writes a log that is to be read.
     pub(crate) fn introduce(&mut self, author: &Signed) {
+        self.forget_empty();
         self.logs.entry(author.beacon.id).or_insert_with(|| One::new(author.clone()));
     }
 
@@ -568,21 +479,9 @@ impl Log {
             assert!(one.entries.front().is_some_and(Option::is_some), "a gap at the beginning");
             assert!(one.entries.back().is_some_and(Option::is_some), "a gap at the end");
         }
-        assert!(self.tips.len() <= TIPS_MAX);
-    }
-}
-
-impl Entry {
-    fn words(&self) -> Words<'_> {
-        Words { number: self.number, action: self.action, text: &self.text }
-    }
-
-    fn put(&self, out: &mut Vec<u8>) {
-        put_entry(out, &self.seal, self.words());
-    }
-
-    fn size(&self) -> usize {
-        8 + 1 + self.seal.size() + 2 + self.text.len()
+        assert!(entries().count() <= ENTRIES_MAX && self.logs.len() <= 2 * LOGS_MAX);
+        let slots: usize = self.logs.values().map(|one| one.entries.len()).sum();
+        assert!(slots <= SLOTS_MAX && self.tips.len() <= TIPS_MAX);
     }
 }
 

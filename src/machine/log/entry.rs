@@ -15,6 +15,9 @@ pub(crate) const DEPS_MAX: usize = 4;
 /// Clocks stay below this: nothing overflows near it, and nobody uses it up.
 pub(crate) const CLOCK_MAX: u64 = 1 << 47;
 
+/// The last place of a log: the one behind it still has a number.
+pub(crate) const SEQ_MAX: u32 = u32::MAX - 1;
+
 /// Which entry: of which log, which is a process's, and which of it, from 1 on.
 pub type Place = (PeerId, u32);
 
@@ -49,11 +52,7 @@ impl Deps {
         let count = usize::from(reader.u8()?);
         let mut deps = Self::default();
         for slot in deps.places.get_mut(..count).ok_or(Malformed)? {
-            let place = (PeerId(reader.u64()?), reader.u32()?);
-            if place.1 == 0 {
-                return Err(Malformed);
-            }
-            *slot = Some(place);
+            *slot = Some((PeerId(reader.u64()?), seq(reader)?));
         }
         Ok(deps)
     }
@@ -93,12 +92,17 @@ impl Seal {
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let (seq, clock, deps) = (reader.u32()?, reader.u64()?, Deps::read(reader)?);
-        if seq == 0 || clock >= CLOCK_MAX {
+        let (seq, clock, deps) = (seq(reader)?, reader.u64()?, Deps::read(reader)?);
+        if clock >= CLOCK_MAX {
             return Err(Malformed);
         }
         Ok(Self { seq, clock, deps, past: reader.array()?, signature: reader.array()? })
     }
+}
+
+/// Which entry of a log.
+fn seq(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
+    Some(reader.u32()?).filter(|seq| (1..=SEQ_MAX).contains(seq)).ok_or(Malformed)
 }
 
 /// What is said, without who vouches for it.

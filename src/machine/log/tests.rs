@@ -1,3 +1,4 @@
+use super::entry::put_entry;
 use super::*;
 use crate::machine::codec::Reader;
 use crate::machine::name::Name;
@@ -242,6 +243,48 @@ fn a_clock_that_is_far_ahead_is_not_followed() {
     let (seal, _) = alice.say("what");
     assert!(seal.clock < STARTED + 1_000, "{}", seal.clock);
     assert_eq!(alice.reads(), ["from the future", "what"], "and yet it stands behind");
+}
+
+/// Every other place is far behind the one before.
+#[test]
+fn who_leaves_gaps_fills_no_memory() {
+    let (mut alice, mut bob) = (Person::new(1, 0), Person::new(2, 0));
+    for n in 0..600 {
+        let (mut seal, text) = (alice.say("hello").0, "far away");
+        seal.seq = 1 + n * (GAP_MAX - 1);
+        let by = (&alice.keys, &alice.me.beacon);
+        alice.log.notary.sign(by, &mut seal, words(0, text));
+        assert_eq!(bob.hears(&alice, &(seal, text.to_owned())), Verdict::New);
+    }
+    assert!(bob.log.sizes().0 <= SLOTS_MAX / GAP_MAX as usize + 1, "{:?}", bob.log.sizes());
+}
+
+/// Who writes a log is known for as long as it can be of use.
+#[test]
+fn who_is_introduced_and_has_nothing_is_forgotten() {
+    let mut bob = Person::new(2, 0);
+    for n in 0..3 * LOGS_MAX as u64 {
+        let mut author = Person::new(1, 0).me;
+        author.beacon.id = PeerId(n);
+        bob.log.introduce(&author);
+        bob.log.check();
+    }
+    assert!(bob.log.sizes().2 <= LOGS_MAX + 1);
+}
+
+/// What stands behind the last number would have none.
+#[test]
+fn the_last_number_is_no_place() {
+    let (mut alice, bob) = (Person::new(1, 0), Person::new(2, 0));
+    let (seal, _) = alice.say("hello");
+    for (seq, is_place) in [(0, false), (1, true), (SEQ_MAX, true), (u32::MAX, false)] {
+        let follows = Seal { deps: Deps::new([(bob.id(), seq)]), ..seal };
+        for seal in [Seal { seq, ..seal }, follows] {
+            let mut bytes = Vec::new();
+            seal.put(&mut bytes);
+            assert_eq!(Seal::read(&mut Reader::new(&bytes)).is_ok(), is_place, "{seal:?}");
+        }
+    }
 }
 
 /// Whatever bytes are read as an entry, what is read is written the same.

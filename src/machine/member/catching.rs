@@ -11,7 +11,7 @@ use super::{Ctx, Members};
 use crate::machine::call::Arrival;
 use crate::machine::codec::Malformed;
 use crate::machine::event::{Event, Past};
-use crate::machine::log::{HEADS_MAX, Head, NOTHING, Place, Seal, Verdict, Words};
+use crate::machine::log::{ENTRIES_MAX, HEADS_MAX, Head, NOTHING, Place, Seal, Verdict, Words};
 use crate::machine::outbox::Marks;
 use crate::machine::pace::{Pace, Rate};
 use crate::machine::purpose::{LinkKey, Matter, MemberKey, Purpose};
@@ -132,7 +132,7 @@ impl Catching {
     pub(super) fn check(&self) {
         assert!(self.givers.len() <= GIVERS_MAX);
         assert!(self.wanted.len() <= WANTED_MAX && self.fetches.len() <= FETCHES_MAX);
-        assert!(self.wary.len() <= WARY_MAX);
+        assert!(self.wary.len() <= WARY_MAX && self.caught.len() <= ENTRIES_MAX);
     }
 }
 
@@ -407,6 +407,10 @@ impl Members {
                 |&&place: &&Place| ctx.log.shown(place).is_some_and(|e| Some(e.clock) >= came);
             let filled = self.catching.caught[before..].iter().filter(ours).count();
             writer.streams.filled(filled as u64);
+        }
+        // What made room for others since is shown no more.
+        if self.catching.caught.len() > ENTRIES_MAX {
+            self.catching.caught.retain(|&place| ctx.log.shown(place).is_some());
         }
         if came.is_err() {
             return self.distrust(key, ctx);

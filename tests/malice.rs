@@ -19,7 +19,9 @@ use chatrpc::machine::wire::{
     Asked, Datagram, Flags, Loss, Packet, Request, Response, put_relayed, put_request,
     put_response, relayed,
 };
-use chatrpc::machine::{Identity, Input, Machine, Noise, PeerId, Presence, PublicKey, Signed};
+use chatrpc::machine::{
+    Deps, Identity, Input, Machine, Noise, PeerId, Presence, PublicKey, Seal, Signed,
+};
 use insider::{Insider, Session};
 use net::*;
 
@@ -725,6 +727,32 @@ fn who_is_said_to_be_gone_has_a_moment_to_answer() {
     assert!(left.len() == 1 && left[0].contains(&format!("{:?}", far[0])), "{left:?}");
     let least = far.len() - 1;
     assert!((least..=64 + 90).contains(&asked.get()), "{} asked, {least} quiet", asked.get());
+}
+
+/// What she says follows the last of what Bob may ever say, and what she signs is the last of hers: nobody counts beyond
+/// that, and nobody is asked for more than a few things.
+#[test]
+fn who_counts_to_the_last_number_ends_nobody() {
+    let (mut net, mut mallory) = room_of_three();
+    let bob = net.peers[1].1.me().id;
+    let (mut position, mut asked) = (0, 0);
+    for last in [u32::MAX, u32::MAX - 1] {
+        for (seq, follows) in [(1, last), (last, 1), (last, last)] {
+            let (deps, past, signature) = (Deps::new([(bob, follows)]), [0; 16], [0; 64]);
+            let seal = Some(Seal { seq, clock: 1, deps, past, signature });
+            let (flags, text) = (Flags::default(), "the last");
+            let (stream, behind, number) = (9, u8::MAX, position);
+            let say = Request::Say { stream, position, behind, number, flags, seal, text };
+            mallory.say(&mut net, 0, &say);
+            mallory.live(&mut net, 0, 3_000, |request| {
+                asked += usize::from(matches!(request, Request::Want { .. }));
+                Some(request.done())
+            });
+            position += u64::from(last < u32::MAX);
+        }
+    }
+    assert!((1..=6).contains(&asked), "{asked}");
+    assert_eq!(net.count(0, "the last"), 0, "she signed nothing of it");
 }
 
 /// She sees others than Alice, who asks her whom, and says that nobody is here and that all are gone. Whoever was not
